@@ -1,0 +1,94 @@
+import type { Connection } from "./redis/connection.ts";
+import type { ResolvedConfig } from "./config/resolve.ts";
+import { UsageError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import type { Log } from "./output/log.ts";
+import type { Output } from "./output/output.ts";
+
+export interface ContextParts {
+  readonly io: Io;
+  readonly command: string;
+  readonly config: ResolvedConfig;
+  readonly output: Output;
+  readonly log: Log;
+  /** Aborts at the first SIGINT, SIGTERM or SIGHUP, and when stdout's reader has gone: stop cleanly. */
+  readonly stop: AbortSignal;
+  /** Aborts at the second signal: stop now. */
+  readonly kill: AbortSignal;
+  readonly assumeYes: boolean;
+}
+
+/**
+ * What one run of one command has at hand. Heavy things are functions, so that a command pays only for
+ * what it uses; what they open is released in reverse order when the command ends, however it ends.
+ */
+export class Context {
+  readonly io: Io;
+  readonly command: string;
+  readonly config: ResolvedConfig;
+  readonly output: Output;
+  readonly log: Log;
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+  readonly #assumeYes: boolean;
+  readonly #releases: (() => void | Promise<void>)[] = [];
+  #connection: Promise<Connection> | undefined;
+
+  constructor(parts: ContextParts) {
+    this.io = parts.io;
+    this.command = parts.command;
+    this.config = parts.config;
+    this.output = parts.output;
+    this.log = parts.log;
+    this.stop = parts.stop;
+    this.kill = parts.kill;
+    this.#assumeYes = parts.assumeYes;
+  }
+
+  /** The connection of this run, made at the first call. */
+  connect(): Promise<Connection> {
+    this.#connection ??= this.#open();
+    return this.#connection;
+  }
+
+  async #open(): Promise<Connection> {
+    const { Connection } = await import("./redis/connection.ts");
+    const connection = await Connection.open(this.config.connection, {
+      name: `streamctl:${this.command}`,
+      signal: this.stop,
+    });
+    this.defer(() => connection.close());
+    return connection;
+  }
+
+  /** Registers a release; they run last in, first out. */
+  defer(release: () => void | Promise<void>): void {
+    this.#releases.push(release);
+  }
+
+  async release(): Promise<void> {
+    for (let next = this.#releases.pop(); next; next = this.#releases.pop()) await next();
+  }
+
+  /**
+   * Before anything is changed in Redis: refuses under a read-only profile, and under a protected one asks
+   * for the profile's name.
+   */
+  async mustBeWritable(): Promise<void> {
+    const { profile } = this.config;
+    if (profile?.readOnly) {
+      throw new UsageError(`profile "${profile.name}" is read-only: ${this.command} would change data`);
+    }
+    if (!profile?.protected || this.#assumeYes) return;
+    const { askForText } = await import("./output/prompt.ts");
+    const answer = await askForText(this.io, `${profile.name} is protected. Type its name to go on`);
+    if (answer !== profile.name) throw new UsageError("not confirmed: nothing was changed");
+  }
+
+  /** Asks before something that can't be undone; `-y` answers yes. Fails with exit 2 where it can't ask. */
+  async confirm(question: string): Promise<void> {
+    if (this.#assumeYes) return;
+    const { askYesNo } = await import("./output/prompt.ts");
+    if (!(await askYesNo(this.io, question))) throw new UsageError("not confirmed: nothing was changed");
+  }
+}

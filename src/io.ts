@@ -1,0 +1,17 @@
+import type { Readable, Writable } from "node:stream";
+
+/** A stream that may be a terminal. */
+export type OutStream = Writable & { isTTY?: boolean; columns?: number };
+export type InStream = Readable & { isTTY?: boolean };
+
+/** Everything a run may touch of the process around it. Tests hand in their own. */
+export interface Io {
+  readonly stdin: InStream;
+  readonly stdout: OutStream;
+  readonly stderr: OutStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly pid: number;
+  /** Calls back at every SIGINT, SIGTERM or SIGHUP; returns the way to stop listening. */
+  onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+}

@@ -1,0 +1,182 @@
+import { CommanderError, type Command } from "commander";
+import { resolveConfig } from "./config/resolve.ts";
+import { Context } from "./context.ts";
+import { ExitCode, StreamctlError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import { Log } from "./output/log.ts";
+import { type Format, isPipeError, Output, PipeClosed, wantsColor } from "./output/output.ts";
+import { type Act, buildProgram } from "./program.ts";
+
+const SIGNAL_NUMBERS: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGTERM: 15,
+};
+
+/**
+ * Runs one command line (without node and script name) and resolves with its exit code. The only error
+ * boundary: nothing below exits the process, and nothing above sees an error.
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const run = new Run(io);
+  try {
+    return await run.execute(argv);
+  } catch (error) {
+    return run.report(error);
+  } finally {
+    await run.end();
+  }
+}
+
+/** The entry of bin/streamctl.js: this process as Io. */
+export async function run(): Promise<number> {
+  return main(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    pid: process.pid,
+    onSignal(listener) {
+      const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+      for (const signal of signals) process.on(signal, listener);
+      return () => {
+        for (const signal of signals) process.off(signal, listener);
+      };
+    },
+  });
+}
+
+class Run {
+  readonly #io: Io;
+  readonly #stop = new AbortController();
+  readonly #kill = new AbortController();
+  readonly #stopListening: () => void;
+  readonly #onStdoutError: (error: Error) => void;
+  readonly #onStderrError = (): void => {};
+  #signal: NodeJS.Signals | undefined;
+  #context: Context | undefined;
+  #verbose = false;
+  #code: number | undefined;
+
+  constructor(io: Io) {
+    this.#io = io;
+    this.#stopListening = io.onSignal((signal) => {
+      this.#signal = signal;
+      if (this.#stop.signal.aborted) this.#kill.abort(signal);
+      else this.#stop.abort(signal);
+    });
+    this.#onStdoutError = (error) => {
+      if (isPipeError(error)) this.#stop.abort(new PipeClosed());
+    };
+    io.stdout.on("error", this.#onStdoutError);
+    io.stderr.on("error", this.#onStderrError);
+  }
+
+  async execute(argv: readonly string[]): Promise<number> {
+    const program = buildProgram(this.#act);
+    prepare(program, this.#io);
+    await program.parseAsync([...argv], { from: "user" });
+    return this.#code ?? ExitCode.ok;
+  }
+
+  readonly #act: Act =
+    (action) =>
+    async (...parameters) => {
+      const command = parameters.at(-1) as Command;
+      const args = (parameters.slice(0, -2) as (string | string[] | undefined)[])
+        .flat()
+        .filter((arg) => arg !== undefined);
+      const options: Record<string, unknown> = command.optsWithGlobals();
+      const context = this.#makeContext(command, options);
+      this.#context = context;
+      const code = await Promise.race([action(context, args, options), this.#killed()]);
+      this.#code = code ?? this.#codeOfStop();
+    };
+
+  /** A finite command that stopped early because of a signal did not do all it was asked to. */
+  #codeOfStop(): number {
+    return this.#signal === undefined ? ExitCode.ok : 128 + (SIGNAL_NUMBERS[this.#signal] ?? 0);
+  }
+
+  /** A second signal does not wait for what the command is doing, but gives it a moment to kill its children. */
+  #killed(): Promise<number> {
+    return new Promise((resolve) => {
+      this.#kill.signal.addEventListener(
+        "abort",
+        () => {
+          setTimeout(() => resolve(this.#codeOfStop()), KILL_GRACE_MS).unref();
+        },
+        { once: true },
+      );
+    });
+  }
+
+  #makeContext(command: Command, options: Record<string, unknown>): Context {
+    const io = this.#io;
+    const name = commandPath(command);
+    this.#verbose = options["verbose"] === true;
+    const config = resolveConfig(options, io);
+    return new Context({
+      io,
+      command: name,
+      config,
+      output: new Output(io, {
+        format: options["json"] === true ? "json" : (options["output"] as Format | undefined),
+        color: wantsColor(io.stdout, io.env, options["color"] as boolean | undefined),
+      }),
+      log: new Log(io.stderr, {
+        quiet: options["quiet"] === true,
+        verbose: this.#verbose,
+        format: options["log"] === "json" ? "json" : "text",
+      }),
+      stop: this.#stop.signal,
+      kill: this.#kill.signal,
+      assumeYes: options["yes"] === true,
+    });
+  }
+
+  /** The message on stderr and the exit code of whatever was thrown. */
+  report(error: unknown): number {
+    if (error instanceof PipeClosed || isPipeError(error)) return ExitCode.ok;
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    }
+    const log = this.#context?.log ?? new Log(this.#io.stderr, { quiet: false, verbose: this.#verbose });
+    if (error instanceof StreamctlError) {
+      log.error(error.hint === undefined ? error.message : `${error.message}: ${error.hint}`);
+      if (this.#verbose && error.stack) this.#io.stderr.write(`${error.stack}\n`);
+      return ExitCode[error.kind];
+    }
+    log.error(`bug: ${error instanceof Error ? error.message : String(error)}`);
+    if (this.#verbose && error instanceof Error) this.#io.stderr.write(`${error.stack}\n`);
+    return ExitCode.failed;
+  }
+
+  async end(): Promise<void> {
+    await this.#context?.release();
+    this.#stopListening();
+    this.#io.stdout.off("error", this.#onStdoutError);
+    this.#io.stderr.off("error", this.#onStderrError);
+  }
+}
+
+const KILL_GRACE_MS = 2_000;
+
+function commandPath(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());
+  return names.join(" ");
+}
+
+/** Help and usage errors go to the run's own streams; every subcommand inherits that. */
+function prepare(command: Command, io: Io): void {
+  command.configureOutput({
+    writeOut: (text) => void io.stdout.write(text),
+    writeErr: (text) => void io.stderr.write(text),
+    outputError: (text, write) => write(text.replace(/^error: /, "streamctl: ")),
+    getOutHelpWidth: () => io.stdout.columns ?? 80,
+    getErrHelpWidth: () => io.stderr.columns ?? 80,
+  });
+  for (const child of command.commands) prepare(child, io);
+}

@@ -1,0 +1,75 @@
+import type { OutStream } from "../io.ts";
+import { safeText } from "./safe-text.ts";
+
+export type LogFormat = "text" | "json";
+
+/**
+ * Everything for people, on stderr: summaries, notices, warnings. A status line (set by the one command
+ * that draws one) is taken away before a line is written and drawn again after it.
+ */
+export class Log {
+  readonly #stream: OutStream;
+  readonly #format: LogFormat;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  #around: { clear(): void; draw(): void } | undefined;
+
+  constructor(
+    stream: OutStream,
+    options: { quiet: boolean; verbose: boolean; format?: LogFormat | undefined },
+  ) {
+    this.#stream = stream;
+    this.#format = options.format ?? "text";
+    this.quiet = options.quiet;
+    this.verbose = options.verbose;
+  }
+
+  get terminal(): boolean {
+    return this.#stream.isTTY === true;
+  }
+
+  /** Only with -v. */
+  detail(message: string, facts?: LogFacts): void {
+    if (this.verbose) this.#line("debug", message, facts);
+  }
+
+  /** Summaries and notices; silenced by -q. */
+  info(message: string, facts?: LogFacts): void {
+    if (!this.quiet) this.#line("info", message, facts);
+  }
+
+  warn(message: string, facts?: LogFacts): void {
+    this.#line("warn", message, facts);
+  }
+
+  error(message: string, facts?: LogFacts): void {
+    this.#line("error", message, facts);
+  }
+
+  /** Bytes as they are, by whole lines (a handler's stderr). */
+  passThrough(bytes: Buffer): void {
+    this.#around?.clear();
+    this.#stream.write(bytes);
+    this.#around?.draw();
+  }
+
+  /** The status line to keep below the log; undefined takes it away. */
+  keepBelow(status: { clear(): void; draw(): void } | undefined): void {
+    this.#around = status;
+  }
+
+  #line(level: string, message: string, facts: LogFacts = {}): void {
+    this.#around?.clear();
+    if (this.#format === "json") {
+      this.#stream.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...facts })}\n`);
+    } else {
+      const mark =
+        level === "info" ? "" : `${level === "error" ? "error" : level === "warn" ? "warning" : "debug"}: `;
+      this.#stream.write(`streamctl: ${mark}${safeText(message)}\n`);
+    }
+    this.#around?.draw();
+  }
+}
+
+/** What a JSON log line carries besides its message. */
+export type LogFacts = Readonly<Record<string, string | number | boolean | null>>;

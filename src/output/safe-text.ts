@@ -1,0 +1,23 @@
+/**
+ * Text from messages, made harmless for a terminal: control characters (C0, DEL, C1) and the Unicode
+ * marks that reorder text are shown as escapes, never sent.
+ */
+export function safeText(text: string): string {
+  return text.replace(UNSAFE, escapeCharacter);
+}
+
+// oxlint-disable-next-line no-control-regex -- these are the characters to escape
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+function escapeCharacter(character: string): string {
+  const code = character.charCodeAt(0);
+  const short = { 9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e" }[code];
+  return short ?? (code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`);
+}
+
+/** Bytes from messages for a terminal: UTF-8 where they are, else escaped byte by byte. */
+export function safeBytes(bytes: Buffer): string {
+  const text = bytes.toString("utf8");
+  if (!text.includes("\ufffd")) return safeText(text);
+  return safeText(bytes.toString("latin1")).replace(/[\u00a0-\u00ff]/g, escapeCharacter);
+}

@@ -1,0 +1,171 @@
+import { ConnectionError, errorText } from "../errors.ts";
+import { reconnectDelayMs, sleep } from "./backoff.ts";
+import { BlockingReader } from "./blocking-reader.ts";
+import { createClient, optionsForKey, type Client } from "./client.ts";
+import { isTransient, translateThrown } from "./errors.ts";
+import { Lane } from "./lane.ts";
+import type { Script } from "./script.ts";
+import { type ConnectionSettings, describeTarget } from "./settings.ts";
+import type { Arg, Value } from "./value.ts";
+
+export interface OpenOptions {
+  /** The CLIENT SETNAME of every connection made: `streamctl:<command>`. */
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type LinkState = { readonly up: true } | { readonly up: false; readonly reason: string };
+
+/**
+ * The one way to Redis. Commands go through a control client that never sends anything twice: a command
+ * whose reply is lost rejects with a ConnectionError whose `sent` is true. Blocking reads and bulk
+ * transfers have connections of their own (`reader()`, `lane()`), opened when asked for.
+ */
+export class Connection {
+  readonly settings: ConnectionSettings;
+  readonly cluster: boolean;
+  readonly #name: string;
+  readonly #client: Client;
+  readonly #listeners = new Set<(state: LinkState) => void>();
+  readonly #extras = new Set<{ close(): void }>();
+  #closed = false;
+  #wasReady = false;
+  #lastError = "";
+
+  private constructor(settings: ConnectionSettings, options: OpenOptions) {
+    this.settings = settings;
+    this.cluster = settings.mode === "cluster";
+    this.#name = options.name;
+    this.#client = createClient(settings, options.name);
+    this.#client.on("error", (error: unknown) => {
+      this.#lastError = errorText(error);
+    });
+    this.#client.on("ready", () => {
+      this.#wasReady = true;
+      this.#tell({ up: true });
+    });
+    this.#client.on("close", () => {
+      if (this.#wasReady && !this.#closed)
+        this.#tell({ up: false, reason: this.#lastError || "connection closed" });
+      this.#wasReady = false;
+    });
+  }
+
+  /** Connects; fails with a ConnectionError (exit 3) when that can't be done within connectTimeoutMs. */
+  static async open(settings: ConnectionSettings, options: OpenOptions): Promise<Connection> {
+    const connection = new Connection(settings, options);
+    try {
+      await connection.#client.connectOnce(options.signal);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  get target(): string {
+    return describeTarget(this.settings);
+  }
+
+  get ready(): boolean {
+    return this.#client.ready;
+  }
+
+  /** Tells when the link goes down and when it is back; returns the way to stop listening. */
+  onState(listener: (state: LinkState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Sends one command, once. Rejects with ServerError for an error reply and with ConnectionError when the
+   * link is down (`sent` false) or died before the reply came (`sent` true).
+   */
+  async call(command: string, ...args: Arg[]): Promise<Value> {
+    const context = { command, key: keyOf(command, args) };
+    try {
+      return await this.#client.call(command, args, this.settings.commandTimeoutMs);
+    } catch (error) {
+      throw translateThrown(error, context);
+    }
+  }
+
+  /** Runs a script by its hash, loading it where the server does not know it. One attempt, as `call`. */
+  async run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Value> {
+    const tail = [keys.length, ...keys, ...args];
+    const context = { command: script.name, key: keys[0] };
+    try {
+      return await this.#client.call("EVALSHA", [script.sha, ...tail], this.settings.commandTimeoutMs);
+    } catch (error) {
+      if (!errorText(error).startsWith("NOSCRIPT")) throw translateThrown(error, context);
+    }
+    try {
+      return await this.#client.call("EVAL", [script.lua, ...tail], this.settings.commandTimeoutMs);
+    } catch (error) {
+      throw translateThrown(error, context);
+    }
+  }
+
+  /**
+   * Repeats an operation that may safely run twice until it succeeds, fails for good, the signal aborts
+   * or `budgetMs` (default: connectTimeoutMs) has passed.
+   */
+  async persist<T>(
+    operation: () => Promise<T>,
+    options: { signal?: AbortSignal | undefined; budgetMs?: number | undefined } = {},
+  ): Promise<T> {
+    const deadline = Date.now() + (options.budgetMs ?? this.settings.connectTimeoutMs);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await operation();
+      } catch (error) {
+        if (this.#closed || options.signal?.aborted || !isTransient(error) || Date.now() >= deadline)
+          throw error;
+        await sleep(reconnectDelayMs(attempt), options.signal);
+        if (options.signal?.aborted) throw error;
+      }
+    }
+  }
+
+  /** A connection of its own for blocking reads. */
+  async reader(): Promise<BlockingReader> {
+    return this.#track(await BlockingReader.open(this.settings, this.#name));
+  }
+
+  /** A connection of its own for bulk transfers on one key, to the node that holds it. */
+  async lane(key: string): Promise<Lane> {
+    const options = optionsForKey(this.#client, this.settings, this.#name, key);
+    return this.#track(await Lane.open(options, this.settings.commandTimeoutMs));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const extra of this.#extras) extra.close();
+    this.#extras.clear();
+    this.#client.close();
+    this.#listeners.clear();
+  }
+
+  #track<T extends { close(): void; onClosed?: (callback: () => void) => void }>(extra: T): T {
+    if (this.#closed) {
+      extra.close();
+      throw new ConnectionError("the connection is closed");
+    }
+    this.#extras.add(extra);
+    extra.onClosed?.(() => this.#extras.delete(extra));
+    return extra;
+  }
+
+  #tell(state: LinkState): void {
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+function keyOf(command: string, args: readonly Arg[]): string | undefined {
+  const index = { XGROUP: 1, XINFO: 1 }[command] ?? 0;
+  if (/^(PING|INFO|TIME|CLIENT|CONFIG|ACL|CLUSTER|SCAN|COMMAND|XREADGROUP|XREAD)$/.test(command))
+    return undefined;
+  const key = args[index];
+  return typeof key === "string" ? key : undefined;
+}

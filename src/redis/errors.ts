@@ -1,0 +1,112 @@
+import { ConnectionError, errorText, ServerError, StreamctlError, type ErrorKind } from "../errors.ts";
+
+/** What a command was about, so that its error can say so. */
+export interface CommandContext {
+  readonly command: string;
+  readonly key?: string | undefined;
+}
+
+/** A server's error reply as our error. The only place where reply texts are interpreted. */
+export function translateReply(reply: string, context: CommandContext): ServerError {
+  const code = errorCode(reply);
+  const on = context.key === undefined ? "" : ` on ${context.key}`;
+  const make = (kind: ErrorKind, message: string, hint?: string): ServerError =>
+    new ServerError(kind, code, reply, message, hint === undefined ? {} : { hint });
+  switch (code) {
+    case "WRONGTYPE":
+      return make(
+        "failed",
+        `${context.key ?? "the key"} is not a stream`,
+        "name a key that holds a stream; `streamctl ls` shows them",
+      );
+    case "NOGROUP":
+      return make("notFound", `no such group or stream${on}`);
+    case "BUSYGROUP":
+      return make("failed", `the group exists already${on}`);
+    case "OOM":
+      return make(
+        "failed",
+        `Redis is out of memory (maxmemory) and refuses ${context.command}${on}`,
+        "free memory or raise maxmemory, then run again",
+      );
+    case "READONLY":
+      return make(
+        "failed",
+        `this server is a read-only replica: ${context.command} was refused${on}`,
+        "connect to the primary",
+      );
+    case "NOAUTH":
+      return make(
+        "connection",
+        "authentication required",
+        "give --user and --password-file, --askpass, or a URL with credentials",
+      );
+    case "WRONGPASS":
+      return make("connection", "wrong user name or password");
+    case "NOPERM":
+      return make(
+        "failed",
+        `no permission for ${context.command}${on}: ${detail(reply)}`,
+        "ask for the ACL rights; README lists what each command needs",
+      );
+    case "LOADING":
+      return make("connection", "Redis is loading its data", "wait a moment and run again");
+    case "MISCONF":
+    case "NOREPLICAS":
+      return make("failed", `Redis refuses writes now: ${detail(reply)}`);
+    default:
+      if (/no such key/.test(reply))
+        return make("notFound", `no such stream${context.key === undefined ? "" : `: ${context.key}`}`);
+      return make("failed", `${context.command}${on} failed: ${detail(reply)}`);
+  }
+}
+
+/**
+ * The first word of a reply; errors that a script wraps or that a script's denied command produced are
+ * read through to the code that matters.
+ */
+export function errorCode(reply: string): string {
+  const wrapped = /-(OOM|WRONGTYPE|NOGROUP|NOPERM|READONLY|MISCONF)\b/.exec(reply);
+  if (reply.startsWith("ERR Error running script") && wrapped) return wrapped[1] as string;
+  if (/ACL failure in script|can't run this command/.test(reply)) return "NOPERM";
+  if (/invalid password|invalid username-password/i.test(reply)) return "WRONGPASS";
+  if (/requires the key to exist/.test(reply)) return "NOKEY";
+  const match = /^-?([A-Z][A-Z0-9]+)\b/.exec(reply);
+  return match ? (match[1] as string) : "ERR";
+}
+
+/** True when the server, as it is now, can't do it but may later: failover, loading, migration, memory. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof ConnectionError) return true;
+  return error instanceof ServerError && TRANSIENT.has(error.code);
+}
+
+const TRANSIENT = new Set([
+  "LOADING",
+  "READONLY",
+  "CLUSTERDOWN",
+  "TRYAGAIN",
+  "MASTERDOWN",
+  "OOM",
+  "MISCONF",
+  "NOREPLICAS",
+  "BUSY",
+  "MOVED",
+  "ASK",
+  "UNBLOCKED",
+]);
+
+/** Whatever ioredis threw, as one of our errors. */
+export function translateThrown(error: unknown, context: CommandContext): StreamctlError {
+  if (error instanceof StreamctlError) return error;
+  const text = errorText(error);
+  if (error instanceof Error && error.name === "ReplyError") return translateReply(text, context);
+  return new ConnectionError(`lost the connection during ${context.command}: ${text}`, {
+    cause: error,
+    sent: true,
+  });
+}
+
+function detail(reply: string): string {
+  return reply.replace(/^-?(ERR|[A-Z]+) /, "");
+}

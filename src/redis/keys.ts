@@ -1,0 +1,41 @@
+/** Cluster slots and the names of keys that belong to a stream. */
+
+const SLOTS = 16384;
+
+/** CRC16 (XMODEM), as the Redis Cluster specification has it. */
+const TABLE = new Uint16Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  TABLE[byte] = crc & 0xffff;
+}
+
+/** The part of a key that decides its slot: what stands in the first `{…}` when that is not empty. */
+export function hashTag(key: string): string {
+  const open = key.indexOf("{");
+  if (open < 0) return key;
+  const close = key.indexOf("}", open + 1);
+  return close <= open + 1 ? key : key.slice(open + 1, close);
+}
+
+export function keySlot(key: string): number {
+  let crc = 0;
+  for (const byte of Buffer.from(hashTag(key)))
+    crc = ((crc << 8) & 0xffff) ^ (TABLE[((crc >> 8) ^ byte) & 0xff] as number);
+  return crc % SLOTS;
+}
+
+/**
+ * A key derived from `key` that shares its slot where the name allows it: `orders:dlq`, in a cluster
+ * `{orders}:dlq`, and `{t}x:dlq` for a key that has a tag. `a}b` and `{}x` can't be co-located.
+ */
+export function siblingKey(key: string, suffix: string, cluster: boolean): string {
+  const plain = key + suffix;
+  if (!cluster || keySlot(plain) === keySlot(key)) return plain;
+  return `{${key}}${suffix}`;
+}
+
+/** True when one script may take both keys. Outside a cluster every two keys may meet. */
+export function sameSlot(a: string, b: string, cluster: boolean): boolean {
+  return !cluster || keySlot(a) === keySlot(b);
+}

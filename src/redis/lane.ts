@@ -1,0 +1,167 @@
+import type { Redis, RedisOptions } from "ioredis";
+import type { Socket } from "node:net";
+import { ConnectionError, errorText } from "../errors.ts";
+import { makeRedis } from "./client.ts";
+import { translateThrown } from "./errors.ts";
+import { type Reply, RespParser } from "./resp.ts";
+
+/**
+ * Called once per reply, in the order of the commands.
+ */
+type OnReply = (reply: Reply) => void;
+
+interface Expected {
+  readonly onReply: OnReply;
+  readonly onLost: (error: ConnectionError) => void;
+  remaining: number;
+}
+
+/**
+ * A connection for bulk transfers. ioredis makes it (TLS, AUTH, SELECT, Sentinel); once it is ready the
+ * lane reads and writes its socket itself: RESP bytes in, parsed replies out, no object per command.
+ * It never reconnects and never repeats: when the socket dies, every command without a reply is told so.
+ * Depends on one internal of ioredis, `redis.stream`, and a test pins it.
+ */
+export class Lane {
+  readonly #redis: Redis;
+  readonly #socket: Socket;
+  readonly #silenceMs: number;
+  readonly #queue: Expected[] = [];
+  #head = 0;
+  #pending = 0;
+  #watch: NodeJS.Timeout | undefined;
+  #lost: ConnectionError | undefined;
+  #drained: (() => void)[] = [];
+  #onClosed: (() => void)[] = [];
+
+  private constructor(redis: Redis, silenceMs: number) {
+    this.#redis = redis;
+    this.#silenceMs = silenceMs;
+    this.#socket = (redis as unknown as { stream: Socket }).stream;
+    const parser = new RespParser((reply) => this.#take(reply));
+    this.#socket.removeAllListeners("data");
+    this.#socket.on("data", (chunk: Buffer) => {
+      this.#watch?.refresh();
+      try {
+        parser.push(chunk);
+      } catch (error) {
+        this.#fail(error);
+        this.#socket.destroy();
+      }
+    });
+    this.#socket.on("error", (error) => this.#fail(error));
+    this.#socket.on("close", () => this.#fail(undefined));
+    this.#socket.on("drain", () => this.#wake());
+  }
+
+  /** `silenceMs`: with commands in flight and no byte for that long, the peer counts as dead. 0: never. */
+  static async open(options: RedisOptions, silenceMs: number): Promise<Lane> {
+    const redis = makeRedis({ ...options, retryStrategy: null });
+    let cause: unknown;
+    redis.on("error", (error) => {
+      cause = error;
+    });
+    try {
+      await redis.connect();
+      return new Lane(redis, silenceMs);
+    } catch (error) {
+      redis.disconnect();
+      const reason = cause ?? error;
+      if (reason instanceof Error && reason.name === "ReplyError")
+        throw translateThrown(reason, { command: "AUTH" });
+      throw new ConnectionError(`could not connect: ${errorText(reason)}`, { cause: reason });
+    }
+  }
+
+  /** Commands sent whose reply has not come. */
+  get inFlight(): number {
+    return this.#pending;
+  }
+
+  /** True when the socket's own buffer is full: await `writable()` before sending more. */
+  get full(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  get alive(): boolean {
+    return this.#lost === undefined;
+  }
+
+  /**
+   * Sends `count` commands, already encoded. `onReply` is called for each of them, in order, unless the
+   * connection dies first: then `onLost` is called once, and the commands still unanswered may or may not
+   * have been carried out.
+   */
+  send(bytes: Buffer, count: number, onReply: OnReply, onLost: (error: ConnectionError) => void): void {
+    if (this.#lost) return onLost(this.#lost);
+    this.#queue.push({ onReply, onLost, remaining: count });
+    this.#pending += count;
+    if (this.#silenceMs > 0) this.#watch ??= setTimeout(() => this.#tooSilent(), this.#silenceMs);
+    this.#socket.write(bytes);
+  }
+
+  /** Sends one command and resolves with its reply. */
+  request(bytes: Buffer): Promise<Reply> {
+    return new Promise((resolve, reject) => this.send(bytes, 1, resolve, reject));
+  }
+
+  /** Resolves when the socket takes more bytes, or has died. */
+  async writable(): Promise<void> {
+    while (this.full && this.alive) await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  onClosed(callback: () => void): void {
+    this.#onClosed.push(callback);
+  }
+
+  close(): void {
+    this.#fail(undefined);
+    this.#redis.disconnect();
+    this.#socket.destroy();
+  }
+
+  #take(reply: Reply): void {
+    const expected = this.#queue[this.#head];
+    if (!expected) throw new Error("a reply that nothing asked for");
+    this.#pending--;
+    if (--expected.remaining === 0) {
+      this.#head++;
+      if (this.#head > 1_000 || this.#head === this.#queue.length) {
+        this.#queue.splice(0, this.#head);
+        this.#head = 0;
+      }
+    }
+    if (this.#pending === 0) {
+      clearTimeout(this.#watch);
+      this.#watch = undefined;
+    }
+    expected.onReply(reply);
+  }
+
+  #tooSilent(): void {
+    this.#fail(new Error(`no answer for ${this.#silenceMs} ms`));
+    this.#socket.destroy();
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#lost) return;
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
+    const why = cause === undefined ? "connection closed" : errorText(cause);
+    this.#lost = new ConnectionError(`lost the connection: ${why}`, { cause, sent: true });
+    const unanswered = this.#queue.splice(this.#head);
+    this.#queue.length = 0;
+    this.#head = 0;
+    this.#pending = 0;
+    this.#wake();
+    for (const { onLost } of unanswered) onLost(this.#lost);
+    for (const callback of this.#onClosed) callback();
+    this.#onClosed = [];
+  }
+
+  #wake(): void {
+    const waiting = this.#drained;
+    this.#drained = [];
+    for (const resume of waiting) resume();
+  }
+}

@@ -1,0 +1,39 @@
+/** Where and how to connect: what src/config resolves and src/redis/connection uses. Times are in ms. */
+export interface ConnectionSettings {
+  readonly mode: "standalone" | "cluster" | "sentinel";
+  readonly host: string;
+  readonly port: number;
+  /** A unix socket path; wins over host and port. */
+  readonly path?: string | undefined;
+  readonly db: number;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly tls?: TlsSettings | undefined;
+  /** Sentinel addresses and the name they watch. */
+  readonly sentinels?: readonly HostPort[] | undefined;
+  readonly master?: string | undefined;
+  readonly connectTimeoutMs: number;
+  /** How long one command may take before its connection counts as dead. */
+  readonly commandTimeoutMs: number;
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TlsSettings {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly servername?: string | undefined;
+  readonly insecure: boolean;
+}
+
+/** The address for people: never holds a password. */
+export function describeTarget(settings: ConnectionSettings): string {
+  if (settings.mode === "sentinel") return `${settings.master ?? "?"} (via Sentinel)`;
+  if (settings.path !== undefined) return `unix://${settings.path}`;
+  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
+  return `${settings.tls ? "rediss" : "redis"}://${host}:${settings.port}${settings.db ? `/${settings.db}` : ""}`;
+}

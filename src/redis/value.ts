@@ -1,0 +1,32 @@
+/** A reply of the control connection: bulk and simple strings are Buffers. */
+export type Value = null | number | Buffer | Value[];
+
+/** An argument of a command. Text is sent as UTF-8. */
+export type Arg = string | number | Buffer;
+
+/** The text of a reply that must be a string. */
+export function asText(value: Value | undefined): string {
+  if (Buffer.isBuffer(value)) return value.toString("utf8");
+  if (typeof value === "number") return String(value);
+  throw new TypeError("unexpected reply: not a string");
+}
+
+export function asNumber(value: Value | undefined): number {
+  if (typeof value === "number") return value;
+  if (Buffer.isBuffer(value)) return Number(value.latin1Slice());
+  throw new TypeError("unexpected reply: not a number");
+}
+
+export function asList(value: Value | undefined): Value[] {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  throw new TypeError("unexpected reply: not a list");
+}
+
+/** A flat name/value reply (XINFO and its kin) as a map. */
+export function asMap(value: Value | undefined): Map<string, Value> {
+  const list = asList(value);
+  const map = new Map<string, Value>();
+  for (let i = 0; i + 1 < list.length; i += 2) map.set(asText(list[i]), list[i + 1] as Value);
+  return map;
+}

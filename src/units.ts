@@ -1,0 +1,53 @@
+import parseBytes from "bytes";
+import ms, { type StringValue } from "ms";
+
+/** `250ms 30s 5m 12h 7d` → milliseconds; undefined when it is none. A bare `0` is 0. */
+export function parseDuration(text: string): number | undefined {
+  if (text === "0") return 0;
+  if (!/^\d+(\.\d+)?(ms|s|m|h|d|w)$/.test(text)) return undefined;
+  return Math.round(ms(text as StringValue));
+}
+
+/** `64kb 10mb 512` → bytes (1 kb = 1024); undefined when it is none. */
+export function parseSize(text: string): number | undefined {
+  if (!/^\d+(\.\d+)?(b|kb|mb|gb|tb)?$/i.test(text)) return undefined;
+  return parseBytes.parse(text) ?? undefined;
+}
+
+/** `500 10k 1m` → a whole number (k = 1000, m = 1000000); undefined when it is none. */
+export function parseCount(text: string): number | undefined {
+  const match = /^(\d+)(k|m)?$/i.exec(text);
+  if (!match) return undefined;
+  const factor = { k: 1_000, m: 1_000_000 }[match[2]?.toLowerCase() ?? ""] ?? 1;
+  const count = Number(match[1]) * factor;
+  return Number.isSafeInteger(count) ? count : undefined;
+}
+
+/** `500/s 30/m 1000/h`, or a bare number per second → events per second; undefined when it is none. */
+export function parseRate(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(k|m)?(?:\/(s|m|h))?$/i.exec(text);
+  if (!match) return undefined;
+  const factor = { k: 1_000, m: 1_000_000 }[match[2]?.toLowerCase() ?? ""] ?? 1;
+  const per = { s: 1, m: 60, h: 3_600 }[match[3]?.toLowerCase() ?? "s"] ?? 1;
+  const rate = (Number(match[1]) * factor) / per;
+  return rate > 0 ? rate : undefined;
+}
+
+/** Milliseconds for people: `250ms`, `3.2s`, `5m 10s`, `2h 3m`, `7d 1h`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)}ms`;
+  const seconds = milliseconds / 1_000;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)}s`;
+  const whole = Math.round(seconds);
+  const units: [number, string][] = [
+    [86_400, "d"],
+    [3_600, "h"],
+    [60, "m"],
+    [1, "s"],
+  ];
+  const first = units.findIndex(([size]) => whole >= size);
+  const [size, unit] = units[first] as [number, string];
+  const next = units[first + 1];
+  const rest = next ? Math.floor((whole % size) / next[0]) : 0;
+  return `${Math.floor(whole / size)}${unit}${rest > 0 && next ? ` ${rest}${next[1]}` : ""}`;
+}

@@ -1,0 +1,49 @@
+import { describe, expect, inject, test } from "vitest";
+import { Connection } from "../../src/redis/connection.ts";
+import { encodeCommand } from "../../src/redis/resp.ts";
+import { uniqueKey } from "../support/cli.ts";
+
+function settings() {
+  const url = new URL(inject("redisUrl"));
+  return {
+    mode: "standalone",
+    host: url.hostname,
+    port: Number(url.port),
+    db: 0,
+    connectTimeoutMs: 3_000,
+    commandTimeoutMs: 3_000,
+  } as const;
+}
+
+describe("lane", () => {
+  test("pins the internal of ioredis that it depends on: replies reach the lane, in order", async () => {
+    const connection = await Connection.open(settings(), { name: "streamctl:test" });
+    try {
+      const lane = await connection.lane("k");
+      const key = uniqueKey();
+      const replies: unknown[] = [];
+      const batch = Buffer.concat([
+        encodeCommand(["XADD", key, "5-1", "a", "1"]),
+        encodeCommand(["XADD", key, "5-1", "a", "1"]),
+        encodeCommand(["XLEN", key]),
+      ]);
+      await new Promise<void>((resolve, reject) => {
+        lane.send(
+          batch,
+          3,
+          (reply) => {
+            replies.push(reply);
+            if (replies.length === 3) resolve();
+          },
+          reject,
+        );
+      });
+      expect(String(replies[0])).toBe("5-1");
+      expect(replies[1]).toMatchObject({ text: expect.stringContaining("equal or smaller") });
+      expect(replies[2]).toBe(1);
+      expect(lane.inFlight).toBe(0);
+    } finally {
+      connection.close();
+    }
+  });
+});

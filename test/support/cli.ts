@@ -1,0 +1,116 @@
+import { EventEmitter } from "node:events";
+import { PassThrough, Readable, Writable } from "node:stream";
+import { inject } from "vitest";
+import type { Io } from "../../src/io.ts";
+import { main } from "../../src/main.ts";
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdoutBytes: Buffer;
+}
+
+export interface CliOptions {
+  /** What stdin holds; a stream for input that comes bit by bit. */
+  readonly stdin?: string | Buffer | Readable;
+  readonly env?: Record<string, string | undefined>;
+  /** Default: the shared test server. */
+  readonly url?: string;
+  readonly cwd?: string;
+  /** Pretend that stdout and stderr are a terminal this wide. */
+  readonly columns?: number;
+}
+
+/** A run in this process that can be signalled and watched while it goes on. */
+export class CliRun {
+  readonly #signals = new EventEmitter();
+  readonly #out = new Sink();
+  readonly #err = new Sink();
+  readonly done: Promise<CliResult>;
+
+  constructor(argv: readonly string[], options: CliOptions = {}) {
+    const { stdin = "" } = options;
+    const input =
+      stdin instanceof Readable
+        ? stdin
+        : Readable.from([Buffer.isBuffer(stdin) ? stdin : Buffer.from(stdin)]);
+    if (options.columns !== undefined) {
+      for (const sink of [this.#out, this.#err])
+        Object.assign(sink, { isTTY: true, columns: options.columns });
+    }
+    const io: Io = {
+      stdin: input,
+      stdout: this.#out,
+      stderr: this.#err,
+      env: {
+        PATH: process.env["PATH"],
+        HOME: "/nonexistent",
+        STREAMCTL_URL: options.url ?? inject("redisUrl"),
+        ...options.env,
+      },
+      cwd: options.cwd ?? "/",
+      pid: process.pid,
+      onSignal: (listener) => {
+        this.#signals.on("signal", listener);
+        return () => this.#signals.off("signal", listener);
+      },
+    };
+    this.done = main(argv, io).then((code) => ({
+      code,
+      stdout: this.stdout,
+      stderr: this.stderr,
+      stdoutBytes: this.#out.bytes,
+    }));
+  }
+
+  get stdout(): string {
+    return this.#out.bytes.toString("utf8");
+  }
+
+  get stderr(): string {
+    return this.#err.bytes.toString("utf8");
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#signals.emit("signal", signal);
+  }
+}
+
+class Sink extends Writable {
+  readonly #chunks: Buffer[] = [];
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#chunks.push(Buffer.from(chunk));
+    done();
+  }
+}
+
+/** Runs one command line in this process against the shared test server. */
+export function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return new CliRun(argv, options).done;
+}
+
+/** stdin that a test feeds while the command runs. */
+export function openStdin(): PassThrough {
+  return new PassThrough();
+}
+
+let counter = 0;
+
+/** A key that no other test uses. */
+export function uniqueKey(label = "orders"): string {
+  return `${label}:${process.pid}:${Date.now().toString(36)}:${counter++}`;
+}
+
+/** The NDJSON lines of an output as values. */
+export function ndjson(text: string): Record<string, unknown>[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}

@@ -1,0 +1,25 @@
+import { Redis } from "ioredis";
+import { inject, onTestFinished } from "vitest";
+
+/** A plain client to look at the server behind streamctl's back; closed when the test ends. */
+export function rawRedis(url: string = inject("redisUrl")): Redis {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+  redis.on("error", () => {});
+  onTestFinished(() => redis.disconnect());
+  return redis;
+}
+
+/** Polls until `probe` gives a truthy value; fails with `what` after `timeoutMs`. */
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  timeoutMs = 15_000,
+): Promise<NonNullable<T>> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
