@@ -51,3 +51,9 @@ export function formatDuration(milliseconds: number): string {
   const rest = next ? Math.floor((whole % size) / next[0]) : 0;
   return `${Math.floor(whole / size)}${unit}${rest > 0 && next ? ` ${rest}${next[1]}` : ""}`;
 }
+
+/** A number for people, with thin spaces between groups of three digits from 10 000 on. */
+export function formatNumber(value: number): string {
+  const text = String(value);
+  return /^\d{5,}$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, "\u202f") : text;
+}

@@ -8,7 +8,8 @@ export type LogFormat = "text" | "json";
  * that draws one) is taken away before a line is written and drawn again after it.
  */
 export class Log {
-  readonly #stream: OutStream;
+  /** Where it all goes; progress and status lines are drawn on it. */
+  readonly stream: OutStream;
   readonly #format: LogFormat;
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -18,14 +19,14 @@ export class Log {
     stream: OutStream,
     options: { quiet: boolean; verbose: boolean; format?: LogFormat | undefined },
   ) {
-    this.#stream = stream;
+    this.stream = stream;
     this.#format = options.format ?? "text";
     this.quiet = options.quiet;
     this.verbose = options.verbose;
   }
 
   get terminal(): boolean {
-    return this.#stream.isTTY === true;
+    return this.stream.isTTY === true;
   }
 
   /** Only with -v. */
@@ -49,7 +50,7 @@ export class Log {
   /** Bytes as they are, by whole lines (a handler's stderr). */
   passThrough(bytes: Buffer): void {
     this.#around?.clear();
-    this.#stream.write(bytes);
+    this.stream.write(bytes);
     this.#around?.draw();
   }
 
@@ -61,11 +62,11 @@ export class Log {
   #line(level: string, message: string, facts: LogFacts = {}): void {
     this.#around?.clear();
     if (this.#format === "json") {
-      this.#stream.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...facts })}\n`);
+      this.stream.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...facts })}\n`);
     } else {
       const mark =
         level === "info" ? "" : `${level === "error" ? "error" : level === "warn" ? "warning" : "debug"}: `;
-      this.#stream.write(`streamctl: ${mark}${safeText(message)}\n`);
+      this.stream.write(`streamctl: ${mark}${safeText(message)}\n`);
     }
     this.#around?.draw();
   }

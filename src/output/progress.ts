@@ -1,0 +1,105 @@
+import { formatDuration, formatNumber } from "../units.ts";
+import { fitWidth } from "./fit.ts";
+import type { Log } from "./log.ts";
+
+/** Whoever is done sooner than this has seen no progress line flash by. */
+const SHOW_AFTER_MS = 500;
+/** The rate shown is that of the last few seconds. */
+const WINDOW_MS = 5_000;
+
+export interface Progress {
+  /** `done` and `total` count what `unit` names, from the start of the operation. Cheap: call it as often as you like. */
+  update(done: number, total?: number): void;
+  /** Takes the line away and releases everything. May be called twice. */
+  stop(): void;
+}
+
+export interface ProgressOptions {
+  /** What is under way: `reading orders`. */
+  readonly label: string;
+  /** What is counted, in the plural: `entries`. */
+  readonly unit: string;
+  /** More to say at the end of the line, asked for at each redraw. */
+  readonly detail?: (() => string) | undefined;
+}
+
+/**
+ * One line on stderr with count, rate and time left, for an operation that may take long. It is shown only
+ * on a terminal, not with -q, and only after half a second.
+ */
+export function createProgress(log: Log, options: ProgressOptions): Progress {
+  if (!log.terminal || log.quiet) return { update() {}, stop() {} };
+  return new ProgressLine(log, options);
+}
+
+class ProgressLine implements Progress {
+  readonly #log: Log;
+  readonly #options: ProgressOptions;
+  readonly #samples: { readonly at: number; readonly done: number }[] = [{ at: Date.now(), done: 0 }];
+  #timer: NodeJS.Timeout;
+  #spinner: { text: string; stop(): unknown } | undefined;
+  #stopped = false;
+  #done = 0;
+  #total: number | undefined;
+
+  constructor(log: Log, options: ProgressOptions) {
+    this.#log = log;
+    this.#options = options;
+    this.#timer = setTimeout(() => void this.#show(), SHOW_AFTER_MS);
+  }
+
+  update(done: number, total?: number): void {
+    this.#done = done;
+    if (total !== undefined) this.#total = total;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#spinner?.stop();
+    this.#spinner = undefined;
+  }
+
+  async #show(): Promise<void> {
+    const { default: ora } = await import("ora");
+    if (this.#stopped) return;
+    // ora draws below whatever else is written to the terminal while it spins. The cursor stays and stdin
+    // is left alone: both would need handlers on the process.
+    this.#spinner = ora({
+      stream: this.#log.stream as NodeJS.WriteStream,
+      text: this.#line(),
+      isEnabled: true,
+      hideCursor: false,
+      discardStdin: false,
+    }).start();
+    this.#timer = setInterval(() => {
+      if (this.#spinner) this.#spinner.text = this.#line();
+    }, 200);
+  }
+
+  #line(): string {
+    const { label, unit, detail } = this.#options;
+    const perSecond = this.#rate();
+    const parts = [
+      `${label}: ${formatNumber(this.#done)}${this.#total === undefined ? "" : ` of ${formatNumber(this.#total)}`} ${unit}`,
+    ];
+    if (perSecond >= 1) parts.push(`${formatNumber(Math.round(perSecond))}/s`);
+    if (this.#total !== undefined && perSecond > 0 && this.#total > this.#done) {
+      parts.push(`${formatDuration(((this.#total - this.#done) / perSecond) * 1_000)} left`);
+    }
+    const more = detail?.();
+    if (more) parts.push(more);
+    // Two columns are the spinner's.
+    return fitWidth(parts.join(", "), (this.#log.stream.columns ?? 80) - 3);
+  }
+
+  #rate(): number {
+    const now = Date.now();
+    this.#samples.push({ at: now, done: this.#done });
+    while (this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) >= WINDOW_MS)
+      this.#samples.shift();
+    const first = this.#samples[0];
+    if (!first || now === first.at) return 0;
+    return ((this.#done - first.done) * 1_000) / (now - first.at);
+  }
+}
