@@ -1,0 +1,24 @@
+import { keySlot, siblingKey } from "../../redis/keys.ts";
+
+export interface DlqNaming {
+  readonly cluster: boolean;
+  /** The configured name, where `{stream}` stands for the stream's. */
+  readonly template?: string | undefined;
+  /** `--dlq KEY`: wins over everything. */
+  readonly explicit?: string | undefined;
+}
+
+/**
+ * The dead-letter queue of a stream: `orders:dlq` unless configured otherwise. In a cluster it is the key
+ * of that name in the stream's own slot (`{orders}:dlq`), so that dead-lettering is one step, wherever
+ * the name allows that.
+ */
+export function dlqKey(stream: string, naming: DlqNaming): string {
+  const { cluster, template, explicit } = naming;
+  if (explicit !== undefined) return explicit;
+  if (template === undefined) return siblingKey(stream, ":dlq", cluster);
+  const plain = template.replaceAll("{stream}", () => stream);
+  if (!cluster || keySlot(plain) === keySlot(stream)) return plain;
+  const tagged = template.replaceAll("{stream}", () => `{${stream}}`);
+  return keySlot(tagged) === keySlot(stream) ? tagged : plain;
+}
