@@ -1,0 +1,150 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { inject, onTestFinished } from "vitest";
+
+type Mode = "pass" | "swallow-replies" | "swallow-both";
+
+/**
+ * A TCP proxy in front of a Redis that makes real network faults on command. It closes with the test
+ * that started it.
+ */
+export class Proxy {
+  readonly #server: Server;
+  readonly #target: { host: string; port: number };
+  readonly #pairs = new Set<Socket>();
+  #mode: Mode = "pass";
+  #delayMs = 0;
+  #refusing = false;
+  #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
+  /** How many connections have been made through the proxy so far. */
+  accepted = 0;
+  port = 0;
+
+  private constructor(target: { host: string; port: number }) {
+    this.#target = target;
+    this.#server = createServer((client) => this.#join(client));
+  }
+
+  /** `url`: the server behind it, default the shared test server. */
+  static async start(url: string = inject("redisUrl")): Promise<Proxy> {
+    const { hostname, port } = new URL(url);
+    const proxy = new Proxy({ host: hostname, port: Number(port) });
+    await proxy.#listen();
+    onTestFinished(() => proxy.close());
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Connections open right now. */
+  get open(): number {
+    return this.#pairs.size / 2;
+  }
+
+  /** Resets every connection, as a crashed peer or a firewall does; new ones are welcome. */
+  cut(): void {
+    for (const socket of this.#pairs) socket.resetAndDestroy();
+  }
+
+  /** Cuts every connection and refuses new ones until `accept()`. */
+  refuse(): void {
+    this.#refusing = true;
+    this.cut();
+  }
+
+  accept(): void {
+    this.#refusing = false;
+  }
+
+  /** Requests reach the server, replies vanish: the sender can't know what happened. */
+  swallowReplies(): void {
+    this.#mode = "swallow-replies";
+  }
+
+  /** Nothing gets through either way while the connections stay open: a dead peer. New ones hang, too. */
+  swallowBoth(): void {
+    this.#mode = "swallow-both";
+  }
+
+  /** Bytes flow again, on connections old and new. What was swallowed stays lost. */
+  pass(): void {
+    this.#mode = "pass";
+  }
+
+  /** Holds every chunk of both directions back for that long. */
+  delay(milliseconds: number): void {
+    this.#delayMs = milliseconds;
+  }
+
+  /**
+   * The next request chunk that contains `text` is passed on, then its connection loses the reply and is
+   * cut: the write happened, its outcome is unknown. Works once; resolves when it has struck.
+   */
+  loseReplyTo(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#cutAfterRequest = (bytes) => {
+        if (!bytes.includes(text)) return false;
+        this.#cutAfterRequest = undefined;
+        resolve();
+        return true;
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#pairs) socket.destroy();
+    if (!this.#server.listening) return;
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #listen(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(0, "127.0.0.1", resolve);
+    });
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+    this.port = address.port;
+  }
+
+  #join(client: Socket): void {
+    if (this.#refusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    this.accepted++;
+    const server = connect(this.#target);
+    let lost = false;
+    this.#pairs.add(client).add(server);
+    const end = (): void => {
+      this.#pairs.delete(client);
+      this.#pairs.delete(server);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      socket.on("error", end);
+      socket.on("close", end);
+    }
+    client.on("data", (bytes: Buffer) => {
+      if (this.#mode === "swallow-both") return;
+      if (this.#cutAfterRequest?.(bytes)) lost = true;
+      this.#forward(server, bytes);
+    });
+    server.on("data", (bytes: Buffer) => {
+      if (lost) return client.resetAndDestroy();
+      if (this.#mode !== "pass") return;
+      this.#forward(client, bytes);
+    });
+  }
+
+  #forward(to: Socket, bytes: Buffer): void {
+    const write = (): void => {
+      if (to.writable) to.write(bytes);
+    };
+    if (this.#delayMs === 0) write();
+    else setTimeout(write, this.#delayMs);
+  }
+}
