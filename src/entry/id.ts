@@ -36,6 +36,13 @@ export function nextId(id: string): EntryId | undefined {
   return BigInt(ms) === MAX ? undefined : (`${BigInt(ms) + 1n}-0` as EntryId);
 }
 
+/** The largest ID before `id`. `0-0` has none: undefined. */
+export function previousId(id: string): EntryId | undefined {
+  const [ms, seq] = split(id);
+  if (BigInt(seq) > 0n) return `${ms}-${BigInt(seq) - 1n}` as EntryId;
+  return BigInt(ms) === 0n ? undefined : (`${BigInt(ms) - 1n}-${MAX}` as EntryId);
+}
+
 function split(id: string): [string, string] {
   const dash = id.indexOf("-");
   return dash < 0 ? [id, "0"] : [id.slice(0, dash), id.slice(dash + 1)];
