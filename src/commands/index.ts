@@ -1,4 +1,5 @@
 import type { CommandModule } from "../program.ts";
+import { defineSandbox } from "./sandbox.ts";
 
 /** Every command, in the order of the help text. */
-export const commands: readonly CommandModule[] = [];
+export const commands: readonly CommandModule[] = [defineSandbox];

@@ -1,12 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamctlError } from "../errors.ts";
 import { sleep } from "../redis/backoff.ts";
+import { CONTAINER_PREFIX } from "./find-server.ts";
+import { launchProcess, type ServerProcess } from "./process.ts";
 
 export interface ServerOptions {
+  /** What findServer() gives: an executable's path, or `docker:IMAGE`. */
   readonly executable: string;
   /** Further server options, as on its command line: `--maxmemory 3mb`. */
   readonly args?: readonly string[];
@@ -15,83 +17,112 @@ export interface ServerOptions {
   readonly dir?: string;
 }
 
+const START_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 5_000;
+
 /** A private Redis: own port, own folder, nothing persisted unless asked for, gone after stop(). */
 export class SandboxServer {
   readonly port: number;
   readonly url: string;
-  readonly #child: ChildProcess;
-  readonly #dir: string | undefined;
-  readonly #exited: Promise<void>;
+  readonly #process: ServerProcess;
+  readonly #temporaryDir: string | undefined;
 
-  private constructor(child: ChildProcess, port: number, dir: string | undefined) {
-    this.#child = child;
+  private constructor(process: ServerProcess, port: number, temporaryDir: string | undefined) {
+    this.#process = process;
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
-    this.#dir = dir;
-    this.#exited = new Promise((resolve) => child.once("exit", () => resolve()));
+    this.#temporaryDir = temporaryDir;
   }
 
+  /** Resolves once it accepts connections; fails with the server's own words when it does not get there. */
   static async start(options: ServerOptions): Promise<SandboxServer> {
-    const port = options.port ?? (await freePort());
-    const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "streamctl-redis-")));
-    const args = [
-      "--port",
-      String(port),
-      "--bind",
-      "127.0.0.1",
-      "--dir",
-      dir,
-      "--save",
-      "",
-      "--appendonly",
-      "no",
-      "--daemonize",
-      "no",
-    ];
-    const child = spawn(options.executable, [...args, ...(options.args ?? [])], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let log = "";
-    const keep = (chunk: Buffer): void => {
-      log = (log + chunk.toString("utf8")).slice(-4_096);
-    };
-    child.stdout?.on("data", keep);
-    child.stderr?.on("data", keep);
-    const server = new SandboxServer(child, port, options.dir === undefined ? dir : undefined);
-    let failed: string | undefined;
-    child.once("error", (error) => (failed = error.message));
-    for (const start = Date.now(); Date.now() - start < 20_000; await sleep(20)) {
-      if (/Ready to accept connections/i.test(log)) return server;
-      if (failed !== undefined || child.exitCode !== null || child.signalCode !== null) break;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await SandboxServer.#startOnce(options);
+      } catch (error) {
+        // Between finding a free port and the server's bind, somebody else may have taken it.
+        const lostPort = error instanceof StreamctlError && /address already in use/i.test(error.message);
+        if (options.port !== undefined || !lostPort || attempt === 3) throw error;
+      }
     }
-    await server.stop();
-    throw new StreamctlError(
-      "failed",
-      `${options.executable} did not start: ${failed ?? log.trim().split("\n").slice(-3).join(" / ")}`,
-    );
+  }
+
+  static async #startOnce(options: ServerOptions): Promise<SandboxServer> {
+    const port = options.port ?? (await freePort());
+    const temporaryDir =
+      options.dir === undefined ? await mkdtemp(join(tmpdir(), "streamctl-redis-")) : undefined;
+    const settings = {
+      port: String(port),
+      bind: "127.0.0.1",
+      dir: options.dir ?? temporaryDir ?? tmpdir(),
+      save: "",
+      appendonly: "no",
+      daemonize: "no",
+    };
+    const args = [
+      ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+      ...(options.args ?? []),
+    ];
+    try {
+      const process = await launch(options.executable, { args, temporaryDir });
+      const server = new SandboxServer(process, port, temporaryDir);
+      if (await isReady(process)) return server;
+      await server.stop();
+      const said = process.log().trim().split("\n").slice(-3).join(" / ");
+      throw new StreamctlError("failed", `${options.executable} did not start: ${said}`);
+    } catch (error) {
+      if (temporaryDir !== undefined) await rm(temporaryDir, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#process.pid;
+  }
+
+  /** Resolves when the server has ended, by stop() or by itself. */
+  get exited(): Promise<void> {
+    return this.#process.exited;
   }
 
   /** Sends a signal without waiting. */
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    this.#process.signal(signal);
   }
 
   /** Ends the server and removes its folder. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined) {
-      this.#child.kill(signal);
-      const timer = setTimeout(() => this.#child.kill("SIGKILL"), 5_000);
-      await this.#exited;
+    const process = this.#process;
+    if (process.running) {
+      process.signal(signal);
+      // A server that a test has stopped with SIGSTOP hears nothing else before this.
+      process.signal("SIGCONT");
+      const timer = setTimeout(() => process.signal("SIGKILL"), STOP_TIMEOUT_MS);
+      await process.exited;
       clearTimeout(timer);
     }
-    if (this.#dir !== undefined) await rm(this.#dir, { recursive: true, force: true });
+    if (this.#temporaryDir !== undefined) await rm(this.#temporaryDir, { recursive: true, force: true });
   }
 }
 
+async function launch(
+  executable: string,
+  options: { args: readonly string[]; temporaryDir: string | undefined },
+): Promise<ServerProcess> {
+  if (!executable.startsWith(CONTAINER_PREFIX)) return launchProcess(executable, options);
+  const { launchContainer } = await import("./container.ts");
+  return launchContainer(executable, options);
+}
+
+async function isReady(process: ServerProcess): Promise<boolean> {
+  for (const start = Date.now(); Date.now() - start < START_TIMEOUT_MS; await sleep(20)) {
+    if (/Ready to accept connections/i.test(process.log())) return true;
+    if (!process.running) return false;
+  }
+  return false;
+}
+
+/** A TCP port of the loopback interface that nobody listens on now. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
