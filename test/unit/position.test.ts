@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { endOf, parsePosition, startOf, type Position } from "../../src/engine/position.ts";
 import { compareIds, nextId, parseEntryId, previousId, type EntryId } from "../../src/entry/id.ts";

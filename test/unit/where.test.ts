@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { entryFilter, parseCondition, type Condition } from "../../src/engine/where.ts";
 import { textFields } from "../../src/entry/entry.ts";
