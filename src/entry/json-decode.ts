@@ -1,0 +1,130 @@
+import { Buffer } from "node:buffer";
+import type { EntryDraft } from "./entry-draft.ts";
+import { parseEntryId } from "./id.ts";
+import { JsonScanner } from "./json-scan.ts";
+
+const OBJECT = 0x7b;
+const OBJECT_END = 0x7d;
+const ARRAY = 0x5b;
+const ARRAY_END = 0x5d;
+const STRING = 0x22;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+/**
+ * Reads JSON lines into drafts of entries, in two forms. Keys and items keep the order in which they are
+ * written, and repeated keys are repeated fields, because nothing becomes a JavaScript object. Anything
+ * else than what is described throws JsonFault.
+ */
+export class JsonDecoder {
+  readonly #scanner = new JsonScanner();
+
+  /**
+   * Any JSON object, one field per key: a string is its unescaped UTF-8 bytes, every other value is the
+   * exact text of the line (`1.10`, a 64-bit integer, a nested object with its spacing).
+   */
+  object(line: Buffer, begin: number, end: number, draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    scanner.open(line, begin, end);
+    draft.open(line);
+    if (scanner.peek() !== OBJECT) scanner.fail("expected a JSON object");
+    scanner.at++;
+    if (scanner.peek() === OBJECT_END) scanner.fail("an object without keys: an entry needs a field");
+    do {
+      this.#addString(draft);
+      scanner.expect(COLON);
+      if (scanner.peek() === STRING) this.#addString(draft);
+      else {
+        scanner.value();
+        draft.addFromLine(scanner.start, scanner.at);
+      }
+    } while (scanner.more(OBJECT_END));
+    scanner.finish();
+  }
+
+  /**
+   * The form in which streamctl prints entries: `{"id":"…","fields":{"a":"1"}}` or
+   * `"fields":[["a","1"],["a","2"]]`, where a value (in pairs also a name) that is not UTF-8 is
+   * `{"base64":"…"}`. Other keys are ignored. The ID is optional, and must be a whole one.
+   */
+  entry(line: Buffer, begin: number, end: number, draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    scanner.open(line, begin, end);
+    draft.open(line);
+    if (scanner.peek() !== OBJECT) scanner.fail("expected a JSON object");
+    const start = scanner.at++;
+    if (scanner.peek() === OBJECT_END) scanner.fail('no "fields" in this entry', start);
+    do {
+      scanner.string();
+      const key = scanner.text();
+      scanner.expect(COLON);
+      if (key === "fields") this.#fields(draft);
+      else if (key === "id") draft.id = this.#id();
+      else scanner.value();
+    } while (scanner.more(OBJECT_END));
+    scanner.finish();
+    if (draft.count === 0) scanner.fail('no "fields" in this entry', start);
+  }
+
+  #id(): string {
+    const scanner = this.#scanner;
+    if (scanner.peek() !== STRING) scanner.fail('"id" must be a string');
+    scanner.string();
+    const text = scanner.text();
+    const id = text.includes("-") ? parseEntryId(text) : undefined;
+    return id ?? scanner.fail('"id" is not an entry ID like 1694012345678-0', scanner.start);
+  }
+
+  #fields(draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    const first = scanner.peek();
+    if (draft.count > 0) scanner.fail('"fields" stands there twice');
+    if (first !== OBJECT && first !== ARRAY) scanner.fail('"fields" must be an object or an array of pairs');
+    const closing = first === OBJECT ? OBJECT_END : ARRAY_END;
+    scanner.at++;
+    if (scanner.peek() === closing) scanner.fail('"fields" is empty: an entry needs a field');
+    do {
+      if (first === OBJECT) {
+        this.#addString(draft);
+        scanner.expect(COLON);
+        this.#addValue(draft);
+      } else this.#addPair(draft);
+    } while (scanner.more(closing));
+  }
+
+  #addPair(draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    scanner.expect(ARRAY);
+    this.#addValue(draft);
+    scanner.expect(COMMA);
+    this.#addValue(draft);
+    scanner.expect(ARRAY_END);
+  }
+
+  #addString(draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    scanner.string();
+    if (scanner.loneSurrogate >= 0)
+      scanner.fail("half a surrogate pair: no UTF-8 stands for it", scanner.loneSurrogate);
+    draft.addFromLine(scanner.start, scanner.stop, scanner.length);
+  }
+
+  /** A string, or `{"base64":"…"}`. */
+  #addValue(draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    const first = scanner.peek();
+    if (first === STRING) return this.#addString(draft);
+    if (first !== OBJECT) scanner.fail('expected a string or {"base64":"…"}');
+    scanner.at++;
+    scanner.string();
+    if (scanner.text() !== "base64") scanner.fail('expected the key "base64"', scanner.start);
+    scanner.expect(COLON);
+    scanner.string();
+    const text = scanner.text();
+    if (text.length % 4 !== 0 || !BASE64.test(text)) scanner.fail("not base64", scanner.start);
+    scanner.expect(OBJECT_END);
+    draft.addBytes(Buffer.from(text, "base64"));
+  }
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
