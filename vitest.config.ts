@@ -4,6 +4,7 @@ const shared = { sequence: { shuffle: true }, restoreMocks: true, unstubEnvs: tr
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/support/totals-reporter.ts"],
     projects: [
       { test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
@@ -22,7 +23,7 @@ export default defineConfig({
           ...shared,
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          globalSetup: ["test/support/global-setup.ts"],
+          globalSetup: ["test/support/build.ts", "test/support/global-setup.ts"],
           setupFiles: ["test/support/leaks.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -3,6 +3,7 @@ import { PassThrough, Readable, Writable } from "node:stream";
 import { inject } from "vitest";
 import type { Io } from "../../src/io.ts";
 import { main } from "../../src/main.ts";
+import { markedEnv } from "./processes.ts";
 
 export interface CliResult {
   readonly code: number;
@@ -48,6 +49,7 @@ export class CliRun {
         HOME: "/nonexistent",
         STREAMCTL_URL: options.url ?? inject("redisUrl"),
         ...options.env,
+        ...markedEnv(),
       },
       cwd: options.cwd ?? "/",
       pid: process.pid,
