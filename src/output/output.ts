@@ -11,25 +11,6 @@ export class PipeClosed extends Error {
   }
 }
 
-/** One column of a table or CSV file. `text` is for people, `value` for programs. */
-export interface Column<Row> {
-  readonly key: string;
-  readonly title: string;
-  readonly align?: "left" | "right";
-  readonly value: (row: Row) => JsonValue;
-  /** For the terminal; default: the value as text, with control characters escaped. */
-  readonly text?: (row: Row) => string;
-}
-
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | Buffer
-  | { readonly [key: string]: JsonValue }
-  | readonly JsonValue[];
-
 /** stdout: data and nothing else, in the format asked for, with its reader's backpressure. */
 export class Output {
   readonly stream: OutStream;

@@ -1,0 +1,102 @@
+import { isUtf8 } from "node:buffer";
+import { type Entry } from "../entry/entry.ts";
+import { JsonBytes, writeFields } from "../entry/json-encode.ts";
+import { formatDuration, formatNumber } from "../units.ts";
+import { FieldList, type JsonValue } from "./column.ts";
+import { safeBytes } from "./safe-text.ts";
+
+/** Unknown, or none, in a table. */
+export const NONE = "-";
+
+/** Writes any value of a row as JSON. */
+export function writeJson(out: JsonBytes, value: JsonValue): void {
+  if (typeof value === "string") out.text(value);
+  else if (Buffer.isBuffer(value)) out.value(value);
+  else if (value instanceof FieldList) writeFields(out, value.fields);
+  else if (typeof value !== "object" || value === null) out.raw(JSON.stringify(value));
+  else if (Array.isArray(value)) {
+    out.byte(0x5b);
+    value.forEach((item: JsonValue, index) => {
+      if (index > 0) out.byte(0x2c);
+      writeJson(out, item);
+    });
+    out.byte(0x5d);
+  } else {
+    out.byte(0x7b);
+    Object.entries(value).forEach(([key, item], index) => {
+      if (index > 0) out.byte(0x2c);
+      writeJson(out.text(key).byte(0x3a), item);
+    });
+    out.byte(0x7d);
+  }
+}
+
+/** A value as the text of one CSV or raw cell: text as it is, null as nothing, what has parts as JSON. */
+export function plainText(value: JsonValue): string {
+  if (value === null) return "";
+  if (typeof value === "string") return value;
+  if (Buffer.isBuffer(value) && isUtf8(value)) return value.toString("utf8");
+  if (typeof value !== "object") return String(value);
+  const out = new JsonBytes(1_024);
+  writeJson(out, value);
+  return out.take().toString("utf8");
+}
+
+/** A value as a cell of a table that says nothing else about it. */
+export function cellText(value: JsonValue): string {
+  if (value === null) return NONE;
+  if (typeof value === "number") return formatNumber(value);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (value instanceof FieldList) return fieldsText(value.fields);
+  return plainText(value);
+}
+
+/** `orderId=42 payload=…`, for people: escaped, and cut where a table would cut it anyway. */
+export function fieldsText(fields: Entry["fields"]): string {
+  const parts: string[] = [];
+  let length = 0;
+  for (let i = 0; i + 1 < fields.length && length < SHOWN; i += 2) {
+    const part = `${head(fields[i] as Buffer)}=${head(fields[i + 1] as Buffer)}`;
+    parts.push(part);
+    length += part.length + 1;
+  }
+  return parts.join(" ");
+}
+
+/** No terminal is wider. */
+const SHOWN = 1_000;
+
+function head(bytes: Buffer): string {
+  return safeBytes(bytes.length > SHOWN ? cutAtCharacter(bytes, SHOWN) : bytes);
+}
+
+/** The first `length` bytes, less the part of a UTF-8 character that was cut in two. */
+function cutAtCharacter(bytes: Buffer, length: number): Buffer {
+  let end = length;
+  while (end > length - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+/** How long something has lasted: `2h 3m`. */
+export function durationText(milliseconds: number | null): string {
+  return milliseconds === null ? NONE : formatDuration(Math.max(0, milliseconds));
+}
+
+/** How long ago something was: `2h 3m ago`. */
+export function agoText(at: Date | null, nowMs: number): string {
+  return at === null ? NONE : `${durationText(nowMs - at.getTime())} ago`;
+}
+
+/** Bytes for people: `512 B`, `1.5 kB`, `3.2 MB` (1 kB = 1024 B, as sizes in flags). */
+export function sizeText(bytes: number | null): string {
+  if (bytes === null) return NONE;
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_024 && unit < SIZE_UNITS.length - 1) {
+    value /= 1_024;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${SIZE_UNITS[unit]}`;
+}
+
+const SIZE_UNITS = ["B", "kB", "MB", "GB", "TB"];
