@@ -1,15 +1,16 @@
 // Bundles src/ into dist/: ES modules, split so that a command loads only what it uses.
 // Packages stay outside the bundle except those that start-up always needs (see docs/design.md).
-import { rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 
 const root = new URL("..", import.meta.url).pathname;
-rmSync(`${root}dist`, { recursive: true, force: true });
+// The old program stays until the new one is there: a failed build breaks nobody.
+const building = `dist.${process.pid}`;
 
 await build({
   absWorkingDir: root,
   entryPoints: { main: "src/main.ts" },
-  outdir: "dist",
+  outdir: building,
   bundle: true,
   splitting: true,
   format: "esm",
@@ -24,4 +25,11 @@ await build({
   },
   legalComments: "external",
   logLevel: "warning",
+}).catch((error) => {
+  rmSync(root + building, { recursive: true, force: true });
+  console.error(error.message);
+  process.exit(1);
 });
+
+rmSync(`${root}dist`, { recursive: true, force: true });
+renameSync(root + building, `${root}dist`);

@@ -20,8 +20,8 @@ export interface BinResult {
 }
 
 export interface BinOptions {
-  /** What stdin holds; undefined closes it at once, `"open"` leaves it to the test. */
-  readonly stdin?: string | Buffer | "open";
+  /** What stdin holds; nothing closes it at once, `{ open: true }` leaves it to the test. */
+  readonly stdin?: string | Buffer | { readonly open: true };
   readonly env?: Record<string, string | undefined>;
   readonly url?: string;
   readonly cwd?: string;
@@ -57,7 +57,9 @@ export class BinRun {
       },
     });
     this.#child.stdin?.on("error", () => {});
-    if (options.stdin !== "open") this.#child.stdin?.end(options.stdin);
+    const { stdin } = options;
+    if (stdin === undefined || typeof stdin === "string" || Buffer.isBuffer(stdin))
+      this.#child.stdin?.end(stdin);
     this.#child.stdout?.on("data", (chunk: Buffer) => this.#stdout.push(chunk));
     this.#child.stderr?.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
     this.done = this.#finish();

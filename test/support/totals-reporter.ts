@@ -1,4 +1,4 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestModule, TestRunEndReason } from "vitest/node";
 
 /**
  * Ends a run with one line for machines, `N passed, N failed`, over all projects. A file that could not be
@@ -6,7 +6,11 @@ import type { Reporter, TestModule } from "vitest/node";
  * of their own.
  */
 export default class TotalsReporter implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+  onTestRunEnd(
+    modules: readonly TestModule[],
+    unhandledErrors: readonly unknown[],
+    reason: TestRunEndReason,
+  ): void {
     let passed = 0;
     let skipped = 0;
     let failed = unhandledErrors.length;
@@ -20,6 +24,8 @@ export default class TotalsReporter implements Reporter {
         else failed++;
       }
     }
+    // A global setup that fails leaves neither modules nor errors.
+    if (reason === "failed" && failed === 0) failed = 1;
     if (skipped > 0) console.log(`${skipped} skipped`);
     // The reporter's own summary comes after the hooks of this turn.
     process.once("exit", () => console.log(`${passed} passed, ${failed} failed`));

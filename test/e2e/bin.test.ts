@@ -1,0 +1,77 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { bin } from "../support/bin.ts";
+import { ROOT } from "../support/build.ts";
+import { freePort } from "../../src/sandbox/server.ts";
+
+const run = promisify(execFile);
+
+describe("the program", () => {
+  test("--version prints the package's version and nothing else", async () => {
+    expect(await bin(["--version"])).toMatchObject({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
+  });
+
+  test("--help is data: on stdout, exit 0, with the exit codes", async () => {
+    const result = await bin(["--help"]);
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout).toContain("Usage: streamctl");
+    expect(result.stdout).toContain("Exit codes:");
+  });
+
+  test("without a command it shows the help as an error", async () => {
+    const result = await bin([]);
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr).toContain("Usage: streamctl");
+  });
+
+  test("a mistyped command gets a suggestion, exit 2 and an empty stdout", async () => {
+    const result = await bin(["sandbx"]);
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr).toMatch(/unknown command 'sandbx'[^]*sandbox/);
+  });
+
+  test("an unknown flag is named, exit 2, before anything is done", async () => {
+    const result = await bin(["sandbox", "--lisen", "7000"]);
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr).toMatch(/unknown option '--lisen'[^]*--listen/);
+  });
+
+  test("no server: one line that names the address, exit 3", async () => {
+    const port = await freePort();
+    const result = await bin(["lag"], { url: `redis://127.0.0.1:${port}` });
+    expect(result).toMatchObject({ code: 3, stdout: "" });
+    expect(result.stderr).toMatch(new RegExp(`^streamctl: error: .*127\\.0\\.0\\.1:${port}.*\\n$`));
+  });
+
+  test("a reader that goes away (| head) ends it quietly with exit 0", async () => {
+    const script = `{ "$@"; echo "exit $?" >&2; } | head -n 1`;
+    const result = await bin([process.execPath, join(ROOT, "bin", "streamctl.js"), "--help"], {
+      program: ["sh", "-c", script, "sh"],
+    });
+    expect(result.stderr).toBe("exit 0\n");
+  });
+});
+
+describe("the package", () => {
+  test("installs offline from its tarball, and runs without the repository", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pack-"));
+    try {
+      await run("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], { cwd: ROOT });
+      const [tarball] = await readdir(folder);
+      const quiet = ["--offline", "--no-audit", "--no-fund", "--silent", "--cache", join(folder, "cache")];
+      await run("npm", ["install", ...quiet, "--prefix", join(folder, "app"), join(folder, tarball ?? "")]);
+      const program = join(folder, "app", "node_modules", ".bin", "streamctl");
+      const result = await bin(["--version"], { program: [program] });
+      expect(result).toMatchObject({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
+      const sandbox = await bin(["sandbox", "--", "echo", "ran"], { program: [program] });
+      expect(sandbox).toMatchObject({ code: 0, stdout: "ran\n" });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
