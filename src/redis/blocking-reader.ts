@@ -1,64 +1,146 @@
 import { ConnectionError } from "../errors.ts";
-import { createClient, type Client } from "./client.ts";
-import { translateThrown } from "./errors.ts";
+import { type Client, clientForKey, createClient, ownerAddress } from "./client.ts";
+import { errorCode, translateThrown } from "./errors.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { asNumber, type Arg, type Value } from "./value.ts";
 
 /** How much later than its BLOCK a reply may come before the peer counts as dead. */
 const GRACE_MS = 3_000;
 
+/** One connection of a reader: outside a cluster the only one, in a cluster one per node read from. */
+interface Link {
+  readonly client: Client;
+  /** The node's `host:port`; undefined outside a cluster. */
+  readonly address: string | undefined;
+  /** CLIENT ID of the socket of the moment; -1 where this user may not ask. */
+  id: number | undefined;
+}
+
 /**
- * A connection for blocking reads. A read never outlives its BLOCK by more than GRACE_MS: then the
- * socket is dropped, the read rejects, and the client reconnects.
+ * Connections of their own for blocking reads. A read never outlives its BLOCK by more than GRACE_MS:
+ * then the socket is dropped, the read rejects, and the next one finds a new connection. In a cluster a
+ * read goes to the node that holds its first stream; MOVED and lost nodes are for the caller to repeat.
  */
 export class BlockingReader {
-  readonly #client: Client;
-  #clientId: number | undefined;
+  readonly #control: Client;
+  readonly #settings: ConnectionSettings;
+  readonly #name: string;
+  readonly #links = new Map<string, Link>();
+  #blocked: Link | undefined;
+  #closed = false;
 
-  private constructor(client: Client) {
-    this.#client = client;
-    client.on("close", () => {
-      this.#clientId = undefined;
-    });
+  private constructor(control: Client, settings: ConnectionSettings, name: string) {
+    this.#control = control;
+    this.#settings = settings;
+    this.#name = name;
   }
 
-  static async open(settings: ConnectionSettings, name: string): Promise<BlockingReader> {
-    const client = createClient(settings, name);
-    try {
-      await client.connectOnce();
-      return new BlockingReader(client);
-    } catch (error) {
-      client.close();
-      throw error;
-    }
+  /** `control`: the connection that knows a cluster's slots, and that wakes this reader. */
+  static async open(control: Client, settings: ConnectionSettings, name: string): Promise<BlockingReader> {
+    const reader = new BlockingReader(control, settings, name);
+    if (settings.mode !== "cluster") await reader.#open(createClient(settings, name), undefined);
+    return reader;
   }
 
   /** Sends one blocking command; `blockMs` is the BLOCK that its arguments carry. */
   async call(command: string, args: readonly Arg[], blockMs: number): Promise<Value> {
     try {
+      const link = await this.#linkFor(args);
       // The ID lets another connection wake this one; a user without the right waits for the block to end.
-      this.#clientId ??= asNumber(await this.#client.call("CLIENT", ["ID"], GRACE_MS).catch(refusedId));
-      return await this.#client.call(command, args, blockMs + GRACE_MS);
+      link.id ??= asNumber(await link.client.call("CLIENT", ["ID"], GRACE_MS).catch(refusedId));
+      this.#blocked = link;
+      return await this.#read(link, command, args, blockMs + GRACE_MS);
     } catch (error) {
       throw translateThrown(error, { command });
+    } finally {
+      this.#blocked = undefined;
     }
   }
 
-  /** The server's number for this connection: what CLIENT UNBLOCK takes. Undefined when not known. */
-  get clientId(): number | undefined {
-    return this.#clientId !== undefined && this.#clientId >= 0 ? this.#clientId : undefined;
+  /**
+   * Ends a read that waits, as if its BLOCK had passed: nothing delivered is lost. Where the user may not
+   * (CLIENT ID, CLIENT UNBLOCK) it ends by itself within its BLOCK.
+   */
+  async wake(): Promise<void> {
+    const link = this.#blocked;
+    if (link?.id === undefined || link.id < 0) return;
+    await this.#control.unblock(link.id, link.address, GRACE_MS).catch(() => {});
   }
 
-  get ready(): boolean {
-    return this.#client.ready;
+  /** The server's number for the connection that reads now: what CLIENT UNBLOCK takes, if it is known. */
+  get clientId(): number | undefined {
+    const id = this.#blocked?.id;
+    return id !== undefined && id >= 0 ? id : undefined;
   }
 
   close(): void {
-    this.#client.close();
+    this.#closed = true;
+    for (const link of this.#links.values()) link.client.close();
+    this.#links.clear();
   }
+
+  async #read(link: Link, command: string, args: readonly Arg[], timeoutMs: number): Promise<Value> {
+    try {
+      return await link.client.call(command, args, timeoutMs);
+    } catch (error) {
+      if (link.address !== undefined) this.#dropWhenStale(link, error);
+      throw error;
+    }
+  }
+
+  async #linkFor(args: readonly Arg[]): Promise<Link> {
+    if (this.#closed) throw new ConnectionError("the reader is closed");
+    if (this.#settings.mode !== "cluster") return this.#links.get("") as Link;
+    const key = firstStream(args);
+    const known = this.#links.get(ownerAddress(this.#control, key) ?? "");
+    if (known) return known;
+    const { client, address } = clientForKey(this.#control, this.#settings, this.#name, key);
+    return this.#open(client, address);
+  }
+
+  async #open(client: Client, address: string | undefined): Promise<Link> {
+    const link: Link = { client, address, id: undefined };
+    client.on("close", () => {
+      link.id = undefined;
+    });
+    try {
+      await client.connectOnce();
+    } catch (error) {
+      client.close();
+      this.#control.refreshSlots();
+      throw error;
+    }
+    if (this.#closed) {
+      client.close();
+      throw new ConnectionError("the reader is closed");
+    }
+    this.#links.set(address ?? "", link);
+    return link;
+  }
+
+  /** A node that has gone, or that no longer holds the slot: the next read asks where the slot is. */
+  #dropWhenStale(link: Link, error: unknown): void {
+    const gone = !(error instanceof Error) || error.name !== "ReplyError";
+    const moved = !gone && ["MOVED", "CLUSTERDOWN"].includes(errorCode(error.message));
+    if (!gone && !moved) return;
+    if (gone) {
+      this.#links.delete(link.address ?? "");
+      link.client.close();
+    }
+    this.#control.refreshSlots();
+  }
+}
+
+/** The first key of XREAD or XREADGROUP. */
+function firstStream(args: readonly Arg[]): string {
+  const at = args.findIndex((arg) => typeof arg === "string" && arg.toUpperCase() === "STREAMS");
+  const key = args[at + 1];
+  if (at < 0 || key === undefined) throw new TypeError("a blocking read names its streams after STREAMS");
+  return String(key);
 }
 
 function refusedId(error: unknown): number {
   if (error instanceof ConnectionError) throw error;
+  if (!(error instanceof Error) || error.name !== "ReplyError") throw error;
   return -1;
 }

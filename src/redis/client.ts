@@ -1,101 +1,213 @@
-import { Cluster, Redis, type ClusterOptions, type RedisOptions } from "ioredis";
-import { ConnectionError, errorText, type StreamctlError } from "../errors.ts";
-import { reconnectDelayMs } from "./backoff.ts";
+import type { RedisOptions } from "ioredis";
+import { ConnectionError, errorText, ServerError, type StreamctlError } from "../errors.ts";
+import { reconnectDelayMs, sleep } from "./backoff.ts";
+import { clusterOptions, nodeOptions, redisOptions } from "./client-options.ts";
+import { cannotConnect } from "./connect-error.ts";
 import { errorCode, translateReply } from "./errors.ts";
+import { Cluster, PASSWORD_UNUSED, Redis } from "./ioredis.ts";
 import { keySlot } from "./keys.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import type { Arg, Value } from "./value.ts";
 
 /** Replies that no reconnecting will mend. */
-const FINAL = new Set(["WRONGPASS", "NOAUTH", "NOPERM"]);
+const FINAL = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "NODB"]);
+
+/** Replies to PING of a server that will take commands soon. */
+const NOT_YET = new Set(["LOADING", "MASTERDOWN", "BUSY"]);
 
 type Events = { ready: () => void; close: () => void; error: (error: unknown) => void };
 
 /**
- * ioredis, with the options under which it never repeats a command: nothing is queued while offline, and
- * a command in flight when the connection dies rejects. This file is the only value import of ioredis.
+ * One ioredis client (a server, a Sentinel's master or a cluster) that sends every command at most once,
+ * gives up on refused credentials, and notices a peer that has gone silent.
  */
 export class Client {
   readonly #redis: Redis | Cluster;
   readonly #settings: ConnectionSettings;
   #final: StreamctlError | undefined;
   #lastError: unknown;
+  #handshake: NodeJS.Timeout | undefined;
+  #corked = false;
 
   constructor(redis: Redis | Cluster, settings: ConnectionSettings) {
     this.#redis = redis;
     this.#settings = settings;
-    redis.on("error", (error: unknown) => {
-      this.#lastError = rootCause(error);
-      const text = errorText(this.#lastError);
-      if (FINAL.has(errorCode(text))) {
-        this.#final = translateReply(text, { command: "AUTH" });
-        redis.disconnect();
-      }
+    redis.on("error", (error: unknown) => this.#failed(rootCause(error)));
+    redis.on("connect", () => this.#limitHandshake());
+    redis.on("ready", () => {
+      clearTimeout(this.#handshake);
+      this.#lastError = undefined;
     });
+    redis.on("close", () => clearTimeout(this.#handshake));
   }
 
+  /** The client underneath, for what only it can do (a lane takes over its socket). */
   get raw(): Redis | Cluster {
     return this.#redis;
   }
 
   get ready(): boolean {
-    return this.#redis.status === "ready";
+    return this.#redis.status === "ready" && this.#final === undefined;
+  }
+
+  /** Why the link is down, as far as it is known. */
+  get reason(): string {
+    if (this.#final) return this.#final.message;
+    return this.#lastError === undefined ? "connection closed" : errorText(this.#lastError);
   }
 
   on<E extends keyof Events>(event: E, listener: Events[E]): void {
     this.#redis.on(event, listener);
   }
 
-  /** Connects, or rejects with the reason in words. A refused port is final; a failover in progress is waited for. */
+  /** Calls back when the server turns out to need no password although one was given. */
+  onPasswordUnused(listener: () => void): void {
+    if (this.#redis instanceof Cluster)
+      this.#redis.on("+node", (node: Redis) => node.on(PASSWORD_UNUSED, listener));
+    else this.#redis.on(PASSWORD_UNUSED, listener);
+  }
+
+  /**
+   * Connects, or rejects with the reason in words. A refused port is final; a failover in progress, a
+   * cluster that is not whole and a server that is loading are waited for, up to connectTimeoutMs.
+   */
   async connectOnce(signal?: AbortSignal): Promise<void> {
-    const patient = this.#settings.mode !== "standalone";
-    await new Promise<void>((resolve, reject) => {
-      const settle = (outcome: () => void): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        this.#redis.off("ready", onReady);
-        this.#redis.off("close", onDown);
-        this.#redis.off("end", onEnd);
-        outcome();
-      };
-      const fail = (): void => settle(() => reject(this.#final ?? this.#cannotConnect()));
-      const onReady = (): void => settle(resolve);
-      const onDown = (): void => {
-        if (!patient || this.#final) fail();
-      };
-      const onEnd = fail;
-      const onAbort = fail;
-      const timer = setTimeout(fail, this.#settings.connectTimeoutMs);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#redis.on("ready", onReady);
-      this.#redis.on("close", onDown);
-      this.#redis.on("end", onEnd);
-      this.#redis.connect().catch((error: unknown) => {
-        this.#lastError ??= error;
-      });
+    const deadline = Date.now() + this.#settings.connectTimeoutMs;
+    this.#redis.connect().catch((error: unknown) => {
+      this.#lastError ??= error;
     });
+    for (let attempt = 0; ; attempt++) {
+      await this.#becomeReady(deadline - Date.now(), signal);
+      const obstacle = await this.#obstacle();
+      if (obstacle === undefined) return;
+      const patient = this.#patient || NOT_YET.has(codeOf(obstacle));
+      if (this.#final || !patient || signal?.aborted || Date.now() >= deadline)
+        throw this.#final ?? this.#refusal(obstacle);
+      await sleep(reconnectDelayMs(attempt), signal);
+    }
   }
 
   /** One command, sent at most once. `timeoutMs` 0 waits for ever; a late reply condemns the connection. */
   async call(command: string, args: readonly Arg[], timeoutMs: number): Promise<Value> {
     if (this.#final) throw this.#final;
     if (!this.ready) {
-      throw new ConnectionError(`not connected to ${describeTarget(this.#settings)}${this.#reason()}`);
+      throw new ConnectionError(`not connected to ${describeTarget(this.#settings)}: ${this.reason}`);
     }
-    const reply = this.#redis.callBuffer(command, ...args) as Promise<Value>;
+    this.#cork();
+    return this.#limited(this.#redis.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs);
+  }
+
+  /** A handle on each primary of a cluster; outside one, this client alone. */
+  primaries(): Pick<Client, "call">[] {
+    const redis = this.#redis;
+    if (!(redis instanceof Cluster)) return [this];
+    return redis.nodes("master").map((node) => ({
+      call: (command, args, timeoutMs) =>
+        this.#limited(node.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs),
+    }));
+  }
+
+  /** Wakes the blocked client `id` of the cluster's node at `address`, or of the one server there is. */
+  async unblock(id: number, address: string | undefined, timeoutMs: number): Promise<void> {
+    const redis = this.#redis;
+    const node = redis instanceof Cluster ? redis.nodes().find((one) => addressOf(one) === address) : redis;
+    if (!node || !this.ready) return;
+    await this.#limited(node.client("UNBLOCK", id), "CLIENT UNBLOCK", timeoutMs);
+  }
+
+  /** Where a cluster's slot table is stale (a node answered MOVED to another connection): reads it again. */
+  refreshSlots(): void {
+    if (this.#redis instanceof Cluster) this.#redis.refreshSlotsCache();
+  }
+
+  /** Drops the socket and reconnects: for a peer that has gone silent. */
+  reset(): void {
+    this.#redis.disconnect(true);
+  }
+
+  close(): void {
+    clearTimeout(this.#handshake);
+    this.#redis.disconnect();
+  }
+
+  get #patient(): boolean {
+    return this.#settings.mode !== "standalone";
+  }
+
+  /** Resolves at `ready`; rejects when waiting longer is no use. */
+  #becomeReady(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    if (this.ready) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: () => void): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", fail);
+        this.#redis.off("ready", onReady);
+        this.#redis.off("close", onClose);
+        this.#redis.off("end", fail);
+        outcome();
+      };
+      const fail = (): void =>
+        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#lastError)));
+      const onReady = (): void => settle(resolve);
+      const onClose = (): void => {
+        if (!this.#patient || this.#final) fail();
+      };
+      const timer = setTimeout(fail, Math.max(0, timeoutMs));
+      signal?.addEventListener("abort", fail, { once: true });
+      this.#redis.on("ready", onReady);
+      this.#redis.on("close", onClose);
+      this.#redis.on("end", fail);
+      if (signal?.aborted) fail();
+    });
+  }
+
+  /** What keeps a connection that is up from being of use: PING's error. A user without PING is fine. */
+  async #obstacle(): Promise<unknown> {
+    if (this.#final) return this.#final;
+    // A cluster has just answered CLUSTER SLOTS and CLUSTER INFO.
+    if (this.#redis instanceof Cluster) return undefined;
+    try {
+      await this.call("PING", [], this.#settings.connectTimeoutMs);
+      return undefined;
+    } catch (error) {
+      return codeOf(error) === "NOPERM" || /unknown command/i.test(errorText(error)) ? undefined : error;
+    }
+  }
+
+  #refusal(obstacle: unknown): StreamctlError {
+    const isReply = obstacle instanceof Error && obstacle.name === "ReplyError";
+    if (isReply) return translateReply(errorText(obstacle), { command: "PING" });
+    return cannotConnect(this.#settings, this.#lastError ?? obstacle);
+  }
+
+  #failed(error: unknown): void {
+    this.#lastError = error;
+    const code = codeOf(error);
+    if (FINAL.has(code)) {
+      this.#final ??= refusedForGood(error as Error);
+      this.#redis.disconnect();
+    }
+  }
+
+  /** A peer that accepts and then says nothing would hold a reconnect for ever. */
+  #limitHandshake(): void {
+    clearTimeout(this.#handshake);
+    this.#handshake = setTimeout(() => {
+      this.#lastError = new ConnectionError("no answer to the handshake");
+      this.#redis.disconnect(true);
+    }, this.#settings.connectTimeoutMs);
+  }
+
+  async #limited<T>(reply: Promise<T>, command: string, timeoutMs: number): Promise<T> {
     if (timeoutMs <= 0) return reply;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(
-          new ConnectionError(
-            `no answer to ${command} within ${timeoutMs} ms from ${describeTarget(this.#settings)}`,
-            {
-              sent: true,
-            },
-          ),
-        );
-        this.#redis.disconnect(true);
+        const target = describeTarget(this.#settings);
+        const message = `no answer to ${command} within ${timeoutMs} ms from ${target}`;
+        reject(new ConnectionError(message, { sent: true }));
+        // In a cluster the silent node's own limit drops its socket; the others are well.
+        if (!(this.#redis instanceof Cluster)) this.reset();
       }, timeoutMs);
     });
     try {
@@ -105,134 +217,90 @@ export class Client {
     }
   }
 
-  /** Drops the socket and reconnects: for a peer that has gone silent. */
-  reset(): void {
-    this.#redis.disconnect(true);
-  }
-
-  close(): void {
-    this.#redis.disconnect();
-  }
-
-  #reason(): string {
-    return this.#lastError === undefined ? "" : `: ${errorText(this.#lastError)}`;
-  }
-
-  #cannotConnect(): ConnectionError {
-    return new ConnectionError(
-      `could not connect to ${describeTarget(this.#settings)}${this.#reason() || ": timed out"}`,
-      {
-        hint: "check that Redis runs there; -u/--url, REDIS_URL or a profile name another",
-        cause: this.#lastError,
-      },
-    );
+  /** Commands given in one turn of the event loop leave in one write: `lag` sends hundreds. */
+  #cork(): void {
+    if (this.#corked) return;
+    const redis = this.#redis;
+    const clients = redis instanceof Cluster ? redis.nodes("master") : [redis];
+    const sockets = clients.flatMap((client) => socketOf(client) ?? []);
+    this.#corked = true;
+    for (const socket of sockets) socket.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      for (const socket of sockets) socket.uncork();
+    });
   }
 }
 
 /** A client that is not connected yet; connectOnce() connects it. */
 export function createClient(settings: ConnectionSettings, name: string): Client {
   if (settings.mode !== "cluster") return new Client(makeRedis(redisOptions(settings, name)), settings);
-  const options: ClusterOptions & { redisOptions: Omit<NodeOptions, NotForNodes> } = {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    retryDelayOnFailover: 0,
-    clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
-    slotsRefreshTimeout: Math.max(1_000, Math.min(5_000, settings.connectTimeoutMs)),
-    redisOptions: nodeOptions(settings, name),
-  };
-  // With TLS the certificate names hosts, so the addresses must not be resolved for it.
-  if (settings.tls) options.dnsLookup = (address, callback) => callback(null, address);
-  return new Client(new Cluster([{ host: settings.host, port: settings.port }], options), settings);
+  const nodes = [{ host: settings.host, port: settings.port }];
+  return new Client(new Cluster(nodes, clusterOptions(settings, name)), settings);
 }
 
-/** The options for one more connection to the node that holds `key`. */
-export function optionsForKey(
-  client: Client,
+/** One more client for a single connection, to the node that holds `key`. Not connected yet. */
+export function clientForKey(
+  control: Client,
   settings: ConnectionSettings,
   name: string,
   key: string,
-): RedisOptions {
-  const { raw } = client;
-  if (!(raw instanceof Cluster)) return redisOptions(settings, name);
-  const owner = raw.slots[keySlot(key)]?.[0];
-  const node = raw.nodes("master").find((redis) => `${redis.options.host}:${redis.options.port}` === owner);
-  if (!node) throw new ConnectionError(`no node of the cluster serves the slot of ${key} now`);
+): { client: Client; address: string | undefined } {
+  const { raw } = control;
+  if (!(raw instanceof Cluster)) {
+    const redis = makeRedis({ ...redisOptions(settings, name), retryStrategy: null });
+    return { client: new Client(redis, settings), address: undefined };
+  }
+  const node = ownerOf(raw, key);
   const { host = settings.host, port = settings.port } = node.options;
-  return { ...nodeOptions(settings, name), host, port };
+  const redis = makeRedis({ ...nodeOptions(settings, name), retryStrategy: null, host, port });
+  const client = new Client(redis, { ...settings, mode: "standalone", host, port });
+  return { client, address: addressOf(node) };
 }
 
-/** A single connection (or Sentinel-made one) that is not connected yet. */
-export function makeRedis(options: RedisOptions): Redis {
+/** The address of the node that holds `key`; undefined outside a cluster. */
+export function ownerAddress(control: Client, key: string): string | undefined {
+  return control.raw instanceof Cluster ? addressOf(ownerOf(control.raw, key)) : undefined;
+}
+
+function ownerOf(cluster: Cluster, key: string): Redis {
+  const owner = cluster.slots[keySlot(key)]?.[0];
+  const node = cluster.nodes("master").find((redis) => addressOf(redis) === owner);
+  if (!node) {
+    // The node has died or the table is stale; the next attempt finds a fresh one.
+    cluster.refreshSlotsCache();
+    throw new ConnectionError(`no node of the cluster serves the slot of ${key} now`);
+  }
+  return node;
+}
+
+function addressOf(redis: Redis): string {
+  return `${redis.options.host}:${redis.options.port}`;
+}
+
+function makeRedis(options: RedisOptions): Redis {
   return new Redis({ ...options, lazyConnect: true, replyMapping: "legacy" });
 }
 
-type NodeOptions = RedisOptions & { replyMapping: "legacy" };
-
-/** Options that ioredis sets itself for the nodes of a cluster. */
-type NotForNodes =
-  | "enableOfflineQueue"
-  | "himportFieldsets"
-  | "host"
-  | "path"
-  | "port"
-  | "readOnly"
-  | "retryStrategy"
-  | "sentinels";
-
-function nodeOptions(settings: ConnectionSettings, name: string): NodeOptions {
-  const options: NodeOptions = {
-    protocol: 2,
-    replyMapping: "legacy",
-    connectionName: name,
-    // CLIENT SETINFO is refused to least-privilege users, and nothing here needs it.
-    disableClientInfo: true,
-    // INFO, too; a server that is loading answers LOADING, which is retried.
-    enableReadyCheck: false,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    keepAlive: 10_000,
-    noDelay: true,
-    connectTimeout: settings.connectTimeoutMs,
-    lazyConnect: true,
-  };
-  if (settings.username !== undefined) options.username = settings.username;
-  if (settings.password !== undefined) options.password = settings.password;
-  const { tls } = settings;
-  if (tls) {
-    options.tls = {
-      rejectUnauthorized: !tls.insecure,
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-      ...(tls.key === undefined ? {} : { key: tls.key }),
-      ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-    };
-  }
-  return options;
+/** An internal of ioredis: the socket of the moment, if any. */
+function socketOf(redis: Redis): { cork(): void; uncork(): void } | undefined {
+  return (redis as unknown as { stream?: { cork(): void; uncork(): void } }).stream;
 }
 
-function redisOptions(settings: ConnectionSettings, name: string): RedisOptions {
-  const options: RedisOptions = {
-    ...nodeOptions(settings, name),
-    db: settings.db,
-    retryStrategy: (attempt) => reconnectDelayMs(attempt),
-  };
-  if (settings.mode === "sentinel") {
-    options.sentinels = [...(settings.sentinels ?? [])];
-    options.name = settings.master ?? "mymaster";
-    options.sentinelRetryStrategy = (attempt) => reconnectDelayMs(attempt);
-    // Without it the old master is kept for seconds after a failover, and acknowledged writes are lost.
-    options.failoverDetector = true;
-    if (settings.tls) {
-      options.enableTLSForSentinelMode = true;
-      options.sentinelTLS = options.tls;
-    }
-  } else if (settings.path !== undefined) options.path = settings.path;
-  else {
-    options.host = settings.host;
-    options.port = settings.port;
-  }
-  return options;
+/** The code of an error reply; "" for anything else that was thrown. */
+function codeOf(error: unknown): string {
+  if (error instanceof ServerError) return error.code;
+  return error instanceof Error && error.name === "ReplyError" ? errorCode(error.message) : "";
+}
+
+/** What the handshake was refused for, as an error that ends the run with the exit code of a connection. */
+function refusedForGood(error: Error & { command?: { name?: string } }): StreamctlError {
+  const refused = translateReply(error.message, {
+    command: (error.command?.name ?? "connect").toUpperCase(),
+  });
+  if (refused.kind !== "failed") return refused;
+  const { code, reply, message, hint } = refused;
+  return new ServerError("connection", code, reply, message, hint === undefined ? {} : { hint });
 }
 
 /** ioredis wraps what the nodes said. */

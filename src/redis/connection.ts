@@ -1,7 +1,7 @@
 import { ConnectionError, errorText } from "../errors.ts";
 import { reconnectDelayMs, sleep } from "./backoff.ts";
 import { BlockingReader } from "./blocking-reader.ts";
-import { createClient, optionsForKey, type Client } from "./client.ts";
+import { type Client, clientForKey, createClient } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import type { Script } from "./script.ts";
@@ -12,9 +12,13 @@ export interface OpenOptions {
   /** The CLIENT SETNAME of every connection made: `streamctl:<command>`. */
   readonly name: string;
   readonly signal?: AbortSignal | undefined;
+  /** Hears of what is odd and yet no error; each warning comes once. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 export type LinkState = { readonly up: true } | { readonly up: false; readonly reason: string };
+
+const PASSWORD_UNUSED = "a password was given, but the server asks for none";
 
 /**
  * The one way to Redis. Commands go through a control client that never sends anything twice: a command
@@ -30,23 +34,19 @@ export class Connection {
   readonly #extras = new Set<{ close(): void }>();
   #closed = false;
   #wasReady = false;
-  #lastError = "";
 
   private constructor(settings: ConnectionSettings, options: OpenOptions) {
     this.settings = settings;
     this.cluster = settings.mode === "cluster";
     this.#name = options.name;
     this.#client = createClient(settings, options.name);
-    this.#client.on("error", (error: unknown) => {
-      this.#lastError = errorText(error);
-    });
+    this.#client.onPasswordUnused(once(() => options.onWarning?.(PASSWORD_UNUSED)));
     this.#client.on("ready", () => {
       this.#wasReady = true;
       this.#tell({ up: true });
     });
     this.#client.on("close", () => {
-      if (this.#wasReady && !this.#closed)
-        this.#tell({ up: false, reason: this.#lastError || "connection closed" });
+      if (this.#wasReady && !this.#closed) this.#tell({ up: false, reason: this.#client.reason });
       this.#wasReady = false;
     });
   }
@@ -78,7 +78,7 @@ export class Connection {
   }
 
   /**
-   * Sends one command, once. Rejects with ServerError for an error reply and with ConnectionError when the
+   * Sends one command, once; calls made in one turn of the event loop leave in one write. Rejects with ServerError for an error reply and with ConnectionError when the
    * link is down (`sent` false) or died before the reply came (`sent` true).
    */
   async call(command: string, ...args: Arg[]): Promise<Value> {
@@ -88,6 +88,19 @@ export class Connection {
     } catch (error) {
       throw translateThrown(error, context);
     }
+  }
+
+  /** The primaries of a cluster, or the one server: for commands without a key, such as SCAN. */
+  primaries(): Pick<Connection, "call">[] {
+    return this.#client.primaries().map((node) => ({
+      call: async (command, ...args) => {
+        try {
+          return await node.call(command, args, this.settings.commandTimeoutMs);
+        } catch (error) {
+          throw translateThrown(error, { command });
+        }
+      },
+    }));
   }
 
   /** Runs a script by its hash, loading it where the server does not know it. One attempt, as `call`. */
@@ -129,13 +142,13 @@ export class Connection {
 
   /** A connection of its own for blocking reads. */
   async reader(): Promise<BlockingReader> {
-    return this.#track(await BlockingReader.open(this.settings, this.#name));
+    return this.#track(await BlockingReader.open(this.#client, this.settings, this.#name));
   }
 
   /** A connection of its own for bulk transfers on one key, to the node that holds it. */
   async lane(key: string): Promise<Lane> {
-    const options = optionsForKey(this.#client, this.settings, this.#name, key);
-    return this.#track(await Lane.open(options, this.settings.commandTimeoutMs));
+    const { client } = clientForKey(this.#client, this.settings, this.#name, key);
+    return this.#track(await Lane.open(client, this.settings.commandTimeoutMs));
   }
 
   close(): void {
@@ -168,4 +181,12 @@ function keyOf(command: string, args: readonly Arg[]): string | undefined {
     return undefined;
   const key = args[index];
   return typeof key === "string" ? key : undefined;
+}
+
+function once(callback: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) callback();
+    done = true;
+  };
 }

@@ -42,7 +42,11 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
         "give --user and --password-file, --askpass, or a URL with credentials",
       );
     case "WRONGPASS":
-      return make("connection", "wrong user name or password");
+      return /no user names/.test(reply)
+        ? make("connection", detail(reply), "leave the user out")
+        : make("connection", "wrong user name or password");
+    case "NODB":
+      return make("usage", `no such database on this server: ${detail(reply)}`, "check -n/--db");
     case "NOPERM":
       return make(
         "failed",
@@ -71,6 +75,7 @@ export function errorCode(reply: string): string {
   if (/ACL failure in script|can't run this command/.test(reply)) return "NOPERM";
   if (/invalid password|invalid username-password/i.test(reply)) return "WRONGPASS";
   if (/requires the key to exist/.test(reply)) return "NOKEY";
+  if (/DB index is out of range|invalid DB index|SELECT is not allowed/i.test(reply)) return "NODB";
   const match = /^-?([A-Z][A-Z0-9]+)\b/.exec(reply);
   return match ? (match[1] as string) : "ERR";
 }
@@ -101,6 +106,9 @@ export function translateThrown(error: unknown, context: CommandContext): Stream
   if (error instanceof StreamctlError) return error;
   const text = errorText(error);
   if (error instanceof Error && error.name === "ReplyError") return translateReply(text, context);
+  // ioredis says so without having written a byte.
+  if (/isn't writeable|isn't ready/.test(text))
+    return new ConnectionError(`not connected: ${context.command} was not sent`, { cause: error });
   return new ConnectionError(`lost the connection during ${context.command}: ${text}`, {
     cause: error,
     sent: true,

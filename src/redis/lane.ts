@@ -1,8 +1,6 @@
-import type { Redis, RedisOptions } from "ioredis";
 import type { Socket } from "node:net";
 import { ConnectionError, errorText } from "../errors.ts";
-import { makeRedis } from "./client.ts";
-import { translateThrown } from "./errors.ts";
+import type { Client } from "./client.ts";
 import { type Reply, RespParser } from "./resp.ts";
 
 /**
@@ -23,7 +21,7 @@ interface Expected {
  * Depends on one internal of ioredis, `redis.stream`, and a test pins it.
  */
 export class Lane {
-  readonly #redis: Redis;
+  readonly #client: Client;
   readonly #socket: Socket;
   readonly #silenceMs: number;
   readonly #queue: Expected[] = [];
@@ -34,10 +32,10 @@ export class Lane {
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
 
-  private constructor(redis: Redis, silenceMs: number) {
-    this.#redis = redis;
+  private constructor(client: Client, silenceMs: number) {
+    this.#client = client;
     this.#silenceMs = silenceMs;
-    this.#socket = (redis as unknown as { stream: Socket }).stream;
+    this.#socket = (client.raw as unknown as { stream: Socket }).stream;
     const parser = new RespParser((reply) => this.#take(reply));
     this.#socket.removeAllListeners("data");
     this.#socket.on("data", (chunk: Buffer) => {
@@ -54,22 +52,17 @@ export class Lane {
     this.#socket.on("drain", () => this.#wake());
   }
 
-  /** `silenceMs`: with commands in flight and no byte for that long, the peer counts as dead. 0: never. */
-  static async open(options: RedisOptions, silenceMs: number): Promise<Lane> {
-    const redis = makeRedis({ ...options, retryStrategy: null });
-    let cause: unknown;
-    redis.on("error", (error) => {
-      cause = error;
-    });
+  /**
+   * Connects `client`, which must not reconnect by itself, and takes over its socket. `silenceMs`: with
+   * commands in flight and no byte for that long, the peer counts as dead. 0: never.
+   */
+  static async open(client: Client, silenceMs: number): Promise<Lane> {
     try {
-      await redis.connect();
-      return new Lane(redis, silenceMs);
+      await client.connectOnce();
+      return new Lane(client, silenceMs);
     } catch (error) {
-      redis.disconnect();
-      const reason = cause ?? error;
-      if (reason instanceof Error && reason.name === "ReplyError")
-        throw translateThrown(reason, { command: "AUTH" });
-      throw new ConnectionError(`could not connect: ${errorText(reason)}`, { cause: reason });
+      client.close();
+      throw error;
     }
   }
 
@@ -116,7 +109,7 @@ export class Lane {
 
   close(): void {
     this.#fail(undefined);
-    this.#redis.disconnect();
+    this.#client.close();
     this.#socket.destroy();
   }
 

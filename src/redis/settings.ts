@@ -12,6 +12,9 @@ export interface ConnectionSettings {
   /** Sentinel addresses and the name they watch. */
   readonly sentinels?: readonly HostPort[] | undefined;
   readonly master?: string | undefined;
+  /** Credentials for the Sentinels themselves; `username` and `password` are the server's. */
+  readonly sentinelUsername?: string | undefined;
+  readonly sentinelPassword?: string | undefined;
   readonly connectTimeoutMs: number;
   /** How long one command may take before its connection counts as dead. */
   readonly commandTimeoutMs: number;

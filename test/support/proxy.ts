@@ -134,9 +134,8 @@ export class Proxy {
       this.#forward(server, bytes);
     });
     server.on("data", (bytes: Buffer) => {
-      if (lost) return client.resetAndDestroy();
-      if (this.#mode !== "pass") return;
-      this.#forward(client, bytes);
+      if (lost) client.resetAndDestroy();
+      else if (this.#mode === "pass") this.#forward(client, bytes);
     });
   }
 

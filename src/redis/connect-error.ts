@@ -1,0 +1,65 @@
+import { ConnectionError, errorText } from "../errors.ts";
+import { type ConnectionSettings, describeTarget } from "./settings.ts";
+
+const CERTIFICATE =
+  /^(CERT_|ERR_TLS_CERT|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH)/;
+const TLS_HINT = "--cacert names the authority that signed it, --sni the host it was made for";
+
+/** Why a connection could not be made, in one line, with what to do about it. */
+export function cannotConnect(settings: ConnectionSettings, cause: unknown): ConnectionError {
+  const { reason, hint } = explain(cause, settings);
+  return new ConnectionError(`could not connect to ${describeTarget(settings)}: ${reason}`, { hint, cause });
+}
+
+function explain(cause: unknown, settings: ConnectionSettings): { reason: string; hint: string } {
+  const code = errorCodeOf(cause);
+  const text = errorText(cause);
+  if (CERTIFICATE.test(code))
+    return { reason: `its certificate was not accepted (${text || code})`, hint: TLS_HINT };
+  if (code === "EPROTO" || code.startsWith("ERR_SSL")) {
+    return /wrong version number|packet length/i.test(text)
+      ? { reason: "the server does not speak TLS on this port", hint: "use redis:// or leave --tls out" }
+      : { reason: `TLS failed (${sslReason(text)})`, hint: "check --cacert, --cert and --key" };
+  }
+  const elsewhere = "check that Redis runs there; -u/--url, REDIS_URL or a profile name another";
+  switch (code) {
+    case "ECONNREFUSED":
+      return { reason: "connection refused", hint: elsewhere };
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return { reason: "the host name could not be resolved", hint: elsewhere };
+    case "ENOENT":
+      return { reason: "no such socket", hint: elsewhere };
+    case "EACCES":
+      return { reason: "permission denied", hint: "this user may not open that socket" };
+    case "ETIMEDOUT":
+      return { reason: "timed out", hint: elsewhere };
+    case "ECONNRESET":
+    case "EPIPE":
+      return { reason: "the server closed the connection", hint: tlsHint(settings) };
+    default:
+      if (/^Connection is closed/.test(text))
+        return { reason: "the server closed the connection", hint: tlsHint(settings) };
+      return { reason: cause === undefined ? "timed out" : text || code, hint: elsewhere };
+  }
+}
+
+function tlsHint(settings: ConnectionSettings): string {
+  return settings.tls
+    ? "check that this port speaks TLS, and whether it asks for a client certificate (--cert, --key)"
+    : "if this port speaks TLS, use rediss:// or --tls";
+}
+
+/** The code of a system or TLS error; a host with several addresses fails with one error per address. */
+function errorCodeOf(cause: unknown): string {
+  const error = cause as { code?: unknown; errors?: { code?: unknown }[] } | undefined;
+  const code = error?.code ?? error?.errors?.[0]?.code;
+  return typeof code === "string" ? code : "";
+}
+
+/** OpenSSL's line `…:error:0A000412:SSL routines:…:the reason:file:line:` is noise but for the reason. */
+function sslReason(text: string): string {
+  const parts = text.split(":").map((part) => part.trim());
+  const routines = parts.findIndex((part) => part === "SSL routines");
+  return routines < 0 ? text : (parts[routines + 2] ?? text);
+}
