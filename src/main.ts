@@ -1,17 +1,11 @@
 import { CommanderError, type Command } from "commander";
 import { resolveConfig } from "./config/resolve.ts";
-import { Context } from "./context.ts";
+import { Context, signalExitCode } from "./context.ts";
 import { ExitCode, StreamctlError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { Log } from "./output/log.ts";
 import { type Format, isPipeError, Output, PipeClosed, wantsColor } from "./output/output.ts";
 import { type Act, buildProgram } from "./program.ts";
-
-const SIGNAL_NUMBERS: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGTERM: 15,
-};
 
 /**
  * Runs one command line (without node and script name) and resolves with its exit code. The only error
@@ -30,6 +24,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 /** The entry of bin/streamctl.js: this process as Io. */
 export async function run(): Promise<number> {
+  // A stream may report its error after the run has ended, when nobody else listens any more.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      if (!isPipeError(error)) process.exitCode = ExitCode.failed;
+    });
+  }
   return main(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -37,6 +37,7 @@ export async function run(): Promise<number> {
     env: process.env,
     cwd: process.cwd(),
     pid: process.pid,
+    kill: (pid, signal) => process.kill(pid, signal),
     onSignal(listener) {
       const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
       for (const signal of signals) process.on(signal, listener);
@@ -54,7 +55,6 @@ class Run {
   readonly #stopListening: () => void;
   readonly #onStdoutError: (error: Error) => void;
   readonly #onStderrError = (): void => {};
-  #signal: NodeJS.Signals | undefined;
   #context: Context | undefined;
   #verbose = false;
   #code: number | undefined;
@@ -62,7 +62,6 @@ class Run {
   constructor(io: Io) {
     this.#io = io;
     this.#stopListening = io.onSignal((signal) => {
-      this.#signal = signal;
       if (this.#stop.signal.aborted) this.#kill.abort(signal);
       else this.#stop.abort(signal);
     });
@@ -91,13 +90,9 @@ class Run {
       const context = this.#makeContext(command, options);
       this.#context = context;
       const code = await Promise.race([action(context, args, options), this.#killed()]);
-      this.#code = code ?? this.#codeOfStop();
+      // A finite command that a signal stopped early did not do all it was asked to.
+      this.#code = code ?? context.signalCode();
     };
-
-  /** A finite command that stopped early because of a signal did not do all it was asked to. */
-  #codeOfStop(): number {
-    return this.#signal === undefined ? ExitCode.ok : 128 + (SIGNAL_NUMBERS[this.#signal] ?? 0);
-  }
 
   /** A second signal does not wait for what the command is doing, but gives it a moment to kill its children. */
   #killed(): Promise<number> {
@@ -105,7 +100,7 @@ class Run {
       this.#kill.signal.addEventListener(
         "abort",
         () => {
-          setTimeout(() => resolve(this.#codeOfStop()), KILL_GRACE_MS).unref();
+          setTimeout(() => resolve(signalExitCode(this.#stop.signal, this.#kill.signal)), KILL_GRACE_MS).unref();
         },
         { once: true },
       );
@@ -161,7 +156,7 @@ class Run {
   }
 }
 
-const KILL_GRACE_MS = 2_000;
+const KILL_GRACE_MS = 5_000;
 
 function commandPath(command: Command): string {
   const names: string[] = [];
