@@ -85,10 +85,24 @@ export class Context {
     if (answer !== profile.name) throw new UsageError("not confirmed: nothing was changed");
   }
 
+  /** 128 + n for the signal that stopped this run; 0 when none did. */
+  signalCode(): number {
+    return signalExitCode(this.stop, this.kill);
+  }
+
   /** Asks before something that can't be undone; `-y` answers yes. Fails with exit 2 where it can't ask. */
   async confirm(question: string): Promise<void> {
     if (this.#assumeYes) return;
     const { askYesNo } = await import("./output/prompt.ts");
     if (!(await askYesNo(this.io, question))) throw new UsageError("not confirmed: nothing was changed");
   }
+}
+
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+
+/** The exit code of a run that a signal ended before it was done; 0 when no signal did. */
+export function signalExitCode(stop: AbortSignal, kill: AbortSignal): number {
+  const signal: unknown = kill.reason ?? stop.reason;
+  const number = typeof signal === "string" ? SIGNAL_NUMBERS[signal] : undefined;
+  return number === undefined ? 0 : 128 + number;
 }

@@ -12,6 +12,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly pid: number;
+  /** Signals a process, or with a negative number its process group, as process.kill does. */
+  kill(pid: number, signal: NodeJS.Signals | 0): boolean;
   /** Calls back at every SIGINT, SIGTERM or SIGHUP; returns the way to stop listening. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
 }

@@ -1,0 +1,162 @@
+import type { Context } from "../context.ts";
+import { makeConsumerName } from "../engine/consumer-name.ts";
+import { dlqKey } from "../engine/dlq/name.ts";
+import { SpawnExecutor, type HandlerSettings } from "../engine/worker/spawn-executor.ts";
+import type { WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
+import { Worker } from "../engine/worker/worker.ts";
+import { ExitCode, UsageError } from "../errors.ts";
+import { startStatusLine } from "../output/status-line.ts";
+import { workerReport } from "../output/worker-report.ts";
+import { parseExitCodes, parseStdinForm } from "./worker-options.ts";
+
+export interface WorkerRequest {
+  readonly streams: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  /** A program and its arguments from after `--`; empty with --exec. */
+  readonly program: readonly string[];
+}
+
+/** `consume STREAM… -g GROUP --exec COMMAND`: runs until it is stopped or an end is reached. */
+export async function runWorker(context: Context, request: WorkerRequest): Promise<number> {
+  const { io, log, output } = context;
+  const options = request.options as WorkerFlags;
+  const { group } = options;
+  if (group === undefined) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
+  const consumer = options.consumer ?? makeConsumerName(io.pid);
+  const handler = handlerSettings(context, request, { group, consumer });
+  await context.mustBeWritable();
+  const connection = await context.connect();
+  const settings: WorkerSettings = {
+    ...workerSettings(request.streams, options, { group, consumer }),
+    dlqKey: (stream) =>
+      dlqKey(stream, {
+        cluster: connection.cluster,
+        template: context.config.dlqTemplate,
+        explicit: options.dlq,
+      }),
+  };
+  const report = workerReport(log, settings);
+  const status = startStatusLine(log, () => report.statusLine(worker.running));
+  context.defer(() => status.stop());
+  const write = async (stream: (lines: Buffer) => Promise<void> | void, lines: Buffer): Promise<void> => {
+    status.clear();
+    await stream(lines);
+  };
+  const worker = new Worker({
+    connection,
+    reader: await connection.reader(),
+    settings,
+    executor: new SpawnExecutor(
+      handler,
+      {
+        stdout: (lines) => write((bytes) => output.write(bytes), lines),
+        stderr: (lines) => write((bytes) => log.passThrough(bytes), lines),
+      },
+      (pid, signal) => io.kill(pid, signal),
+    ),
+    observer: report.observer,
+    stop: context.stop,
+    kill: context.kill,
+  });
+  const startedAt = Date.now();
+  const result = await worker.run();
+  status.stop();
+  report.summary(result, Date.now() - startedAt, output.format === "json");
+  return exitCode(context, result, options);
+}
+
+interface WorkerFlags {
+  readonly group?: string;
+  readonly consumer?: string;
+  readonly createGroup?: boolean;
+  readonly groupStart?: string;
+  readonly count?: number;
+  readonly untilEmpty?: boolean;
+  readonly idleExit?: number;
+  readonly maxRuntime?: number;
+  readonly exec?: string;
+  readonly jobs?: number;
+  readonly stdin?: string;
+  readonly envFields?: boolean;
+  readonly tag?: boolean;
+  readonly timeout?: number;
+  readonly killAfter?: number;
+  readonly maxDeliveries?: number;
+  readonly retryDelay?: number;
+  readonly retryMaxDelay?: number;
+  readonly deadOn?: string[];
+  readonly dlq?: string;
+  readonly delete?: boolean;
+  readonly failOnDead?: boolean;
+  readonly claimIdle?: number;
+  readonly shutdownTimeout?: number;
+}
+
+type Who = { readonly group: string; readonly consumer: string };
+
+function workerSettings(
+  streams: readonly string[],
+  flags: WorkerFlags,
+  who: Who,
+): Omit<WorkerSettings, "dlqKey"> {
+  const delayMs = flags.retryDelay ?? 1_000;
+  const claimIdleMs = flags.claimIdle ?? 60_000;
+  if (claimIdleMs < MIN_CLAIM_IDLE_MS)
+    throw new UsageError(`--claim-idle must be at least ${MIN_CLAIM_IDLE_MS}ms`);
+  return {
+    streams,
+    group: who.group,
+    consumer: who.consumer,
+    consumerIsUnique: flags.consumer === undefined,
+    concurrency: flags.jobs ?? 1,
+    claimIdleMs,
+    retry: {
+      maxDeliveries: flags.maxDeliveries ?? 5,
+      delayMs,
+      maxDelayMs: Math.max(delayMs, flags.retryMaxDelay ?? 300_000),
+      deadOn: parseExitCodes("--dead-on", flags.deadOn ?? []),
+    },
+    shutdownTimeoutMs: flags.shutdownTimeout ?? 30_000,
+    killAfterMs: flags.killAfter ?? 5_000,
+    deleteAcked: flags.delete ?? false,
+    createGroup: flags.createGroup ?? false,
+    groupStart: flags.groupStart ?? "0",
+    ends: {
+      count: flags.count,
+      untilEmpty: flags.untilEmpty ?? false,
+      idleMs: flags.idleExit,
+      runtimeMs: flags.maxRuntime,
+    },
+  };
+}
+
+/** Below this, an ordinary pause of this process would look like its death. */
+const MIN_CLAIM_IDLE_MS = 100;
+
+function handlerSettings(context: Context, request: WorkerRequest, who: Who): HandlerSettings {
+  const flags = request.options as WorkerFlags;
+  const [program = "/bin/sh", ...args] = request.program;
+  if (flags.exec !== undefined && request.program.length > 0) {
+    throw new UsageError("give --exec COMMAND or a program after --, not both");
+  }
+  if (flags.exec?.trim() === "") throw new UsageError("--exec: the command is empty");
+  return {
+    program,
+    args: flags.exec === undefined ? args : ["-c", flags.exec],
+    env: context.io.env,
+    cwd: context.io.cwd,
+    ...who,
+    stdin: parseStdinForm(flags.stdin ?? "entry"),
+    envFields: flags.envFields ?? false,
+    tag: flags.tag ?? false,
+    timeoutMs: flags.timeout,
+    killAfterMs: flags.killAfter ?? 5_000,
+  };
+}
+
+/** A stop that had to kill handlers was no clean stop. */
+function exitCode(context: Context, result: WorkerResult, flags: WorkerFlags): number {
+  if (context.stop.aborted && result.killed > 0) return context.signalCode();
+  if (flags.failOnDead && result.dead > 0) return ExitCode.partial;
+  return ExitCode.ok;
+}

@@ -1,0 +1,64 @@
+import { Option } from "commander";
+import { UsageError } from "../errors.ts";
+import type { StdinForm } from "../engine/worker/payload.ts";
+import { countOption, durationOption, listOption } from "./options.ts";
+
+/** The flags of the exec worker; `consume` adds them in a help group of their own. */
+export function workerOptions(): Option[] {
+  return [
+    new Option("--exec <command>", "run this shell command for every entry (or give a program after --)"),
+    countOption("-j, --jobs <n>", "how many run at once (default: 1)"),
+    new Option(
+      "--stdin <form>",
+      "what the command reads: entry, fields, field:NAME or none (default: entry)",
+    ),
+    new Option("--env-fields", "also set FIELD_<NAME> for every field"),
+    new Option("--tag", "prefix every line of the command's output with the entry's ID"),
+    durationOption(
+      "--timeout <duration>",
+      "end a run that takes longer, its whole process group (default: never)",
+    ),
+    durationOption("--kill-after <duration>", "from TERM to KILL (default: 5s)"),
+    countOption(
+      "--max-deliveries <n>",
+      "dead-letter an entry after that many, the first one counts (default: 5)",
+    ),
+    durationOption(
+      "--retry-delay <duration>",
+      "wait before the first retry; doubles each time (default: 1s)",
+    ),
+    durationOption("--retry-max-delay <duration>", "the longest wait (default: 5m)"),
+    listOption("--dead-on <codes>", "exit codes that dead-letter at once, besides 65 and 100"),
+    new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)"),
+    new Option("--delete", "also delete an entry when it is acked"),
+    new Option("--fail-on-dead", "exit 5 when any entry was dead-lettered"),
+    durationOption(
+      "--claim-idle <duration>",
+      "take over entries whose owner was silent that long (default: 1m)",
+    ),
+    durationOption(
+      "--shutdown-timeout <duration>",
+      "how long a stop waits for running commands (default: 30s)",
+    ),
+  ];
+}
+
+/** `entry`, `fields`, `none` or `field:NAME`. */
+export function parseStdinForm(text: string): StdinForm {
+  if (text === "entry" || text === "fields" || text === "none") return { kind: text };
+  if (text.startsWith("field:") && text.length > "field:".length)
+    return { kind: "field", name: text.slice("field:".length) };
+  throw new UsageError(`--stdin ${text}: give entry, fields, none or field:NAME`);
+}
+
+/** `3,4` or `--dead-on 3 --dead-on 4` → a set of exit codes from 1 to 255. */
+export function parseExitCodes(flag: string, texts: readonly string[]): Set<number> {
+  const codes = new Set<number>();
+  for (const text of texts.flatMap((list) => list.split(","))) {
+    const code = /^\d{1,3}$/.test(text.trim()) ? Number(text) : 0;
+    if (code < 1 || code > 255)
+      throw new UsageError(`${flag} ${text}: an exit code is a number from 1 to 255`);
+    codes.add(code);
+  }
+  return codes;
+}

@@ -1,0 +1,94 @@
+import { compareIds, previousId } from "../../entry/id.ts";
+import { ServerError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { asList, asMap, asText } from "../../redis/value.ts";
+import { missingGroup } from "../groups/missing.ts";
+import type { Hands } from "./hands.ts";
+import type { WorkerObserver, WorkerSettings } from "./types.ts";
+
+/**
+ * Makes groups where that was asked for, and makes them again when they vanish while the worker runs:
+ * after the last entry that this worker settled, never at `$`, which would skip what came meanwhile, and
+ * never at `0`, which would run everything once more.
+ */
+export class GroupSetup {
+  readonly #connection: Connection;
+  readonly #settings: WorkerSettings;
+  readonly #hands: Hands;
+  readonly #observer: WorkerObserver;
+  /** Per stream, an ID up to which nothing is left to do as far as this worker knows. */
+  readonly #settledUpTo = new Map<string, string>();
+
+  constructor(connection: Connection, settings: WorkerSettings, hands: Hands, observer: WorkerObserver) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#hands = hands;
+    this.#observer = observer;
+  }
+
+  /** At the start: every group exists, or is made if that was asked for, or this fails with exit 4. */
+  async prepare(): Promise<void> {
+    const { streams, group, createGroup, groupStart } = this.#settings;
+    for (const stream of streams) {
+      if (createGroup && (await this.#create(stream, groupStart))) {
+        this.#observer.notice("info", `made group ${group} on ${stream} at ${groupStart}`);
+      }
+      const position = await this.#position(stream);
+      if (position === undefined) throw await missingGroup(this.#connection, stream, group);
+      this.#settledUpTo.set(stream, position);
+    }
+  }
+
+  noteSettled(stream: string, id: string): void {
+    const before = this.#settledUpTo.get(stream);
+    if (before === undefined || compareIds(id, before) > 0) this.#settledUpTo.set(stream, id);
+  }
+
+  /** After NOGROUP: makes the groups that are gone. What is still in hand will be delivered again. */
+  async restore(): Promise<void> {
+    const { streams, group } = this.#settings;
+    for (const stream of streams) {
+      const start = this.#resumeAfter(stream);
+      if (await this.#create(stream, start)) {
+        this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${start}`);
+      }
+    }
+  }
+
+  #resumeAfter(stream: string): string {
+    let after = this.#settledUpTo.get(stream) ?? "0-0";
+    for (const { entry } of this.#hands.of(stream)) {
+      const before = previousId(entry.id) ?? "0-0";
+      if (compareIds(before, after) < 0) after = before;
+    }
+    return after;
+  }
+
+  /** False when the group is there already. */
+  async #create(stream: string, start: string): Promise<boolean> {
+    try {
+      await this.#connection.call("XGROUP", "CREATE", stream, this.#settings.group, start, "MKSTREAM");
+      return true;
+    } catch (error) {
+      if (error instanceof ServerError && error.code === "BUSYGROUP") return false;
+      throw error;
+    }
+  }
+
+  /** Where the group stands: its last-delivered ID, or before its oldest pending entry. Undefined: no such group. */
+  async #position(stream: string): Promise<string | undefined> {
+    const { group } = this.#settings;
+    try {
+      const [count, oldest] = asList(await this.#connection.call("XPENDING", stream, group));
+      if (typeof count === "number" && count > 0) return previousId(asText(oldest)) ?? "0-0";
+      for (const row of asList(await this.#connection.call("XINFO", "GROUPS", stream))) {
+        const info = asMap(row);
+        if (asText(info.get("name")) === group) return asText(info.get("last-delivered-id"));
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof ServerError && error.kind === "notFound") return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { keySlot } from "../../redis/keys.ts";
+import { asList, asText } from "../../redis/value.ts";
+import type { Delivery, WorkerSettings } from "./types.ts";
+
+/** The longest turn at one of several groups of streams that can't be waited for together. */
+const TURN_MS = 200;
+
+/**
+ * Reads entries that were never delivered. Streams of one slot are waited for in one XREADGROUP; streams
+ * of several slots (or more streams than may be read from at once) take turns, so that none starves.
+ */
+export class Intake {
+  readonly #reader: BlockingReader;
+  readonly #settings: WorkerSettings;
+  readonly #groups: string[][];
+  #turn = 0;
+
+  constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean) {
+    this.#reader = reader;
+    this.#settings = settings;
+    const bySlot = new Map<number, string[]>();
+    for (const stream of settings.streams) {
+      const slot = cluster ? keySlot(stream) : 0;
+      bySlot.set(slot, [...(bySlot.get(slot) ?? []), stream]);
+    }
+    this.#groups = [...bySlot.values()];
+  }
+
+  /** Up to `count` new entries; waits up to `blockMs` for the first. */
+  async read(count: number, blockMs: number): Promise<Delivery[]> {
+    if (this.#groups.length === 1 && (this.#groups[0] as string[]).length <= count) {
+      return this.#readFrom(this.#rotated(this.#groups[0] as string[]), count, blockMs);
+    }
+    // First a look at every group, then a short wait at the one whose turn it is.
+    const found: Delivery[] = [];
+    for (const group of this.#rotated(this.#groups)) {
+      const left = count - found.length;
+      if (left === 0) return found;
+      found.push(...(await this.#readFrom(this.#rotated(group).slice(0, left), left, 0)));
+    }
+    if (found.length > 0) return found;
+    const [group = []] = this.#rotated(this.#groups);
+    return this.#readFrom(this.#rotated(group).slice(0, count), count, Math.min(blockMs, TURN_MS));
+  }
+
+  /** Wakes a read that waits, where this user may: otherwise it ends by itself within its BLOCK. */
+  async wake(connection: Connection): Promise<void> {
+    const { clientId } = this.#reader;
+    if (clientId === undefined || connection.cluster) return;
+    await connection.call("CLIENT", "UNBLOCK", clientId).catch(() => {});
+  }
+
+  #rotated<T>(items: readonly T[]): T[] {
+    const at = this.#turn++ % Math.max(1, items.length);
+    return [...items.slice(at), ...items.slice(0, at)];
+  }
+
+  async #readFrom(streams: readonly string[], count: number, blockMs: number): Promise<Delivery[]> {
+    const { group, consumer } = this.#settings;
+    // COUNT applies to each stream, so the free places are shared out among them.
+    const each = Math.max(1, Math.floor(count / streams.length));
+    const wait = blockMs > 0 ? ["BLOCK", Math.ceil(blockMs)] : [];
+    const args = [
+      "GROUP",
+      group,
+      consumer,
+      "COUNT",
+      each,
+      ...wait,
+      "STREAMS",
+      ...streams,
+      ...streams.map(() => ">"),
+    ];
+    const reply = asList(await this.#reader.call("XREADGROUP", args, blockMs));
+    const deliveries: Delivery[] = [];
+    for (const part of reply) {
+      const [key, entries] = asList(part);
+      const stream = asText(key);
+      for (const item of asList(entries)) {
+        const [id, fields] = asList(item);
+        deliveries.push({
+          stream,
+          entry: { id: asText(id), fields: asList(fields) as Buffer[] },
+          deliveries: 1,
+          lost: false,
+        });
+      }
+    }
+    return deliveries;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Readable } from "node:stream";
+import { LineCutter, tagLines, type Tail } from "./lines.ts";
+
+/** How long a pipe may be silent after its handler has exited before it is given up. */
+const SILENCE_MS = 250;
+
+/** Passes one pipe of a handler on, by whole lines, at the pace at which they are taken. */
+export class OutputPump {
+  readonly #source: Readable;
+  readonly #write: (lines: Buffer) => Promise<void>;
+  readonly #tail: Tail | undefined;
+  #writing = false;
+  #chunks = 0;
+  readonly done: Promise<void>;
+
+  constructor(
+    source: Readable,
+    tag: string | undefined,
+    write: (lines: Buffer) => Promise<void>,
+    tail?: Tail,
+  ) {
+    this.#source = source;
+    this.#write = tag === undefined ? write : (lines) => write(tagLines(lines, tag));
+    this.#tail = tail;
+    this.done = this.#run();
+  }
+
+  /**
+   * After the handler's exit: waits for the rest of its output, but not for a daemon that it left behind
+   * with its pipes. A slow reader of ours is no silence.
+   */
+  async finish(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    let seen = this.#chunks;
+    const abandoned = new Promise<void>((resolve) => {
+      timer = setInterval(() => {
+        if (!this.#writing && this.#chunks === seen) {
+          this.#source.destroy();
+          resolve();
+        }
+        seen = this.#chunks;
+      }, SILENCE_MS);
+    });
+    await Promise.race([this.done, abandoned]);
+    clearInterval(timer);
+  }
+
+  async #run(): Promise<void> {
+    const cutter = new LineCutter();
+    try {
+      for await (const chunk of this.#source as AsyncIterable<Buffer>) {
+        this.#chunks++;
+        this.#tail?.push(chunk);
+        await this.#pass(cutter.push(chunk));
+      }
+      await this.#pass(cutter.end());
+    } catch {
+      // The pipe was given up, or our own reader has gone: the run's stop signal tells the worker of that.
+    }
+  }
+
+  async #pass(lines: Buffer | undefined): Promise<void> {
+    if (!lines) return;
+    this.#writing = true;
+    try {
+      await this.#write(lines);
+    } finally {
+      this.#writing = false;
+    }
+  }
+}

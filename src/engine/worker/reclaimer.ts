@@ -1,0 +1,164 @@
+import { nextId } from "../../entry/id.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { type PendingRow, pendingPage, takeEntries, type TakeRule } from "../../redis/group-steps.ts";
+import { takeAfterMs } from "./backoff.ts";
+import type { Hands } from "./hands.ts";
+import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
+
+/** One sweep looks at no more than PAGE × PAGES rows a stream (well under a ms of the server's time a page). */
+const PAGE = 100;
+const PAGES = 5;
+const FIRST = "-";
+
+/** Retries of its own that a worker remembers; beyond that the sweeps find them. */
+const REMEMBERED = 100_000;
+
+/**
+ * Finds pending entries that may be taken: retries whose delay has passed, and entries whose owner has
+ * gone silent. Knows its own retries to the millisecond; everybody's are found by sweeping the pending
+ * list. The server decides who gets an entry (scripts/take.ts), so two workers may look at once.
+ */
+export class Reclaimer {
+  readonly #connection: Connection;
+  readonly #settings: WorkerSettings;
+  readonly #hands: Hands;
+  readonly #observer: WorkerObserver;
+  readonly #everyMs: number;
+  /** Own retries: when each comes due, by stream and ID. */
+  readonly #retries = new Map<string, Map<string, number>>();
+  readonly #cursors = new Map<string, string>();
+  #nextRetryAt = Number.POSITIVE_INFINITY;
+  #nextSweepAt = 0;
+  #repliesLost = false;
+
+  constructor(connection: Connection, settings: WorkerSettings, hands: Hands, observer: WorkerObserver) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#hands = hands;
+    this.#observer = observer;
+    this.#everyMs = Math.min(500, Math.max(50, settings.claimIdleMs / 10));
+  }
+
+  /** When to look again, as Date.now() gives it. */
+  get nextAt(): number {
+    return this.#repliesLost ? 0 : Math.min(this.#nextRetryAt, this.#nextSweepAt);
+  }
+
+  /** Remembers that this worker left an entry pending until then. */
+  remember(stream: string, id: string, dueAt: number): void {
+    let ofStream = this.#retries.get(stream);
+    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, number>()));
+    if (ofStream.size >= REMEMBERED) return;
+    ofStream.set(id, dueAt);
+    this.#nextRetryAt = Math.min(this.#nextRetryAt, dueAt);
+  }
+
+  /** A reply that may have carried entries was lost: they are pending under this consumer, seen by nobody. */
+  repliesLost(): void {
+    this.#repliesLost = this.#settings.consumerIsUnique;
+  }
+
+  /** Takes up to `limit` entries that are due. A lost reply here is as in `repliesLost`. */
+  async takeDue(limit: number): Promise<Delivery[]> {
+    const taken: Delivery[] = [];
+    if (this.#repliesLost) {
+      for (const stream of this.#settings.streams)
+        taken.push(...(await this.#takeOwn(stream, limit - taken.length)));
+      if (taken.length > 0) return taken;
+      this.#repliesLost = false;
+    }
+    const now = Date.now();
+    const sweep = now >= this.#nextSweepAt;
+    if (!sweep && now < this.#nextRetryAt) return taken;
+    for (const stream of this.#settings.streams) {
+      const due = new Set(this.#ownRetriesDue(stream, now, limit - taken.length));
+      if (sweep) for (const id of await this.#sweep(stream, limit - taken.length)) due.add(id);
+      taken.push(...(await this.#take(stream, [...due].slice(0, limit - taken.length), false)));
+    }
+    if (sweep) this.#nextSweepAt = Date.now() + (taken.length >= limit ? 0 : this.#everyMs);
+    this.#nextRetryAt = this.#earliestRetry();
+    return taken;
+  }
+
+  /** What is pending for this consumer and known to nobody, for handing it back at the end. */
+  async ownStrays(stream: string): Promise<PendingRow[]> {
+    const { group, consumer } = this.#settings;
+    const rows = await pendingPage(this.#connection, stream, group, FIRST, PAGE * PAGES, consumer);
+    const retries = this.#retries.get(stream);
+    return rows.filter(({ id }) => !this.#hands.has(stream, id) && !retries?.has(id));
+  }
+
+  async #takeOwn(stream: string, limit: number): Promise<Delivery[]> {
+    if (limit <= 0) return [];
+    const strays = await this.ownStrays(stream);
+    return this.#take(
+      stream,
+      strays.slice(0, limit).map(({ id }) => id),
+      true,
+    );
+  }
+
+  #ownRetriesDue(stream: string, now: number, limit: number): string[] {
+    const due: string[] = [];
+    const retries = this.#retries.get(stream);
+    if (!retries) return due;
+    for (const [id, at] of retries) {
+      if (due.length >= limit) break;
+      if (at > now) continue;
+      due.push(id);
+      retries.delete(id);
+    }
+    return due;
+  }
+
+  #earliestRetry(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const retries of this.#retries.values())
+      for (const at of retries.values()) earliest = Math.min(earliest, at);
+    return earliest;
+  }
+
+  /** IDs that are due, from where the last sweep of this stream stopped. */
+  async #sweep(stream: string, limit: number): Promise<string[]> {
+    const due: string[] = [];
+    let cursor = this.#cursors.get(stream) ?? FIRST;
+    for (let page = 0; page < PAGES; page++) {
+      const rows = await pendingPage(this.#connection, stream, this.#settings.group, cursor, PAGE);
+      for (const row of rows) {
+        if (due.length >= limit) break;
+        if (this.#isDue(row) && !this.#hands.has(stream, row.id)) due.push(row.id);
+      }
+      const last = rows.at(-1);
+      if (rows.length < PAGE || !last) {
+        this.#cursors.set(stream, FIRST);
+        return due;
+      }
+      // What was due but found no place is met again: the next sweep starts at this page.
+      if (due.length >= limit) break;
+      cursor = nextId(last.id) ?? FIRST;
+    }
+    this.#cursors.set(stream, cursor);
+    return due;
+  }
+
+  #isDue({ idleMs, deliveries }: PendingRow): boolean {
+    return idleMs >= takeAfterMs(deliveries, this.#settings.claimIdleMs, this.#settings.retry);
+  }
+
+  async #take(stream: string, ids: readonly string[], own: boolean): Promise<Delivery[]> {
+    if (ids.length === 0) return [];
+    const { claimIdleMs, retry } = this.#settings;
+    const rule: TakeRule = { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };
+    const taken = await takeEntries(this.#connection, stream, this.#settings, rule, ids);
+    const missing = taken.filter(({ fields }) => fields === undefined).map(({ id }) => id);
+    if (missing.length > 0) this.#observer.missing(stream, missing);
+    const deliveries: Delivery[] = [];
+    for (const { id, fields, deliveries: count, from } of taken) {
+      if (!fields) continue;
+      const delivery: Delivery = { stream, entry: { id, fields }, deliveries: count, lost: false };
+      if (from !== this.#settings.consumer) this.#observer.takenOver(delivery, from);
+      deliveries.push(delivery);
+    }
+    return deliveries;
+  }
+}

@@ -1,0 +1,154 @@
+import { errorText, ServerError, ConnectionError } from "../../errors.ts";
+import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { isTransient } from "../../redis/errors.ts";
+import { ackOwned, requeueOwned } from "../../redis/group-steps.ts";
+import { Owned } from "../../redis/scripts/owned.ts";
+import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
+import { moveToDeadLetters } from "./dead-letters.ts";
+import type { Hands } from "./hands.ts";
+import type { Reclaimer } from "./reclaimer.ts";
+import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
+
+/** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
+const ACK_BATCH = 200;
+
+interface Settling {
+  readonly delivery: Delivery;
+  readonly verdict: Verdict;
+  readonly durationMs: number;
+  readonly failedAt: Date;
+}
+
+export interface SettlerParts {
+  readonly connection: Connection;
+  readonly settings: WorkerSettings;
+  readonly hands: Hands;
+  readonly reclaimer: Reclaimer;
+  readonly observer: WorkerObserver;
+  /** Told of an error that no waiting mends: the worker must stop. */
+  readonly onFatal: (error: unknown) => void;
+  /** Told, per delivered verdict, that the entry is settled as said. */
+  readonly onSettled: (delivery: Delivery, verdict: Verdict) => void;
+}
+
+/**
+ * Delivers verdicts. Each is one script that acts only while the entry is pending for this consumer, so it
+ * is repeated through outages until it is answered: a verdict reached while Redis was away arrives when it
+ * is back. An entry that others own by then keeps their verdict.
+ */
+export class Settler {
+  readonly #parts: SettlerParts;
+  readonly #giveUp = new AbortController();
+  readonly #acks = new Map<string, Settling[]>();
+  readonly #flushing = new Set<string>();
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts;
+  }
+
+  settle(delivery: Delivery, verdict: Verdict, durationMs: number): void {
+    const item: Settling = { delivery, verdict, durationMs, failedAt: new Date() };
+    if (verdict.kind === "ack") {
+      const queue = this.#acks.get(delivery.stream);
+      if (queue) queue.push(item);
+      else this.#acks.set(delivery.stream, [item]);
+      void this.#flushAcks(delivery.stream);
+    } else void this.#settleOne(item);
+  }
+
+  /** Stops repeating: what is not delivered by now stays pending, and is delivered to somebody again. */
+  giveUp(): void {
+    this.#giveUp.abort();
+  }
+
+  async #flushAcks(stream: string): Promise<void> {
+    // One call at a time: what comes meanwhile goes with the next.
+    if (this.#flushing.has(stream)) return;
+    this.#flushing.add(stream);
+    const queue = this.#acks.get(stream) ?? [];
+    while (queue.length > 0) {
+      const batch = queue.splice(0, ACK_BATCH);
+      const { connection, settings } = this.#parts;
+      const ids = batch.map(({ delivery }) => delivery.entry.id);
+      await this.#deliver(batch, () => ackOwned(connection, stream, settings, ids, settings.deleteAcked));
+    }
+    this.#flushing.delete(stream);
+  }
+
+  async #settleOne(item: Settling): Promise<void> {
+    await this.#deliver([item], async () => [await this.#send(item)]);
+  }
+
+  #send({ delivery, verdict, failedAt }: Settling): Promise<number> {
+    const { connection, settings, reclaimer } = this.#parts;
+    const { stream, deliveries } = delivery;
+    const { id } = delivery.entry;
+    const { claimIdleMs, retry } = settings;
+    switch (verdict.kind) {
+      case "retry": {
+        // Measured from the failure, not from when Redis could be told of it.
+        const delayMs = Math.max(0, verdict.delayMs - (Date.now() - failedAt.getTime()));
+        reclaimer.remember(stream, id, Date.now() + delayMs);
+        return requeueOwned(connection, stream, settings, {
+          id,
+          idleMs: idleForDelayMs(deliveries, delayMs, claimIdleMs, retry),
+        });
+      }
+      case "dead":
+        return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
+      case "release":
+      case "broken": {
+        const counted = verdict.kind === "release" && verdict.counted;
+        const count = counted ? deliveries : deliveries - 1;
+        return requeueOwned(connection, stream, settings, {
+          id,
+          idleMs: takeAfterMs(count, claimIdleMs, retry),
+          deliveries: count,
+        });
+      }
+      case "ack":
+        throw new TypeError("acks go out in batches");
+    }
+  }
+
+  /** Repeats `send` until it is answered, then tells what came of each item. */
+  async #deliver(items: readonly Settling[], send: () => Promise<number[]>): Promise<void> {
+    const { hands, observer, onFatal } = this.#parts;
+    let replyLost = false;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const answers = await send();
+        for (const [i, item] of items.entries()) this.#done(item, answers[i] ?? Owned.notPending, replyLost);
+        return;
+      } catch (error) {
+        if (error instanceof ServerError && error.code === "NOGROUP") {
+          for (const item of items) this.#done(item, Owned.notPending, replyLost);
+          return;
+        }
+        if (!isTransient(error)) {
+          onFatal(error);
+          for (const { delivery } of items) hands.settled(delivery);
+          return;
+        }
+        replyLost ||= error instanceof ConnectionError && error.sent;
+        observer.notice("detail", `verdict not delivered yet: ${errorText(error)}`);
+        if (!this.#giveUp.signal.aborted) await sleep(reconnectDelayMs(attempt), this.#giveUp.signal);
+        if (this.#giveUp.signal.aborted) {
+          for (const { delivery } of items) hands.settled(delivery);
+          return;
+        }
+      }
+    }
+  }
+
+  #done({ delivery, verdict, durationMs }: Settling, answer: number, replyLost: boolean): void {
+    const { hands, observer, onSettled } = this.#parts;
+    // After a lost reply, "not pending" is what our own success looks like.
+    if (answer === Owned.done || (answer === Owned.notPending && replyLost)) {
+      onSettled(delivery, verdict);
+      observer.settled(delivery, verdict, durationMs);
+    } else observer.lost(delivery, verdict);
+    hands.settled(delivery);
+  }
+}

@@ -1,0 +1,104 @@
+import type { Entry } from "../../entry/entry.ts";
+
+/** What a worker was asked to do. Times are in ms. */
+export interface WorkerSettings {
+  readonly streams: readonly string[];
+  readonly group: string;
+  readonly consumer: string;
+  /**
+   * True when the consumer's name was made up for this process: then whatever is pending under it and not
+   * in flight here was lost on the way, and may be taken at once.
+   */
+  readonly consumerIsUnique: boolean;
+  /** How many invocations run at once. */
+  readonly concurrency: number;
+  readonly claimIdleMs: number;
+  readonly retry: RetryPolicy;
+  readonly shutdownTimeoutMs: number;
+  readonly killAfterMs: number;
+  /** Also XDEL what is acked. */
+  readonly deleteAcked: boolean;
+  readonly createGroup: boolean;
+  /** Where a group that is missing at the start begins: `0`, `$` or an ID. */
+  readonly groupStart: string;
+  /** The dead-letter queue of a stream. */
+  readonly dlqKey: (stream: string) => string;
+  readonly ends: WorkerEnds;
+}
+
+/** When a worker ends by itself; undefined: never. */
+export interface WorkerEnds {
+  /** After that many entries were settled. */
+  readonly count?: number | undefined;
+  /** When nothing is left to deliver and nothing is pending in the group. */
+  readonly untilEmpty: boolean;
+  readonly idleMs?: number | undefined;
+  readonly runtimeMs?: number | undefined;
+}
+
+export interface RetryPolicy {
+  /** How often an entry may be delivered, the first time included. */
+  readonly maxDeliveries: number;
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+  /** Exit codes that no retry will help. */
+  readonly deadOn: ReadonlySet<number>;
+}
+
+/** One entry in this worker's hands. */
+export interface Delivery {
+  readonly stream: string;
+  readonly entry: Entry;
+  /** How often it has been delivered, this time included. */
+  readonly deliveries: number;
+  /** Set by the heartbeat when another consumer was found to own it: its verdict counts for nothing. */
+  lost: boolean;
+}
+
+/** How one invocation ended. `stderr` is the last of what the handler wrote there. */
+export type Outcome =
+  | { readonly kind: "exit"; readonly code: number; readonly stderr: Buffer }
+  | { readonly kind: "signal"; readonly signal: string; readonly stderr: Buffer }
+  | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }
+  /** The command could not be started at all. */
+  | { readonly kind: "unstarted"; readonly code: 126 | 127; readonly message: string }
+  /** This worker ended it because it is stopping: says nothing about the entry. */
+  | { readonly kind: "stopped" };
+
+/** What is to become of an entry. */
+export type Verdict =
+  | { readonly kind: "ack" }
+  | { readonly kind: "retry"; readonly delayMs: number; readonly reason: string }
+  | { readonly kind: "dead"; readonly reason: string; readonly exit?: string; readonly stderr: Buffer }
+  /** Back to the group at once; `counted` says whether this delivery keeps its place in the count. */
+  | { readonly kind: "release"; readonly counted: boolean }
+  /** The deployment is broken, not the entry: it goes back uncounted and the worker stops. */
+  | { readonly kind: "broken"; readonly reason: string };
+
+/** Runs the handler for entries. Never rejects: what goes wrong is an outcome. */
+export interface Executor {
+  run(delivery: Delivery): Promise<Outcome>;
+  /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */
+  killAll(killAfterMs: number): Promise<void>;
+}
+
+/** What a worker tells its surroundings while it runs. */
+export interface WorkerObserver {
+  settled(delivery: Delivery, verdict: Verdict, durationMs: number): void;
+  /** The entry had another owner when its verdict was to be delivered: the verdict was dropped. */
+  lost(delivery: Delivery, verdict: Verdict): void;
+  /** Pending entries whose data had gone from the stream were cleared. */
+  missing(stream: string, ids: readonly string[]): void;
+  takenOver(delivery: Delivery, from: string): void;
+  notice(level: "detail" | "info" | "warn", message: string): void;
+}
+
+export interface WorkerResult {
+  readonly ok: number;
+  readonly retried: number;
+  readonly dead: number;
+  readonly lost: number;
+  readonly missing: number;
+  /** Handlers that had to be killed because the worker could not wait for them. */
+  readonly killed: number;
+}

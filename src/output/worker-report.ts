@@ -1,0 +1,126 @@
+import type {
+  Delivery,
+  Verdict,
+  WorkerObserver,
+  WorkerResult,
+  WorkerSettings,
+} from "../engine/worker/types.ts";
+import { formatDuration } from "../units.ts";
+import type { Log } from "./log.ts";
+
+export interface WorkerReport {
+  readonly observer: WorkerObserver;
+  statusLine(running: number): string;
+  summary(result: WorkerResult, tookMs: number, asJson: boolean): void;
+}
+
+/** What an exec worker says on stderr: failures as they come, a status line, a summary. */
+export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
+  const counts = { ok: 0, retry: 0, dead: 0 };
+  const rate = new RateMeter();
+  const name = ({ stream, entry }: Delivery): string => `${stream} ${entry.id}`;
+  const observer: WorkerObserver = {
+    settled(delivery, verdict, durationMs) {
+      const facts = {
+        stream: delivery.stream,
+        id: delivery.entry.id,
+        deliveries: delivery.deliveries,
+        durationMs,
+      };
+      rate.count();
+      switch (verdict.kind) {
+        case "ack":
+          counts.ok++;
+          log.detail(`${name(delivery)} done in ${formatDuration(durationMs)}`, facts);
+          return;
+        case "retry":
+          counts.retry++;
+          log.info(
+            `${name(delivery)} failed (${verdict.reason}), delivery ${delivery.deliveries} of ${settings.retry.maxDeliveries}: retry in ${formatDuration(verdict.delayMs)}`,
+            { ...facts, reason: verdict.reason, retryInMs: verdict.delayMs },
+          );
+          return;
+        case "dead":
+          counts.dead++;
+          log.warn(`${name(delivery)} dead-lettered after ${times(delivery.deliveries)}: ${verdict.reason}`, {
+            ...facts,
+            reason: verdict.reason,
+          });
+          return;
+        case "release":
+        case "broken":
+          log.detail(`${name(delivery)} handed back`, facts);
+      }
+    },
+    lost(delivery, verdict) {
+      log.warn(
+        `${name(delivery)} belongs to another consumer by now: its ${verdictName(verdict)} was dropped`,
+        {
+          stream: delivery.stream,
+          id: delivery.entry.id,
+        },
+      );
+    },
+    missing(stream, ids) {
+      log.warn(
+        `${stream}: ${ids.length === 1 ? "a pending entry" : `${ids.length} pending entries`} had no data left in the stream and went from the pending list: ${ids.slice(0, 5).join(" ")}${ids.length > 5 ? " …" : ""}`,
+        { stream, count: ids.length },
+      );
+    },
+    takenOver(delivery, from) {
+      log.detail(`${name(delivery)} taken over from ${from}, delivery ${delivery.deliveries}`);
+    },
+    notice(level, message) {
+      log[level](message);
+    },
+  };
+  return {
+    observer,
+    statusLine: (running) =>
+      `${rate.perSecond().toFixed(1)}/s  ${running} running  ${counts.ok} ok  ${counts.retry} retried  ${counts.dead} dead`,
+    summary(result, tookMs, asJson) {
+      if (asJson && !log.quiet) {
+        log.stream.write(`${JSON.stringify({ ...result, tookMs })}\n`);
+        return;
+      }
+      const parts = [`${result.ok} ok`, `${result.dead} dead-lettered`, `${result.retried} retried`];
+      if (result.lost > 0) parts.push(`${result.lost} lost to other consumers`);
+      if (result.missing > 0) parts.push(`${result.missing} without data`);
+      if (result.killed > 0) parts.push(`${result.killed} killed`);
+      log.info(`${parts.join(", ")} in ${formatDuration(tookMs)}`);
+    },
+  };
+}
+
+function times(deliveries: number): string {
+  return deliveries === 1 ? "1 delivery" : `${deliveries} deliveries`;
+}
+
+function verdictName(verdict: Verdict): string {
+  return { ack: "ack", retry: "retry", dead: "dead letter", release: "return", broken: "return" }[
+    verdict.kind
+  ];
+}
+
+/** Events per second over the last few seconds. */
+class RateMeter {
+  readonly #perSecond = new Map<number, number>();
+
+  count(): void {
+    const second = Math.floor(Date.now() / 1_000);
+    this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);
+    for (const old of this.#perSecond.keys()) {
+      if (old >= second - WINDOW_S) break;
+      this.#perSecond.delete(old);
+    }
+  }
+
+  perSecond(): number {
+    const second = Math.floor(Date.now() / 1_000);
+    let sum = 0;
+    for (let at = second - WINDOW_S; at < second; at++) sum += this.#perSecond.get(at) ?? 0;
+    return sum / WINDOW_S;
+  }
+}
+
+const WINDOW_S = 5;

@@ -1,0 +1,131 @@
+import type { Connection } from "./connection.ts";
+import { forgetConsumer } from "./scripts/forget-consumer.ts";
+import { heartbeat } from "./scripts/heartbeat.ts";
+import { ack, requeue } from "./scripts/settle.ts";
+import { take } from "./scripts/take.ts";
+import { asList, asNumber, asText, type Value } from "./value.ts";
+
+/** Who acts: every step below is a consumer of a group acting on one stream. */
+export interface Member {
+  readonly group: string;
+  readonly consumer: string;
+}
+
+/** One row of the pending list. */
+export interface PendingRow {
+  readonly id: string;
+  readonly consumer: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+export interface Taken {
+  readonly id: string;
+  readonly deliveries: number;
+  readonly from: string;
+  /** Undefined: the data had gone from the stream, and the entry was acked. */
+  readonly fields: Buffer[] | undefined;
+}
+
+export interface TakeRule {
+  readonly claimIdleMs: number;
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+  /** Also take what is pending for this consumer already, whatever its idle time. */
+  readonly own: boolean;
+}
+
+/** A page of the pending list from `start` on, optionally of one consumer; at most `count` rows. */
+export async function pendingPage(
+  connection: Connection,
+  stream: string,
+  group: string,
+  start: string,
+  count: number,
+  consumer?: string,
+): Promise<PendingRow[]> {
+  const filter = consumer === undefined ? [] : [consumer];
+  const rows = asList(await connection.call("XPENDING", stream, group, start, "+", count, ...filter));
+  return rows.map((row) => {
+    const [id, owner, idleMs, deliveries] = asList(row);
+    return {
+      id: asText(id),
+      consumer: asText(owner),
+      idleMs: asNumber(idleMs),
+      deliveries: asNumber(deliveries),
+    };
+  });
+}
+
+/** How many entries are pending in the group. */
+export async function pendingCount(connection: Connection, stream: string, group: string): Promise<number> {
+  return asNumber(asList(await connection.call("XPENDING", stream, group))[0]);
+}
+
+export async function takeEntries(
+  connection: Connection,
+  stream: string,
+  member: Member,
+  rule: TakeRule,
+  ids: readonly string[],
+): Promise<Taken[]> {
+  const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
+  const head = [member.group, member.consumer, claimIdleMs, delayMs, maxDelayMs, own ? 1 : 0];
+  const rows = asList(await connection.run(take, [stream], [...head, ...ids]));
+  return rows.map((row) => {
+    const [id, deliveries, from, fields] = asList(row);
+    return {
+      id: asText(id),
+      deliveries: asNumber(deliveries),
+      from: asText(from),
+      fields: Array.isArray(fields) ? (fields as Buffer[]) : undefined,
+    };
+  });
+}
+
+/** Per ID one of `Owned`. */
+export async function keepAlive(
+  connection: Connection,
+  stream: string,
+  member: Member,
+  ids: readonly string[],
+): Promise<number[]> {
+  return numbers(await connection.run(heartbeat, [stream], [member.group, member.consumer, ...ids]));
+}
+
+/** Per ID one of `Owned`. */
+export async function ackOwned(
+  connection: Connection,
+  stream: string,
+  member: Member,
+  ids: readonly string[],
+  remove: boolean,
+): Promise<number[]> {
+  return numbers(
+    await connection.run(ack, [stream], [member.group, member.consumer, remove ? 1 : 0, ...ids]),
+  );
+}
+
+/** Leaves one entry pending so that it comes due when its idle time says so. `deliveries` sets the count. */
+export async function requeueOwned(
+  connection: Connection,
+  stream: string,
+  member: Member,
+  entry: { readonly id: string; readonly idleMs: number; readonly deliveries?: number | undefined },
+): Promise<number> {
+  const args = [member.group, member.consumer, entry.id, entry.idleMs, entry.deliveries ?? -1];
+  return numbers(await connection.run(requeue, [stream], args))[0] ?? 0;
+}
+
+/** True when the consumer is gone; false when it was kept because it holds entries. */
+export async function forgetIfEmpty(
+  connection: Connection,
+  stream: string,
+  member: Member,
+): Promise<boolean> {
+  return asNumber(await connection.run(forgetConsumer, [stream], [member.group, member.consumer])) === 1;
+}
+
+function numbers(value: Value): number[] {
+  return asList(value).map((item) => asNumber(item));
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import type { Outcome, RetryPolicy } from "../../../src/engine/worker/types.ts";
+import { judge } from "../../../src/engine/worker/verdict.ts";
+
+const policy: RetryPolicy = { maxDeliveries: 3, delayMs: 1_000, maxDelayMs: 60_000, deadOn: new Set([7]) };
+const stderr = Buffer.from("boom\n");
+const exit = (code: number): Outcome => ({ kind: "exit", code, stderr });
+const first = { deliveries: 1, everSucceeded: false };
+const seen = { deliveries: 1, everSucceeded: true };
+
+describe("verdict", () => {
+  test("exit 0 acks", () => {
+    expect(judge(exit(0), first, policy)).toEqual({ kind: "ack" });
+  });
+
+  test.each([65, 100, 7])("exit %i dead-letters at once, whatever the count", (code) => {
+    expect(judge(exit(code), first, policy)).toEqual({
+      kind: "dead",
+      reason: `exit ${code}`,
+      exit: String(code),
+      stderr,
+    });
+  });
+
+  test.each([
+    [exit(1), "exit 1"],
+    [exit(255), "exit 255"],
+    [{ kind: "signal", signal: "SIGKILL", stderr }, "signal KILL"],
+    [{ kind: "timeout", afterMs: 30_000, stderr }, "timeout 30s"],
+  ] as [Outcome, string][])(
+    "%j is retried while deliveries are left, then dead-lettered",
+    (outcome, reason) => {
+      const retry = judge(outcome, { deliveries: 2, everSucceeded: true }, policy, () => 1);
+      expect(retry).toEqual({ kind: "retry", reason, delayMs: 2_000 });
+      expect(judge(outcome, { deliveries: 3, everSucceeded: true }, policy)).toMatchObject({
+        kind: "dead",
+        reason,
+      });
+    },
+  );
+
+  test.each([126, 127])("exit %i before any success breaks the worker and counts nothing", (code) => {
+    expect(judge(exit(code), first, policy)).toMatchObject({ kind: "broken" });
+    expect(judge(exit(code), { deliveries: 3, everSucceeded: false }, policy)).toMatchObject({
+      kind: "broken",
+    });
+  });
+
+  test("exit 127 after a success is a failure like any other", () => {
+    expect(judge(exit(127), seen, policy)).toMatchObject({ kind: "retry", reason: "exit 127" });
+  });
+
+  test("a program that can't be started breaks the worker, and says why", () => {
+    const outcome: Outcome = { kind: "unstarted", code: 127, message: "spawn nope ENOENT" };
+    expect(judge(outcome, first, policy)).toEqual({
+      kind: "broken",
+      reason: "the command was not found: spawn nope ENOENT",
+    });
+  });
+
+  test("--dead-on may name 126 and 127", () => {
+    expect(judge(exit(127), first, { ...policy, deadOn: new Set([127]) })).toMatchObject({ kind: "dead" });
+  });
+
+  test("a handler that the stopping worker ended says nothing about its entry", () => {
+    expect(judge({ kind: "stopped" }, { deliveries: 3, everSucceeded: true }, policy)).toEqual({
+      kind: "release",
+      counted: true,
+    });
+  });
+});
