@@ -1,0 +1,88 @@
+import { ServerError, StreamctlError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { groupInfos } from "../../redis/streams/info.ts";
+import { asText } from "../../redis/value.ts";
+
+/** A group is named in an error only among so many. */
+const LISTED = 10;
+
+/**
+ * Runs an operation on a stream, and says it in full when the stream or group is not there or the key
+ * holds something else: `no group "billing" on orders: groups are a, b; create it with …` (exit 4),
+ * `orders is a list, not a stream`.
+ */
+export async function onStream<T>(
+  connection: Connection,
+  stream: string,
+  group: string | undefined,
+  operation: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    throw await explain(connection, stream, group, error);
+  }
+}
+
+/** The error to throw instead of `error`; `error` itself when there is nothing better to say. */
+export async function explain(
+  connection: Connection,
+  stream: string,
+  group: string | undefined,
+  error: unknown,
+): Promise<unknown> {
+  if (!(error instanceof ServerError)) return error;
+  if (error.code === "WRONGTYPE") return wrongType(connection, stream, error);
+  if (error.kind !== "notFound") return error;
+  return group === undefined ? noStream(stream) : missingGroup(connection, stream, group, error);
+}
+
+/**
+ * Why a group could not be used: the stream is not there, or it has other groups. When it is there after
+ * all, or the user may not look, the answer is `otherwise`.
+ */
+export async function missingGroup(
+  connection: Connection,
+  stream: string,
+  group: string,
+  otherwise: Error = new StreamctlError("notFound", `no group "${group}" on ${stream}`),
+): Promise<Error> {
+  try {
+    const names = (await groupInfos(connection, stream)).map(({ name }) => name);
+    return names.includes(group) ? otherwise : noGroup(stream, group, names);
+  } catch (error) {
+    return error instanceof ServerError && error.kind === "notFound" ? noStream(stream) : otherwise;
+  }
+}
+
+/** `no such stream: orders`, exit 4. */
+export function noStream(stream: string): StreamctlError {
+  return new StreamctlError("notFound", `no such stream: ${stream}`, {
+    hint: "`streamctl ls` shows the streams that are there",
+  });
+}
+
+/** `no group "billing" on orders: …`, exit 4. */
+export function noGroup(stream: string, group: string, existing: readonly string[]): StreamctlError {
+  const create = `create it with streamctl group create ${shellWord(stream)} ${shellWord(group)}`;
+  const shown = existing.slice(0, LISTED).join(", ");
+  const more = existing.length > LISTED ? ` and ${existing.length - LISTED} more` : "";
+  const have = existing.length === 0 ? "it has no groups" : `groups are ${shown}${more}`;
+  return new StreamctlError("notFound", `no group "${group}" on ${stream}`, { hint: `${have}; ${create}` });
+}
+
+async function wrongType(
+  connection: Connection,
+  stream: string,
+  error: ServerError,
+): Promise<StreamctlError> {
+  const type = await connection.call("TYPE", stream).then(asText, () => undefined);
+  if (type === undefined || type === "none" || type === "stream") return error;
+  const name = type === "zset" ? "sorted set" : type;
+  return new StreamctlError("failed", `${stream} is a ${name}, not a stream`, { hint: error.hint ?? "" });
+}
+
+/** A name as a shell takes it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

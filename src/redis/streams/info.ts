@@ -1,0 +1,69 @@
+import type { Connection } from "../connection.ts";
+import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
+
+/** XINFO STREAM. What old servers don't tell is undefined. */
+export interface StreamInfo {
+  readonly length: number;
+  readonly groups: number;
+  /** The last ID given, also when that entry is gone. */
+  readonly lastGeneratedId: string;
+  /** The entries that stand first and last now; undefined in an empty stream. */
+  readonly firstId: string | undefined;
+  readonly lastId: string | undefined;
+  /** How many entries the stream ever got (7.0). */
+  readonly entriesAdded: number | undefined;
+  /** The largest ID that XDEL removed, `0-0` for none (7.0). */
+  readonly maxDeletedId: string | undefined;
+}
+
+/** One group of XINFO GROUPS. */
+export interface GroupInfo {
+  readonly name: string;
+  readonly consumers: number;
+  readonly pending: number;
+  readonly lastDeliveredId: string;
+  /** What the server believes the lag to be; null when it doesn't know (always before 7.0). */
+  readonly lag: number | null;
+}
+
+/** Rejects with a ServerError of kind notFound when there is no such key. */
+export async function streamInfo(connection: Connection, stream: string): Promise<StreamInfo> {
+  const info = asMap(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
+  return {
+    length: asNumber(info.get("length")),
+    groups: asNumber(info.get("groups")),
+    lastGeneratedId: asText(info.get("last-generated-id")),
+    firstId: entryId(info.get("first-entry")),
+    lastId: entryId(info.get("last-entry")),
+    entriesAdded: optionalNumber(info.get("entries-added")),
+    maxDeletedId: optional(info.get("max-deleted-entry-id"), asText),
+  };
+}
+
+/** Rejects with a ServerError of kind notFound when there is no such key. */
+export async function groupInfos(connection: Connection, stream: string): Promise<GroupInfo[]> {
+  const groups = asList(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
+  return groups.map((group) => {
+    const info = asMap(group);
+    return {
+      name: asText(info.get("name")),
+      consumers: asNumber(info.get("consumers")),
+      pending: asNumber(info.get("pending")),
+      lastDeliveredId: asText(info.get("last-delivered-id")),
+      lag: optionalNumber(info.get("lag")) ?? null,
+    };
+  });
+}
+
+function entryId(entry: Value | undefined): string | undefined {
+  const [id] = asList(entry);
+  return id === undefined ? undefined : asText(id);
+}
+
+function optionalNumber(value: Value | undefined): number | undefined {
+  return optional(value, asNumber);
+}
+
+function optional<T>(value: Value | undefined, read: (value: Value) => T): T | undefined {
+  return value === undefined || value === null ? undefined : read(value);
+}

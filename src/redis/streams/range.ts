@@ -1,0 +1,76 @@
+import type { Entry } from "../../entry/entry.ts";
+import type { Connection } from "../connection.ts";
+import { asList, asText } from "../value.ts";
+
+export interface RangeOptions {
+  /** Inclusive ends; `from` is never after `to`, whichever way the range is read. */
+  readonly from: string;
+  readonly to: string;
+  readonly count: number;
+  /** Newest first. */
+  readonly reverse?: boolean | undefined;
+}
+
+/** One page of a stream. A key that does not exist is an empty stream. */
+export async function rangePage(
+  connection: Connection,
+  stream: string,
+  { from, to, count, reverse }: RangeOptions,
+): Promise<Entry[]> {
+  const reply = await connection.persist(() =>
+    reverse
+      ? connection.call("XREVRANGE", stream, to, from, "COUNT", count)
+      : connection.call("XRANGE", stream, from, to, "COUNT", count),
+  );
+  return asList(reply).map((item) => {
+    const [id, fields] = asList(item);
+    return { id: asText(id), fields: asList(fields) as Buffer[] };
+  });
+}
+
+const FEWEST = 10;
+const MOST = 1_000;
+/** A page should not hold much more than this. */
+const PAGE_BYTES = 2_000_000;
+
+/**
+ * How many entries to ask for next: few at first, more while entries are small, so that a page of entries
+ * of any size stays small in memory.
+ */
+export class PageSize {
+  #count = FEWEST;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Learns from the page that came. */
+  saw(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    let bytes = 0;
+    for (const { fields } of entries) for (const field of fields) bytes += field.length;
+    const fitting = Math.floor(PAGE_BYTES / Math.max(1, bytes / entries.length));
+    this.#count = Math.max(1, Math.min(MOST, this.#count * 4, fitting));
+  }
+}
+
+/**
+ * The entries with these IDs, in their order; undefined for one that is not there. They are asked for in
+ * batches that stay small in memory.
+ */
+export async function* entriesById(
+  connection: Connection,
+  stream: string,
+  ids: readonly string[],
+): AsyncGenerator<Entry | undefined> {
+  const size = new PageSize();
+  for (let at = 0; at < ids.length;) {
+    const batch = ids.slice(at, at + size.count);
+    at += batch.length;
+    const pages = await Promise.all(
+      batch.map((id) => rangePage(connection, stream, { from: id, to: id, count: 1 })),
+    );
+    size.saw(pages.flat());
+    for (const [entry] of pages) yield entry;
+  }
+}
