@@ -1,0 +1,27 @@
+import { Argument, type Command } from "commander";
+import type { Shell } from "../completion/script.ts";
+import type { Context } from "../context.ts";
+import type { Act } from "../program.ts";
+
+const SHELLS = ["bash", "zsh", "fish"] as const satisfies readonly Shell[];
+
+export function defineCompletion(program: Command, act: Act): void {
+  program
+    .command("completion")
+    .description("print a script that completes commands and flags in a shell")
+    .addArgument(new Argument("<shell>", "which shell").choices([...SHELLS]))
+    .action(act((context, [shell]) => completion(context, program, shell as Shell)))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  bash  echo 'eval "$(streamctl completion bash)"' >> ~/.bashrc
+  zsh   streamctl completion zsh > "\${fpath[1]}/_streamctl"
+  fish  streamctl completion fish > ~/.config/fish/completions/streamctl.fish`,
+    );
+}
+
+async function completion(context: Context, program: Command, shell: Shell): Promise<void> {
+  const { completionScript } = await import("../completion/script.ts");
+  await context.output.write(completionScript(shell, program));
+}
