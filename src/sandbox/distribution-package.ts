@@ -137,7 +137,7 @@ async function wrap(work: string, program: string): Promise<void> {
   const script = join(work, program);
   await writeFile(
     script,
-    `#!/bin/sh\nhere=$(dirname -- "$0")\nLD_LIBRARY_PATH="${libraries}" exec "$here/${binary}" "$@"\n`,
+    `#!/bin/sh\nhere=\${0%/*}\nLD_LIBRARY_PATH="${libraries}" exec "$here/${binary}" "$@"\n`,
   );
   await chmod(script, 0o755);
 }
