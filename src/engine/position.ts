@@ -1,7 +1,8 @@
 import { type EntryId, nextId, parseEntryId, previousId } from "../entry/id.ts";
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
-import { asList, asMap, asNumber, asText } from "../redis/value.ts";
+import { streamInfo } from "../redis/streams/info.ts";
+import { asList, asNumber } from "../redis/value.ts";
 import { parseDuration } from "../units.ts";
 
 /** A place in a stream as people name it. What it means as an ID may depend on the stream and the server's clock. */
@@ -145,15 +146,14 @@ export async function resolveRange(
 
 /** The server's clock in ms. */
 export async function serverNowMs(connection: Connection): Promise<number> {
-  const [seconds, micros] = asList(await connection.call("TIME"));
+  const [seconds, micros] = asList(await connection.persist(() => connection.call("TIME")));
   return asNumber(seconds) * 1_000 + Math.floor(asNumber(micros) / 1_000);
 }
 
 /** The last ID that the stream has given, also when that entry is gone; FIRST_ID when there is no stream. */
 export async function lastGeneratedId(connection: Connection, stream: string): Promise<EntryId> {
   try {
-    const info = asMap(await connection.call("XINFO", "STREAM", stream));
-    return parseEntryId(asText(info.get("last-generated-id"))) ?? FIRST_ID;
+    return parseEntryId((await streamInfo(connection, stream)).lastGeneratedId) ?? FIRST_ID;
   } catch (error) {
     if (error instanceof ServerError && error.kind === "notFound") return FIRST_ID;
     throw error;

@@ -1,3 +1,4 @@
+import { StreamctlError } from "../errors.ts";
 import type { Io, OutStream } from "../io.ts";
 
 export const FORMATS = ["table", "json", "ndjson", "csv", "raw"] as const;
@@ -32,7 +33,10 @@ export class Output {
     return this.stream.columns ?? 80;
   }
 
-  /** Resolves when the bytes have left the process; rejects with PipeClosed when nobody reads any more. */
+  /**
+   * Resolves when the bytes have left the process; rejects with PipeClosed when nobody reads any more, and
+   * with a StreamctlError when they can't be written (a full disk).
+   */
   async write(bytes: Buffer | string): Promise<void> {
     if (this.#closed) throw new PipeClosed();
     if (bytes.length === 0) return;
@@ -40,10 +44,14 @@ export class Output {
       this.stream.write(bytes, (error) => {
         if (!error) return resolve();
         this.#closed = true;
-        reject(isPipeError(error) ? new PipeClosed() : error);
+        reject(isPipeError(error) ? new PipeClosed() : cannotWrite(error));
       });
     });
   }
+}
+
+function cannotWrite(error: Error): StreamctlError {
+  return new StreamctlError("failed", `could not write to stdout: ${error.message}`, { cause: error });
 }
 
 export function isPipeError(error: unknown): boolean {

@@ -1,0 +1,164 @@
+import type { Context } from "../context.ts";
+import { makeConsumerName } from "../engine/consumer-name.ts";
+import { onStream } from "../engine/groups/missing.ts";
+import { FIRST_ID, LAST_ID, lastGeneratedId, type Position, resolveRange } from "../engine/position.ts";
+import { Ends } from "../engine/read/ends.ts";
+import { ensureGroups } from "../engine/read/ensure-groups.ts";
+import { FollowMode } from "../engine/read/follow.ts";
+import { GroupReader } from "../engine/read/group-reader.ts";
+import type { LinkListener } from "../engine/read/lanes.ts";
+import { readRange } from "../engine/read/range.ts";
+import { StreamReader } from "../engine/read/reader.ts";
+import { type Condition, type EntryFilter, entryFilter } from "../engine/where.ts";
+import { compareIds, previousId } from "../entry/id.ts";
+import { ExitCode } from "../errors.ts";
+import { PageWriter } from "../output/page-writer.ts";
+import type { Connection } from "../redis/connection.ts";
+import { streamInfo } from "../redis/streams/info.ts";
+
+/** The flags of `consume` that writer obeys. */
+export interface PrintFlags {
+  readonly from?: Position;
+  readonly to?: Position;
+  readonly reverse?: boolean;
+  readonly follow?: boolean;
+  readonly where?: readonly Condition[];
+  readonly group?: string;
+  readonly consumer?: string;
+  readonly createGroup?: boolean;
+  readonly groupStart?: string;
+  readonly ack?: boolean;
+  readonly count?: number;
+  readonly untilEmpty?: boolean;
+  readonly idleExit?: number;
+  readonly maxRuntime?: number;
+  readonly field?: readonly string[];
+}
+
+/** A range of each stream, one stream after the other, as they are when it starts. */
+export async function printRange(context: Context, streams: string[], flags: PrintFlags): Promise<void> {
+  const connection = await context.connect();
+  const writer = await openWriter(context, streams, flags);
+  const { maxRuntime } = flags;
+  const signal =
+    maxRuntime === undefined
+      ? context.stop
+      : AbortSignal.any([context.stop, AbortSignal.timeout(maxRuntime)]);
+  for (const stream of streams) {
+    const left = flags.count === undefined ? undefined : flags.count - writer.printed;
+    if (left !== undefined && left <= 0) break;
+    await onStream(connection, stream, undefined, async () => {
+      const range = await snapshotRange(connection, stream, flags);
+      if (!range) return;
+      writer.expect(range.length);
+      const request = { stream, range, reverse: flags.reverse, count: left, filter: filterOf(flags) };
+      await writer.print(readRange(connection, request, { signal, link: linkNotices(context) }));
+    });
+  }
+  await writer.end();
+  writer.summary();
+}
+
+/** The end is that of now: a stream that grows faster than it is printed would never end. */
+async function snapshotRange(connection: Connection, stream: string, { from, to }: PrintFlags) {
+  const info = await streamInfo(connection, stream);
+  const range = await resolveRange(connection, stream, { from, to });
+  if (!range) return undefined;
+  const last = info.lastGeneratedId;
+  const end = compareIds(range.to, last) > 0 ? (last as typeof range.to) : range.to;
+  return {
+    from: range.from,
+    to: end,
+    length: from === undefined && to === undefined ? info.length : undefined,
+  };
+}
+
+/** What comes after the start, from all streams as it comes, until an end or a signal. */
+export async function printFollowed(context: Context, streams: string[], flags: PrintFlags): Promise<number> {
+  const connection = await context.connect();
+  const after = new Map<string, string>();
+  for (const stream of streams) {
+    const last = await onStream(connection, stream, undefined, () => lastGeneratedId(connection, stream));
+    if (last === FIRST_ID) context.log.info(`${stream} has no entries yet: waiting for them`);
+    if (flags.from === undefined) after.set(stream, last);
+    else {
+      const range = await resolveRange(connection, stream, { from: flags.from });
+      after.set(stream, range ? (previousId(range.from) ?? FIRST_ID) : LAST_ID);
+    }
+  }
+  const writer = await openWriter(context, streams, flags);
+  const reader = new StreamReader({
+    connection,
+    streams,
+    mode: new FollowMode(after),
+    ends: endsOf(context, flags),
+    signal: context.stop,
+    link: linkNotices(context),
+    filter: filterOf(flags),
+  });
+  await writer.print(reader.pages());
+  await writer.end();
+  writer.summary();
+  return ExitCode.ok;
+}
+
+/** What the group is given, acked once it is printed. */
+export async function printGroup(
+  context: Context,
+  streams: string[],
+  group: string,
+  flags: PrintFlags,
+): Promise<number> {
+  await context.mustBeWritable();
+  const connection = await context.connect();
+  const createAt = flags.createGroup ? (flags.groupStart ?? "0") : undefined;
+  const lastDelivered = await ensureGroups(connection, { streams, group, createAt }, (stream, at) =>
+    context.log.info(`made group ${group} on ${stream} at ${at}`),
+  );
+  const ack = flags.ack !== false;
+  const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
+  const writer = await openWriter(context, streams, flags);
+  const reader = new GroupReader(connection, {
+    streams,
+    member: { group, consumer },
+    consumerIsUnique: flags.consumer === undefined,
+    ack,
+    lastDelivered,
+    ends: endsOf(context, flags),
+    signal: context.stop,
+    link: linkNotices(context),
+  });
+  try {
+    await writer.print(reader.pages());
+    await writer.end();
+  } finally {
+    writer.stopProgress();
+    writer.summary({ ...(await reader.leave()), consumer, ack });
+  }
+  return ExitCode.ok;
+}
+
+function openWriter(
+  context: Context,
+  streams: readonly string[],
+  { field }: PrintFlags,
+): Promise<PageWriter> {
+  const fields = field?.map((name) => Buffer.from(name));
+  return PageWriter.open(context, { fields, manyStreams: streams.length > 1 });
+}
+
+function endsOf(context: Context, flags: PrintFlags): Ends {
+  const { count, untilEmpty, idleExit: idleMs, maxRuntime: runtimeMs } = flags;
+  return new Ends({ count, untilEmpty, idleMs, runtimeMs }, context.stop);
+}
+
+function filterOf({ where }: PrintFlags): EntryFilter | undefined {
+  return where === undefined ? undefined : entryFilter(where);
+}
+
+function linkNotices({ log }: Context): LinkListener {
+  return {
+    lost: (reason) => log.warn(`${reason}: trying to get it back`),
+    back: () => log.info("connected again"),
+  };
+}

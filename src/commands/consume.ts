@@ -1,0 +1,138 @@
+import { type Command, Option } from "commander";
+import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
+import type { Act } from "../program.ts";
+import type { PrintFlags } from "./consume-print.ts";
+import { groupStartOption, positionOption, whereOption } from "./entry-options.ts";
+import { countOption, durationOption, groupOption, listOption } from "./options.ts";
+import { workerOptions } from "./worker-options.ts";
+
+const HELP = `
+Without -g a range of each stream is printed, in its order; with -f what comes later, too, from all the
+streams as it comes. Neither changes anything in Redis.
+
+With -g entries are read as a consumer of the group, printed, and acked once stdout has taken them: what
+could not be printed stays pending. A consumer named with --consumer first gets what is still pending for
+it. A name made up for the run is removed at the end when nothing is pending for it.
+
+With --exec, or a program after --, that command is run for every entry: see the README on the exec worker.
+
+Positions (--from, --to): an entry ID, (ID to leave that one out, - + $ (first, last, the end as it is now),
+a time like 2026-03-01T12:00:00Z (without an offset: local time), an age like 15m by the server's clock.
+
+Formats: ndjson (on a pipe), table (on a terminal; long values are cut), json (one array), csv (stream, id
+and a column for each --field, else all fields as JSON), raw (values as the bytes they are, tab-separated,
+a line end after each entry; --field payload gives that field alone).
+
+Examples:
+  streamctl consume orders --from 15m --where status=failed
+  streamctl consume orders --from - --reverse --count 10
+  streamctl consume 'orders:*' -f -o raw --field payload
+  streamctl consume orders -g billing --until-empty > orders.ndjson
+  streamctl consume orders -g billing -j 4 --exec './handle-order'`;
+
+export function defineConsume(program: Command, act: Act): void {
+  const command = program
+    .command("consume")
+    .description("print entries, read them as a group's consumer, or run a command for each")
+    .argument("<stream...>", "streams, or patterns like 'orders:*'")
+    .addHelpText("after", HELP);
+  addGroup(command, "Reading a range:", [
+    positionOption("--from <position>", "where to start (default: the first entry; with -f: the end)"),
+    positionOption("--to <position>", "where to stop (default: the end as it is at the start)"),
+    new Option("--reverse", "newest first"),
+    new Option("-f, --follow", "go on with entries as they are added"),
+    whereOption(),
+  ]);
+  addGroup(command, "Reading as a consumer:", [
+    groupOption(),
+    new Option("--consumer <name>", "the consumer's name (default: host-pid-random, for this run alone)"),
+    new Option("--create-group", "make the group, and the stream, where they are missing"),
+    groupStartOption("--group-start <id>", "where --create-group starts: 0, $ or an ID (default: 0)"),
+    new Option("--no-ack", "leave what was printed pending"),
+  ]);
+  addGroup(command, "Ends:", [
+    countOption("--count <n>", "after that many entries, over all streams"),
+    new Option("--until-empty", "when nothing is left"),
+    durationOption("--idle-exit <duration>", "when nothing came for that long"),
+    durationOption("--max-runtime <duration>", "after that long"),
+  ]);
+  addGroup(command, "Printing:", [listOption("--field <name>", "print this field only; repeatable")]);
+  addGroup(command, "Running a command for each entry:", workerOptions());
+  command.action(
+    act((context, args, options) => {
+      const [streams, handler] = splitAtDashes(program, args);
+      return consume(context, streams, handler, options);
+    }),
+  );
+}
+
+function addGroup(command: Command, heading: string, options: readonly Option[]): void {
+  for (const option of options) command.addOption(option.helpGroup(heading));
+}
+
+async function consume(
+  context: Context,
+  patterns: string[],
+  handler: string[],
+  options: Record<string, unknown>,
+): Promise<number | void> {
+  const flags = options as PrintFlags & { readonly exec?: string };
+  const runs = flags.exec !== undefined || handler.length > 0;
+  checkFlags(flags, runs);
+  const { expandStreams } = await import("../redis/scan.ts");
+  const streams = await expandStreams(await context.connect(), patterns);
+  if (runs) {
+    const { runWorker } = await import("./consume-worker.ts");
+    return runWorker(context, { streams, options, program: handler });
+  }
+  const { printFollowed, printGroup, printRange } = await import("./consume-print.ts");
+  if (flags.group !== undefined) return printGroup(context, streams, flags.group, flags);
+  return flags.follow ? printFollowed(context, streams, flags) : printRange(context, streams, flags);
+}
+
+/**
+ * What stands after `--` is the program to run. commander takes it for more operands, so it is told apart
+ * by its length.
+ */
+function splitAtDashes(program: Command, args: readonly string[]): [streams: string[], handler: string[]] {
+  const { rawArgs } = program as Command & { readonly rawArgs: readonly string[] };
+  const dashes = rawArgs.indexOf("--");
+  const handler = dashes < 0 ? [] : rawArgs.slice(dashes + 1);
+  const streams = args.slice(0, args.length - handler.length);
+  if (streams.length === 0) throw new UsageError("name at least one stream before --");
+  return [streams, handler];
+}
+
+type Flag = keyof PrintFlags;
+
+const RANGE_FLAGS: readonly Flag[] = ["from", "to", "reverse", "follow", "where"];
+const GROUP_FLAGS: readonly Flag[] = ["consumer", "createGroup", "groupStart"];
+const OPEN_END_FLAGS: readonly Flag[] = ["untilEmpty", "idleExit"];
+
+/** Refuses flags that would silently do nothing, or not what they promise. */
+function checkFlags(flags: PrintFlags, runs: boolean): void {
+  const given = (names: readonly Flag[]): string[] =>
+    names.filter((name) => flags[name] !== undefined).map(asFlag);
+  const refuse = (names: readonly string[], why: string): void => {
+    if (names.length > 0) throw new UsageError(`${names.join(", ")}: ${why}`);
+  };
+  if (flags.group !== undefined) {
+    const why =
+      "a group gives each entry once, from where it stands; what is left out would be neither printed nor acked";
+    refuse(given(RANGE_FLAGS), why);
+  } else {
+    if (runs) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
+    refuse(given(GROUP_FLAGS), "only with -g GROUP");
+    if (flags.ack === false) refuse(["--no-ack"], "only with -g GROUP: without one nothing is acked");
+    if (!flags.follow) refuse(given(OPEN_END_FLAGS), "only with -f or -g: a range ends by itself");
+    else refuse(given(["to", "reverse"]), "not with -f: following goes forward and has no last entry");
+  }
+  if (runs) refuse(given(["field"]), "only for printing: --stdin field:NAME gives a command one field");
+  if (flags.groupStart !== undefined && !flags.createGroup)
+    refuse(["--group-start"], "only with --create-group");
+}
+
+function asFlag(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,0 +1,139 @@
+import { ConnectionError, errorText, ServerError, StreamctlError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { forgetIfEmpty, type Member } from "../../redis/group-steps.ts";
+import { asList, asNumber, asText } from "../../redis/value.ts";
+import { explain } from "../groups/missing.ts";
+import type { Ends } from "./ends.ts";
+import { GroupMode } from "./group.ts";
+import type { LinkListener } from "./lanes.ts";
+import type { Page } from "./page.ts";
+import { StreamReader } from "./reader.ts";
+
+export interface GroupReaderRequest {
+  readonly streams: readonly string[];
+  readonly member: Member;
+  /** The consumer's name was made up for this run: nobody else uses it, and it goes when it holds nothing. */
+  readonly consumerIsUnique: boolean;
+  /** False leaves what is read pending. */
+  readonly ack: boolean;
+  /** For each stream the ID last delivered in the group, as ensureGroups gives them. */
+  readonly lastDelivered: ReadonlyMap<string, string>;
+  readonly ends: Ends;
+  readonly signal: AbortSignal;
+  readonly link: LinkListener;
+}
+
+/** What a reader left behind. */
+export interface Departure {
+  readonly acked: number;
+  /** Entries that stay pending for this consumer; undefined when Redis could not be asked. */
+  readonly pending: number | undefined;
+  /** Pending entries whose data is gone from the stream. */
+  readonly missing: number;
+}
+
+/**
+ * Reads as a consumer of a group. Each page that `pages` gives counts as printed, and is acked, when the
+ * next one is asked for; a caller that could not print it stops asking. `leave` must be called at the end.
+ */
+export class GroupReader {
+  readonly #connection: Connection;
+  readonly #request: GroupReaderRequest;
+  readonly #mode: GroupMode;
+  readonly #reader: StreamReader;
+
+  constructor(connection: Connection, request: GroupReaderRequest) {
+    const { streams, member, consumerIsUnique, ack, lastDelivered } = request;
+    // A consumer that comes back under its name, and acks, first gets what it was given and never acked.
+    const backlogFirst = ack && !consumerIsUnique;
+    const after = backlogFirst ? new Map(streams.map((stream) => [stream, "0-0"])) : lastDelivered;
+    this.#connection = connection;
+    this.#request = request;
+    this.#mode = new GroupMode({ member, ack, after, backlogFirst });
+    this.#reader = new StreamReader({ ...request, connection, mode: this.#mode });
+  }
+
+  async *pages(): AsyncGenerator<Page> {
+    try {
+      yield* this.#reader.pages();
+    } catch (error) {
+      throw await this.#explained(error);
+    }
+  }
+
+  /**
+   * Brings the acks that are still due to an end, removes a consumer that was made up for this run and
+   * holds nothing, and counts what stays. Fails when printed entries could not be acked: exit 7 when the
+   * acks may have arrived, 3 when they can't have.
+   */
+  async leave(): Promise<Departure> {
+    await this.#ackRest();
+    const pending = await this.#forgetOrCount().catch(() => undefined);
+    return { acked: this.#mode.acked, pending, missing: this.#mode.missing };
+  }
+
+  async #ackRest(): Promise<void> {
+    const unacked = this.#mode.takeUnacked();
+    let left = unacked.reduce((sum, { ids }) => sum + ids.length, 0);
+    try {
+      for (const { stream, ids } of unacked) {
+        const ack = () => this.#connection.call("XACK", stream, this.#request.member.group, ...ids);
+        await this.#connection.persist(ack);
+        this.#mode.noteAcked(ids.length);
+        left -= ids.length;
+      }
+    } catch (error) {
+      const sent = error instanceof ConnectionError && error.sent;
+      throw new StreamctlError(
+        sent ? "unknownOutcome" : "connection",
+        `${left} entries were printed, but ${sent ? "it is unknown whether they are acked" : "could not be acked"}: ${errorText(error)}`,
+        { hint: `they are pending for consumer ${this.#request.member.consumer} unless acked`, cause: error },
+      );
+    }
+  }
+
+  /** How many entries stay pending for this consumer, over all streams. */
+  async #forgetOrCount(): Promise<number> {
+    const { streams, member, consumerIsUnique } = this.#request;
+    let pending = 0;
+    for (const stream of streams) {
+      if (consumerIsUnique && (await this.#forget(stream))) continue;
+      pending += await pendingOf(this.#connection, stream, member);
+    }
+    return pending;
+  }
+
+  /** False when the consumer stays: it holds entries, or this user may not remove it. */
+  async #forget(stream: string): Promise<boolean> {
+    try {
+      return await this.#connection.persist(() =>
+        forgetIfEmpty(this.#connection, stream, this.#request.member),
+      );
+    } catch (error) {
+      if (error instanceof ServerError) return false;
+      throw error;
+    }
+  }
+
+  async #explained(error: unknown): Promise<unknown> {
+    if (!(error instanceof ServerError) || error.code !== "NOGROUP") return error;
+    const { streams, member } = this.#request;
+    for (const stream of streams) {
+      const better = await explain(this.#connection, stream, member.group, error);
+      if (better === error || !(better instanceof StreamctlError)) continue;
+      const hint = better.hint === undefined ? {} : { hint: better.hint };
+      return new StreamctlError("notFound", `the group has gone while it was read: ${better.message}`, hint);
+    }
+    return error;
+  }
+}
+
+/** How many entries are pending for one consumer of one stream. */
+async function pendingOf(connection: Connection, stream: string, member: Member): Promise<number> {
+  const summary = asList(await connection.persist(() => connection.call("XPENDING", stream, member.group)));
+  for (const row of asList(summary[3])) {
+    const [name, count] = asList(row);
+    if (asText(name) === member.consumer) return asNumber(count);
+  }
+  return 0;
+}

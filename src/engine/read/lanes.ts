@@ -1,0 +1,64 @@
+import { errorText, ServerError } from "../../errors.ts";
+import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { isTransient } from "../../redis/errors.ts";
+import type { Lane } from "../../redis/lane.ts";
+
+/** Told once when the link is lost and once when it is back, however many attempts lie between. */
+export interface LinkListener {
+  lost(reason: string): void;
+  back(): void;
+}
+
+export interface LanesOptions {
+  readonly signal: AbortSignal;
+  readonly link: LinkListener;
+  /** How long to try to get the link back; Infinity for readers that outlive any outage. */
+  readonly budgetMs: number;
+}
+
+/**
+ * Runs `session` on lanes of its own, one for each of `keys`, and again on new ones whenever the link is
+ * lost. A session calls `alive` when a reply has come, goes on where the last one stopped, and ends the
+ * whole by returning. When the signal aborts during an outage, the generator ends.
+ */
+export async function* onLanes<T>(
+  connection: Connection,
+  keys: readonly string[],
+  { signal, link, budgetMs }: LanesOptions,
+  session: (lanes: readonly Lane[], alive: () => void) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  let lostAt: number | undefined;
+  let attempt = 0;
+  const alive = (): void => {
+    if (lostAt === undefined) return;
+    lostAt = undefined;
+    attempt = 0;
+    link.back();
+  };
+  while (!signal.aborted) {
+    const lanes: Lane[] = [];
+    try {
+      for (const key of keys) lanes.push(await connection.lane(key));
+      yield* session(lanes, alive);
+      return;
+    } catch (error) {
+      if (signal.aborted && isTransient(error)) return;
+      if (!isTransient(error)) throw error;
+      if (lostAt === undefined) {
+        lostAt = Date.now();
+        link.lost(errorText(error));
+      } else if (Date.now() - lostAt > budgetMs) throw error;
+      await learnNewOwner(connection, keys, error);
+    } finally {
+      for (const lane of lanes) lane.close();
+    }
+    await sleep(reconnectDelayMs(attempt++), signal);
+  }
+}
+
+/** A lane follows no redirections. A command that does makes the connection learn where the slots are now. */
+async function learnNewOwner(connection: Connection, keys: readonly string[], error: unknown): Promise<void> {
+  if (!(error instanceof ServerError) || !/^(MOVED|ASK)$/.test(error.code)) return;
+  await Promise.allSettled(keys.map((key) => connection.call("XINFO", "STREAM", key)));
+}

@@ -1,0 +1,94 @@
+import { nextId, previousId } from "../../entry/id.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { translateReply } from "../../redis/errors.ts";
+import type { Lane } from "../../redis/lane.ts";
+import { encodeCommand, ReplyError, type Reply } from "../../redis/resp.ts";
+import { PageSize } from "../../redis/streams/range.ts";
+import type { IdRange } from "../position.ts";
+import type { EntryFilter } from "../where.ts";
+import { type LinkListener, onLanes } from "./lanes.ts";
+import { decodeEntries, type Page } from "./page.ts";
+
+export interface RangeRequest {
+  readonly stream: string;
+  readonly range: IdRange;
+  /** Newest first. */
+  readonly reverse?: boolean | undefined;
+  /** At most that many entries, of those that pass the filter. */
+  readonly count?: number | undefined;
+  readonly filter?: EntryFilter | undefined;
+}
+
+/**
+ * Reads a range of one stream, page by page; the next page is on its way while one is being printed. A
+ * lost connection is made again and the range goes on after the last page, within connectTimeoutMs. Ends
+ * early when the signal aborts.
+ */
+export function readRange(
+  connection: Connection,
+  request: RangeRequest,
+  options: { readonly signal: AbortSignal; readonly link: LinkListener },
+): AsyncGenerator<Page> {
+  const reader = new RangeReader(request, options.signal);
+  const budgetMs = connection.settings.connectTimeoutMs;
+  return onLanes(connection, [request.stream], { ...options, budgetMs }, ([lane], alive) =>
+    reader.pages(lane as Lane, alive),
+  );
+}
+
+class RangeReader {
+  readonly #request: RangeRequest;
+  readonly #signal: AbortSignal;
+  readonly #size = new PageSize();
+  #remaining: number;
+  /** Where the next page starts; undefined when the range has been read to its end. */
+  #cursor: string | undefined;
+
+  constructor(request: RangeRequest, signal: AbortSignal) {
+    this.#request = request;
+    this.#signal = signal;
+    this.#remaining = request.count ?? Infinity;
+    this.#cursor = request.reverse ? request.range.to : request.range.from;
+  }
+
+  async *pages(lane: Lane, alive: () => void): AsyncGenerator<Page> {
+    let next = this.#ask(lane);
+    while (next) {
+      const reply = await next;
+      alive();
+      const page = this.#take(reply);
+      next = this.#ask(lane);
+      if (page.length > 0) yield page;
+    }
+  }
+
+  /** Sends the read for the next page; undefined when none is wanted. */
+  #ask(lane: Lane): Promise<Reply> | undefined {
+    const { stream, range, reverse, filter } = this.#request;
+    const from = this.#cursor;
+    if (from === undefined || this.#remaining <= 0 || this.#signal.aborted) return undefined;
+    const count = filter ? this.#size.count : Math.min(this.#size.count, this.#remaining);
+    const command = reverse
+      ? ["XREVRANGE", stream, from, range.from, "COUNT", count]
+      : ["XRANGE", stream, from, range.to, "COUNT", count];
+    const reply = lane.request(encodeCommand(command));
+    // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
+    reply.catch(() => {});
+    return reply;
+  }
+
+  /** Moves the cursor behind the reply and gives what is to be printed of it. */
+  #take(reply: Reply): Page {
+    const { stream, reverse, filter } = this.#request;
+    if (reply instanceof ReplyError)
+      throw translateReply(reply.text, { command: reverse ? "XREVRANGE" : "XRANGE", key: stream });
+    const decoded = decodeEntries(stream, reply);
+    this.#cursor = decoded && (reverse ? previousId(decoded.lastId) : nextId(decoded.lastId));
+    if (!decoded) return [];
+    this.#size.saw(decoded.entries);
+    const fitting = filter ? decoded.entries.filter(filter) : decoded.entries;
+    const entries = fitting.length > this.#remaining ? fitting.slice(0, this.#remaining) : fitting;
+    this.#remaining -= entries.length;
+    return entries.length === 0 ? [] : [{ stream, entries }];
+  }
+}

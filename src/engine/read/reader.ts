@@ -1,0 +1,237 @@
+import type { Connection } from "../../redis/connection.ts";
+import { translateReply } from "../../redis/errors.ts";
+import { keySlot } from "../../redis/keys.ts";
+import type { Lane } from "../../redis/lane.ts";
+import { encodeCommand, type Reply, ReplyError } from "../../redis/resp.ts";
+import { PageSize } from "../../redis/streams/range.ts";
+import type { EntryFilter } from "../where.ts";
+import type { Ends } from "./ends.ts";
+import { type LinkListener, onLanes } from "./lanes.ts";
+import { type Decoded, decodeStreams, type Page } from "./page.ts";
+
+/** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
+const MAX_BLOCK_MS = 2_000;
+/** Streams that can't be waited for together take turns at waiting; a round of turns takes this long. */
+const ROUND_MS = 500;
+
+/** A command to send ahead of a read (an ack), and what becomes of its reply. */
+export interface Ahead {
+  readonly command: string;
+  readonly stream: string;
+  readonly bytes: Buffer;
+  onReply(reply: Reply): void;
+}
+
+/** How a reader asks and what it keeps account of: XREAD with cursors, or XREADGROUP with acks. */
+export interface ReadMode {
+  readonly command: string;
+  /** True when what is read is taken: then no more is ever asked for than will be handed out. */
+  readonly takes: boolean;
+  /** True for a stream that can't share a read with others now, nor wait. */
+  alone(stream: string): boolean;
+  encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer;
+  /** A reply for these streams has come; `parts` leaves out those that had nothing. */
+  arrived(streams: readonly string[], parts: readonly Decoded[]): void;
+  /** The page has been printed. */
+  printed(page: Page): void;
+  /** What is to be sent along with the next read. */
+  ahead(): Ahead[];
+  /** There are new lanes: what was under way on the old ones is unknown. */
+  reconnected(): void;
+}
+
+export interface ReaderParts {
+  readonly connection: Connection;
+  readonly streams: readonly string[];
+  readonly mode: ReadMode;
+  readonly ends: Ends;
+  readonly signal: AbortSignal;
+  readonly link: LinkListener;
+  readonly filter?: EntryFilter | undefined;
+}
+
+interface Turn {
+  /** The number of the lane. */
+  readonly slot: number;
+  readonly streams: readonly string[];
+}
+
+interface Arrival {
+  readonly turn: Turn;
+  readonly parts: readonly Decoded[];
+  /** As many entries as asked for: more are likely to be there. */
+  readonly full: boolean;
+}
+
+/**
+ * Reads streams as they grow, several of them in turn, over one lane per cluster slot (outside a cluster:
+ * one). A page counts as printed when the next one is asked for; while it is being printed, the next read
+ * is on its way, so at most two pages are in memory. A read that waits is sent only when nothing is
+ * unprinted, since the server would keep the acks behind it waiting, too.
+ */
+export class StreamReader {
+  readonly #parts: ReaderParts;
+  readonly #slots: string[][];
+  readonly #size = new PageSize();
+  readonly #blockMs: number;
+  #at = 0;
+  /** Reads in a row that gave nothing. */
+  #fruitless = 0;
+  /** Settles when the replies to all that was sent ahead have come. */
+  #ahead: Promise<unknown> = Promise.resolve();
+  /** Settles when the last read has been answered or is lost. */
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ReaderParts) {
+    const { connection, streams } = parts;
+    this.#parts = parts;
+    const bySlot = new Map<number, string[]>();
+    for (const stream of streams) {
+      const slot = connection.cluster ? keySlot(stream) : 0;
+      bySlot.set(slot, [...(bySlot.get(slot) ?? []), stream]);
+    }
+    this.#slots = [...bySlot.values()];
+    // The lane takes a peer that is silent for the command timeout for dead.
+    const { commandTimeoutMs } = connection.settings;
+    this.#blockMs = commandTimeoutMs > 0 ? Math.min(MAX_BLOCK_MS, commandTimeoutMs / 2) : MAX_BLOCK_MS;
+  }
+
+  /** Ends when one of the ends is reached or the signal aborts; waits out lost connections. */
+  pages(): AsyncGenerator<Page> {
+    const { connection, signal, link } = this.#parts;
+    const keys = this.#slots.map(([first]) => first as string);
+    const options = { signal, link, budgetMs: Infinity };
+    return onLanes(connection, keys, options, (lanes, alive) => this.#session(lanes, alive));
+  }
+
+  async *#session(lanes: readonly Lane[], alive: () => void): AsyncGenerator<Page> {
+    const { mode, ends } = this.#parts;
+    const stopWaking = await this.#wakeAtStop(lanes);
+    try {
+      mode.reconnected();
+      this.#ahead = Promise.resolve();
+      this.#fruitless = 0;
+      let next = this.#ask(lanes, false);
+      while (next) {
+        const [arrival] = await Promise.all([next, this.#ahead]);
+        alive();
+        const page = this.#accept(arrival);
+        if (page.length === 0) {
+          const allEmpty = this.#fruitless >= this.#turns().length;
+          if (allEmpty && ends.untilEmpty) break;
+          next = this.#ask(lanes, allEmpty);
+          continue;
+        }
+        const more = arrival.full || this.#turns().length > 1;
+        next = more ? this.#ask(lanes, false) : undefined;
+        if (!next) this.#sendAhead(lanes);
+        yield page;
+        mode.printed(page);
+        ends.active();
+        next ??= this.#ask(lanes, !more && !ends.untilEmpty);
+      }
+      this.#sendAhead(lanes);
+      await this.#ahead;
+    } finally {
+      stopWaking();
+      // A read that the server has yet to carry out would take entries after they were counted.
+      if (mode.takes) await this.#reading.catch(() => {});
+    }
+  }
+
+  /** Sends the read of the next turn; undefined when an end is reached. */
+  #ask(lanes: readonly Lane[], wait: boolean): Promise<Arrival> | undefined {
+    const { mode, ends } = this.#parts;
+    if (ends.reached) return undefined;
+    const turns = this.#turns();
+    const turn = turns[this.#at++ % turns.length] as Turn;
+    const most = mode.takes ? Math.min(this.#size.count, ends.remaining) : this.#size.count;
+    const each = Math.max(1, Math.floor(most / turn.streams.length));
+    const longest = turns.length === 1 ? this.#blockMs : Math.min(this.#blockMs, ROUND_MS / turns.length);
+    const blockMs =
+      wait && !turn.streams.some((stream) => mode.alone(stream)) ? ends.waitMs(longest) : undefined;
+    this.#sendAhead(lanes);
+    const read = mode.encodeRead(turn.streams, each, blockMs);
+    const reading = (lanes[turn.slot] as Lane).request(read).then((reply) => {
+      const parts = decodeStreams(this.#checked(reply, mode.command));
+      return { turn, parts, full: parts.some(({ entries }) => entries.length >= each) };
+    });
+    // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
+    reading.catch(() => {});
+    this.#reading = reading;
+    return reading;
+  }
+
+  /** Keeps account of a reply and gives what is to be printed of it. */
+  #accept({ turn, parts }: Arrival): Page {
+    const { mode, ends, filter } = this.#parts;
+    const wasAlone = turn.streams.some((stream) => mode.alone(stream));
+    mode.arrived(turn.streams, parts);
+    // A stream's own backlog that has come to its end says nothing about what is new.
+    this.#fruitless = parts.length > 0 || wasAlone ? 0 : this.#fruitless + 1;
+    const page = [];
+    for (const { stream, entries } of parts) {
+      this.#size.saw(entries);
+      const fitting = filter ? entries.filter(filter) : entries;
+      const wanted = fitting.length > ends.remaining ? fitting.slice(0, ends.remaining) : fitting;
+      if (wanted.length === 0) continue;
+      ends.took(wanted.length);
+      page.push({ stream, entries: wanted });
+    }
+    return page;
+  }
+
+  /** Streams of a slot are read together, unless fewer entries are wanted than there are streams. */
+  #turns(): Turn[] {
+    const { mode, ends } = this.#parts;
+    const turns: Turn[] = [];
+    this.#slots.forEach((streams, slot) => {
+      const together = streams.filter((stream) => !mode.alone(stream));
+      const apart = streams.filter((stream) => mode.alone(stream));
+      if (mode.takes && ends.remaining < together.length) apart.push(...together.splice(0));
+      for (const stream of apart) turns.push({ slot, streams: [stream] });
+      if (together.length > 0) turns.push({ slot, streams: together });
+    });
+    return turns;
+  }
+
+  /** Sends acks and what else is due; `#ahead` tells when they have been answered. */
+  #sendAhead(lanes: readonly Lane[]): void {
+    for (const { command, stream, bytes, onReply } of this.#parts.mode.ahead()) {
+      const slot = this.#slots.findIndex((streams) => streams.includes(stream));
+      const answered = (lanes[slot] as Lane)
+        .request(bytes)
+        .then((reply) => onReply(this.#checked(reply, command, stream)));
+      this.#ahead = Promise.all([this.#ahead, answered]).then(() => {});
+      this.#ahead.catch(() => {});
+    }
+  }
+
+  #checked(reply: Reply, command: string, key?: string): Reply {
+    if (!(reply instanceof ReplyError)) return reply;
+    // A stream that went while a read waited for it: nothing came.
+    if (reply.text.startsWith("UNBLOCKED")) return null;
+    throw translateReply(reply.text, { command, key });
+  }
+
+  /**
+   * When the signal aborts, ends the read that waits: one that takes nothing by closing its lane, one that
+   * takes entries by CLIENT UNBLOCK, so that its reply still comes. Who may not do that, waits the block out.
+   */
+  async #wakeAtStop(lanes: readonly Lane[]): Promise<() => void> {
+    const { connection, mode, signal } = this.#parts;
+    let wake = (): void => {
+      for (const lane of lanes) lane.close();
+    };
+    if (mode.takes) {
+      const ids = await Promise.all(lanes.map((lane) => lane.request(encodeCommand(["CLIENT", "ID"]))));
+      wake = () => {
+        for (const id of ids) {
+          if (typeof id === "number") connection.call("CLIENT", "UNBLOCK", id).catch(() => {});
+        }
+      };
+    }
+    signal.addEventListener("abort", wake, { once: true });
+    return () => signal.removeEventListener("abort", wake);
+  }
+}

@@ -1,0 +1,245 @@
+import type { ChalkInstance } from "chalk";
+import type { Page } from "../engine/read/page.ts";
+import { type Entry, fieldValue } from "../entry/entry.ts";
+import { idMs } from "../entry/id.ts";
+import { entryPrefix, JsonBytes, writeEntry } from "../entry/json-encode.ts";
+import { FieldList } from "./column.ts";
+import { plainText } from "./format.ts";
+import type { Output } from "./output.ts";
+import { safeBytes, safeText } from "./safe-text.ts";
+
+/** Entries as text of one format, page by page. */
+export interface EntryPrinter {
+  /** The next page; never called with none. */
+  page(page: Page): Buffer | string;
+  /** What follows the last page. */
+  end(): string;
+}
+
+export interface EntryPrinterOptions {
+  /** Print only these fields; undefined prints all. */
+  readonly fields?: readonly Buffer[] | undefined;
+  /** Entries come from several streams, so each says from which. */
+  readonly manyStreams: boolean;
+}
+
+export async function createEntryPrinter(
+  output: Pick<Output, "format" | "color" | "width">,
+  options: EntryPrinterOptions,
+): Promise<EntryPrinter> {
+  const { format } = output;
+  switch (format) {
+    case "ndjson":
+      return new JsonPrinter(options, false);
+    case "json":
+      return new JsonPrinter(options, true);
+    case "raw":
+      return new RawPrinter(options);
+    case "csv": {
+      const { stringify } = await import("csv-stringify/sync");
+      return new CsvPrinter(options, stringify);
+    }
+    case "table": {
+      const { Chalk } = await import("chalk");
+      return new TerminalPrinter(options, new Chalk({ level: output.color ? 1 : 0 }), output.width);
+    }
+    default:
+      return format satisfies never;
+  }
+}
+
+/** The one JSON form, as lines or as one array. */
+class JsonPrinter implements EntryPrinter {
+  readonly #fields: readonly Buffer[] | undefined;
+  readonly #array: boolean;
+  readonly #out = new JsonBytes();
+  readonly #prefixes = new Map<string, Buffer>();
+  #empty = true;
+
+  constructor({ fields }: EntryPrinterOptions, array: boolean) {
+    this.#fields = fields;
+    this.#array = array;
+  }
+
+  page(page: Page): Buffer {
+    const out = this.#out;
+    for (const { stream, entries } of page) {
+      const prefix = this.#prefix(stream);
+      for (const entry of entries) {
+        if (this.#array) out.raw(this.#empty ? "[" : ",\n");
+        this.#empty = false;
+        writeEntry(out, prefix, this.#fields ? picked(entry, this.#fields) : entry);
+        if (!this.#array) out.byte(0x0a);
+      }
+    }
+    return out.take();
+  }
+
+  end(): string {
+    if (!this.#array) return "";
+    return this.#empty ? "[]\n" : "]\n";
+  }
+
+  #prefix(stream: string): Buffer {
+    let prefix = this.#prefixes.get(stream);
+    if (!prefix) this.#prefixes.set(stream, (prefix = entryPrefix(stream)));
+    return prefix;
+  }
+}
+
+const TAB = Buffer.from("\t");
+const LINE_END = Buffer.from("\n");
+
+/** The values alone, as the bytes they are: tab-separated, each entry followed by a line end. */
+class RawPrinter implements EntryPrinter {
+  readonly #fields: readonly Buffer[] | undefined;
+
+  constructor({ fields }: EntryPrinterOptions) {
+    this.#fields = fields;
+  }
+
+  page(page: Page): Buffer {
+    const parts: Buffer[] = [];
+    for (const { entries } of page) {
+      for (const entry of entries) {
+        const values = this.#fields ? valuesOf(entry, this.#fields) : allValues(entry);
+        values.forEach((value, index) => {
+          if (index > 0) parts.push(TAB);
+          parts.push(value);
+        });
+        parts.push(LINE_END);
+      }
+    }
+    return Buffer.concat(parts);
+  }
+
+  end(): string {
+    return "";
+  }
+}
+
+type Stringify = typeof import("csv-stringify/sync").stringify;
+
+/** `stream,id` and a column for each field asked for, else one column with all fields as JSON. */
+class CsvPrinter implements EntryPrinter {
+  readonly #fields: readonly Buffer[] | undefined;
+  readonly #stringify: Stringify;
+  #first = true;
+
+  constructor({ fields }: EntryPrinterOptions, stringify: Stringify) {
+    this.#fields = fields;
+    this.#stringify = stringify;
+  }
+
+  page(page: Page): string {
+    const rows: string[][] = [];
+    if (this.#first) rows.push(this.#head());
+    this.#first = false;
+    for (const { stream, entries } of page) {
+      for (const entry of entries) rows.push([stream, entry.id, ...this.#cells(entry)]);
+    }
+    return this.#stringify(rows);
+  }
+
+  end(): string {
+    return "";
+  }
+
+  #head(): string[] {
+    return ["stream", "id", ...(this.#fields?.map((field) => plainText(field)) ?? ["fields"])];
+  }
+
+  #cells(entry: Entry): string[] {
+    if (!this.#fields) return [plainText(new FieldList(entry.fields))];
+    return valuesOf(entry, this.#fields).map((value) => plainText(value));
+  }
+}
+
+/** Longer values are cut on a terminal. */
+const SHOWN_BYTES = 2_000;
+
+/** For people: the ID, its time on this machine's clock, and the fields, on one line where they fit. */
+class TerminalPrinter implements EntryPrinter {
+  readonly #options: EntryPrinterOptions;
+  readonly #style: ChalkInstance;
+  readonly #width: number;
+
+  constructor(options: EntryPrinterOptions, style: ChalkInstance, width: number) {
+    this.#options = options;
+    this.#style = style;
+    this.#width = width;
+  }
+
+  page(page: Page): string {
+    let text = "";
+    for (const { stream, entries } of page) {
+      for (const entry of entries) text += this.#entry(stream, entry);
+    }
+    return text;
+  }
+
+  end(): string {
+    return "";
+  }
+
+  #entry(stream: string, entry: Entry): string {
+    const { fields, manyStreams } = this.#options;
+    const shown = fields ? picked(entry, fields).fields : entry.fields;
+    const pairs: [string, string][] = [];
+    for (let i = 0; i + 1 < shown.length; i += 2)
+      pairs.push([shortText(shown[i] as Buffer), shortText(shown[i + 1] as Buffer)]);
+    const head = [entry.id, localTime(idMs(entry.id)), ...(manyStreams ? [safeText(stream)] : [])];
+    const room = this.#width - head.join("  ").length - 2;
+    const fits = pairs.reduce((sum, [name, value]) => sum + name.length + value.length + 2, 0) <= room;
+    const styled = [this.#style.bold(head[0]), this.#style.dim(head[1]), ...head.slice(2)].join("  ");
+    const name = (text: string): string => this.#style.cyan(text);
+    if (fits) {
+      const line = pairs.map(([field, value]) => `${name(field)}=${value}`).join(" ");
+      return `${styled}  ${line}`.trimEnd() + "\n";
+    }
+    return `${styled}\n${pairs.map(([field, value]) => `    ${name(field)}=${value}\n`).join("")}`;
+  }
+}
+
+function shortText(bytes: Buffer): string {
+  if (bytes.length <= SHOWN_BYTES) return safeBytes(bytes);
+  return `${safeBytes(cutAtCharacter(bytes))}… (${bytes.length} bytes)`;
+}
+
+/** Cut so that no UTF-8 character is split. */
+function cutAtCharacter(bytes: Buffer): Buffer {
+  let end = SHOWN_BYTES;
+  while (end > SHOWN_BYTES - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+/** `2026-03-01 13:00:00.250`, or the number itself where no calendar reaches. */
+function localTime(ms: number): string {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return String(ms);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${day} ${time}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** The entry with only those of its fields that were asked for, in its own order. */
+function picked(entry: Entry, names: readonly Buffer[]): Entry {
+  const fields: Buffer[] = [];
+  for (let i = 0; i + 1 < entry.fields.length; i += 2) {
+    const name = entry.fields[i] as Buffer;
+    if (names.some((wanted) => wanted.equals(name))) fields.push(name, entry.fields[i + 1] as Buffer);
+  }
+  return { id: entry.id, fields };
+}
+
+/** For each name its first value, empty where the entry has no such field. */
+function valuesOf(entry: Entry, names: readonly Buffer[]): Buffer[] {
+  return names.map((name) => fieldValue(entry, name) ?? NOTHING);
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function allValues({ fields }: Entry): Buffer[] {
+  return fields.filter((_, index) => index % 2 === 1);
+}

@@ -1,0 +1,87 @@
+import type { Departure } from "../engine/read/group-reader.ts";
+import type { Page } from "../engine/read/page.ts";
+import { formatDuration, formatNumber } from "../units.ts";
+import { createEntryPrinter, type EntryPrinter, type EntryPrinterOptions } from "./entry-printer.ts";
+import type { Log } from "./log.ts";
+import type { Output } from "./output.ts";
+import { createProgress, type Progress } from "./progress.ts";
+
+/** Prints pages of entries on stdout, with progress and a summary on stderr. */
+export class PageWriter {
+  readonly #output: Output;
+  readonly #log: Log;
+  readonly #printer: EntryPrinter;
+  readonly #progress: Progress | undefined;
+  readonly #startedAt = Date.now();
+  #total: number | undefined;
+  #printed = 0;
+
+  private constructor(output: Output, log: Log, printer: EntryPrinter) {
+    this.#output = output;
+    this.#log = log;
+    this.#printer = printer;
+    // On a terminal the entries themselves show the progress.
+    this.#progress = output.terminal ? undefined : createProgress(log, { label: "reading", unit: "entries" });
+  }
+
+  static async open(
+    { output, log }: { readonly output: Output; readonly log: Log },
+    options: EntryPrinterOptions,
+  ): Promise<PageWriter> {
+    return new PageWriter(output, log, await createEntryPrinter(output, options));
+  }
+
+  /** Entries whose bytes stdout has taken. */
+  get printed(): number {
+    return this.#printed;
+  }
+
+  /** How many more entries will come, when that is known. */
+  expect(entries: number | undefined): void {
+    this.#total = entries === undefined ? undefined : this.#printed + entries;
+  }
+
+  /** Asks for the next page when stdout has taken the last one; rejects when stdout takes no more. */
+  async print(pages: AsyncIterable<Page>): Promise<void> {
+    for await (const page of pages) {
+      await this.#output.write(this.#printer.page(page));
+      for (const { entries } of page) this.#printed += entries.length;
+      this.#progress?.update(this.#printed, this.#total);
+    }
+  }
+
+  /** Takes the progress line away; may be called twice. */
+  stopProgress(): void {
+    this.#progress?.stop();
+  }
+
+  async end(): Promise<void> {
+    this.stopProgress();
+    await this.#output.write(this.#printer.end());
+  }
+
+  /** What was done, for people; one JSON object with `-o json`. `left`: what a group's reader left behind. */
+  summary(left?: Departure & { readonly consumer: string; readonly ack: boolean }): void {
+    if (this.#log.quiet) return;
+    const tookMs = Date.now() - this.#startedAt;
+    if (this.#output.format === "json") {
+      const group = left && {
+        consumer: left.consumer,
+        acked: left.acked,
+        pending: left.pending ?? null,
+        missing: left.missing,
+      };
+      this.#log.stream.write(`${JSON.stringify({ entries: this.#printed, ...group, tookMs })}\n`);
+      return;
+    }
+    const parts = [`printed ${entries(this.#printed)}`];
+    if (left?.ack) parts.push(`acked ${formatNumber(left.acked)}`);
+    if (left?.missing) parts.push(`left out ${formatNumber(left.missing)} whose data is gone`);
+    const pending = left?.pending ? `; ${entries(left.pending)} pending for consumer ${left.consumer}` : "";
+    this.#log.info(`${parts.join(", ")} in ${formatDuration(tookMs)}${pending}`);
+  }
+}
+
+function entries(count: number): string {
+  return `${formatNumber(count)} ${count === 1 ? "entry" : "entries"}`;
+}
