@@ -4,21 +4,24 @@ import { plainText, writeJson } from "./format.ts";
 import type { Log } from "./log.ts";
 import type { Output } from "./output.ts";
 
-/** Rows turned into text of one format, piece by piece. */
+/** Rows turned into text of one format. */
 export interface RowFormat<Row> {
-  /** The next rows; `first` for the first piece of all. Never called with none. */
-  piece(rows: readonly Row[], first: boolean): string | Buffer;
-  /** What follows the last row; `empty` when there was none. */
-  readonly end?: (empty: boolean) => string;
+  add(row: Row): void;
+  /** Enough has gathered to be written. */
+  readonly full: boolean;
+  /** The text of the rows added since the last call; empty when there were none. */
+  take(): string | Buffer;
+  /** What follows the last row, for the formats that end with something. */
+  end?(): string;
 }
 
-/** Rows are formatted and written by so many at a time. */
-const PIECE = 200;
+/** So many bytes of text are gathered for one write. */
+export const PIECE_BYTES = 64 * 1024;
 
 /**
  * Prints rows on stdout in the format of the run, and resolves with how many there were. Waits for
- * stdout's reader, and holds no more rows than one piece. With no row: nothing (`[]` as JSON), and on a
- * terminal `empty` on stderr.
+ * stdout's reader, and holds no more than one piece of text. With no row: nothing (`[]` as JSON), and on
+ * a terminal `empty` on stderr.
  */
 export async function printRows<Row>(
   to: { readonly output: Output; readonly log: Log },
@@ -28,79 +31,115 @@ export async function printRows<Row>(
 ): Promise<number> {
   const { output, log } = to;
   const format = await openFormat(output, columns);
-  let waiting: Row[] = [];
-  let printed = 0;
-  const flush = async (): Promise<void> => {
-    const piece = waiting;
-    waiting = [];
-    const first = printed === 0;
-    printed += piece.length;
-    await output.write(format.piece(piece, first));
-  };
+  let count = 0;
   for await (const row of rows) {
-    waiting.push(row);
-    if (waiting.length === PIECE) await flush();
+    count++;
+    format.add(row);
+    if (format.full) await output.write(format.take());
   }
-  if (waiting.length > 0) await flush();
-  if (format.end) await output.write(format.end(printed === 0));
-  if (printed === 0 && output.terminal) log.info(options.empty);
-  return printed;
+  await output.write(format.take());
+  if (format.end) await output.write(format.end());
+  if (count === 0 && output.terminal) log.info(options.empty);
+  return count;
 }
 
 async function openFormat<Row>(output: Output, columns: readonly Column<Row>[]): Promise<RowFormat<Row>> {
   const { format } = output;
   switch (format) {
     case "table": {
-      const { TableText } = await import("./table.ts");
-      const style = { width: output.terminal ? output.width : undefined, color: output.color };
-      const table = new TableText(columns, style);
-      return { piece: (rows) => table.lines(rows) };
+      const { TableFormat } = await import("./table.ts");
+      return new TableFormat(columns, {
+        width: output.terminal ? output.width : undefined,
+        color: output.color,
+      });
     }
     case "csv": {
-      const { csvFormat } = await import("./csv.ts");
-      return csvFormat(columns);
+      const { CsvFormat } = await import("./csv.ts");
+      return new CsvFormat(columns);
     }
     case "ndjson":
-      return { piece: (rows) => jsonLines(columns, rows, "\n") };
+      return new JsonLines(columns);
     case "json":
-      return {
-        piece: (rows, first) =>
-          Buffer.concat([Buffer.from(first ? "[" : ",\n"), jsonLines(columns, rows, ",\n")]),
-        end: (empty) => (empty ? "[]\n" : "]\n"),
-      };
+      return new JsonArray(columns);
     case "raw":
-      return { piece: (rows) => rows.map((row) => rawLine(columns, row)).join("") };
+      return new RawLines(columns);
     default:
       return format satisfies never;
   }
 }
 
-/** `separator` stands between rows; a line end also follows the last. */
-function jsonLines<Row>(
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-  separator: "\n" | ",\n",
-): Buffer {
-  const out = new JsonBytes();
-  rows.forEach((row, index) => {
-    if (index > 0) out.raw(separator);
-    columns.forEach((column, position) => {
-      out
-        .raw(position === 0 ? "{" : ",")
-        .text(column.key)
-        .byte(0x3a);
-      writeJson(out, column.value(row));
-    });
-    out.byte(0x7d);
-  });
-  if (separator === "\n") out.raw("\n");
-  return out.take();
+class JsonLines<Row> implements RowFormat<Row> {
+  readonly #columns: readonly Column<Row>[];
+  protected readonly out = new JsonBytes(PIECE_BYTES);
+
+  constructor(columns: readonly Column<Row>[]) {
+    this.#columns = columns;
+  }
+
+  get full(): boolean {
+    return this.out.length >= PIECE_BYTES / 2;
+  }
+
+  add(row: Row): void {
+    this.object(row);
+    this.out.raw("\n");
+  }
+
+  take(): Buffer {
+    return this.out.take();
+  }
+
+  protected object(row: Row): void {
+    let separator = "{";
+    for (const column of this.#columns) {
+      this.out.raw(separator).text(column.key).raw(":");
+      writeJson(this.out, column.value(row));
+      separator = ",";
+    }
+    this.out.raw("}");
+  }
+}
+
+/** One array, one row a line. */
+class JsonArray<Row> extends JsonLines<Row> {
+  #any = false;
+
+  override add(row: Row): void {
+    this.out.raw(this.#any ? ",\n" : "[");
+    this.#any = true;
+    this.object(row);
+  }
+
+  end(): string {
+    return this.#any ? "]\n" : "[]\n";
+  }
 }
 
 /** Tab-separated, one row a line: what would break that is escaped as `\t`, `\n`, `\r` and `\\`. */
-function rawLine<Row>(columns: readonly Column<Row>[], row: Row): string {
-  const cells = columns.map((column) => plainText(column.value(row)).replace(/[\t\n\r\\]/g, escapeRaw));
-  return `${cells.join("\t")}\n`;
+class RawLines<Row> implements RowFormat<Row> {
+  readonly #columns: readonly Column<Row>[];
+  #text = "";
+
+  constructor(columns: readonly Column<Row>[]) {
+    this.#columns = columns;
+  }
+
+  get full(): boolean {
+    return this.#text.length >= PIECE_BYTES;
+  }
+
+  add(row: Row): void {
+    const cells = this.#columns.map((column) =>
+      plainText(column.value(row)).replace(/[\t\n\r\\]/g, escapeRaw),
+    );
+    this.#text += `${cells.join("\t")}\n`;
+  }
+
+  take(): string {
+    const text = this.#text;
+    this.#text = "";
+    return text;
+  }
 }
 
 function escapeRaw(character: string): string {

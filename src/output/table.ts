@@ -2,6 +2,7 @@ import { Chalk, type ChalkInstance } from "chalk";
 import Table from "cli-table3";
 import type { Column, Tone } from "./column.ts";
 import { cellText } from "./format.ts";
+import type { RowFormat } from "./rows.ts";
 import { safeText } from "./safe-text.ts";
 
 export interface TableStyle {
@@ -20,105 +21,116 @@ const TONES: Readonly<Record<Tone, "green" | "yellow" | "red">> = {
   bad: "red",
 };
 
+/** So many rows are laid out together; the first of them decide the widths. */
+const PIECE_ROWS = 200;
+
+interface Cell {
+  readonly plain: string;
+  readonly painted: string;
+}
+
 /**
  * Prints rows as a table piece by piece: the first piece decides the widths of the columns, so a list of
  * any length takes the memory of one piece. Import this file lazily: it brings cli-table3 and chalk.
  */
-export class TableText<Row> {
+export class TableFormat<Row> implements RowFormat<Row> {
+  readonly #columns: readonly Column<Row>[];
   readonly #paint: ChalkInstance;
   readonly #width: number | undefined;
-  #columns: readonly Column<Row>[];
-  #widths: number[] | undefined;
+  #rows: Cell[][] = [];
+  #layout: readonly Place[] | undefined;
 
   constructor(columns: readonly Column<Row>[], style: TableStyle) {
-    this.#columns = columns;
+    this.#columns = columns.filter(({ onlyForPrograms }) => !onlyForPrograms);
     this.#width = style.width;
     this.#paint = new Chalk({ level: style.color ? 1 : 0 });
   }
 
-  /** The next rows as lines; the first call also gives the head. */
-  lines(rows: readonly Row[]): string {
-    const first = this.#widths === undefined;
-    this.#widths ??= this.#layOut(rows);
-    const body = rows.map((row) => this.#columns.map((column) => this.#cell(column, row)));
-    const head = this.#columns.map((column) => this.#paint.bold(column.title));
-    return this.#render(first ? [head, ...body] : body, this.#widths);
+  get full(): boolean {
+    return this.#rows.length >= PIECE_ROWS;
   }
 
-  #cell(column: Column<Row>, row: Row): string {
-    const text = plainCell(column, row);
+  add(row: Row): void {
+    this.#rows.push(this.#columns.map((column) => this.#cell(column, row)));
+  }
+
+  take(): string {
+    const rows = this.#rows;
+    this.#rows = [];
+    if (rows.length === 0) return "";
+    const head = this.#layout === undefined ? [this.#columns.map(({ title }) => this.#title(title))] : [];
+    this.#layout ??= layOut(this.#columns, measure([...head, ...rows]), this.#width);
+    return render([...head, ...rows], this.#layout);
+  }
+
+  #cell(column: Column<Row>, row: Row): Cell {
+    const plain = safeText(column.text ? column.text(row) : cellText(column.value(row)));
     const tone = column.tone?.(row);
-    return tone === undefined ? text : this.#paint[TONES[tone]](text);
+    return { plain, painted: tone === undefined ? plain : this.#paint[TONES[tone]](plain) };
   }
 
-  #render(lines: string[][], widths: number[]): string {
-    const table = new Table({
-      ...PLAIN,
-      colWidths: widths,
-      colAligns: this.#columns.map((column) => column.align ?? "left"),
-    });
-    table.push(...lines);
-    return `${table.toString().replace(/ +$/gm, "")}\n`;
-  }
-
-  /** Chooses the columns that fit and their widths. */
-  #layOut(rows: readonly Row[]): number[] {
-    const natural = this.#measure(rows);
-    if (this.#width === undefined) return natural;
-    const room = this.#width;
-    const kept = this.#columns.map((column, index) => ({
-      column,
-      width: Math.min(natural[index] ?? 0, room),
-    }));
-    while (leastTotal(kept) > room) {
-      const out = kept.findLastIndex(({ column }) => column.optional);
-      if (out < 0) break;
-      kept.splice(out, 1);
-    }
-    this.#columns = kept.map(({ column }) => column);
-    while (total(kept) > room) {
-      const widest = kept
-        .filter(({ column, width }) => column.align !== "right" && width > LEAST)
-        .sort((a, b) => b.width - a.width)[0];
-      if (!widest) break;
-      widest.width--;
-    }
-    return kept.map(({ width }) => width);
-  }
-
-  /** cli-table3 notes in its options how wide it made each column; measuring with it agrees with its cutting. */
-  #measure(rows: readonly Row[]): number[] {
-    const table = new Table(PLAIN);
-    table.push(
-      this.#columns.map((column) => column.title),
-      ...rows.map((row) => this.#columns.map((column) => plainCell(column, row))),
-    );
-    table.toString();
-    return table.options.colWidths.map((width) => width ?? 0);
+  #title(plain: string): Cell {
+    return { plain, painted: this.#paint.bold(plain) };
   }
 }
 
-function plainCell<Row>(column: Column<Row>, row: Row): string {
-  return safeText(column.text ? column.text(row) : cellText(column.value(row)));
-}
-
-interface Kept {
-  readonly column: { readonly align?: "left" | "right" };
+/** A column that is shown, and how wide. */
+interface Place {
+  readonly index: number;
+  readonly align: "left" | "right";
+  readonly optional: boolean;
   width: number;
 }
 
-function total(kept: readonly Kept[]): number {
-  return kept.reduce((sum, { width }) => sum + width, GAP.length * (kept.length - 1));
+/** Chooses the columns that fit into `room` and their widths; without `room` all are as wide as they like. */
+function layOut(
+  columns: readonly Pick<Column<unknown>, "align" | "optional">[],
+  natural: readonly number[],
+  room: number = Number.POSITIVE_INFINITY,
+): readonly Place[] {
+  const places = columns.map(({ align = "left", optional = false }, index): Place => {
+    return { index, align, optional, width: Math.min(natural[index] ?? 0, room) };
+  });
+  while (total(places, leastWidth) > room) {
+    const out = places.findLastIndex(({ optional }) => optional);
+    if (out < 0) break;
+    places.splice(out, 1);
+  }
+  while (total(places, ({ width }) => width) > room) {
+    const widest = places
+      .filter(({ align, width }) => align === "left" && width > LEAST)
+      .sort((a, b) => b.width - a.width)[0];
+    if (!widest) break;
+    widest.width--;
+  }
+  return places;
 }
 
-/** How narrow the columns can be made together. */
-function leastTotal(kept: readonly Kept[]): number {
-  return total(
-    kept.map(({ column, width }) => ({
-      column,
-      width: column.align === "right" ? width : Math.min(width, LEAST * 2),
-    })),
-  );
+/** What a column needs to stay readable: numbers are never cut. */
+function leastWidth({ align, width }: Place): number {
+  return align === "right" ? width : Math.min(width, LEAST * 2);
+}
+
+function total(places: readonly Place[], widthOf: (place: Place) => number): number {
+  return places.reduce((sum, place) => sum + widthOf(place), GAP.length * (places.length - 1));
+}
+
+/** cli-table3 notes in its options how wide it made each column; measuring with it agrees with its cutting. */
+function measure(rows: readonly (readonly Cell[])[]): number[] {
+  const table = new Table(PLAIN);
+  table.push(...rows.map((row) => row.map(({ plain }) => plain)));
+  table.toString();
+  return table.options.colWidths.map((width) => width ?? 0);
+}
+
+function render(rows: readonly (readonly Cell[])[], layout: readonly Place[]): string {
+  const table = new Table({
+    ...PLAIN,
+    colWidths: layout.map(({ width }) => width),
+    colAligns: layout.map(({ align }) => align),
+  });
+  table.push(...rows.map((row) => layout.map(({ index }) => row[index]?.painted ?? "")));
+  return `${table.toString().replace(/ +$/gm, "")}\n`;
 }
 
 /** No lines, only gaps: easy to read, to copy and to cut. */

@@ -1,9 +1,9 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { groupInfos } from "../../redis/streams/info.ts";
+import { consumerInfos, groupInfos } from "../../redis/streams/info.ts";
 import { asText } from "../../redis/value.ts";
 
-/** A group is named in an error only among so many. */
+/** An error lists no more names than this. */
 const LISTED = 10;
 
 /**
@@ -65,9 +65,7 @@ export function noStream(stream: string): StreamctlError {
 /** `no group "billing" on orders: …`, exit 4. */
 export function noGroup(stream: string, group: string, existing: readonly string[]): StreamctlError {
   const create = `create it with streamctl group create ${shellWord(stream)} ${shellWord(group)}`;
-  const shown = existing.slice(0, LISTED).join(", ");
-  const more = existing.length > LISTED ? ` and ${existing.length - LISTED} more` : "";
-  const have = existing.length === 0 ? "it has no groups" : `groups are ${shown}${more}`;
+  const have = existing.length === 0 ? "it has no groups" : `groups are ${listed(existing)}`;
   return new StreamctlError("notFound", `no group "${group}" on ${stream}`, { hint: `${have}; ${create}` });
 }
 
@@ -85,4 +83,24 @@ async function wrongType(
 /** A name as a shell takes it. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Fails with exit 4 when the group does not know the consumer. */
+export async function requireConsumer(
+  connection: Connection,
+  stream: string,
+  group: string,
+  consumer: string,
+): Promise<void> {
+  const names = (await consumerInfos(connection, stream, group)).map(({ name }) => name);
+  if (names.includes(consumer)) return;
+  const have = names.length === 0 ? "the group has no consumers" : `consumers are ${listed(names)}`;
+  throw new StreamctlError("notFound", `no consumer "${consumer}" in group "${group}" on ${stream}`, {
+    hint: have,
+  });
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : "";
+  return names.slice(0, LISTED).join(", ") + more;
 }

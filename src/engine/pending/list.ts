@@ -3,13 +3,8 @@ import type { PendingRow } from "../../redis/group-steps.ts";
 import { missingIds } from "../../redis/streams/presence.ts";
 import { entriesById } from "../../redis/streams/range.ts";
 import { onStream } from "../groups/missing.ts";
+import { isChosen, type PendingFilter } from "./filter.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
-
-/** Which pending entries; the same choice in every command that takes pending entries by filters. */
-export interface PendingFilter {
-  readonly minIdleMs?: number | undefined;
-  readonly minDeliveries?: number | undefined;
-}
 
 export interface PendingEntry extends PendingRow {
   readonly stream: string;
@@ -26,11 +21,6 @@ export interface PendingListRequest extends PendingList, PendingFilter {
   readonly signal: AbortSignal;
   /** Hears how many pending entries were looked at. */
   readonly onProgress?: (seen: number) => void;
-}
-
-/** True when the filter lets a pending entry through. */
-export function isChosen(row: PendingRow, { minIdleMs = 0, minDeliveries = 0 }: PendingFilter): boolean {
-  return row.idleMs >= minIdleMs && row.deliveries >= minDeliveries;
 }
 
 /**

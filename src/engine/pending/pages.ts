@@ -1,6 +1,6 @@
 import { nextId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type PendingRow, pendingPage } from "../../redis/group-steps.ts";
+import { pendingCount, type PendingRow, pendingPage } from "../../redis/group-steps.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */
 export interface PendingList {
@@ -29,4 +29,12 @@ export async function* pendingPages(
     const last = page.at(-1);
     from = page.length < PAGE || !last ? undefined : nextId(last.id);
   }
+}
+
+/** How many entries the group has pending. Rejects when there is no such stream or group. */
+export function groupPending(
+  connection: Connection,
+  { stream, group }: Pick<PendingList, "stream" | "group">,
+): Promise<number> {
+  return connection.persist(() => pendingCount(connection, stream, group));
 }

@@ -1,5 +1,6 @@
 import type { Connection } from "../../redis/connection.ts";
 import { onStream } from "../groups/missing.ts";
+import { isChosen, type PendingFilter } from "./filter.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
 
 /** What is pending for one consumer. */
@@ -16,20 +17,20 @@ export interface ConsumerPending {
 }
 
 /**
- * Adds up the pending list per consumer, in the order of their names. The list is read page by page, so it
+ * Adds up what the filter lets through of the pending list per consumer, in the order of their names. The list is read page by page, so it
  * takes the memory of one page and one row per consumer; `onProgress` hears how many entries were seen.
  */
 export async function pendingSummary(
   connection: Connection,
   list: PendingList,
-  options: { readonly signal: AbortSignal; readonly onProgress?: (seen: number) => void },
+  options: PendingFilter & { readonly signal: AbortSignal; readonly onProgress?: (seen: number) => void },
 ): Promise<ConsumerPending[]> {
   const { stream, group } = list;
   const rows = new Map<string, { -readonly [Key in keyof ConsumerPending]: ConsumerPending[Key] }>();
   let seen = 0;
   await onStream(connection, stream, group, async () => {
     for await (const page of pendingPages(connection, list)) {
-      for (const { id, consumer, idleMs } of page) {
+      for (const { id, consumer, idleMs } of page.filter((row) => isChosen(row, options))) {
         const row = rows.get(consumer);
         if (row) {
           row.pending++;

@@ -55,6 +55,30 @@ export async function groupInfos(connection: Connection, stream: string): Promis
   });
 }
 
+/** One consumer of XINFO CONSUMERS. `idleMs` counts from its last attempt to read (before 7.2: its last success). */
+export interface ConsumerInfo {
+  readonly name: string;
+  readonly pending: number;
+  readonly idleMs: number;
+}
+
+/** Rejects with a ServerError of kind notFound when there is no such key or group. */
+export async function consumerInfos(
+  connection: Connection,
+  stream: string,
+  group: string,
+): Promise<ConsumerInfo[]> {
+  const reply = await connection.persist(() => connection.call("XINFO", "CONSUMERS", stream, group));
+  return asList(reply).map((consumer) => {
+    const info = asMap(consumer);
+    return {
+      name: asText(info.get("name")),
+      pending: asNumber(info.get("pending")),
+      idleMs: asNumber(info.get("idle")),
+    };
+  });
+}
+
 function entryId(entry: Value | undefined): string | undefined {
   const [id] = asList(entry);
   return id === undefined ? undefined : asText(id);
