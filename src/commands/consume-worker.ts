@@ -1,16 +1,21 @@
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import type { Context } from "../context.ts";
 import { makeConsumerName } from "../engine/consumer-name.ts";
 import { dlqKey } from "../engine/dlq/name.ts";
-import { SpawnExecutor, type HandlerSettings } from "../engine/worker/spawn-executor.ts";
-import type { WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
+import { ShellExecutor } from "../engine/worker/shell-executor.ts";
+import { type HandlerOutput, type HandlerSettings, SpawnExecutor } from "../engine/worker/spawn-executor.ts";
+import type { Executor, WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
+import { expandStreams } from "../redis/scan.ts";
 import { parseExitCodes, parseStdinForm } from "./worker-options.ts";
 
 export interface WorkerRequest {
-  readonly streams: readonly string[];
+  /** Streams, or glob patterns for them. */
+  readonly patterns: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
   /** A program and its arguments from after `--`; empty with --exec. */
   readonly program: readonly string[];
@@ -22,18 +27,16 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const options = request.options as WorkerFlags;
   const { group } = options;
   if (group === undefined) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
-  const consumer = options.consumer ?? makeConsumerName(io.pid);
-  const handler = handlerSettings(context, request, { group, consumer });
+  const who = { group, consumer: options.consumer ?? makeConsumerName(io.pid) };
+  const handler = handlerSettings(context, request, who);
+  const asked = workerSettings(options, who);
   await context.mustBeWritable();
   const connection = await context.connect();
+  const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: options.dlq };
   const settings: WorkerSettings = {
-    ...workerSettings(request.streams, options, { group, consumer }),
-    dlqKey: (stream) =>
-      dlqKey(stream, {
-        cluster: connection.cluster,
-        template: context.config.dlqTemplate,
-        explicit: options.dlq,
-      }),
+    ...asked,
+    streams: await expandStreams(connection, [...request.patterns]),
+    dlqKey: (stream) => dlqKey(stream, naming),
   };
   const report = workerReport(log, settings);
   const status = startStatusLine(log, () => report.statusLine(worker.running));
@@ -46,14 +49,10 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     connection,
     reader: await connection.reader(),
     settings,
-    executor: new SpawnExecutor(
-      handler,
-      {
-        stdout: (lines) => write((bytes) => output.write(bytes), lines),
-        stderr: (lines) => write((bytes) => log.passThrough(bytes), lines),
-      },
-      (pid, signal) => io.kill(pid, signal),
-    ),
+    executor: makeExecutor(context, handler, options, {
+      stdout: (lines) => write((bytes) => output.write(bytes), lines),
+      stderr: (lines) => write((bytes) => log.passThrough(bytes), lines),
+    }),
     observer: report.observer,
     stop: context.stop,
     kill: context.kill,
@@ -63,6 +62,22 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   status.stop();
   report.summary(result, Date.now() - startedAt, output.format === "json");
   return exitCode(context, result, options);
+}
+
+/** A shell command goes through waiting shells where the system allows that; everything else is spawned. */
+function makeExecutor(
+  context: Context,
+  handler: HandlerSettings,
+  flags: WorkerFlags,
+  output: HandlerOutput,
+): Executor {
+  const { io } = context;
+  const kill = (pid: number, signal: NodeJS.Signals | 0): boolean => io.kill(pid, signal);
+  if (flags.exec === undefined || handler.envFields || !existsSync(`/proc/${io.pid}/fd`)) {
+    return new SpawnExecutor(handler, output, kill);
+  }
+  const scratchDir = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  return new ShellExecutor({ ...handler, command: flags.exec, scratchDir, pid: io.pid }, output, kill);
 }
 
 interface WorkerFlags {
@@ -94,17 +109,12 @@ interface WorkerFlags {
 
 type Who = { readonly group: string; readonly consumer: string };
 
-function workerSettings(
-  streams: readonly string[],
-  flags: WorkerFlags,
-  who: Who,
-): Omit<WorkerSettings, "dlqKey"> {
+function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "streams" | "dlqKey"> {
   const delayMs = flags.retryDelay ?? 1_000;
   const claimIdleMs = flags.claimIdle ?? 60_000;
   if (claimIdleMs < MIN_CLAIM_IDLE_MS)
     throw new UsageError(`--claim-idle must be at least ${MIN_CLAIM_IDLE_MS}ms`);
   return {
-    streams,
     group: who.group,
     consumer: who.consumer,
     consumerIsUnique: flags.consumer === undefined,
@@ -143,6 +153,7 @@ function handlerSettings(context: Context, request: WorkerRequest, who: Who): Ha
   return {
     program,
     args: flags.exec === undefined ? args : ["-c", flags.exec],
+    shell: flags.exec !== undefined,
     env: context.io.env,
     cwd: context.io.cwd,
     ...who,

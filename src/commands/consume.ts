@@ -80,12 +80,12 @@ async function consume(
   const flags = options as PrintFlags & { readonly exec?: string };
   const runs = flags.exec !== undefined || handler.length > 0;
   checkFlags(flags, runs);
-  const { expandStreams } = await import("../redis/scan.ts");
-  const streams = await expandStreams(await context.connect(), patterns);
   if (runs) {
     const { runWorker } = await import("./consume-worker.ts");
-    return runWorker(context, { streams, options, program: handler });
+    return runWorker(context, { patterns, options, program: handler });
   }
+  const { expandStreams } = await import("../redis/scan.ts");
+  const streams = await expandStreams(await context.connect(), patterns);
   const { printFollowed, printGroup, printRange } = await import("./consume-print.ts");
   if (flags.group !== undefined) return printGroup(context, streams, flags.group, flags);
   return flags.follow ? printFollowed(context, streams, flags) : printRange(context, streams, flags);

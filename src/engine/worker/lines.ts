@@ -3,15 +3,21 @@ const MAX_LINE = 1024 * 1024;
 
 /** Cuts a byte stream into whole lines, so that outputs of several handlers never interleave within one. */
 export class LineCutter {
+  readonly #keepBack: number;
   #rest: Buffer[] = [];
   #restLength = 0;
+
+  /** `keepBack`: how many bytes to hold back when a line is cut because it grew too long. */
+  constructor(keepBack = 0) {
+    this.#keepBack = keepBack;
+  }
 
   /** The whole lines that `chunk` completes, line ends included; undefined when there are none yet. */
   push(chunk: Buffer): Buffer | undefined {
     const last = chunk.lastIndexOf(0x0a);
     if (last < 0) {
       this.#keep(chunk);
-      return this.#restLength > MAX_LINE ? this.end() : undefined;
+      return this.#restLength > MAX_LINE ? this.#cut() : undefined;
     }
     const whole = Buffer.concat([...this.#rest, chunk.subarray(0, last + 1)]);
     this.#rest = [];
@@ -27,6 +33,14 @@ export class LineCutter {
     this.#rest = [];
     this.#restLength = 0;
     return line;
+  }
+
+  #cut(): Buffer {
+    const line = Buffer.concat(this.#rest);
+    const at = line.length - this.#keepBack;
+    this.#rest = [line.subarray(at)];
+    this.#restLength = this.#keepBack;
+    return Buffer.concat([line.subarray(0, at), LINE_END]);
   }
 
   #keep(chunk: Buffer): void {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { errorText } from "../../errors.ts";
 import { Tail } from "./lines.ts";
+import { shellOutcome, signalOutcome } from "./outcome.ts";
 import { OutputPump } from "./output-pump.ts";
 import { envFor, type StdinForm, stdinFor } from "./payload.ts";
 import { endGroup, type Kill } from "./process-group.ts";
@@ -12,6 +13,8 @@ export interface HandlerSettings {
   /** A program and its arguments; a shell command is `/bin/sh -c COMMAND`. */
   readonly program: string;
   readonly args: readonly string[];
+  /** True when the program is the shell that runs --exec's command. */
+  readonly shell: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly group: string;
@@ -94,7 +97,8 @@ export class SpawnExecutor implements Executor {
       if (endedBy === "stopped") return { kind: "stopped" };
       if (endedBy === "timeout")
         return { kind: "timeout", afterMs: settings.timeoutMs ?? 0, stderr: tail.bytes };
-      if (signal !== null) return { kind: "signal", signal, stderr: tail.bytes };
+      if (signal !== null) return signalOutcome(signal, tail.bytes);
+      if (settings.shell) return shellOutcome(code ?? 1, tail.bytes);
       return { kind: "exit", code: code ?? 1, stderr: tail.bytes };
     } finally {
       clearTimeout(timer);
@@ -105,6 +109,9 @@ export class SpawnExecutor implements Executor {
   async killAll(killAfterMs: number): Promise<void> {
     await Promise.all([...this.#running].map((end) => end("stopped", killAfterMs)));
   }
+
+  /** Nothing waits here: a process per entry ends with its entry. */
+  async close(): Promise<void> {}
 }
 
 interface Ended {

@@ -58,7 +58,8 @@ export interface Delivery {
 /** How one invocation ended. `stderr` is the last of what the handler wrote there. */
 export type Outcome =
   | { readonly kind: "exit"; readonly code: number; readonly stderr: Buffer }
-  | { readonly kind: "signal"; readonly signal: string; readonly stderr: Buffer }
+  /** `code` is 128 + n, the form in which shells and --dead-on name a signal. */
+  | { readonly kind: "signal"; readonly signal: string; readonly code: number; readonly stderr: Buffer }
   | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }
   /** The command could not be started at all. */
   | { readonly kind: "unstarted"; readonly code: 126 | 127; readonly message: string }
@@ -80,6 +81,8 @@ export interface Executor {
   run(delivery: Delivery): Promise<Outcome>;
   /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */
   killAll(killAfterMs: number): Promise<void>;
+  /** Releases what waits for further entries. */
+  close(): Promise<void>;
 }
 
 /** What a worker tells its surroundings while it runs. */

@@ -25,65 +25,43 @@ export function judge(
     case "stopped":
       return { kind: "release", counted: true };
     case "unstarted":
-      return unrunnable(outcome.code, outcome.message, NO_BYTES, facts, policy, random);
+      if (!facts.everSucceeded) return broken(outcome.code, outcome.message);
+      return failed({ reason: `exit ${outcome.code}`, exit: String(outcome.code), stderr: NO_BYTES });
     case "exit": {
       const { code, stderr } = outcome;
       if (code === 0) return { kind: "ack" };
-      const reason = `exit ${code}`;
-      if (policy.deadOn.has(code) || DEAD_CODES.has(code))
-        return { kind: "dead", reason, exit: String(code), stderr };
-      if (code === NOT_EXECUTABLE || code === NOT_FOUND)
-        return unrunnable(code, reason, stderr, facts, policy, random);
-      return failed(reason, String(code), stderr, facts, policy, random);
+      const failure = { reason: `exit ${code}`, exit: String(code), stderr };
+      if (DEAD_CODES.has(code) || policy.deadOn.has(code)) return { kind: "dead", ...failure };
+      // A command that can't be run says nothing about the entry, until it has been seen to run.
+      if ((code === NOT_EXECUTABLE || code === NOT_FOUND) && !facts.everSucceeded) {
+        return broken(code, stderr.toString("utf8").trim().split("\n").at(-1) || failure.reason);
+      }
+      return failed(failure);
     }
-    case "signal":
-      return failed(
-        `signal ${outcome.signal.replace(/^SIG/, "")}`,
-        outcome.signal,
-        outcome.stderr,
-        facts,
-        policy,
-        random,
-      );
+    case "signal": {
+      const { signal, code, stderr } = outcome;
+      const failure = { reason: `signal ${signal.replace(/^SIG/, "")}`, exit: signal, stderr };
+      return policy.deadOn.has(code) ? { kind: "dead", ...failure } : failed(failure);
+    }
     case "timeout":
-      return failed(
-        `timeout ${formatDuration(outcome.afterMs)}`,
-        undefined,
-        outcome.stderr,
-        facts,
-        policy,
-        random,
-      );
+      return failed({ reason: `timeout ${formatDuration(outcome.afterMs)}`, stderr: outcome.stderr });
   }
+
+  function failed(failure: Failure): Verdict {
+    if (facts.deliveries >= policy.maxDeliveries) return { kind: "dead", ...failure };
+    return { kind: "retry", reason: failure.reason, delayMs: retryDelayMs(facts.deliveries, policy, random) };
+  }
+}
+
+interface Failure {
+  readonly reason: string;
+  readonly exit?: string;
+  readonly stderr: Buffer;
 }
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A command that can't be run says nothing about the entry, until it has been seen to run. */
-function unrunnable(
-  code: 126 | 127,
-  message: string,
-  stderr: Buffer,
-  facts: VerdictFacts,
-  policy: RetryPolicy,
-  random?: () => number,
-): Verdict {
-  if (facts.everSucceeded) return failed(`exit ${code}`, String(code), stderr, facts, policy, random);
+function broken(code: number, said: string): Verdict {
   const what = code === NOT_FOUND ? "the command was not found" : "the command is not executable";
-  const said = stderr.toString("utf8").trim().split("\n").at(-1) || message;
   return { kind: "broken", reason: `${what}: ${said}` };
-}
-
-function failed(
-  reason: string,
-  exit: string | undefined,
-  stderr: Buffer,
-  facts: VerdictFacts,
-  policy: RetryPolicy,
-  random?: () => number,
-): Verdict {
-  if (facts.deliveries >= policy.maxDeliveries) {
-    return exit === undefined ? { kind: "dead", reason, stderr } : { kind: "dead", reason, exit, stderr };
-  }
-  return { kind: "retry", reason, delayMs: retryDelayMs(facts.deliveries, policy, random) };
 }

@@ -105,6 +105,7 @@ export class Worker {
       clearTimeout(runtime);
       stop.removeEventListener("abort", onStop);
       await this.#shutDown();
+      await this.#parts.executor.close();
       heart.abort();
       await beating;
     }

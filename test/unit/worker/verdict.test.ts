@@ -25,7 +25,7 @@ describe("verdict", () => {
   test.each([
     [exit(1), "exit 1"],
     [exit(255), "exit 255"],
-    [{ kind: "signal", signal: "SIGKILL", stderr }, "signal KILL"],
+    [{ kind: "signal", signal: "SIGKILL", code: 137, stderr }, "signal KILL"],
     [{ kind: "timeout", afterMs: 30_000, stderr }, "timeout 30s"],
   ] as [Outcome, string][])(
     "%j is retried while deliveries are left, then dead-lettered",
@@ -56,6 +56,11 @@ describe("verdict", () => {
       kind: "broken",
       reason: "the command was not found: spawn nope ENOENT",
     });
+  });
+
+  test("--dead-on may name a signal as 128 + n", () => {
+    const killed: Outcome = { kind: "signal", signal: "SIGKILL", code: 137, stderr };
+    expect(judge(killed, first, { ...policy, deadOn: new Set([137]) })).toMatchObject({ kind: "dead" });
   });
 
   test("--dead-on may name 126 and 127", () => {

@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import type { Readable } from "node:stream";
+import { LineCutter, tagLines, type Tail } from "./lines.ts";
+import type { HandlerOutput } from "./spawn-executor.ts";
+
+/**
+ * A shell that waits for entries and forks a subshell for each: starting a process from a small shell costs
+ * a fraction of starting it from Node, which copies its own page tables every time. Each handler has its
+ * own subshell (variables, directory, traps, exit), its own stdin (a file of its own, opened by path) and
+ * environment; the shell leads a process group that is ended as a whole.
+ *
+ * Control line on stdin: `input id deliveries timestamp stream`. After each entry the shell writes its mark
+ * and the exit code to stdout and the mark to stderr, behind everything the handler wrote there.
+ *
+ * A subshell has its parent's `$$`, so a command that mentions `$$` gets a shell of its own.
+ */
+function script(command: string): string {
+  const run = command.includes("$$")
+    ? 'exec /bin/sh -c "$__streamctl_command"'
+    : 'eval "$__streamctl_command"';
+  return `
+__streamctl_command=$1 __streamctl_mark=$2
+set --
+while IFS=' ' read -r __streamctl_input __streamctl_a __streamctl_b __streamctl_c __streamctl_d; do
+  [ -r "$__streamctl_input" ] || exit ${NO_INPUT}
+  (
+    export STREAMCTL_ID="$__streamctl_a" STREAMCTL_DELIVERIES="$__streamctl_b"
+    export STREAMCTL_TIMESTAMP="$__streamctl_c" STREAMCTL_STREAM="$__streamctl_d"
+    ${run}
+  ) <"$__streamctl_input"
+  __streamctl_status=$?
+  printf '%s %s\\n' "$__streamctl_mark" "$__streamctl_status"
+  printf '%s\\n' "$__streamctl_mark" >&2
+done
+`;
+}
+
+/** The shell's exit code when it could not open an entry's input: nothing was run. */
+const NO_INPUT = 75;
+
+export interface LauncherSettings {
+  readonly command: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+/** What one entry's subshell gets. None of the words may hold white space, but `stream`, inside. */
+export interface LauncherJob {
+  readonly input: string;
+  readonly id: string;
+  readonly deliveries: string;
+  readonly timestamp: string;
+  readonly stream: string;
+  readonly tag: string | undefined;
+  readonly tail: Tail;
+}
+
+export type LauncherEnd =
+  | { readonly kind: "exit"; readonly code: number }
+  /** The shell itself ended while the entry was with it. */
+  | {
+      readonly kind: "gone";
+      readonly code: number | null;
+      readonly signal: NodeJS.Signals | null;
+      readonly message: string;
+    }
+  /** Nothing was run: this system does not let the shell open the input. */
+  | { readonly kind: "no-input" };
+
+interface Job extends LauncherJob {
+  readonly resolve: (end: LauncherEnd) => void;
+  code: number | undefined;
+  marksLeft: number;
+}
+
+export class Launcher {
+  readonly #child: ChildProcess;
+  readonly #mark = Buffer.from(randomBytes(16).toString("hex"));
+  readonly #exited: Promise<void>;
+  #job: Job | undefined;
+  #gone = false;
+
+  constructor(settings: LauncherSettings, output: HandlerOutput) {
+    const { command, env, cwd } = settings;
+    this.#child = spawn("/bin/sh", ["-c", script(command), "sh", command, this.#mark.toString()], {
+      cwd,
+      env: { ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    this.#child.stdin?.on("error", () => {});
+    const drained = [
+      this.#pump(this.#child.stdout as Readable, (job, lines) => output.stdout(tagged(job, lines))),
+      this.#pump(this.#child.stderr as Readable, (job, lines) => {
+        job?.tail.push(lines);
+        return output.stderr(tagged(job, lines));
+      }),
+    ];
+    this.#exited = new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null, message: string): void => {
+        this.#gone = true;
+        const job = this.#job;
+        this.#job = undefined;
+        if (!job) return resolve();
+        // What the handler wrote last is worth waiting for, but a child that keeps the pipes is not.
+        const settled = Promise.all(drained);
+        const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
+        void settled.finally(() => {
+          clearTimeout(timer);
+          job.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, message });
+          resolve();
+        });
+      };
+      this.#child.once("exit", (code, signal) => end(code, signal, `the shell ended with ${signal ?? code}`));
+      this.#child.once("error", (error) => end(null, null, error.message));
+    });
+  }
+
+  /** The process group of the shell and of whatever its handlers started; undefined when it never started. */
+  get pgid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get usable(): boolean {
+    return !this.#gone && this.#child.pid !== undefined;
+  }
+
+  /** Runs one entry; the shell takes one at a time. */
+  run(job: LauncherJob): Promise<LauncherEnd> {
+    return new Promise((resolve) => {
+      if (!this.usable)
+        return resolve({ kind: "gone", code: null, signal: null, message: "the shell has ended" });
+      this.#job = { ...job, resolve, code: undefined, marksLeft: 2 };
+      const { input, id, deliveries, timestamp, stream } = job;
+      this.#child.stdin?.write(`${input} ${id} ${deliveries} ${timestamp} ${stream}\n`);
+    });
+  }
+
+  /** Lets an idle shell end, and gives up its pipes: a daemon that a handler left behind may hold them. */
+  async close(): Promise<void> {
+    this.#child.stdin?.end();
+    const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
+    await this.#exited;
+    clearTimeout(timer);
+    this.#destroyPipes();
+  }
+
+  #destroyPipes(): void {
+    this.#child.stdin?.destroy();
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
+  async #pump(source: Readable, pass: (job: Job | undefined, lines: Buffer) => Promise<void>): Promise<void> {
+    const cutter = new LineCutter(this.#mark.length + MARK_EXTRA);
+    try {
+      for await (const chunk of source as AsyncIterable<Buffer>) {
+        const lines = cutter.push(chunk);
+        if (!lines) continue;
+        const at = lines.lastIndexOf(this.#mark);
+        const job = this.#job;
+        if (at < 0) await pass(job, lines);
+        else {
+          if (at > 0) await pass(job, endLine(lines.subarray(0, at)));
+          this.#marked(lines.subarray(at + this.#mark.length).toString("latin1"));
+        }
+      }
+      const rest = cutter.end();
+      if (rest) await pass(this.#job, rest);
+    } catch {
+      // The pipes were given up, or our own reader has gone: the stop signal tells the worker of that.
+    }
+  }
+
+  #marked(text: string): void {
+    const job = this.#job;
+    if (!job) return;
+    const code = Number.parseInt(text, 10);
+    if (!Number.isNaN(code)) job.code = code;
+    if (--job.marksLeft > 0) return;
+    this.#job = undefined;
+    job.resolve({ kind: "exit", code: job.code ?? 1 });
+  }
+}
+
+const PIPE_GRACE_MS = 500;
+/** Behind the mark: a blank, up to three digits, a line end. */
+const MARK_EXTRA = 8;
+
+function tagged(job: Job | undefined, lines: Buffer): Buffer {
+  return job?.tag === undefined ? lines : tagLines(lines, job.tag);
+}
+
+function endLine(bytes: Buffer): Buffer {
+  return bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from("\n")]);
+}

@@ -1,0 +1,14 @@
+import { constants } from "node:os";
+import type { Outcome } from "./types.ts";
+
+const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/** A shell reports its command's death by signal n as exit code 128 + n. */
+export function shellOutcome(code: number, stderr: Buffer): Outcome {
+  const signal = code > 128 ? NAMES.get(code - 128) : undefined;
+  return signal === undefined ? { kind: "exit", code, stderr } : { kind: "signal", signal, code, stderr };
+}
+
+export function signalOutcome(signal: NodeJS.Signals, stderr: Buffer): Outcome {
+  return { kind: "signal", signal, code: 128 + constants.signals[signal], stderr };
+}
