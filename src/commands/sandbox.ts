@@ -110,8 +110,10 @@ function exitCode(context: Context, child: ChildProcess, program: string): Promi
 }
 
 /** What says where Redis is, in any of the forms streamctl knows, must all mean the sandbox. */
-const ELSEWHERE =
-  /^(REDIS_(HOST|PORT)|REDISCLI_AUTH|STREAMCTL_(HOST|PORT|DB|USER|PASSWORD_FILE|TLS|CLUSTER|SENTINEL|MASTER|PROFILE))$/;
+const ELSEWHERE = new RegExp(
+  "^(REDIS_(HOST|PORT)|REDISCLI_AUTH|STREAMCTL_(HOST|PORT|DB|USER|PASSWORD_FILE|ASKPASS|TLS|CACERT|CERT|KEY|SNI|" +
+    "INSECURE|CLUSTER|SENTINEL|MASTER|SENTINEL_USER|SENTINEL_PASSWORD_FILE|PROFILE))$",
+);
 
 function commandEnv(env: Context["io"]["env"], url: string): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !ELSEWHERE.test(name));
