@@ -52,10 +52,18 @@ export class Context {
   }
 
   async #open(): Promise<Connection> {
-    const { Connection } = await import("./redis/connection.ts");
-    const connection = await Connection.open(this.config.connection, {
-      name: `streamctl:${this.command}`,
+    const { config, log } = this;
+    const [{ Connection }, { loadSecrets }] = await Promise.all([
+      import("./redis/connection.ts"),
+      import("./config/secrets.ts"),
+    ]);
+    const warn = (message: string): void => log.warn(message);
+    config.warnings.forEach(warn);
+    const settings = await loadSecrets(config.connection, config.secrets, this.io, warn);
+    const connection = await Connection.open(settings, {
+      name: `streamctl:${this.command.replaceAll(" ", "-")}`,
       signal: this.stop,
+      onWarning: warn,
     });
     this.defer(() => connection.close());
     return connection;

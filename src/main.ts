@@ -1,5 +1,6 @@
 import { CommanderError, type Command } from "commander";
-import { resolveConfig } from "./config/resolve.ts";
+import { applyOptionDefaults, commandPath } from "./config/option-defaults.ts";
+import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
 import { Context, signalExitCode } from "./context.ts";
 import { ExitCode, StreamctlError } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -86,8 +87,9 @@ class Run {
       const args = (parameters.slice(0, -2) as (string | string[] | undefined)[])
         .flat()
         .filter((arg) => arg !== undefined);
+      const config = await this.#configure(command);
       const options: Record<string, unknown> = command.optsWithGlobals();
-      const context = this.#makeContext(command, options);
+      const context = this.#makeContext(command, options, config);
       this.#context = context;
       const code = await Promise.race([action(context, args, options), this.#killed()]);
       // A finite command that a signal stopped early did not do all it was asked to.
@@ -107,14 +109,23 @@ class Run {
     });
   }
 
-  #makeContext(command: Command, options: Record<string, unknown>): Context {
+  /** Resolves the settings and gives the command the options that the environment and files have for it. */
+  async #configure(command: Command): Promise<ResolvedConfig> {
+    this.#verbose = command.optsWithGlobals()["verbose"] === true;
+    const path = commandPath(command);
+    const config = WITHOUT_CONFIG.has(path)
+      ? builtInConfig()
+      : await resolveConfig(rootOf(command).opts(), this.#io);
+    applyOptionDefaults(command, config.files, config.profile?.name, this.#io.env);
+    return config;
+  }
+
+  #makeContext(command: Command, options: Record<string, unknown>, config: ResolvedConfig): Context {
     const io = this.#io;
-    const name = commandPath(command);
     this.#verbose = options["verbose"] === true;
-    const config = resolveConfig(options, io);
     return new Context({
       io,
-      command: name,
+      command: commandPath(command),
       config,
       output: new Output(io, {
         format: options["json"] === true ? "json" : (options["output"] as Format | undefined),
@@ -158,10 +169,11 @@ class Run {
 
 const KILL_GRACE_MS = 5_000;
 
-function commandPath(command: Command): string {
-  const names: string[] = [];
-  for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());
-  return names.join(" ");
+/** They touch no configured server, and must work when a configuration file is broken. */
+const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox"]);
+
+function rootOf(command: Command): Command {
+  return command.parent ? rootOf(command.parent) : command;
 }
 
 /** Help and usage errors go to the run's own streams; every subcommand inherits that. */

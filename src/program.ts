@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import type { Context } from "./context.ts";
 import { FORMATS } from "./output/output.ts";
 import { commands } from "./commands/index.ts";
+import { connectionOptions } from "./config/connection-options.ts";
 import { version } from "./version.ts";
 
 /** What a command does; the code it returns is the run's exit code, nothing means done. */
@@ -25,7 +26,7 @@ export function buildProgram(act: Act): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .enablePositionalOptions(false)
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false });
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: true });
   for (const option of globalOptions()) program.addOption(option);
   for (const define of commands) define(program, act);
   program.addHelpText("after", EXIT_CODES);
@@ -41,8 +42,7 @@ export function globalOptions(): Option[] {
     new Option("-q, --quiet", "no summaries"),
     new Option("-v, --verbose", "more detail, and stack traces of errors"),
     new Option("-y, --yes", "answer yes to every question"),
-    new Option("-u, --url <url>", "redis://[user:pass@]host:port/db, rediss://, unix:///path"),
-    new Option("--cluster", "the server is a Redis Cluster"),
+    ...connectionOptions().map((option) => option.helpGroup("Connection options:")),
   ];
 }
 

@@ -1,6 +1,10 @@
 import type { CommandModule } from "../program.ts";
 import { defineCompletion } from "./completion.ts";
+import { defineLag } from "./lag.ts";
+import { definePending } from "./pending.ts";
+import { defineConsume } from "./consume.ts";
+import { defineConfig } from "./config.ts";
 import { defineSandbox } from "./sandbox.ts";
 
 /** Every command, in the order of the help text. */
-export const commands: readonly CommandModule[] = [defineCompletion, defineSandbox];
+export const commands: readonly CommandModule[] = [defineConsume, definePending, defineLag, defineCompletion, defineConfig, defineSandbox];

@@ -38,7 +38,7 @@ function explain(cause: unknown, settings: ConnectionSettings): { reason: string
     case "EPIPE":
       return { reason: "the server closed the connection", hint: tlsHint(settings) };
     default:
-      if (/^Connection is closed/.test(text))
+      if (text.startsWith("Connection is closed"))
         return { reason: "the server closed the connection", hint: tlsHint(settings) };
       return { reason: cause === undefined ? "timed out" : text || code, hint: elsewhere };
   }

@@ -9,51 +9,51 @@ export { Cluster, Redis };
 /** Emitted by a client whose server asks for no password although one was given. */
 export const PASSWORD_UNUSED = "passwordUnused";
 
-const { prototype } = Redis;
-const { auth, client, silentEmit } = prototype as Internals;
-
-interface Internals {
-  auth(...args: unknown[]): Promise<unknown>;
-  client(...args: unknown[]): Promise<unknown>;
-  silentEmit(event: string, argument?: unknown): boolean;
+interface Methods {
+  readonly auth: (this: Redis, ...args: unknown[]) => Promise<unknown>;
+  readonly client: (this: Redis, ...args: unknown[]) => Promise<unknown>;
+  readonly silentEmit: (this: Redis, event: string, argument?: unknown) => boolean;
 }
 
-Object.assign(prototype, {
+const original = Redis.prototype as unknown as Methods;
+const { auth, client, silentEmit } = original;
+
+const quiet: Methods = {
   /** ioredis writes a warning to the console when AUTH is refused for these reasons, and goes on. */
-  auth(this: Redis, ...args: unknown[]): Promise<unknown> {
-    return auth.apply(this as unknown as Internals, args).catch((error: Error) => {
+  auth(...args) {
+    return auth.apply(this, args).catch((error: Error) => {
       if (/no password is set|without any password configured/.test(error.message)) {
         this.emit(PASSWORD_UNUSED);
         return "OK";
       }
-      // Its message would make ioredis print and go on without credentials.
-      if (/wrong number of arguments/.test(error.message))
-        throw replyError("WRONGPASS this server (older than Redis 6) knows passwords but no user names");
+      if (/wrong number of arguments/.test(error.message)) throw noUserNames();
       throw error;
     });
   },
 
   /** ioredis ignores what the server says to CLIENT SETNAME, even that it has no room for one more client. */
-  client(this: Redis, ...args: unknown[]): Promise<unknown> {
-    const reply = client.apply(this as unknown as Internals, args);
+  client(...args) {
+    const reply = client.apply(this, args);
     if (args[0] === "setname") {
       reply.catch((error: Error) => {
         if (error.name === "ReplyError" && !/^NOPERM|unknown command/i.test(error.message))
-          (this as unknown as Internals).silentEmit("error", error);
+          this.silentEmit("error", error);
       });
     }
     return reply;
   },
 
   /** ioredis prints errors that nobody listens for. */
-  silentEmit(this: Redis, event: string, argument?: unknown): boolean {
+  silentEmit(event, argument) {
     if (event === "error" && this.listenerCount("error") === 0) return false;
-    return silentEmit.call(this as unknown as Internals, event, argument);
+    return silentEmit.call(this, event, argument);
   },
-});
+};
+Object.assign(Redis.prototype, quiet);
 
-function replyError(message: string): Error {
-  const error = new Error(message);
+/** AUTH with a user on a server older than Redis 6, in words that end the connection instead of a warning. */
+function noUserNames(): Error {
+  const error = new Error("WRONGPASS this server knows passwords but no user names (Redis before 6)");
   error.name = "ReplyError";
   return error;
 }
