@@ -1,6 +1,6 @@
 /** `: did you mean "…"?`, or "" when no candidate is close to what was written. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
-  const limit = Math.max(1, Math.floor(word.length * 0.4));
+  const limit = Math.ceil(word.length * 0.4);
   let best: string | undefined;
   let least = limit + 1;
   for (const candidate of candidates) {

@@ -4,6 +4,8 @@ import type { SettingName, SettingValue } from "./settings.ts";
 /** What a URL says, under the settings' names. */
 export type UrlParts = Partial<Record<SettingName, SettingValue>>;
 
+const NO_HOST = "socket";
+
 /**
  * Reads `redis://[user:pass@]host:port/db`, `rediss://` and `unix://[user:pass@]/path?db=2`. User and
  * password are percent-decoded. Query parameters other than `db` belong to other libraries and are
@@ -16,13 +18,14 @@ export function parseRedisUrl(text: string, where: string): UrlParts {
       hint: "use redis://[user:pass@]host:port/db, rediss:// (TLS) or unix:///path",
     });
   }
-  const url = toUrl(text, where);
+  // A URL may not have credentials without a host; a socket has no host, so it gets one that stands for none.
+  const url = toUrl(text.replace(/^unix:\/\/([^/]*@)?\//i, `unix://$1${NO_HOST}/`), where);
   const parts: UrlParts = { ...credentials(url, where) };
   const db = databaseOf(url, scheme, where);
   if (db !== undefined) parts.db = db;
   if (scheme === "unix") {
     const path = decode(url.pathname, where);
-    if (url.host !== "" || path.length < 2)
+    if (url.host !== NO_HOST || path.length < 2)
       throw new UsageError(`${where}: no socket path`, { hint: "three slashes: unix:///run/redis.sock" });
     return { ...parts, path };
   }
