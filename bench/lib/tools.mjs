@@ -37,7 +37,7 @@ export async function startTools() {
 }
 
 async function startSandbox(env) {
-  const child = spawn(process.execPath, [bin, "sandbox", "--json"], {
+  const child = spawn(process.execPath, [bin, "sandbox", "--json", "-q"], {
     stdio: ["ignore", "pipe", "inherit"],
     env,
   });
