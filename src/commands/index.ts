@@ -4,7 +4,8 @@ import { defineLag } from "./lag.ts";
 import { definePending } from "./pending.ts";
 import { defineConsume } from "./consume.ts";
 import { defineConfig } from "./config.ts";
+import { defineProduce } from "./produce.ts";
 import { defineSandbox } from "./sandbox.ts";
 
 /** Every command, in the order of the help text. */
-export const commands: readonly CommandModule[] = [defineConsume, definePending, defineLag, defineCompletion, defineConfig, defineSandbox];
+export const commands: readonly CommandModule[] = [defineProduce, defineConsume, definePending, defineLag, defineCompletion, defineConfig, defineSandbox];

@@ -125,8 +125,7 @@ export class JsonScanner {
 
   /** The string that was passed last, as text. For short ones: keys, IDs. */
   text(): string {
-    if (this.length === this.stop - this.start)
-      return this.#source.toString("utf8", this.start, this.stop);
+    if (this.length === this.stop - this.start) return this.#source.toString("utf8", this.start, this.stop);
     const bytes = Buffer.alloc(this.length);
     unescapeInto(this.#source, this.start, this.stop, bytes, 0);
     return bytes.toString("utf8");
@@ -146,7 +145,12 @@ export class JsonScanner {
     if (unit < 0x80) return 1;
     if (unit < 0x800) return 2;
     if (unit < 0xd800 || unit > 0xdfff) return 3;
-    if (unit < 0xdc00 && at + 12 <= this.#end && this.#source[at + 6] === BACKSLASH && this.#source[at + 7] === 0x75) {
+    if (
+      unit < 0xdc00 &&
+      at + 12 <= this.#end &&
+      this.#source[at + 6] === BACKSLASH &&
+      this.#source[at + 7] === 0x75
+    ) {
       const low = this.#unit(at + 6);
       if (low >= 0xdc00 && low <= 0xdfff) {
         this.at = at + 12;

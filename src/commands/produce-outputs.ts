@@ -1,0 +1,84 @@
+import { resolve } from "node:path";
+import type { Context } from "../context.ts";
+import type { Ledger } from "../engine/produce/ledger.ts";
+import type { ProduceEvents } from "../engine/produce/produce.ts";
+import { RejectsFile } from "../engine/produce/rejects-file.ts";
+import type { BadLine } from "../engine/produce/source.ts";
+import { IdPrinter } from "../output/id-printer.ts";
+import { createProgress, type Progress } from "../output/progress.ts";
+import type { ProducePlan } from "./produce-options.ts";
+
+/** So many bad lines are named on stderr; with -v all of them. */
+const NAMED_LINES = 100;
+
+interface OutputOptions {
+  readonly stream: string;
+  readonly plan: ProducePlan;
+  /** The input's size in bytes, where it is known. */
+  readonly size: number | undefined;
+}
+
+/** Where the news of a run of produce goes: IDs, rejected lines, progress. */
+export class ProduceOutputs implements ProduceEvents {
+  readonly #context: Context;
+  readonly #size: number | undefined;
+  readonly #skipping: boolean;
+  readonly #rejects: RejectsFile | undefined;
+  readonly #ids: IdPrinter | undefined;
+  readonly #progress: Progress;
+  #named = 0;
+  #entries = 0;
+  #closed = false;
+
+  private constructor(context: Context, options: OutputOptions, rejects: RejectsFile | undefined) {
+    const { stream, plan, size } = options;
+    this.#context = context;
+    this.#size = size;
+    this.#rejects = rejects;
+    this.#skipping = plan.request.onBadLine === "skip";
+    this.#ids =
+      plan.printIds === "no"
+        ? undefined
+        : new IdPrinter(context.output, plan.printIds === "json" ? stream : undefined);
+    this.#progress = createProgress(context.log, {
+      label: `producing to ${stream}`,
+      unit: size === undefined ? "entries" : "bytes",
+      detail: size === undefined ? undefined : () => `${this.#entries} entries`,
+    });
+  }
+
+  static async open(context: Context, options: OutputOptions): Promise<ProduceOutputs> {
+    const { rejects } = options.plan;
+    const file = rejects === undefined ? undefined : await RejectsFile.open(resolve(context.io.cwd, rejects));
+    return new ProduceOutputs(context, options, file);
+  }
+
+  onId(id: Buffer): void {
+    this.#ids?.add(id);
+  }
+
+  onRejected(bad: BadLine, raw: Uint8Array | undefined): void {
+    if (raw !== undefined && bad.whole) this.#rejects?.add(raw);
+    // A bad line that ends the run is named by the run's error.
+    if (!this.#skipping || bad.final) return;
+    const { log } = this.#context;
+    const kept = this.#rejects === undefined || bad.whole ? "" : "; not kept in the rejects";
+    if (this.#named++ < NAMED_LINES || log.verbose) log.warn(bad.describe() + kept);
+    else if (this.#named === NAMED_LINES + 1) log.warn("further bad lines are only counted; -v names them");
+  }
+
+  async onBatch(ledger: Ledger, bytesRead: number): Promise<void> {
+    this.#entries = ledger.inRedis;
+    if (this.#size === undefined) this.#progress.update(this.#entries);
+    else this.#progress.update(bytesRead, this.#size);
+    await this.#rejects?.flush();
+    await this.#ids?.flush();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#progress.stop();
+    await this.#rejects?.close();
+  }
+}

@@ -1,0 +1,305 @@
+import { ConnectionError, ServerError, StreamctlError } from "../../errors.ts";
+import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
+import type { Lane } from "../../redis/lane.ts";
+import { type Reply, ReplyError } from "../../redis/resp.ts";
+import { Batch, BATCH_BYTES, type EncodedEntry } from "./batch.ts";
+import type { Ledger } from "./ledger.ts";
+import { lookUp, readCommand } from "./look-up.ts";
+import { BadLine } from "./source.ts";
+import type { XaddEncoder } from "./xadd-encoder.ts";
+
+/** So much may be sent and unanswered. */
+const IN_FLIGHT_BYTES = 16 * BATCH_BYTES;
+
+/** Refusals that say: not carried out, and not for good. In a cluster or under Sentinel READONLY is one, too. */
+const NOT_HERE_NOW = new Set(["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"]);
+
+export interface SenderOptions {
+  readonly connection: Connection;
+  readonly key: string;
+  readonly encoder: XaddEncoder;
+  readonly ledger: Ledger;
+  /** Every entry has a whole ID of its own, so that it can be looked for, and sent twice without harm. */
+  readonly explicitIds: boolean;
+  /** An entry is in Redis. The bytes are only lent. */
+  readonly onId?: ((id: Buffer) => void) | undefined;
+  /** An entry can't get in, because its ID is taken or too small. */
+  readonly onRejected: (bad: BadLine, raw: Uint8Array | undefined) => void;
+}
+
+interface Trouble {
+  readonly entry: EncodedEntry;
+  /** `elsewhere`: not written. `lost`: no reply came. `taken`: the ID is not above the stream's last one. */
+  readonly why: "elsewhere" | "lost" | "taken";
+  readonly code: string;
+}
+
+/**
+ * Sends batches over a lane with a bounded number of bytes in flight, and deals with what goes wrong.
+ * Entries that were certainly not written are sent again where they belong. Entries whose reply was lost
+ * are never sent again, unless they have IDs: then Redis is asked whether they are there.
+ */
+export class Sender {
+  readonly #options: SenderOptions;
+  #lane: Lane | undefined;
+  #inFlight = 0;
+  #idleBatches: Batch[] = [];
+  #troubles: Trouble[] = [];
+  #wake: (() => void) | undefined;
+  /** Why nothing more is sent. */
+  failure: StreamctlError | undefined;
+  /** The connection that died with entries in flight. */
+  lost: ConnectionError | undefined;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  get stopped(): boolean {
+    return this.failure !== undefined || this.lost !== undefined;
+  }
+
+  /** An empty batch to fill and `send`. */
+  batch(): Batch {
+    return this.#idleBatches.pop() ?? new Batch();
+  }
+
+  /** Opens the connection, so that what prevents it shows before any input is read. Throws ConnectionError. */
+  async open(): Promise<void> {
+    const { connection, key } = this.#options;
+    this.#lane = await connection.persist(() => connection.lane(key));
+  }
+
+  /** Sends a batch, which is the sender's from then on; resolves when there may be another one. */
+  async send(batch: Batch): Promise<void> {
+    while (this.#inFlight > 0 && this.#inFlight + batch.length > IN_FLIGHT_BYTES) await this.#change();
+    if (this.#troubles.length > 0) await this.#recover();
+    await this.#dispatch(batch);
+  }
+
+  /** Waits until every entry has been answered, or is known to be in trouble for good. */
+  async settle(): Promise<void> {
+    while (this.#inFlight > 0) await this.#change();
+    await this.#recover();
+  }
+
+  close(): void {
+    this.#lane?.close();
+  }
+
+  async #dispatch(batch: Batch): Promise<void> {
+    const lane = await this.#liveLane();
+    if (lane === undefined) {
+      for (let i = 0; i < batch.count; i++) this.#options.ledger.keepOpen(batch.line(i), "unwritten");
+      return;
+    }
+    const length = batch.length;
+    const count = batch.count;
+    let answered = 0;
+    this.#inFlight += length;
+    const done = (): void => {
+      this.#inFlight -= length;
+      batch.clear();
+      this.#idleBatches.push(batch);
+      this.#wake?.();
+    };
+    lane.send(
+      batch.bytes,
+      count,
+      (reply) => {
+        this.#onReply(batch, answered, reply);
+        if (++answered === count) done();
+      },
+      (error) => {
+        for (let i = answered; i < count; i++) this.#onLost(batch.entry(i), error);
+        done();
+      },
+    );
+  }
+
+  /** The lane, made anew when it died with nothing in flight. Undefined when nothing more is to be sent. */
+  async #liveLane(): Promise<Lane | undefined> {
+    if (this.stopped) return undefined;
+    if (this.#lane?.alive) return this.#lane;
+    try {
+      await this.#reroute();
+      return this.#lane;
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  #onReply(batch: Batch, index: number, reply: Reply): void {
+    const { ledger, key, onId } = this.#options;
+    if (Buffer.isBuffer(reply)) {
+      ledger.accept(batch.line(index));
+      onId?.(reply);
+    } else if (reply instanceof ReplyError) this.#onRefused(batch.entry(index), reply.text);
+    else {
+      ledger.keepOpen(batch.line(index), "unwritten");
+      this.failure ??= new StreamctlError("notFound", `no such stream: ${key}`, {
+        hint: "without --no-create it is made",
+      });
+    }
+  }
+
+  #onRefused(entry: EncodedEntry, text: string): void {
+    const { ledger, key, connection, explicitIds } = this.#options;
+    const code = errorCode(text);
+    const failingOver = code === "READONLY" && connection.settings.mode !== "standalone";
+    ledger.keepOpen(entry.line, "unwritten");
+    if (explicitIds && /equal or smaller/.test(text)) this.#troubles.push({ entry, why: "taken", code });
+    else if (NOT_HERE_NOW.has(code) || failingOver) this.#troubles.push({ entry, why: "elsewhere", code });
+    else this.failure ??= translateReply(text, { command: "XADD", key });
+  }
+
+  #onLost(entry: EncodedEntry, error: ConnectionError): void {
+    this.#options.ledger.keepOpen(entry.line, "unknown");
+    if (this.#options.explicitIds) this.#troubles.push({ entry, why: "lost", code: "" });
+    else this.lost ??= error;
+  }
+
+  /** Brings entries in trouble to an end, in their order; gives up after connectTimeoutMs without progress. */
+  async #recover(): Promise<void> {
+    const { ledger, connection } = this.#options;
+    let settled = -1;
+    let deadline = 0;
+    for (let attempt = 0; ; attempt++) {
+      while (this.#inFlight > 0) await this.#change();
+      if (this.#troubles.length === 0 || this.stopped) return;
+      if (ledger.inRedis + ledger.rejected > settled) {
+        settled = ledger.inRedis + ledger.rejected;
+        deadline = Date.now() + connection.settings.connectTimeoutMs;
+        attempt = 0;
+      } else if (Date.now() > deadline) return this.#fail(this.#reasonOf(this.#troubles[0] as Trouble));
+      if (attempt > 0) await sleep(reconnectDelayMs(attempt));
+      const troubles = this.#troubles.splice(0);
+      try {
+        await this.#retry(troubles);
+      } catch (error) {
+        if (!isTransient(error)) return this.#fail(error);
+        this.#troubles.unshift(...troubles);
+        this.#lane?.close();
+      }
+    }
+  }
+
+  async #retry(troubles: readonly Trouble[]): Promise<void> {
+    if (!this.#lane?.alive || troubles.some(({ why }) => why === "elsewhere")) await this.#reroute();
+    const doubtful = troubles.filter(({ why }) => why !== "elsewhere");
+    const verdicts = await lookUp(
+      this.#lane as Lane,
+      this.#options.key,
+      this.#options.encoder.idIndex,
+      doubtful.map(({ entry }) => entry),
+    );
+    const again: EncodedEntry[] = [];
+    for (const { entry, why } of troubles) {
+      const verdict = why === "elsewhere" ? undefined : verdicts.shift();
+      if (verdict === undefined || (verdict === "missing" && why === "lost")) again.push(entry);
+      else this.#judge(entry, verdict);
+    }
+    if (troubles.some(({ code }) => code === "ASK")) await this.#sendOneByOne(again);
+    else await this.#resend(again);
+  }
+
+  #judge(entry: EncodedEntry, verdict: "same" | "other" | "missing"): void {
+    const id = readCommand(entry.command)[this.#options.encoder.idIndex] as Buffer;
+    if (verdict === "same") {
+      this.#options.ledger.accept(entry.line, "present");
+      this.#options.onId?.(id);
+      return;
+    }
+    const reason =
+      verdict === "other"
+        ? `${id.toString()} is in ${this.#options.key} with other fields`
+        : `${id.toString()} is below the last ID of ${this.#options.key}, and not there`;
+    this.#options.onRejected(new BadLine(entry.line, reason), entry.raw);
+  }
+
+  async #resend(entries: readonly EncodedEntry[]): Promise<void> {
+    let batch = this.batch();
+    for (const entry of entries) {
+      batch.addEncoded(entry);
+      if (batch.length < BATCH_BYTES) continue;
+      await this.#dispatch(batch);
+      batch = this.batch();
+    }
+    if (batch.count > 0) await this.#dispatch(batch);
+    else this.#idleBatches.push(batch);
+  }
+
+  /** While a slot moves, its entries must be announced with ASKING: the control connection does that. */
+  async #sendOneByOne(entries: readonly EncodedEntry[]): Promise<void> {
+    const { connection, ledger, onId } = this.#options;
+    let linked = true;
+    for (const entry of entries) {
+      if (this.stopped) return;
+      if (!linked) {
+        this.#troubles.push({ entry, why: "elsewhere", code: "" });
+        continue;
+      }
+      const [, ...args] = readCommand(entry.command);
+      try {
+        const id = await connection.call("XADD", ...args);
+        ledger.accept(entry.line);
+        if (Buffer.isBuffer(id)) onId?.(id);
+      } catch (error) {
+        if (error instanceof ServerError) this.#onRefused(entry, error.reply);
+        else if (!(error instanceof ConnectionError)) throw error;
+        else if (error.sent) this.#onLost(entry, error);
+        else {
+          linked = false;
+          this.#troubles.push({ entry, why: "elsewhere", code: "" });
+        }
+      }
+    }
+  }
+
+  /**
+   * A new lane to wherever the key is now. The probe is a write that no server carries out: a cluster's
+   * client learns from its redirection where the slot is, and a server that can't write yet says so.
+   */
+  async #reroute(): Promise<void> {
+    const { connection, key } = this.#options;
+    this.#lane?.close();
+    this.#lane = await connection.persist(async () => {
+      await this.probe();
+      return connection.lane(key);
+    });
+  }
+
+  /** Fails as a real XADD with these options would fail now; never writes. */
+  async probe(): Promise<void> {
+    const [command = "XADD", ...args] = this.#options.encoder.probe();
+    try {
+      await this.#options.connection.call(command, ...args);
+    } catch (error) {
+      if (!(error instanceof ServerError) || !/greater than 0-0/.test(error.reply)) throw error;
+    }
+  }
+
+  #reasonOf({ code, entry }: Trouble): StreamctlError {
+    const { connection } = this.#options;
+    return new ConnectionError(
+      code === ""
+        ? `lost the connection to ${connection.target}`
+        : `${connection.target} answers ${code} and line ${entry.line} could not be written`,
+      { hint: "wait until the server is well again, then resume" },
+    );
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof StreamctlError)) throw error;
+    this.failure ??= error;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}

@@ -1,0 +1,54 @@
+import type { ProduceReport } from "../engine/produce/produce.ts";
+import { formatDuration, formatNumber } from "../units.ts";
+
+/** What a run of produce has done, for people: how much is in Redis, what is not, and how to go on. */
+export function summaryText(stream: string, report: ProduceReport, elapsedMs: number): string {
+  const inRedis = report.written + report.present;
+  const parts = [`${formatNumber(inRedis)} ${inRedis === 1 ? "entry" : "entries"} in ${stream}`];
+  if (report.present > 0) parts.push(`${formatNumber(report.present)} of them there already`);
+  if (report.rejected > 0)
+    parts.push(`${formatNumber(report.rejected)} ${report.rejected === 1 ? "line" : "lines"} rejected`);
+  const rate = elapsedMs >= 1 ? `, ${formatNumber(Math.round((inRedis * 1_000) / elapsedMs))}/s` : "";
+  parts[parts.length - 1] += ` (${formatDuration(elapsedMs)}${rate})`;
+  if (report.complete) return parts.join(", ");
+  parts.push(
+    report.through === 0
+      ? "stopped before line 1 was done"
+      : `stopped: every line up to ${report.through} is done`,
+  );
+  if (report.later.length > 0) parts.push(`also in ${stream}: ${lines(report.later)}`);
+  const lastUnknown = report.unknown.at(-1)?.[1];
+  if (lastUnknown === undefined) parts.push(`resume with --skip-lines ${report.through}`);
+  else {
+    parts.push(`unknown: ${lines(report.unknown)}`);
+    parts.push(
+      `resume with --skip-lines ${report.through} if they are not there, ${lastUnknown} if they are`,
+    );
+  }
+  return parts.join("; ");
+}
+
+/** The same for programs: one JSON object. Lines are given as [first, last]. */
+export function summaryJson(stream: string, report: ProduceReport, elapsedMs: number): string {
+  return JSON.stringify({
+    stream,
+    inRedis: report.written + report.present,
+    alreadyThere: report.present,
+    rejected: report.rejected,
+    unknownLines: report.unknown,
+    lastLine: report.through,
+    laterLines: report.later,
+    complete: report.complete,
+    bytesRead: report.bytesRead,
+    elapsedMs: Math.round(elapsedMs),
+    error: report.failure?.message ?? null,
+  });
+}
+
+function lines(ranges: ProduceReport["unknown"]): string {
+  const shown = ranges
+    .slice(0, 10)
+    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+  const more = ranges.length > shown.length ? ` and ${ranges.length - shown.length} more ranges` : "";
+  return `${ranges.length === 1 && ranges[0]?.[0] === ranges[0]?.[1] ? "line" : "lines"} ${shown.join(", ")}${more}`;
+}
