@@ -47,6 +47,7 @@ export function cellText(value: JsonValue): string {
   if (value === null) return NONE;
   if (typeof value === "number") return formatNumber(value);
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Buffer.isBuffer(value)) return safeBytes(value);
   if (value instanceof FieldList) return fieldsText(value.fields);
   return plainText(value);
 }
