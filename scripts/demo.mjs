@@ -100,11 +100,11 @@ function orders() {
 /** Waits until the worker named first has entries in its hands, and kills it as the OOM killer would. */
 async function killInTheMiddle(url, worker, name) {
   for (;;) {
-    const owned = (await rows(url, ["pending", STREAM, "-g", GROUP])).find(
-      ({ consumer }) => consumer === name,
-    );
-    if (owned?.pending > 0 && billed([worker]).length > 10) break;
     if (worker.child.exitCode !== null) throw new Error(`${name} ended early: ${worker.stderr}`);
+    if (billed([worker]).length > 10) {
+      const owners = await rows(url, ["pending", STREAM, "-g", GROUP]);
+      if (owners.some(({ consumer, pending }) => consumer === name && pending > 0)) break;
+    }
     await sleep(50);
   }
   worker.child.kill("SIGKILL");

@@ -55,7 +55,7 @@ async function sandbox(
       ? `${JSON.stringify({ url: server.url, port: server.port, pid: server.pid ?? null, server: executable })}\n`
       : `${server.url}\n`,
   );
-  context.log.info("the sandbox is up; end it with Ctrl-C");
+  if (context.log.terminal) context.log.info("the sandbox is up; end it with Ctrl-C");
   await Promise.race([aborted(context.stop), server.exited]);
   if (!context.stop.aborted) throw new StreamctlError("failed", "the sandbox's server has ended by itself");
   return ExitCode.ok;
