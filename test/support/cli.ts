@@ -21,6 +21,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Pretend that stdout and stderr are a terminal this wide. */
   readonly columns?: number;
+  /** A stdout of the test's own, such as one that fails; then the result's stdout is empty. */
+  readonly stdout?: Writable;
 }
 
 /** A run in this process that can be signalled and watched while it goes on. */
@@ -42,7 +44,7 @@ export class CliRun {
     }
     const io: Io = {
       stdin: input,
-      stdout: this.#out,
+      stdout: options.stdout ?? this.#out,
       stderr: this.#err,
       env: {
         PATH: process.env["PATH"],
@@ -53,6 +55,7 @@ export class CliRun {
       },
       cwd: options.cwd ?? "/",
       pid: process.pid,
+      kill: (pid, signal) => process.kill(pid, signal),
       onSignal: (listener) => {
         this.#signals.on("signal", listener);
         return () => this.#signals.off("signal", listener);
