@@ -176,5 +176,5 @@ try {
 } finally {
   sandbox?.child.kill("SIGTERM");
   for (const child of children) if (child !== sandbox?.child) child.kill("SIGKILL");
-  await Promise.all([...children].map((child) => child.exitCode === null && once(child, "close")));
+  while (children.size > 0) await sleep(20);
 }
