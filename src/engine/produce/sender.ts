@@ -11,7 +11,7 @@ import { BadLine } from "./source.ts";
 import type { XaddEncoder } from "./xadd-encoder.ts";
 
 /** So much may be sent and unanswered. */
-const IN_FLIGHT_BYTES = 16 * BATCH_BYTES;
+const IN_FLIGHT_BYTES = 32 * BATCH_BYTES;
 
 /** Refusals that say: not carried out, and not for good. In a cluster or under Sentinel READONLY is one, too. */
 const NOT_HERE_NOW = new Set(["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"]);

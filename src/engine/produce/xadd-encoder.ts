@@ -20,8 +20,9 @@ export class XaddEncoder {
   readonly #key: string;
   readonly #options: XaddOptions;
   #minId = "0-0";
-  /** What precedes an entry's ID, by its number of strings. */
+  /** What precedes an entry's ID, by its number of strings; and the same with `*` for an ID. */
   #prefixes: Buffer[] = [];
+  #automatic: Buffer[] = [];
   /** Arguments between the command's start and its ID. */
   #before: readonly string[];
 
@@ -36,6 +37,7 @@ export class XaddEncoder {
     this.#minId = id;
     this.#before = this.#argsBeforeId();
     this.#prefixes = [];
+    this.#automatic = [];
   }
 
   /** At which place of a command's arguments the ID stands. */
@@ -50,16 +52,15 @@ export class XaddEncoder {
 
   /** How many bytes `write` takes at most. */
   size(draft: EntryDraft): number {
-    return this.#prefix(draft.count).length + 64 + draft.bytes + draft.count * PER_STRING;
+    return this.#prefix(draft).length + 64 + draft.bytes + draft.count * PER_STRING;
   }
 
   /** Writes the command into `target`, where there must be room; returns the offset after it. */
   write(draft: EntryDraft, target: Buffer, offset: number): number {
-    const prefix = this.#prefix(draft.count);
+    const prefix = this.#prefix(draft);
     let at = offset;
     for (let i = 0; i < prefix.length; i++) target[at++] = prefix[i] as number;
-    if (draft.id === undefined) at += target.latin1Write("$1\r\n*\r\n", at);
-    else at += target.latin1Write(`$${draft.id.length}\r\n${draft.id}\r\n`, at);
+    if (draft.id !== undefined) at += target.latin1Write(`$${draft.id.length}\r\n${draft.id}\r\n`, at);
     for (let i = 0; i < draft.count; i++) {
       at = writeLength(draft.length(i), target, at);
       at = draft.write(i, target, at);
@@ -69,12 +70,13 @@ export class XaddEncoder {
     return at;
   }
 
-  #prefix(count: number): Buffer {
-    return (this.#prefixes[count] ??= this.#makePrefix(count));
+  #prefix({ id, count }: EntryDraft): Buffer {
+    if (id !== undefined) return (this.#prefixes[count] ??= this.#makePrefix(count, []));
+    return (this.#automatic[count] ??= this.#makePrefix(count, ["*"]));
   }
 
-  #makePrefix(count: number): Buffer {
-    const whole = encodeCommand(this.#before);
+  #makePrefix(count: number, id: readonly string[]): Buffer {
+    const whole = encodeCommand([...this.#before, ...id]);
     const rest = whole.subarray(whole.indexOf("\r\n"));
     return Buffer.concat([Buffer.from(`*${this.#before.length + 1 + count}`), rest]);
   }
