@@ -1,6 +1,8 @@
 import type { CommandModule } from "../program.ts";
 import { defineCompletion } from "./completion.ts";
+import { defineDlq } from "./dlq.ts";
 import { defineLag } from "./lag.ts";
+import { defineLs } from "./ls.ts";
 import { definePending } from "./pending.ts";
 import { defineConsume } from "./consume.ts";
 import { defineConfig } from "./config.ts";
@@ -8,4 +10,14 @@ import { defineProduce } from "./produce.ts";
 import { defineSandbox } from "./sandbox.ts";
 
 /** Every command, in the order of the help text. */
-export const commands: readonly CommandModule[] = [defineProduce, defineConsume, definePending, defineLag, defineCompletion, defineConfig, defineSandbox];
+export const commands: readonly CommandModule[] = [
+  defineProduce,
+  defineConsume,
+  definePending,
+  defineDlq,
+  defineLag,
+  defineLs,
+  defineCompletion,
+  defineConfig,
+  defineSandbox,
+];

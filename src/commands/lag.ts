@@ -99,16 +99,13 @@ async function chooseStreams(
   connection: Connection,
   names: readonly string[],
 ): Promise<Pick<LagRequest, "streams" | "named">> {
-  const { expandStreams, isPattern } = await import("../redis/scan.ts");
-  if (names.length > 0) {
-    const named = new Set(names.filter((name) => !isPattern(name)));
-    return { streams: await expandStreams(connection, names), named };
-  }
-  const streams = await expandStreams(connection, ["*"]).catch((error: unknown) => {
-    if (error instanceof StreamctlError && error.kind === "notFound") return [];
-    throw error;
-  });
-  return { streams, named: new Set() };
+  const [{ matchingStreams }, { expandStreams, isPattern }] = await Promise.all([
+    import("../engine/streams.ts"),
+    import("../redis/scan.ts"),
+  ]);
+  const named = new Set(names.filter((name) => !isPattern(name)));
+  const streams = names.length > 0 ? expandStreams(connection, names) : matchingStreams(connection, "*");
+  return { streams: await streams, named };
 }
 
 async function wait(

@@ -1,6 +1,6 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { consumerInfos, groupInfos } from "../../redis/streams/info.ts";
+import { consumerInfos, groupInfos, streamInfo } from "../../redis/streams/info.ts";
 import { asText } from "../../redis/value.ts";
 
 /** An error lists no more names than this. */
@@ -103,4 +103,14 @@ export async function requireConsumer(
 function listed(names: readonly string[]): string {
   const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : "";
   return names.slice(0, LISTED).join(", ") + more;
+}
+
+/** How many entries a stream holds; undefined when there is no such key. Fails for keys of other types. */
+export async function streamLength(connection: Connection, stream: string): Promise<number | undefined> {
+  try {
+    return (await streamInfo(connection, stream)).length;
+  } catch (error) {
+    if (error instanceof ServerError && error.kind === "notFound") return undefined;
+    throw await explain(connection, stream, undefined, error);
+  }
 }

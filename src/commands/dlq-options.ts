@@ -1,0 +1,61 @@
+import { InvalidArgumentError, Option } from "commander";
+import type { Context } from "../context.ts";
+import { type LetterFilter, parseReason, type ReasonTest } from "../engine/dlq/filter.ts";
+import { dlqKey } from "../engine/dlq/name.ts";
+import type { Position } from "../engine/position.ts";
+import type { Condition } from "../engine/where.ts";
+import type { Connection } from "../redis/connection.ts";
+import { positionOption, whereOption } from "./entry-options.ts";
+import { countOption, groupOption } from "./options.ts";
+
+/** The flags of every command that takes dead letters by filters. */
+export interface LetterFlags {
+  readonly dlq?: string;
+  readonly since?: Position;
+  readonly until?: Position;
+  readonly reason?: ReasonTest;
+  readonly group?: string;
+  readonly where?: readonly Condition[];
+  readonly minDeliveries?: number;
+  readonly limit?: number;
+}
+
+export function letterOptions(): Option[] {
+  return [
+    new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)"),
+    positionOption("--since <position>", "only what failed since: an ID, a time, or an age like 15m"),
+    positionOption("--until <position>", "only what failed until then"),
+    new Option("--reason <reason>", "only reasons that contain this text, or match ~regex").argParser(
+      (text) => {
+        const test = parseReason(text);
+        if (typeof test === "string") throw new InvalidArgumentError(test);
+        return test;
+      },
+    ),
+    groupOption(),
+    whereOption(),
+    countOption("--min-deliveries <n>", "only entries that had been delivered at least so often"),
+    countOption("--limit <n>", "no more entries than this"),
+  ];
+}
+
+/** The queue that holds a stream's dead letters. */
+export function queueOf(
+  context: Context,
+  connection: Connection,
+  stream: string,
+  explicit: string | undefined,
+): string {
+  return dlqKey(stream, {
+    cluster: connection.cluster,
+    template: context.config.dlqTemplate,
+    explicit,
+  });
+}
+
+/** What the flags ask of a letter. A queue named after no stream may hold what several streams lost. */
+export function letterFilter(context: Context, stream: string, flags: LetterFlags): LetterFilter {
+  const shared = flags.dlq !== undefined || context.config.dlqTemplate?.includes("{stream}") === false;
+  const { reason, group, minDeliveries, where } = flags;
+  return { stream: shared ? stream : undefined, reason, group, minDeliveries, where };
+}

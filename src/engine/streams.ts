@@ -1,0 +1,71 @@
+import { ServerError, StreamctlError } from "../errors.ts";
+import type { Connection } from "../redis/connection.ts";
+import { expandStreams } from "../redis/scan.ts";
+import { streamInfo } from "../redis/streams/info.ts";
+import { explain } from "./groups/missing.ts";
+
+/** The streams that a pattern matches, sorted; unlike in expandStreams, none is no error. */
+export async function matchingStreams(connection: Connection, pattern: string): Promise<string[]> {
+  try {
+    return await expandStreams(connection, [pattern]);
+  } catch (error) {
+    if (error instanceof StreamctlError && error.kind === "notFound") return [];
+    throw error;
+  }
+}
+
+/** One stream at a glance. `memoryBytes` is the server's estimate; null when it does not tell. */
+export interface StreamOverview {
+  readonly stream: string;
+  readonly length: number;
+  readonly groups: number;
+  readonly firstId: string | null;
+  readonly lastId: string | null;
+  readonly memoryBytes: number | null;
+}
+
+/** Streams asked for in one round trip. */
+const AT_ONCE = 500;
+
+/** Looks at streams in their order. One that vanishes meanwhile is left out, unless it is in `named`. */
+export async function* overviews(
+  connection: Connection,
+  streams: readonly string[],
+  options: { readonly named: ReadonlySet<string>; readonly signal: AbortSignal },
+): AsyncGenerator<StreamOverview> {
+  for (let at = 0; at < streams.length && !options.signal.aborted; at += AT_ONCE) {
+    const names = streams.slice(at, at + AT_ONCE);
+    const found = await Promise.all(names.map((stream) => look(connection, stream, options.named)));
+    for (const overview of found) if (overview) yield overview;
+  }
+}
+
+async function look(
+  connection: Connection,
+  stream: string,
+  named: ReadonlySet<string>,
+): Promise<StreamOverview | undefined> {
+  try {
+    const [info, memoryBytes] = await Promise.all([
+      streamInfo(connection, stream),
+      memoryUsage(connection, stream),
+    ]);
+    const { length, groups, firstId = null, lastId = null } = info;
+    return { stream, length, groups, firstId, lastId, memoryBytes };
+  } catch (error) {
+    const gone = error instanceof ServerError && error.kind === "notFound";
+    if (gone && !named.has(stream)) return undefined;
+    throw await explain(connection, stream, undefined, error);
+  }
+}
+
+/** MEMORY is a right of its own: whoever lacks it still sees the rest. */
+async function memoryUsage(connection: Connection, stream: string): Promise<number | null> {
+  try {
+    const bytes = await connection.persist(() => connection.call("MEMORY", "USAGE", stream));
+    return typeof bytes === "number" ? bytes : null;
+  } catch (error) {
+    if (error instanceof ServerError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,224 @@
+import { describe, expect, test } from "vitest";
+import { encodeRecord, type DeadLetterFacts } from "../../../src/engine/dlq/record.ts";
+import { textFields } from "../../../src/entry/entry.ts";
+import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
+import { rawRedis } from "../../support/redis.ts";
+
+type Raw = ReturnType<typeof rawRedis>;
+
+const HOUR = 3_600_000;
+
+/** A stream, and in its queue one dead letter per element, an hour apart, the last one just now. */
+async function deadStream(
+  redis: Raw,
+  letters: readonly (Partial<DeadLetterFacts> & { readonly fields?: readonly Buffer[] })[],
+): Promise<{ stream: string; dlq: string }> {
+  const stream = uniqueKey();
+  const dlq = `${stream}:dlq`;
+  await redis.xadd(stream, "1-0", "a", "1");
+  const [seconds] = await redis.time();
+  for (const [index, { fields, ...facts }] of letters.entries()) {
+    const ms = (Number(seconds) - (letters.length - 1 - index) * 3_600) * 1_000;
+    const record = encodeRecord(fields ?? textFields([["n", String(index)]]), {
+      stream,
+      id: `${index + 1}-0`,
+      group: "billing",
+      consumer: "host-1",
+      deliveries: 5,
+      reason: "exit 1",
+      stderr: Buffer.from("boom\n"),
+      failedAt: new Date(ms),
+      replays: 0,
+      ...facts,
+    });
+    await redis.xadd(dlq, `${ms}-${index}`, ...record);
+  }
+  return { stream, dlq };
+}
+
+async function originals(args: readonly string[]): Promise<unknown[]> {
+  const { code, stdout, stderr } = await cli(["dlq", "list", ...args]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return ndjson(stdout).map((row) => row["originalId"]);
+}
+
+describe("dlq list", () => {
+  test("gives every fact and the original's fields, newest first", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [
+      {},
+      {
+        reason: "timeout 30s",
+        replays: 2,
+        fields: [Buffer.from("10"), Buffer.from([0xff]), ...textFields([["2", "x"]])],
+      },
+    ]);
+    const { stdout } = await cli(["dlq", "list", stream]);
+    const [newest, oldest] = ndjson(stdout);
+    expect(newest).toEqual({
+      stream,
+      dlq,
+      id: expect.stringMatching(/^\d+-1$/),
+      originalId: "2-0",
+      group: "billing",
+      consumer: "host-1",
+      deliveries: 5,
+      reason: "timeout 30s",
+      failedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      replays: 2,
+      layout: "native",
+      fields: { "10": { base64: "/w==" }, "2": "x" },
+    });
+    expect(stdout).toContain('"fields":{"10":{"base64":"/w=="},"2":"x"}}');
+    expect(oldest).toMatchObject({ originalId: "1-0", fields: { n: "0" } });
+    expect(await originals([stream, "--oldest"])).toEqual(["1-0", "2-0"]);
+  });
+
+  test("every letter of a long queue, once, from either end", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const pipeline = redis.pipeline();
+    for (let n = 1; n <= 2_500; n++) pipeline.xadd(`${stream}:dlq`, `${n}-0`, "n", String(n));
+    await pipeline.exec();
+    const up = ndjson((await cli(["dlq", "list", stream, "--oldest"])).stdout).map((row) => row["id"]);
+    expect(up).toEqual(Array.from({ length: 2_500 }, (_, n) => `${n + 1}-0`));
+    const down = ndjson((await cli(["dlq", "list", stream])).stdout).map((row) => row["id"]);
+    expect(down).toEqual(up.toReversed());
+  });
+
+  test("filters", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [
+      { reason: "exit 1" },
+      { reason: "timeout 30s", group: "mail" },
+      { reason: "signal KILL", deliveries: 2, fields: textFields([["region", "eu"]]) },
+      { reason: "exit 11", fields: textFields([["region", "us"]]) },
+    ]);
+    const list = (...flags: string[]): Promise<unknown[]> => originals([stream, "--oldest", ...flags]);
+    expect(await list("--reason", "exit 1")).toEqual(["1-0", "4-0"]);
+    expect(await list("--reason", "~^exit 1$")).toEqual(["1-0"]);
+    expect(await list("--reason", "~(?i)TIMEOUT|kill")).toEqual(["2-0", "3-0"]);
+    expect(await list("-g", "mail")).toEqual(["2-0"]);
+    expect(await list("--min-deliveries", "5")).toEqual(["1-0", "2-0", "4-0"]);
+    expect(await list("--where", "region~^(eu|us)$", "--where", "region!=eu")).toEqual(["4-0"]);
+    expect(await list("--since", "90m")).toEqual(["3-0", "4-0"]);
+    expect(await list("--until", "90m")).toEqual(["1-0", "2-0"]);
+    expect(await list("--limit", "3", "--reason", "exit")).toEqual(["1-0", "4-0"]);
+    expect(await originals([stream, "--limit", "1"])).toEqual(["4-0"]);
+  });
+
+  test("counts by reason and by hour, the most first", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [{}, { reason: "timeout 30s" }, {}]);
+    const reasons = ndjson((await cli(["dlq", "list", stream, "--by", "reason"])).stdout);
+    expect(reasons).toMatchObject([
+      { key: "exit 1", count: 2 },
+      { key: "timeout 30s", count: 1 },
+    ]);
+    expect(Object.keys(reasons[0] ?? {})).toEqual(["key", "count", "oldest", "newest"]);
+    const { oldest, newest } = reasons[0] as { oldest: string; newest: string };
+    expect(Date.parse(newest) - Date.parse(oldest)).toBe(2 * HOUR);
+    const hours = ndjson((await cli(["dlq", "list", stream, "--by", "hour"])).stdout);
+    expect(hours.map((row) => row["count"])).toEqual([1, 1, 1]);
+    expect(String(hours[0]?.["key"])).toMatch(/^\d{4}-\d\d-\d\dT\d\d:00:00Z$/);
+  });
+
+  test("--fail-if-any: exit 6 when the filters leave any, 0 when none", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [{}]);
+    expect((await cli(["dlq", "list", stream, "--fail-if-any"])).code).toBe(6);
+    expect((await cli(["dlq", "list", stream, "--fail-if-any", "--by", "group"])).code).toBe(6);
+    expect((await cli(["dlq", "list", stream, "--fail-if-any", "-g", "mail"])).code).toBe(0);
+  });
+
+  test("entries that something else copied there are shown as they are", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, []);
+    await redis.xadd(dlq, "5-0", "orderId", "42", "error", "no stock");
+    expect(ndjson((await cli(["dlq", "list", stream])).stdout)).toEqual([
+      {
+        stream,
+        dlq,
+        id: "5-0",
+        originalId: null,
+        group: null,
+        consumer: null,
+        deliveries: null,
+        reason: null,
+        failedAt: null,
+        replays: 0,
+        layout: "copied",
+        fields: { orderId: "42", error: "no stock" },
+      },
+    ]);
+    expect(await originals([stream, "--reason", "exit"])).toEqual([]);
+  });
+
+  test("--dlq names another queue, and only this stream's letters in it are shown", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, { stream: "somebody-else" }]);
+    const queue = uniqueKey("all-dead");
+    await redis.rename(dlq, queue);
+    expect(await originals([stream, "--dlq", queue])).toEqual(["1-0"]);
+  });
+
+  test("a stream without dead letters is fine, one that is not there is not", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, []);
+    expect(await cli(["dlq", "list", stream, "--fail-if-any"])).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
+    expect(await cli(["dlq", "list", stream, "--json"])).toMatchObject({ stdout: "[]\n" });
+    const terminal = await cli(["dlq", "list", stream], { columns: 80 });
+    expect([terminal.stdout, terminal.stderr]).toEqual(["", `streamctl: no dead letters in ${stream}:dlq\n`]);
+    const missing = await cli(["dlq", "list", `${stream}:nowhere`]);
+    expect(missing.code).toBe(4);
+    expect(missing.stderr).toContain(`no such stream: ${stream}:nowhere`);
+  });
+
+  test("whoever names the queue instead of the stream is told", async () => {
+    const redis = rawRedis();
+    const { dlq } = await deadStream(redis, [{}]);
+    const { code, stderr } = await cli(["dlq", "list", dlq]);
+    expect(code).toBe(0);
+    expect(stderr).toContain(`name its source stream, or pass --dlq ${dlq}`);
+  });
+
+  test("a queue of another type, and flags that can't be read", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, []);
+    await redis.lpush(dlq, "x");
+    const wrong = await cli(["dlq", "list", stream]);
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toContain(`${dlq} is a list, not a stream`);
+    for (const flags of [
+      ["--reason", "~("],
+      ["--since", "soon"],
+      ["--where", "x"],
+      ["--by", "colour"],
+    ])
+      expect((await cli(["dlq", "list", stream, ...flags])).code).toBe(2);
+    expect((await cli(["dlq"])).code).toBe(2);
+  });
+
+  test("a table for people: escaped, within the terminal", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [
+      {
+        reason: "exit 1\u001b[31m",
+        fields: textFields([["note", `\u001b]0;x\u0007${"long ".repeat(100)}`]]),
+      },
+    ]);
+    for (const columns of [80, 120]) {
+      const { stdout } = await cli(["dlq", "list", stream], { columns, env: { NO_COLOR: "1" } });
+      const lines = stdout.trimEnd().split("\n");
+      expect(lines).toHaveLength(2);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+      expect(stdout).toContain("exit 1\\e[31m");
+      expect(stdout).not.toContain("\u001b");
+      expect(stdout).toContain("ago");
+    }
+  });
+});
