@@ -1,4 +1,5 @@
 import type { ChalkInstance } from "chalk";
+import type { stringify } from "csv-stringify/sync";
 import type { Page } from "../engine/read/page.ts";
 import { type Entry, fieldValue } from "../entry/entry.ts";
 import { idMs } from "../entry/id.ts";
@@ -36,8 +37,8 @@ export async function createEntryPrinter(
     case "raw":
       return new RawPrinter(options);
     case "csv": {
-      const { stringify } = await import("csv-stringify/sync");
-      return new CsvPrinter(options, stringify);
+      const csv = await import("csv-stringify/sync");
+      return new CsvPrinter(options, csv.stringify);
     }
     case "table": {
       const { Chalk } = await import("chalk");
@@ -118,17 +119,15 @@ class RawPrinter implements EntryPrinter {
   }
 }
 
-type Stringify = typeof import("csv-stringify/sync").stringify;
-
 /** `stream,id` and a column for each field asked for, else one column with all fields as JSON. */
 class CsvPrinter implements EntryPrinter {
   readonly #fields: readonly Buffer[] | undefined;
-  readonly #stringify: Stringify;
+  readonly #stringify: typeof stringify;
   #first = true;
 
-  constructor({ fields }: EntryPrinterOptions, stringify: Stringify) {
+  constructor({ fields }: EntryPrinterOptions, toText: typeof stringify) {
     this.#fields = fields;
-    this.#stringify = stringify;
+    this.#stringify = toText;
   }
 
   page(page: Page): string {

@@ -84,10 +84,11 @@ export class GroupReader {
       }
     } catch (error) {
       const sent = error instanceof ConnectionError && error.sent;
+      const kind = error instanceof StreamctlError ? error.kind : "failed";
       throw new StreamctlError(
-        sent ? "unknownOutcome" : "connection",
+        sent ? "unknownOutcome" : kind,
         `${left} entries were printed, but ${sent ? "it is unknown whether they are acked" : "could not be acked"}: ${errorText(error)}`,
-        { hint: `they are pending for consumer ${this.#request.member.consumer} unless acked`, cause: error },
+        { hint: `those not acked are pending for consumer ${this.#request.member.consumer}`, cause: error },
       );
     }
   }

@@ -24,8 +24,8 @@ export interface Decoded {
 export function decodeStreams(reply: Reply): Decoded[] {
   const decoded: Decoded[] = [];
   for (const part of listOf(reply)) {
-    const [key, rows] = listOf(part);
-    const batch = decodeEntries(String(key), rows ?? null);
+    const [key, rows] = part as [Buffer, Reply];
+    const batch = decodeEntries(key.toString("utf8"), rows);
     if (batch) decoded.push(batch);
   }
   return decoded;
@@ -46,8 +46,8 @@ export function decodeEntries(stream: string, reply: Reply): Decoded | undefined
   return { stream, entries, lastId, missing: rows.length - entries.length };
 }
 
-function listOf(reply: Reply | undefined): Reply[] {
-  if (reply === null || reply === undefined) return [];
+function listOf(reply: Reply): Reply[] {
+  if (reply === null) return [];
   if (Array.isArray(reply)) return reply;
   throw new TypeError("unexpected reply: not a list");
 }

@@ -197,11 +197,12 @@ export class StreamReader {
 
   /** Sends acks and what else is due; `#ahead` tells when they have been answered. */
   #sendAhead(lanes: readonly Lane[]): void {
-    for (const { command, stream, bytes, onReply } of this.#parts.mode.ahead()) {
+    for (const item of this.#parts.mode.ahead()) {
+      const { command, stream, bytes } = item;
       const slot = this.#slots.findIndex((streams) => streams.includes(stream));
       const answered = (lanes[slot] as Lane)
         .request(bytes)
-        .then((reply) => onReply(this.#checked(reply, command, stream)));
+        .then((reply) => item.onReply(this.#checked(reply, command, stream)));
       this.#ahead = Promise.all([this.#ahead, answered]).then(() => {});
       this.#ahead.catch(() => {});
     }
