@@ -44,7 +44,10 @@ export class Reclaimer {
     return this.#repliesLost ? 0 : Math.min(this.#nextRetryAt, this.#nextSweepAt);
   }
 
-  /** Remembers that this worker left an entry pending until then. */
+  /**
+   * Remembers that this worker left an entry pending until then, knowing of it; Infinity: for others. What is
+   * pending under its name and not remembered was lost on the way here.
+   */
   remember(stream: string, id: string, dueAt: number): void {
     let ofStream = this.#retries.get(stream);
     if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, number>()));

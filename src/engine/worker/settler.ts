@@ -99,6 +99,7 @@ export class Settler {
         return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
       case "release":
       case "broken": {
+        reclaimer.remember(stream, id, Number.POSITIVE_INFINITY);
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
         return requeueOwned(connection, stream, settings, {
@@ -114,7 +115,7 @@ export class Settler {
 
   /** Repeats `send` until it is answered, then tells what came of each item. */
   async #deliver(items: readonly Settling[], send: () => Promise<number[]>): Promise<void> {
-    const { hands, observer, onFatal } = this.#parts;
+    const { observer, onFatal } = this.#parts;
     let replyLost = false;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -128,17 +129,21 @@ export class Settler {
         }
         if (!isTransient(error)) {
           onFatal(error);
-          for (const { delivery } of items) hands.settled(delivery);
-          return;
+          return this.#leave(items);
         }
         replyLost ||= error instanceof ConnectionError && error.sent;
         observer.notice("detail", `verdict not delivered yet: ${errorText(error)}`);
         if (!this.#giveUp.signal.aborted) await sleep(reconnectDelayMs(attempt), this.#giveUp.signal);
-        if (this.#giveUp.signal.aborted) {
-          for (const { delivery } of items) hands.settled(delivery);
-          return;
-        }
+        if (this.#giveUp.signal.aborted) return this.#leave(items);
       }
+    }
+  }
+
+  /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */
+  #leave(items: readonly Settling[]): void {
+    for (const { delivery } of items) {
+      this.#parts.reclaimer.remember(delivery.stream, delivery.entry.id, Number.POSITIVE_INFINITY);
+      this.#parts.hands.settled(delivery);
     }
   }
 

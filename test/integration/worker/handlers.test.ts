@@ -14,8 +14,16 @@ describe.each(WAYS)("a handler run %s", (_, way) => {
   test("gets the entry as one JSON line on stdin, and its facts in the environment", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
-    const id = await redis.xadd(stream, "*", "a", "x y\n$(touch /tmp/never) `id` \u00e9", "b", Buffer.from([255]));
-    const show = 'cat; printf "%s|%s|%s|%s\\n" "$STREAMCTL_STREAM" "$STREAMCTL_GROUP" "$STREAMCTL_ID" "$STREAMCTL_DELIVERIES"';
+    const id = await redis.xadd(
+      stream,
+      "*",
+      "a",
+      "x y\n$(touch /tmp/never) `id` \u00e9",
+      "b",
+      Buffer.from([255]),
+    );
+    const show =
+      'cat; printf "%s|%s|%s|%s\\n" "$STREAMCTL_STREAM" "$STREAMCTL_GROUP" "$STREAMCTL_ID" "$STREAMCTL_DELIVERIES"';
     const { stdout } = await drain(stream, show, way);
     const [line = "", env] = stdout.split("\n");
     expect(ndjson(line)[0]).toMatchObject({
@@ -67,7 +75,8 @@ describe.each(WAYS)("a handler run %s", (_, way) => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 8);
-    const slow = 'for i in 1 2 3; do printf "%s-" "$STREAMCTL_ID"; sleep 0.01; printf "%s\\n" "$STREAMCTL_ID"; done; printf last';
+    const slow =
+      'for i in 1 2 3; do printf "%s-" "$STREAMCTL_ID"; sleep 0.01; printf "%s\\n" "$STREAMCTL_ID"; done; printf last';
     const { stdout } = await drain(stream, slow, [...way, "-j", "4"]);
     const lines = stdout.split("\n").filter((line) => line !== "");
     expect(lines.filter((line) => line === "last")).toHaveLength(8);
@@ -91,7 +100,8 @@ describe.each(WAYS)("a handler run %s", (_, way) => {
     const dir = await scratchDir();
     const result = await drain(stream, `sleep 20 & echo $! >> ${dir}/pids; exit 0`, way);
     expect(result.stderr).toContain("2 ok");
-    for (const pid of (await readFile(`${dir}/pids`, "utf8")).trim().split("\n")) process.kill(Number(pid), "SIGKILL");
+    for (const pid of (await readFile(`${dir}/pids`, "utf8")).trim().split("\n"))
+      process.kill(Number(pid), "SIGKILL");
   });
 
   test("keeps stdout and stderr apart and in order", async () => {
@@ -117,7 +127,19 @@ describe("a handler", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 1);
-    const argv = ["consume", stream, "-g", "g", "--create-group", "--until-empty", "--", "printf", "%s|", "a b", "$HOME"];
+    const argv = [
+      "consume",
+      stream,
+      "-g",
+      "g",
+      "--create-group",
+      "--until-empty",
+      "--",
+      "printf",
+      "%s|",
+      "a b",
+      "$HOME",
+    ];
     expect((await cli(argv)).stdout).toBe("a b|$HOME|\n");
   });
 

@@ -15,7 +15,16 @@ describe("the worker and its verdicts", () => {
     expect(result.stderr).toContain("11 ok, 1 dead-lettered, 0 retried");
     expect(await pendingIn(redis, stream)).toBe(0);
     expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([
-      { n: "7", "dlq.stream": stream, "dlq.group": "g", "dlq.deliveries": "1", "dlq.reason": "exit 65", "dlq.exit": "65", "dlq.stderr": "bad order\n", "dlq.replays": "0" },
+      {
+        n: "7",
+        "dlq.stream": stream,
+        "dlq.group": "g",
+        "dlq.deliveries": "1",
+        "dlq.reason": "exit 65",
+        "dlq.exit": "65",
+        "dlq.stderr": "bad order\n",
+        "dlq.replays": "0",
+      },
     ]);
   });
 
@@ -25,11 +34,16 @@ describe("the worker and its verdicts", () => {
     const original = ["b", "1", "a", Buffer.from([0, 255, 10]), "b", "2", "", "", "dlq.reason", "mine"];
     const id = await redis.xadd(stream, "*", ...original);
     await drain(stream, "exit 100");
-    const [[, fields] = ["", []]] = (await redis.xrangeBuffer(`${stream}:dlq`, "-", "+")) as unknown as [string, Buffer[]][];
+    const [[, fields] = ["", []]] = (await redis.xrangeBuffer(`${stream}:dlq`, "-", "+")) as unknown as [
+      string,
+      Buffer[],
+    ][];
     expect(fields.slice(0, original.length)).toEqual(original.map((part) => Buffer.from(part as string)));
     const facts = fields.slice(original.length).map(String);
     expect(facts.filter((_, i) => i % 2 === 0)).toEqual(
-      "stream id group consumer deliveries reason exit stderr failed-at replays".split(" ").map((name) => `dlq.${name}`),
+      "stream id group consumer deliveries reason exit stderr failed-at replays"
+        .split(" ")
+        .map((name) => `dlq.${name}`),
     );
     expect(facts[3]).toBe(id);
   });
@@ -38,7 +52,11 @@ describe("the worker and its verdicts", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 1);
-    const result = await drain(stream, 'echo "try $STREAMCTL_DELIVERIES"; echo "no $STREAMCTL_DELIVERIES" >&2; exit 9', ["--max-deliveries", "3"]);
+    const result = await drain(
+      stream,
+      'echo "try $STREAMCTL_DELIVERIES"; echo "no $STREAMCTL_DELIVERIES" >&2; exit 9',
+      ["--max-deliveries", "3"],
+    );
     expect(result.stdout).toBe("try 1\ntry 2\ntry 3\n");
     expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([
       { "dlq.deliveries": "3", "dlq.reason": "exit 9", "dlq.stderr": "no 3\n" },
@@ -59,7 +77,9 @@ describe("the worker and its verdicts", () => {
     const stream = uniqueKey();
     await fill(redis, stream, 1);
     await drain(stream, "kill -9 $$", ["--max-deliveries", "1"]);
-    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([{ "dlq.reason": "signal KILL", "dlq.exit": "SIGKILL" }]);
+    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([
+      { "dlq.reason": "signal KILL", "dlq.exit": "SIGKILL" },
+    ]);
   });
 
   test("--dead-on adds codes, --fail-on-dead exits 5", async () => {
@@ -68,7 +88,10 @@ describe("the worker and its verdicts", () => {
     await fill(redis, stream, 2);
     const result = await drain(stream, "exit 3", ["--dead-on", "2,3", "--fail-on-dead"]);
     expect(result.code).toBe(5);
-    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([{ "dlq.deliveries": "1" }, { "dlq.deliveries": "1" }]);
+    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([
+      { "dlq.deliveries": "1" },
+      { "dlq.deliveries": "1" },
+    ]);
   });
 
   test.each([
@@ -79,7 +102,17 @@ describe("the worker and its verdicts", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 3);
-    const result = await cli(["consume", stream, "-g", "g", "--create-group", "--until-empty", "-j", "2", ...command]);
+    const result = await cli([
+      "consume",
+      stream,
+      "-g",
+      "g",
+      "--create-group",
+      "--until-empty",
+      "-j",
+      "2",
+      ...command,
+    ]);
     expect(result.code).toBe(1);
     expect(result.stderr).toContain(message);
     expect(await redis.exists(`${stream}:dlq`)).toBe(0);

@@ -1,0 +1,171 @@
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { deadLetters, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+
+async function proxied(): Promise<Proxy> {
+  const proxy = await Proxy.start();
+  onTestFinished(() => proxy.close());
+  return proxy;
+}
+
+describe("a worker and its connection", () => {
+  test("a verdict reached while Redis was away is delivered when it is back; the outage is told once", async () => {
+    const redis = rawRedis();
+    const proxy = await proxied();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const worker = startWorker(stream, "echo started; sleep 0.5; echo finished", ["--claim-idle", "60s"], {
+      url: proxy.url,
+    });
+    await until("the handler runs", () => worker.stdout.includes("started"));
+    proxy.refuse();
+    await until("the handler ended", () => worker.stdout.includes("finished"));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    proxy.accept();
+    await until("the ack arrived", async () => (await pendingIn(redis, stream)) === 0);
+    await until("the worker goes on", () => worker.stderr.includes("Redis is back"));
+    expect(worker.stderr.match(/waiting for Redis/g)).toHaveLength(1);
+    expect(worker.stdout.match(/started/g)).toHaveLength(1);
+  });
+
+  test.each([
+    ["an ack", "exit 0", 0],
+    ["a dead letter", "exit 65", 1],
+  ])("%s whose reply is lost is neither lost nor doubled", async (_, command, dead) => {
+    const redis = rawRedis();
+    const proxy = await proxied();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const worker = startWorker(stream, `echo started; sleep 0.4; ${command}`, ["--claim-idle", "60s"], {
+      url: proxy.url,
+    });
+    await until("the handler runs", () => worker.stdout.includes("started"));
+    const lost = proxy.loseReplyTo("EVALSHA");
+    await lost;
+    await until("it is settled", async () => (await pendingIn(redis, stream)) === 0);
+    worker.signal("SIGTERM");
+    const result = await worker.done;
+    expect(result.stderr).toContain(dead ? "0 ok, 1 dead-lettered" : "1 ok, 0 dead-lettered");
+    expect(await redis.xlen(`${stream}:dlq`)).toBe(dead);
+  });
+
+  test("entries in a reply that was lost are worked on at once, not after --claim-idle", async () => {
+    const redis = rawRedis();
+    const proxy = await proxied();
+    const stream = uniqueKey();
+    const worker = startWorker(
+      stream,
+      'echo "got $STREAMCTL_DELIVERIES"',
+      ["--claim-idle", "60s", "-j", "3"],
+      { url: proxy.url },
+    );
+    await until("the group is there", () => redis.exists(stream));
+    await until("the worker reads", async () =>
+      ((await redis.client("LIST")) as string).includes("cmd=xreadgroup"),
+    );
+    proxy.swallowReplies();
+    await fill(redis, stream, 3);
+    await until("they were delivered to nobody", async () => (await pendingIn(redis, stream)) > 0);
+    proxy.cut();
+    proxy.pass();
+    await until("all were handled", () => worker.stdout === "got 1\n".repeat(3));
+    expect(await pendingIn(redis, stream)).toBe(0);
+  });
+
+  test("a peer that goes silent is noticed while the worker waits for entries", async () => {
+    const redis = rawRedis();
+    const proxy = await proxied();
+    const stream = uniqueKey();
+    const worker = startWorker(stream, "echo handled", [], { url: proxy.url });
+    await until("the group is there", () => redis.exists(stream));
+    proxy.swallowBoth();
+    await until("it is noticed", () => worker.stderr.includes("waiting for Redis"), 20_000);
+    proxy.cut();
+    proxy.pass();
+    await fill(redis, stream, 1);
+    await until("the entry is handled", () => worker.stdout.includes("handled"), 20_000);
+  });
+
+  test("CLIENT KILL of every connection loses nothing", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 30);
+    const worker = startWorker(stream, "sleep 0.02; echo handled", ["-j", "2", "--until-empty"]);
+    await until("it works", () => worker.stdout.includes("handled"));
+    await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    const result = await worker.done;
+    expect(result.code).toBe(0);
+    expect(result.stdout.match(/handled/g)?.length).toBeGreaterThanOrEqual(30);
+    expect(await pendingIn(rawRedis(), stream)).toBe(0);
+  });
+
+  test("a server that is killed and comes back with its data", async () => {
+    const start = await durableServer();
+    let server = await start();
+    onTestFinished(() => server.stop("SIGKILL"));
+    const redis = rawRedis(server.url);
+    const stream = uniqueKey();
+    await fill(redis, stream, 5);
+    const worker = startWorker(stream, "sleep 0.2; echo handled", ["--until-empty"], { url: server.url });
+    await until("it works", () => worker.stdout.includes("handled"));
+    await server.stop("SIGKILL");
+    await until("it is noticed", () => worker.stderr.includes("waiting for Redis"));
+    server = await start();
+    const result = await worker.done;
+    expect(result.code).toBe(0);
+    expect(result.stdout.match(/handled/g)).toHaveLength(5);
+  });
+
+  test("a group destroyed under the worker is made again after the last settled entry", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 3);
+    const worker = startWorker(stream, 'echo "got $STREAMCTL_ID"');
+    await until("three were handled", () => worker.stdout.split("got").length === 4);
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    await redis.xgroup("DESTROY", stream, "g");
+    const [id] = await fill(redis, stream, 1);
+    await until("the new one is handled", () => worker.stdout.includes(id as string));
+    expect(worker.stdout.split("got")).toHaveLength(5);
+    expect(worker.stderr).toMatch(/group g on .* had gone: made it again after \d/);
+  });
+
+  test("with maxmemory reached the worker waits with its dead letter and delivers it later", async () => {
+    const server = await SandboxServer.start({ executable: inject("redisExecutable") });
+    onTestFinished(() => server.stop());
+    const redis = rawRedis(server.url);
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const worker = startWorker(stream, "echo started; sleep 0.3; exit 65", [], { url: server.url });
+    await until("the handler runs", () => worker.stdout.includes("started"));
+    await redis.config("SET", "maxmemory", "1");
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await pendingIn(redis, stream)).toBe(1);
+    await redis.config("SET", "maxmemory", "0");
+    await until("it is dead-lettered", async () => (await deadLetters(redis, `${stream}:dlq`)).length === 1);
+    expect(await pendingIn(redis, stream)).toBe(0);
+  });
+
+  test("SCRIPT FLUSH goes unnoticed", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 10);
+    const worker = startWorker(stream, "sleep 0.02; echo handled", ["--until-empty"]);
+    await until("it works", () => worker.stdout.includes("handled"));
+    await redis.script("FLUSH");
+    const result = await worker.done;
+    expect(result.stdout.match(/handled/g)).toHaveLength(10);
+    expect(result.code).toBe(0);
+  });
+});
+
+/** Starts the same server, with its data, every time it is called. */
+async function durableServer(): Promise<() => Promise<SandboxServer>> {
+  const dir = await scratchDir();
+  const port = await freePort();
+  const args = ["--appendonly", "yes", "--appendfsync", "always"];
+  return () => SandboxServer.start({ executable: inject("redisExecutable"), dir, port, args });
+}
