@@ -33,11 +33,11 @@ export class Client {
     this.#redis = redis;
     this.#settings = settings;
     redis.on("error", (error: unknown) => this.#failed(rootCause(error)));
-    redis.on("connect", () => this.#limitHandshake());
-    redis.on("ready", () => {
-      clearTimeout(this.#handshake);
+    redis.on("connecting", () => {
       this.#lastError = undefined;
     });
+    redis.on("connect", () => this.#limitHandshake());
+    redis.on("ready", () => clearTimeout(this.#handshake));
     redis.on("close", () => clearTimeout(this.#handshake));
   }
 
@@ -181,7 +181,8 @@ export class Client {
   }
 
   #failed(error: unknown): void {
-    this.#lastError = error;
+    // A server that says why before it hangs up said it better than the socket does.
+    if (codeOf(this.#lastError) === "" || codeOf(error) !== "") this.#lastError = error;
     const code = codeOf(error);
     if (FINAL.has(code)) {
       this.#final ??= refusedForGood(error as Error);

@@ -33,15 +33,21 @@ function explain(cause: unknown, settings: ConnectionSettings): { reason: string
     case "EACCES":
       return { reason: "permission denied", hint: "this user may not open that socket" };
     case "ETIMEDOUT":
-      return { reason: "timed out", hint: elsewhere };
+      return timedOut(settings, elsewhere);
     case "ECONNRESET":
     case "EPIPE":
       return { reason: "the server closed the connection", hint: tlsHint(settings) };
     default:
       if (text.startsWith("Connection is closed"))
         return { reason: "the server closed the connection", hint: tlsHint(settings) };
-      return { reason: cause === undefined ? "timed out" : text || code, hint: elsewhere };
+      if (cause === undefined) return timedOut(settings, elsewhere);
+      return { reason: text.replace(/^-?ERR /, "") || code, hint: elsewhere };
   }
+}
+
+/** A server without TLS takes a TLS greeting for half a command, and waits for the rest. */
+function timedOut(settings: ConnectionSettings, elsewhere: string): { reason: string; hint: string } {
+  return { reason: "timed out", hint: settings.tls ? tlsHint(settings) : elsewhere };
 }
 
 function tlsHint(settings: ConnectionSettings): string {

@@ -36,7 +36,9 @@ const quiet: Methods = {
     const reply = client.apply(this, args);
     if (args[0] === "setname") {
       reply.catch((error: Error) => {
-        if (error.name === "ReplyError" && !/^NOPERM|unknown command/i.test(error.message))
+        // AUTH, sent just before, has the better answer.
+        const judged = this.options.password && error.message.startsWith("NOAUTH");
+        if (error.name === "ReplyError" && !judged && !/^NOPERM|unknown command/i.test(error.message))
           this.silentEmit("error", error);
       });
     }

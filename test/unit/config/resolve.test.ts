@@ -53,7 +53,7 @@ describe("precedence of a single setting", () => {
     ["flag over its own URL", { port: 7, url: "redis://h:8" }, {}, {}, 7, "flag --port"],
     ["an empty variable is none", {}, { REDIS_PORT: "" }, {}, 6379, "built-in"],
   ])("%s", async (_, flags, env, files, port, source) => {
-    const config = await resolved(flags, env, files as Files);
+    const config = await resolved(flags, env, files);
     expect(config.connection.port).toBe(port);
     expect(config.from("port")).toBe(source);
   });

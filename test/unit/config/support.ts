@@ -22,7 +22,7 @@ export function configIo(files: { user?: string; project?: string } = {}, env: I
     env: { HOME: join(folder, "home"), ...env },
     cwd: join(folder, "work"),
     pid: 1,
-    kill: () => {},
+    kill: () => true,
     onSignal: () => () => {},
   };
 }

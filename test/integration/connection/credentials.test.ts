@@ -1,0 +1,198 @@
+import { join } from "node:path";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from "vitest";
+import { defineScript } from "../../../src/redis/script.ts";
+import { asText } from "../../../src/redis/value.ts";
+import { encodeCommand } from "../../../src/redis/resp.ts";
+import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { cli, uniqueKey } from "../../support/cli.ts";
+import { openConnection, rejection } from "../../support/connection.ts";
+import { rawRedis } from "../../support/redis.ts";
+
+const PASSWORD = "s3cret-of-the-test";
+let server: SandboxServer;
+let socketFolder: string;
+
+beforeAll(async () => {
+  socketFolder = mkdtempSync(join(tmpdir(), "streamctl-socket-"));
+  server = await SandboxServer.start({
+    executable: inject("redisExecutable"),
+    args: ["--requirepass", PASSWORD, "--unixsocket", join(socketFolder, "r.sock")],
+  });
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(socketFolder, { recursive: true, force: true });
+});
+
+describe("a server that asks for a password", () => {
+  test("lets the right one in, for every kind of connection", async () => {
+    const connection = await openConnection(server.url, { password: PASSWORD, db: 3 });
+    const key = uniqueKey();
+    await connection.call("XADD", key, "1-1", "a", "1");
+    const lane = await connection.lane(key);
+    expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+    const reader = await connection.reader();
+    expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1)).toHaveLength(1);
+    const raw = rawRedis(`redis://:${PASSWORD}@127.0.0.1:${server.port}/3`);
+    expect(await raw.xlen(key), "all of them in database 3").toBe(1);
+  });
+
+  test.each([
+    ["no password", undefined, "NOAUTH"],
+    ["a wrong one", "hunter2", "WRONGPASS"],
+  ])("refuses %s for good, with exit 3", async (_, password, code) => {
+    const error = await rejection(openConnection(server.url, { ...(password ? { password } : {}) }));
+    expect(error).toMatchObject({ kind: "connection", code });
+  });
+
+  test("does not see its password printed, in errors, with -v or in config show", async () => {
+    const env = { STREAMCTL_URL: `redis://:${PASSWORD}x@127.0.0.1:${server.port}` };
+    for (const argv of [
+      ["lag", "orders", "-v"],
+      ["config", "show"],
+      ["config", "show", "-o", "json"],
+    ]) {
+      const { stdout, stderr } = await cli(argv, { env });
+      expect(stdout + stderr).not.toContain(PASSWORD);
+    }
+    const { code, stderr } = await cli(["lag", "orders"], { env });
+    expect(stderr).toBe("streamctl: error: wrong user name or password\n");
+    expect(code).toBe(3);
+  });
+
+  test("changing the password while streamctl is connected ends reconnecting", async () => {
+    const own = await SandboxServer.start({
+      executable: inject("redisExecutable"),
+      args: ["--requirepass", "a"],
+    });
+    onTestFinished(() => own.stop());
+    const connection = await openConnection(own.url, { password: "a" });
+    const down = new Promise((resolve) => connection.onState(resolve));
+    const raw = rawRedis(`redis://:a@127.0.0.1:${own.port}`);
+    await raw.config("SET", "requirepass", "b");
+    await raw.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+    expect(await down).toMatchObject({ up: false });
+    const error = await rejection(connection.persist(() => connection.call("PING"), { budgetMs: 20_000 }));
+    expect(error).toMatchObject({ kind: "connection", code: "WRONGPASS" });
+  });
+});
+
+describe("a server that asks for none", () => {
+  test("and gets one: a warning of ours, and nothing printed by ioredis", async () => {
+    const printed = [vi.spyOn(console, "warn"), vi.spyOn(console, "error")];
+    const warnings: string[] = [];
+    const onWarning = (message: string): void => void warnings.push(message);
+    const connection = await openConnection(undefined, { password: "pw" }, { onWarning });
+    await connection.reader();
+    expect(warnings).toEqual(["a password was given, but the server asks for none"]);
+    for (const spy of printed) expect(spy).not.toHaveBeenCalled();
+  });
+});
+
+describe("a server that can't be used", () => {
+  test("nobody listens: exit 3 at once, with the address", async () => {
+    const port = await freePort();
+    const { code, stderr } = await cli(["lag", "orders", "-p", String(port), "-H", "localhost"], {
+      env: { STREAMCTL_URL: "" },
+    });
+    expect(stderr).toMatch(
+      `streamctl: error: could not connect to redis://localhost:${port}: connection refused`,
+    );
+    expect(code).toBe(3);
+  });
+
+  test("no such host", async () => {
+    const error = await rejection(openConnection("redis://no-such-host.invalid:1"));
+    expect((error as Error).message).toMatch(/could not be resolved/);
+  });
+
+  test("a database that does not exist is not silently database 0", async () => {
+    const error = await rejection(openConnection(undefined, { db: 4_000 }));
+    expect(error).toMatchObject({ kind: "usage", message: expect.stringContaining("no such database") });
+  });
+
+  test("no room for one more client is said in the server's words", async () => {
+    const own = await SandboxServer.start({
+      executable: inject("redisExecutable"),
+      args: ["--maxclients", "1"],
+    });
+    onTestFinished(() => own.stop());
+    const raw = rawRedis(own.url);
+    await raw.ping();
+    const error = await rejection(openConnection(own.url));
+    expect((error as Error).message).toMatch(/max number of clients/);
+  });
+
+  test("a server that is still loading is waited for", async () => {
+    const own = await SandboxServer.start({
+      executable: inject("redisExecutable"),
+      args: ["--enable-debug-command", "yes"],
+    });
+    onTestFinished(() => own.stop());
+    const raw = rawRedis(own.url);
+    await raw.call("DEBUG", "POPULATE", "30000", "k", "100");
+    await raw.config("SET", "key-load-delay", "10", "loading-process-events-interval-bytes", "1024");
+    const probe = rawRedis(own.url);
+    await probe.ping();
+    const reloaded = raw.call("DEBUG", "RELOAD").catch(() => {});
+    let loading = false;
+    for (const end = Date.now() + 3_000; !loading && Date.now() < end;)
+      loading = await probe.ping().then(
+        () => false,
+        (error: Error) => error.message.startsWith("LOADING"),
+      );
+    expect(loading, "the test caught the server loading").toBe(true);
+    const connection = await openConnection(own.url, { connectTimeoutMs: 15_000 });
+    expect(asText(await connection.call("PING"))).toBe("PONG");
+    await reloaded;
+  });
+});
+
+test("a unix socket", async () => {
+  const connection = await openConnection(server.url, {
+    path: join(socketFolder, "r.sock"),
+    password: PASSWORD,
+  });
+  expect(asText(await connection.call("PING"))).toBe("PONG");
+  const lane = await connection.lane("k");
+  expect(String(await lane.request(encodeCommand(["PING"])))).toBe("PONG");
+  const { stderr, code } = await cli(["lag", "x"], { env: { STREAMCTL_URL: "unix:///no/such.sock" } });
+  expect(stderr).toContain("could not connect to unix:///no/such.sock: no such socket");
+  expect(code).toBe(3);
+});
+
+test("a user with no rights but a worker's connects, reads, runs scripts and is woken by nothing it may not do", async () => {
+  const key = uniqueKey();
+  const user = `w${process.pid}`;
+  const rules = `on >pw ~${key} ~${key}:dlq -@all +xreadgroup +xack +xclaim +xpending +xrange +xadd +eval +evalsha +xinfo +xgroup +info +ping`;
+  const raw = rawRedis();
+  await raw.call("ACL", "SETUSER", user, "reset", ...rules.split(" "));
+  onTestFinished(async () => void (await raw.call("ACL", "DELUSER", user)));
+  const printed = [vi.spyOn(console, "warn"), vi.spyOn(console, "error")];
+  const connection = await openConnection(undefined, { username: user, password: "pw" });
+  await connection.call("XGROUP", "CREATE", key, "g", "0", "MKSTREAM").catch(() => {});
+  await raw.xgroup("CREATE", key, "g", "0", "MKSTREAM").catch(() => {});
+  await connection.call("XADD", key, "1-1", "a", "1");
+  const script = defineScript("echo", "return ARGV[1]");
+  expect(asText(await connection.run(script, [key], ["hello"]))).toBe("hello");
+  const reader = await connection.reader();
+  expect(
+    await reader.call("XREADGROUP", ["GROUP", "g", "c", "BLOCK", 100, "STREAMS", key, ">"], 100),
+  ).toHaveLength(1);
+  expect(reader.clientId).toBeUndefined();
+  await reader.wake();
+  const error = await rejection(connection.call("XADD", "elsewhere", "*", "a", "1"));
+  expect(error).toMatchObject({ code: "NOPERM", kind: "failed" });
+  for (const spy of printed) expect(spy).not.toHaveBeenCalled();
+});
+
+test("connections name themselves", async () => {
+  const connection = await openConnection(undefined, {}, { name: `streamctl:name-${process.pid}` });
+  const reader = await connection.reader();
+  await reader.call("XREAD", ["BLOCK", 1, "STREAMS", uniqueKey(), "$"], 1);
+  await connection.lane("k");
+  const list = String(await rawRedis().client("LIST"));
+  expect(list.split(`name=streamctl:name-${process.pid} `)).toHaveLength(4);
+});
