@@ -59,10 +59,9 @@ export class JsonBytes {
   /** A byte string as JSON: a string when it is UTF-8, else `{"base64":"…"}`. */
   value(source: Buffer): this {
     const length = source.length;
-    this.#reserve(length * 6 + 2);
-    const buf = this.#buf;
-    const start = this.#at;
-    let at = start;
+    this.#reserve(length + 2);
+    let buf = this.#buf;
+    let at = this.#at;
     buf[at++] = 0x22;
     let i = 0;
     for (; i < length; i++) {
@@ -72,6 +71,9 @@ export class JsonBytes {
     }
     if (i < length) {
       if (!isUtf8(source)) return this.raw('{"base64":"').raw(source.toString("base64")).raw('"}');
+      this.#at = at;
+      this.#reserve(escapedLength(source, i) + 1);
+      buf = this.#buf;
       for (; i < length; i++) {
         const byte = source[i] as number;
         if (SPECIAL[byte] === 0 || byte > 0x7f) buf[at++] = byte;
@@ -85,7 +87,8 @@ export class JsonBytes {
 
   take(): Buffer {
     const text = this.#buf.subarray(0, this.#at);
-    this.#buf = Buffer.allocUnsafe(Math.max(this.#buf.length, 64 * 1024));
+    // As much as last time; a buffer that one huge value made grow is not asked for again.
+    this.#buf = Buffer.allocUnsafe(Math.min(this.#buf.length, Math.max(this.#at * 2, 64 * 1024)));
     this.#at = 0;
     return text;
   }
@@ -96,6 +99,17 @@ export class JsonBytes {
     this.#buf.copy(larger, 0, 0, this.#at);
     this.#buf = larger;
   }
+}
+
+/** At most how many bytes the rest of a text takes once escaped; exact where guessing would waste memory. */
+function escapedLength(source: Buffer, from: number): number {
+  if (source.length - from < 1_024) return (source.length - from) * 6;
+  let length = source.length - from;
+  for (let i = from; i < source.length; i++) {
+    const byte = source[i] as number;
+    if (SPECIAL[byte] === 1 && byte <= 0x7f) length += 5;
+  }
+  return length;
 }
 
 /** The JSON text that precedes every ID of one stream; made once per stream. */
