@@ -24,7 +24,8 @@ export class Lane {
   readonly #client: Client;
   readonly #socket: Socket;
   readonly #silenceMs: number;
-  readonly #queue: Expected[] = [];
+  /** Places before #head have been answered and are empty: a callback may keep a large reply alive. */
+  readonly #queue: (Expected | undefined)[] = [];
   #head = 0;
   #pending = 0;
   #watch: NodeJS.Timeout | undefined;
@@ -118,7 +119,7 @@ export class Lane {
     if (!expected) throw new Error("a reply that nothing asked for");
     this.#pending--;
     if (--expected.remaining === 0) {
-      this.#head++;
+      this.#queue[this.#head++] = undefined;
       if (this.#head > 1_000 || this.#head === this.#queue.length) {
         this.#queue.splice(0, this.#head);
         this.#head = 0;
@@ -147,7 +148,7 @@ export class Lane {
     this.#head = 0;
     this.#pending = 0;
     this.#wake();
-    for (const { onLost } of unanswered) onLost(this.#lost);
+    for (const expected of unanswered) expected?.onLost(this.#lost);
     for (const callback of this.#onClosed) callback();
     this.#onClosed = [];
   }
