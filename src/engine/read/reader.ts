@@ -58,6 +58,8 @@ interface Turn {
 
 interface Arrival {
   readonly turn: Turn;
+  /** How many entries it may have taken. */
+  readonly asked: number;
   readonly parts: readonly Decoded[];
   /** As many entries as asked for: more are likely to be there. */
   readonly full: boolean;
@@ -65,8 +67,8 @@ interface Arrival {
 
 /**
  * Reads streams as they grow, several of them in turn, over one lane per cluster slot (outside a cluster:
- * one). A page counts as printed when the next one is asked for; while it is being printed, the next read
- * is on its way, so at most two pages are in memory. A read that waits is sent only when nothing is
+ * one). A page counts as printed when the next one is asked for; while it is being printed, one or two reads
+ * are on their way, so at most three pages are in memory. A read that waits is sent only when nothing is
  * unprinted, since the server would keep the acks behind it waiting, too.
  */
 export class StreamReader {
@@ -77,10 +79,13 @@ export class StreamReader {
   #at = 0;
   /** Reads in a row that gave nothing. */
   #fruitless = 0;
+  /** Reads sent whose replies have not been looked at, in order. */
+  #underWay: Promise<Arrival>[] = [];
+  /** Entries that the reads under way may take. */
+  #asked = 0;
   /** Settles when the replies to all that was sent ahead have come. */
   #ahead: Promise<unknown> = Promise.resolve();
-  /** Settles when the last read has been answered or is lost. */
-  #reading: Promise<unknown> = Promise.resolve();
+  #aheadFailure: unknown;
 
   constructor(parts: ReaderParts) {
     const { connection, streams } = parts;
@@ -108,62 +113,95 @@ export class StreamReader {
     const { mode, ends } = this.#parts;
     const stopWaking = await this.#wakeAtStop(lanes);
     try {
-      mode.reconnected();
-      this.#ahead = Promise.resolve();
-      this.#fruitless = 0;
-      let next = this.#ask(lanes, false);
-      while (next) {
-        const [arrival] = await Promise.all([next, this.#ahead]);
+      this.#startAnew();
+      this.#ask(lanes, false);
+      for (let next = this.#underWay.shift(); next; next = this.#underWay.shift()) {
+        const arrival = await next;
+        if (this.#aheadFailure !== undefined) throw this.#aheadFailure;
         alive();
         const page = this.#accept(arrival);
         if (page.length === 0) {
+          if (this.#underWay.length > 0) continue;
           const allEmpty = this.#fruitless >= this.#turns().length;
           if (allEmpty && ends.untilEmpty) break;
-          next = this.#ask(lanes, allEmpty);
+          this.#ask(lanes, allEmpty);
           continue;
         }
         const more = arrival.full || this.#turns().length > 1;
-        next = more ? this.#ask(lanes, false) : undefined;
-        if (!next) this.#sendAhead(lanes);
+        if (more) this.#askMore(lanes);
+        this.#sendAhead(lanes);
         yield page;
         mode.printed(page);
         ends.active();
-        next ??= this.#ask(lanes, !more && !ends.untilEmpty);
+        if (this.#underWay.length === 0) this.#ask(lanes, !more && !ends.untilEmpty);
       }
       this.#sendAhead(lanes);
       await this.#ahead;
     } finally {
       stopWaking();
       // A read that the server has yet to carry out would take entries after they were counted.
-      if (mode.takes) await this.#reading.catch(() => {});
+      if (mode.takes) await Promise.allSettled(this.#underWay);
     }
   }
 
-  /** Sends the read of the next turn; undefined when an end is reached. */
-  #ask(lanes: readonly Lane[], wait: boolean): Promise<Arrival> | undefined {
+  #startAnew(): void {
+    this.#parts.mode.reconnected();
+    this.#ahead = Promise.resolve();
+    this.#aheadFailure = undefined;
+    this.#underWay = [];
+    this.#asked = 0;
+    this.#fruitless = 0;
+  }
+
+  /**
+   * How many reads may be under way. New entries of a group can be asked for twice in a row, so that the
+   * server never waits for this process; what is read after a cursor needs the reply before.
+   */
+  get #depth(): number {
+    const { mode, streams } = this.#parts;
+    return mode.takes && !streams.some((stream) => mode.alone(stream)) ? 2 : 1;
+  }
+
+  /** Sends reads that do not wait, until as many are under way as may be. */
+  #askMore(lanes: readonly Lane[]): void {
+    while (this.#underWay.length < this.#depth) {
+      if (!this.#ask(lanes, false)) return;
+    }
+  }
+
+  /** How many entries may still be asked for. */
+  get #wanted(): number {
+    return this.#parts.ends.remaining - this.#asked;
+  }
+
+  /** Sends the read of the next turn; false when an end is reached. */
+  #ask(lanes: readonly Lane[], wait: boolean): boolean {
     const { mode, ends } = this.#parts;
-    if (ends.reached) return undefined;
+    if (ends.reached || (mode.takes && this.#wanted <= 0)) return false;
     const turns = this.#turns();
     const turn = turns[this.#at++ % turns.length] as Turn;
-    const most = mode.takes ? Math.min(this.#size.count, ends.remaining) : this.#size.count;
+    const most = mode.takes ? Math.min(this.#size.count, this.#wanted) : this.#size.count;
     const each = Math.max(1, Math.floor(most / turn.streams.length));
     const longest = turns.length === 1 ? this.#blockMs : Math.min(this.#blockMs, ROUND_MS / turns.length);
     const blockMs =
       wait && !turn.streams.some((stream) => mode.alone(stream)) ? ends.waitMs(longest) : undefined;
     this.#sendAhead(lanes);
     const read = mode.encodeRead(turn.streams, each, blockMs);
+    const asked = mode.takes ? each * turn.streams.length : 0;
     const reading = (lanes[turn.slot] as Lane).request(read).then((reply) => {
       const parts = decodeStreams(this.#checked(reply, mode.command));
-      return { turn, parts, full: parts.some(({ entries }) => entries.length >= each) };
+      return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= each) };
     });
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
     reading.catch(() => {});
-    this.#reading = reading;
-    return reading;
+    this.#underWay.push(reading);
+    this.#asked += asked;
+    return true;
   }
 
   /** Keeps account of a reply and gives what is to be printed of it. */
-  #accept({ turn, parts }: Arrival): Page {
+  #accept({ turn, asked, parts }: Arrival): Page {
+    this.#asked -= asked;
     const { mode, ends, filter } = this.#parts;
     const wasAlone = turn.streams.some((stream) => mode.alone(stream));
     mode.arrived(turn.streams, parts);
@@ -183,12 +221,12 @@ export class StreamReader {
 
   /** Streams of a slot are read together, unless fewer entries are wanted than there are streams. */
   #turns(): Turn[] {
-    const { mode, ends } = this.#parts;
+    const { mode } = this.#parts;
     const turns: Turn[] = [];
     this.#slots.forEach((streams, slot) => {
       const together = streams.filter((stream) => !mode.alone(stream));
       const apart = streams.filter((stream) => mode.alone(stream));
-      if (mode.takes && ends.remaining < together.length) apart.push(...together.splice(0));
+      if (mode.takes && this.#wanted < together.length) apart.push(...together.splice(0));
       for (const stream of apart) turns.push({ slot, streams: [stream] });
       if (together.length > 0) turns.push({ slot, streams: together });
     });
@@ -204,7 +242,9 @@ export class StreamReader {
         .request(bytes)
         .then((reply) => item.onReply(this.#checked(reply, command, stream)));
       this.#ahead = Promise.all([this.#ahead, answered]).then(() => {});
-      this.#ahead.catch(() => {});
+      this.#ahead.catch((error: unknown) => {
+        this.#aheadFailure ??= error;
+      });
     }
   }
 
