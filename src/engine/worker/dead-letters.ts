@@ -1,3 +1,4 @@
+import { ServerError } from "../../errors.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ackOwned, pendingPage } from "../../redis/group-steps.ts";
@@ -49,7 +50,8 @@ export async function moveToDeadLetters(
   const record = encodeRecord(entry.fields, facts);
   const fitsScript = record.length <= MAX_SCRIPT_VALUES;
   if (fitsScript && sameSlot(stream, dlq, connection.cluster)) {
-    return asNumber(await connection.run(deadLetter, [stream, dlq], [group, consumer, entry.id, ...record]));
+    const args = [group, consumer, entry.id, ...record];
+    return asNumber(await connection.run(deadLetter, [stream, dlq], args).catch(namingQueue(dlq)));
   }
   const [row] = await pendingPage(connection, stream, group, entry.id, 1);
   if (row?.id !== entry.id) return Owned.notPending;
@@ -60,6 +62,16 @@ export async function moveToDeadLetters(
   const [answer = Owned.notPending] = await ackOwned(connection, stream, settings, [entry.id], false);
   await connection.call("DEL", marker).catch(() => {});
   return answer;
+}
+
+/** The script reads the stream without fault, so a wrong type is the queue's. */
+function namingQueue(dlq: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ServerError && error.code === "WRONGTYPE") {
+      throw translateReply(error.reply, { command: "XADD", key: dlq });
+    }
+    throw error;
+  };
 }
 
 /**

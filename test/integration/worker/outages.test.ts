@@ -72,7 +72,7 @@ describe("a worker and its connection", () => {
     proxy.cut();
     proxy.pass();
     await until("all were handled", () => worker.stdout === "got 1\n".repeat(3));
-    expect(await pendingIn(redis, stream)).toBe(0);
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });
 
   test("a peer that goes silent is noticed while the worker waits for entries", async () => {
