@@ -60,8 +60,9 @@ async function lag(
 ): Promise<number | undefined> {
   const flags = options as LagFlags;
   if (flags.timeout !== undefined && !flags.wait) throw new UsageError("--timeout goes with --wait");
-  const connection = await context.connect();
-  const [{ COUNT_LIMIT, groupLags }, { crossings }, { printRows }] = await Promise.all([
+  // Loaded while connecting: cron and prompts call this often.
+  const [connection, { COUNT_LIMIT, groupLags }, { crossings }, { printRows }] = await Promise.all([
+    context.connect(),
     import("../engine/lag/lag.ts"),
     import("../engine/lag/thresholds.ts"),
     import("../output/rows.ts"),

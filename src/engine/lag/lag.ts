@@ -1,4 +1,4 @@
-import { idMs, nextId } from "../../entry/id.ts";
+import { compareIds, idMs, nextId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type GroupInfo, groupInfos, type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
@@ -138,9 +138,11 @@ async function agesOf(connection: Connection, found: Found, count: Count | undef
 
 async function firstUndelivered(
   connection: Connection,
-  { stream, group }: Found,
+  { stream, info, group }: Found,
 ): Promise<string | undefined> {
-  const from = nextId(group.lastDeliveredId);
+  const { lastDeliveredId } = group;
+  if (info.firstId !== undefined && compareIds(lastDeliveredId, info.firstId) < 0) return info.firstId;
+  const from = nextId(lastDeliveredId);
   if (from === undefined) return undefined;
   const [first] = await rangePage(connection, stream, { from, to: "+", count: 1 });
   return first?.id;
