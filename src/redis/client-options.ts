@@ -74,7 +74,9 @@ export function clusterOptions(
 ): ClusterOptions & { redisOptions: Omit<NodeOptions, NotForNodes> } {
   const options: ClusterOptions & { redisOptions: Omit<NodeOptions, NotForNodes> } = {
     lazyConnect: true,
-    enableOfflineQueue: false,
+    // For a node that is just being connected: without it, all but the first command there are refused.
+    // Client.call gives nothing to a cluster that is not ready.
+    enableOfflineQueue: true,
     // With any other value a command whose reply was lost is sent again.
     retryDelayOnFailover: 0,
     clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),

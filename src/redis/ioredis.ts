@@ -1,7 +1,7 @@
 import { Cluster, Redis } from "ioredis";
 
 /**
- * ioredis, kept from printing: the only value import of it. It makes further clients by itself (a cluster's
+ * ioredis, kept from printing and from losing nodes: the only value import of it. It makes further clients by itself (a cluster's
  * nodes, Sentinel's watchers), so its prototype is the one place that reaches them all. A test pins this.
  */
 export { Cluster, Redis };
@@ -9,16 +9,19 @@ export { Cluster, Redis };
 /** Emitted by a client whose server asks for no password although one was given. */
 export const PASSWORD_UNUSED = "passwordUnused";
 
+type Callback = (error: Error | null, reply?: unknown) => void;
+
 interface Methods {
   readonly auth: (this: Redis, ...args: unknown[]) => Promise<unknown>;
   readonly client: (this: Redis, ...args: unknown[]) => Promise<unknown>;
+  readonly cluster: (this: Redis, ...args: unknown[]) => Promise<unknown>;
   readonly silentEmit: (this: Redis, event: string, argument?: unknown) => boolean;
 }
 
 const original = Redis.prototype as unknown as Methods;
-const { auth, client, silentEmit } = original;
+const { auth, client, cluster, silentEmit } = original;
 
-const quiet: Methods = {
+const improved: Methods = {
   /** ioredis writes a warning to the console when AUTH is refused for these reasons, and goes on. */
   auth(...args) {
     return auth.apply(this, args).catch((error: Error) => {
@@ -45,13 +48,33 @@ const quiet: Methods = {
     return reply;
   },
 
+  /**
+   * A node that does not know its own address (alone in its cluster, or told not to say) leaves it empty
+   * in CLUSTER SLOTS: it means the address that was asked. ioredis skips such nodes.
+   */
+  cluster(...args) {
+    const callback = args.at(-1);
+    if (args[0] !== "SLOTS" || typeof callback !== "function") return cluster.apply(this, args);
+    const { host } = this.options;
+    const filled: Callback = (error, reply) => (callback as Callback)(error, fillHosts(reply, host));
+    return cluster.apply(this, ["SLOTS", filled]);
+  },
+
   /** ioredis prints errors that nobody listens for. */
   silentEmit(event, argument) {
     if (event === "error" && this.listenerCount("error") === 0) return false;
     return silentEmit.call(this, event, argument);
   },
 };
-Object.assign(Redis.prototype, quiet);
+Object.assign(Redis.prototype, improved);
+
+/** CLUSTER SLOTS: ranges of `[first, last, [host, port, …], …]`. */
+function fillHosts(reply: unknown, host: string | undefined): unknown {
+  if (!Array.isArray(reply)) return reply;
+  for (const node of (reply as unknown[][]).flatMap((range) => range.slice(2) as unknown[][]))
+    node[0] ||= host;
+  return reply;
+}
 
 /** AUTH with a user on a server older than Redis 6, in words that end the connection instead of a warning. */
 function noUserNames(): Error {

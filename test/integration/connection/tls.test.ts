@@ -16,9 +16,9 @@ beforeAll(async () => {
   server = await SandboxServer.start({
     executable: inject("redisExecutable"),
     args: [
-      ...["--tls-port", String(tlsPort), "--tls-ca-cert-file", certificates.ca],
-      ...["--tls-cert-file", certificates.serverCert, "--tls-key-file", certificates.serverKey],
-    ],
+      ["--tls-port", String(tlsPort), "--tls-ca-cert-file", certificates.ca],
+      ["--tls-cert-file", certificates.serverCert, "--tls-key-file", certificates.serverKey],
+    ].flat(),
   });
 });
 afterAll(async () => {

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { ConnectionError } from "../../../src/errors.ts";
+import { keySlot } from "../../../src/redis/keys.ts";
+import { encodeCommand } from "../../../src/redis/resp.ts";
+import { expandStreams } from "../../../src/redis/scan.ts";
+import { defineScript } from "../../../src/redis/script.ts";
+import { asText } from "../../../src/redis/value.ts";
+import { cli, uniqueKey } from "../../support/cli.ts";
+import { TestCluster } from "../../support/cluster.ts";
+import { openConnection, rejection } from "../../support/connection.ts";
+import { until } from "../../support/redis.ts";
+
+const CLUSTER = { mode: "cluster", commandTimeoutMs: 1_000, connectTimeoutMs: 10_000 } as const;
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+});
+afterAll(() => cluster.stop());
+
+/** A new key that the node with this number holds. */
+function keyOn(node: number): string {
+  for (;;) {
+    const key = uniqueKey();
+    if (cluster.ownerOf(keySlot(key)) === node) return key;
+  }
+}
+
+const add = (key: string): [string, ...string[]] => ["XADD", key, "*", "a", "1"];
+
+describe("a cluster", () => {
+  test("every kind of connection goes to the node of its key", async () => {
+    const connection = await openConnection(cluster.url, CLUSTER);
+    const reader = await connection.reader();
+    const script = defineScript("length", "return redis.call('XLEN', KEYS[1])");
+    for (const node of [0, 1, 2]) {
+      const key = keyOn(node);
+      await connection.call(...add(key));
+      const lane = await connection.lane(key);
+      expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+      expect(await connection.run(script, [key], [])).toBe(1);
+      expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1)).toHaveLength(1);
+      expect(await cluster.on(node, (redis) => redis.xlen(key))).toBe(1);
+    }
+  });
+
+  test("patterns find streams on all nodes, once each, sorted; other keys are no streams", async () => {
+    const connection = await openConnection(cluster.url, CLUSTER);
+    const prefix = uniqueKey("scan");
+    const streams = Array.from({ length: 30 }, (_, index) => `${prefix}:${10 + index}`);
+    await Promise.all(streams.map((stream) => connection.call(...add(stream))));
+    await connection.call("SET", `${prefix}:text`, "1");
+    expect(await expandStreams(connection, [`${prefix}:*`, `${prefix}:1?`])).toEqual(streams);
+    expect(await expandStreams(connection, ["b", "a", "b"])).toEqual(["b", "a"]);
+    expect(await rejection(expandStreams(connection, [`${prefix}:x*`]))).toMatchObject({ kind: "notFound" });
+  });
+
+  test("a reader that waits is woken on whichever node it waits", async () => {
+    const connection = await openConnection(cluster.url, CLUSTER);
+    const reader = await connection.reader();
+    for (const node of [2, 0]) {
+      const args = ["BLOCK", 9_000, "STREAMS", keyOn(node), "$"];
+      const waiting = reader.call("XREAD", args, 9_000);
+      await until("the node has it blocked", () =>
+        cluster.on(node, async (redis) => /blocked_clients:1/.test(await redis.info("clients"))),
+      );
+      await reader.wake();
+      expect(await waiting).toBeNull();
+    }
+  });
+
+  test("a slot that moves takes writes and readers with it", async () => {
+    const connection = await openConnection(cluster.url, CLUSTER);
+    const reader = await connection.reader();
+    const key = keyOn(0);
+    await connection.call(...add(key));
+    const read = (): Promise<unknown> => reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1);
+    await read();
+    await cluster.moveSlot(keySlot(key), 0, 1, async () => {
+      // Half-way: keys that are not there yet are asked for at the other node.
+      await connection.call("XLEN", key);
+    });
+    await connection.call(...add(key));
+    expect(await connection.persist(read, { budgetMs: 10_000 })).toHaveLength(1);
+    const lane = await until("a lane reaches the new node", async () => {
+      const candidate = await connection.lane(key);
+      return (await candidate.request(encodeCommand(["XLEN", key]))) === 2 ? candidate : undefined;
+    });
+    expect(lane.alive).toBe(true);
+    await cluster.moveSlot(keySlot(key), 1, 0);
+  });
+
+  test("database numbers are refused", async () => {
+    const { code, stderr } = await cli(["lag", "x", "--cluster", "-n", "1"], { url: cluster.url });
+    expect(stderr).toContain("a cluster has database 0 only");
+    expect(code).toBe(2);
+  });
+
+  test("a server that is no cluster is named as the reason", async () => {
+    const error = await rejection(openConnection(undefined, { ...CLUSTER, connectTimeoutMs: 700 }));
+    expect((error as Error).message).toMatch(/cluster support disabled/);
+  });
+});
+
+describe("a node of a cluster that fails", () => {
+  test("hung: a write there is not sent again, does not hang, and the other nodes go on", async () => {
+    const own = await TestCluster.start(3, ["--cluster-require-full-coverage", "no"]);
+    onTestFinished(() => own.stop());
+    const connection = await openConnection(own.url, CLUSTER);
+    const [hung, well] = [keyOn(0), keyOn(1)];
+    await connection.call(...add(hung));
+    await connection.call(...add(well));
+    own.node(0).signal("SIGSTOP");
+    const error = await rejection(connection.call(...add(hung)));
+    expect((error as ConnectionError).sent).toBe(true);
+    await connection.persist(() => connection.call(...add(well)), { budgetMs: 10_000 });
+    own.node(0).signal("SIGCONT");
+    await connection.persist(() => connection.call("XLEN", hung), { budgetMs: 15_000 });
+    expect(await own.on(0, (redis) => redis.xlen(hung)), "the first and the one of unknown outcome").toBe(2);
+  });
+
+  test("killed: a write in flight rejects and is not sent again", async () => {
+    const own = await TestCluster.start(3, ["--cluster-require-full-coverage", "no"]);
+    onTestFinished(() => own.stop());
+    const connection = await openConnection(own.url, CLUSTER);
+    const key = keyOn(2);
+    await connection.call(...add(key));
+    own.node(2).signal("SIGSTOP");
+    const inFlight = rejection(connection.call(...add(key)));
+    own.node(2).signal("SIGKILL");
+    expect(await inFlight).toMatchObject({ kind: "connection", sent: true });
+    expect(await rejection(connection.call(...add(key)))).toBeDefined();
+    await connection.persist(() => connection.call(...add(keyOn(1))), { budgetMs: 10_000 });
+  });
+
+  test("all gone: reconnecting goes on until they are back", async () => {
+    const own = await TestCluster.start(1);
+    onTestFinished(() => own.stop());
+    const connection = await openConnection(own.url, CLUSTER);
+    own.node(0).signal("SIGSTOP");
+    expect(await rejection(connection.call("XLEN", "k"))).toMatchObject({ kind: "connection" });
+    own.node(0).signal("SIGCONT");
+    expect(await connection.persist(() => connection.call("XLEN", "k"), { budgetMs: 20_000 })).toBe(0);
+  });
+
+  test("a wrong password is final", async () => {
+    const own = await TestCluster.start(1);
+    onTestFinished(() => own.stop());
+    await own.on(0, (redis) => redis.config("SET", "requirepass", "pw"));
+    const wrong = await rejection(openConnection(own.url, { ...CLUSTER, password: "no" }));
+    expect(wrong).toMatchObject({ kind: "connection", code: "WRONGPASS" });
+    const none = await rejection(openConnection(own.url, CLUSTER));
+    expect(none).toMatchObject({ kind: "connection", code: "NOAUTH" });
+    const right = await openConnection(own.url, { ...CLUSTER, password: "pw" });
+    await right.call(...add("k"));
+    expect(asText(await right.call("TYPE", "k"))).toBe("stream");
+    const lane = await right.lane("k");
+    expect(await lane.request(encodeCommand(["XLEN", "k"]))).toBe(1);
+    const reader = await right.reader();
+    expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", "k", "0"], 1)).toHaveLength(1);
+  });
+});

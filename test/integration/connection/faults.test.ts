@@ -1,0 +1,169 @@
+import { describe, expect, test } from "vitest";
+import { ConnectionError } from "../../../src/errors.ts";
+import { asNumber } from "../../../src/redis/value.ts";
+import { encodeCommand } from "../../../src/redis/resp.ts";
+import { uniqueKey } from "../../support/cli.ts";
+import { openConnection, rejection } from "../../support/connection.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+
+const SHORT = { commandTimeoutMs: 400, connectTimeoutMs: 600 };
+
+describe("the control connection", () => {
+  test("a write whose reply is lost says so, and is not sent again", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    const key = uniqueKey();
+    const struck = proxy.loseReplyTo(key);
+    const error = await rejection(connection.call("XADD", key, "*", "a", "1"));
+    await struck;
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect((error as ConnectionError).sent).toBe(true);
+    await until("it is connected again", () => connection.ready);
+    await connection.call("PING");
+    expect(await rawRedis().xlen(key)).toBe(1);
+  });
+
+  test("while the link is down a command fails at once and is known not to be sent", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    proxy.refuse();
+    await until("it noticed", () => !connection.ready);
+    const key = uniqueKey();
+    const error = await rejection(connection.call("XADD", key, "*", "a", "1"));
+    expect((error as ConnectionError).sent).toBe(false);
+    proxy.accept();
+    await connection.persist(() => connection.call("PING"), { budgetMs: 10_000 });
+    expect(await rawRedis().exists(key), "nothing was queued").toBe(0);
+  });
+
+  test("a dead peer is noticed within the command timeout, and left for a new connection", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url, SHORT);
+    proxy.swallowBoth();
+    const error = await rejection(connection.call("PING"));
+    expect((error as ConnectionError).sent).toBe(true);
+    proxy.pass();
+    await connection.persist(() => connection.call("PING"), { budgetMs: 10_000 });
+    expect(proxy.accepted).toBeGreaterThan(1);
+  });
+
+  test("a peer that accepts and then says nothing does not hold a reconnect for ever", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url, SHORT);
+    proxy.swallowBoth();
+    proxy.cut();
+    await until("a reconnect hangs in its handshake", () => proxy.accepted === 2);
+    // Its bytes stay lost: only a connection after it can work.
+    proxy.pass();
+    await connection.persist(() => connection.call("PING"), { budgetMs: 10_000 });
+    expect(proxy.accepted).toBeGreaterThan(2);
+  });
+
+  test("a peer that says nothing from the start: exit 3 after the connect timeout", async () => {
+    const proxy = await Proxy.start();
+    proxy.swallowBoth();
+    const error = await rejection(openConnection(proxy.url, SHORT));
+    expect(error).toMatchObject({ kind: "connection" });
+  });
+
+  test("losing the link and having it back is told once each", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    const states: boolean[] = [];
+    connection.onState((state) => states.push(state.up));
+    proxy.refuse();
+    await until("several reconnects have failed", () => states.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    proxy.accept();
+    await until("it is back", () => connection.ready);
+    expect(states).toEqual([false, true]);
+  });
+
+  test("CLIENT KILL is survived", async () => {
+    const connection = await openConnection();
+    const id = asNumber(await connection.call("CLIENT", "ID"));
+    await rawRedis().client("KILL", "ID", id);
+    await connection.persist(() => connection.call("PING"), { budgetMs: 10_000 });
+    expect(asNumber(await connection.call("CLIENT", "ID"))).not.toBe(id);
+  });
+
+  test("calls made in one turn leave in one write, so a slow link costs one round trip", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    const before = proxy.requests;
+    await Promise.all(Array.from({ length: 200 }, (_, index) => connection.call("XLEN", `k${index}`)));
+    expect(proxy.requests - before).toBeLessThan(10);
+  });
+});
+
+describe("a blocking reader", () => {
+  test(
+    "whose peer dies rejects soon after its BLOCK, and reads again later",
+    { timeout: 20_000 },
+    async () => {
+      const proxy = await Proxy.start();
+      const connection = await openConnection(proxy.url);
+      const reader = await connection.reader();
+      const key = uniqueKey();
+      const read = (): Promise<unknown> => reader.call("XREAD", ["BLOCK", 200, "STREAMS", key, "0"], 200);
+      await read();
+      proxy.swallowBoth();
+      expect(await rejection(read())).toMatchObject({ kind: "connection", sent: true });
+      proxy.pass();
+      await rawRedis().xadd(key, "1-1", "a", "1");
+      expect(await connection.persist(read, { budgetMs: 10_000 })).toHaveLength(1);
+    },
+  );
+
+  test("is woken without losing what was delivered, also after it has reconnected", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    const reader = await connection.reader();
+    const key = uniqueKey();
+    const read = (): Promise<unknown> => reader.call("XREAD", ["BLOCK", 9_000, "STREAMS", key, "0"], 9_000);
+    for (const round of ["at first", "after a reconnect"]) {
+      const waiting = connection.persist(read, { budgetMs: 10_000 });
+      await until(`it waits, ${round}`, () => reader.clientId !== undefined);
+      await until("the server has it blocked", async () =>
+        /blocked_clients:[1-9]/.test(await rawRedis().info("clients")),
+      );
+      await reader.wake();
+      expect(await waiting).toBeNull();
+      proxy.cut();
+      await until("it is connected again", () => connection.ready && proxy.open === 2);
+    }
+  });
+
+  test("that is closed while it waits rejects", async () => {
+    const connection = await openConnection();
+    const reader = await connection.reader();
+    const waiting = rejection(reader.call("XREAD", ["BLOCK", 9_000, "STREAMS", uniqueKey(), "0"], 9_000));
+    await until("it waits", () => reader.clientId !== undefined);
+    connection.close();
+    expect(await waiting).toMatchObject({ kind: "connection" });
+  });
+});
+
+describe("a lane", () => {
+  test("tells each command without a reply that it was lost, and never reconnects", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    const lane = await connection.lane("k");
+    proxy.swallowReplies();
+    const lost = rejection(lane.request(encodeCommand(["PING"])));
+    proxy.cut();
+    expect(await lost).toMatchObject({ kind: "connection", sent: true });
+    proxy.pass();
+    expect(lane.alive).toBe(false);
+    await rejection(lane.request(encodeCommand(["PING"])));
+  });
+
+  test("counts a silent peer as dead after the command timeout", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url, SHORT);
+    const lane = await connection.lane("k");
+    proxy.swallowBoth();
+    expect(await rejection(lane.request(encodeCommand(["PING"])))).toMatchObject({ sent: true });
+  });
+});
