@@ -1,0 +1,71 @@
+import { Readable } from "node:stream";
+import { CsvSource } from "../../../src/engine/produce/csv-source.ts";
+import { Input } from "../../../src/engine/produce/input.ts";
+import { type LineFormat, LineSource } from "../../../src/engine/produce/line-source.ts";
+import { BadLine, type EntrySource } from "../../../src/engine/produce/source.ts";
+import { EntryDraft } from "../../../src/entry/entry-draft.ts";
+
+export const UNLIMITED = { skipLines: 0, maxLine: 1_000_000 };
+
+/** What a source gave for one line: its fields as latin1 text, or the reason why there are none. */
+export interface Got {
+  readonly line: number;
+  readonly fields?: string[];
+  readonly bad?: string;
+  readonly raw: string;
+}
+
+export function inputOf(chunks: readonly (string | Buffer)[]): Input {
+  const buffers = chunks.map((chunk) => (typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk));
+  return new Input(Readable.from(buffers), new AbortController().signal);
+}
+
+export function lineSource(
+  format: LineFormat,
+  chunks: readonly (string | Buffer)[],
+  options = UNLIMITED,
+): LineSource {
+  return new LineSource(inputOf(chunks), format, options);
+}
+
+export function csvSource(
+  form: "csv" | "tsv",
+  chunks: readonly (string | Buffer)[],
+  options = UNLIMITED,
+): CsvSource {
+  return new CsvSource(inputOf(chunks), { ...options, form });
+}
+
+/** Everything a source gives, to its end. */
+export async function drain(source: EntrySource): Promise<Got[]> {
+  const draft = new EntryDraft();
+  const all: Got[] = [];
+  for (;;) {
+    try {
+      if (source.next(draft)) {
+        const fields = draft.fields().map((field) => field.toString("latin1"));
+        all.push({ line: source.line, fields, raw: rawOf(source) });
+      } else if (!(await source.more())) break;
+    } catch (error) {
+      if (!(error instanceof BadLine)) throw error;
+      all.push({ line: error.line, bad: error.describe(), raw: rawOf(source) });
+    }
+  }
+  source.close();
+  return all;
+}
+
+function rawOf(source: EntrySource): string {
+  return Buffer.from(source.raw()).toString("latin1");
+}
+
+/** The same bytes in pieces of the given sizes, in turn. */
+export function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = Math.max(1, sizes[i % sizes.length] ?? 1);
+    pieces.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return pieces;
+}
