@@ -17,8 +17,6 @@ export class Proxy {
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
   accepted = 0;
-  /** How many chunks of requests have come so far: about one per write of the client. */
-  requests = 0;
   port = 0;
 
   private constructor(target: { host: string; port: number }) {
@@ -131,7 +129,6 @@ export class Proxy {
       socket.on("close", end);
     }
     client.on("data", (bytes: Buffer) => {
-      this.requests++;
       if (this.#mode === "swallow-both") return;
       if (this.#cutAfterRequest?.(bytes)) lost = true;
       this.#forward(server, bytes);

@@ -8,6 +8,7 @@ import { asText } from "../../../src/redis/value.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { openConnection, rejection } from "../../support/connection.ts";
+import { Proxy } from "../../support/proxy.ts";
 import { until } from "../../support/redis.ts";
 
 const CLUSTER = { mode: "cluster", commandTimeoutMs: 1_000, connectTimeoutMs: 10_000 } as const;
@@ -131,6 +132,21 @@ describe("a node of a cluster that fails", () => {
     expect(await inFlight).toMatchObject({ kind: "connection", sent: true });
     expect(await rejection(connection.call(...add(key)))).toBeDefined();
     await connection.persist(() => connection.call(...add(keyOn(1))), { budgetMs: 10_000 });
+  });
+
+  test("a reply that is lost: the write is not sent again", async () => {
+    const own = await TestCluster.start(1);
+    onTestFinished(() => own.stop());
+    const proxy = await Proxy.start(own.url);
+    await own.on(0, (redis) => redis.config("SET", "cluster-announce-port", proxy.port));
+    const connection = await openConnection(proxy.url, CLUSTER);
+    const key = uniqueKey();
+    const struck = proxy.loseReplyTo(key);
+    const error = await rejection(connection.call(...add(key)));
+    await struck;
+    expect((error as ConnectionError).sent).toBe(true);
+    await connection.persist(() => connection.call("XLEN", "other"), { budgetMs: 10_000 });
+    expect(await own.on(0, (redis) => redis.xlen(key))).toBe(1);
   });
 
   test("all gone: reconnecting goes on until they are back", async () => {
