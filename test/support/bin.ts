@@ -8,7 +8,7 @@ import { ROOT } from "./build.ts";
 import { type FoundProcess, markedEnv, markedProcesses } from "./processes.ts";
 import { until } from "./redis.ts";
 
-const BIN = join(ROOT, "bin", "streamctl.js");
+export const BIN = join(ROOT, "bin", "streamctl.js");
 
 export interface BinResult {
   /** Null when a signal ended it. */

@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { BIN, BinRun, bin } from "../support/bin.ts";
+import { ndjson, uniqueKey } from "../support/cli.ts";
+import { rawRedis, until } from "../support/redis.ts";
+
+async function filled(entries: number, value = "left at the door"): Promise<string> {
+  const redis = rawRedis();
+  const key = uniqueKey();
+  await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+  const script = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], i .. '-1', 'n', i, 'note', ARGV[2]) end";
+  await redis.eval(script, 1, key, entries, value);
+  return key;
+}
+
+/** The most memory the process has had so far, in MB. */
+async function peakMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
+}
+
+describe("consume as a process", () => {
+  test.each([[[]], [["-g", "g"]], [["-f", "--from", "-"]]])("| head ends it quietly, %j", async (flags) => {
+    const key = await filled(20_000);
+    const command = `"$0" "$1" consume "$2" ${flags.join(" ")} -q | head -n 2`;
+    const program = ["bash", "-o", "pipefail", "-c", command, process.execPath, BIN, key] as const;
+    const { code, stdout, stderr } = await bin([], { program: [...program] });
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    expect(ndjson(stdout).map(({ id }) => id)).toEqual(["1-1", "2-1"]);
+  });
+
+  test.each([
+    [["-g", "g"], "SIGINT"],
+    [["-g", "g"], "SIGTERM"],
+    [["-f"], "SIGINT"],
+  ] as const)("%j stops cleanly at %s", async (flags, signal) => {
+    const redis = rawRedis();
+    const key = await filled(0);
+    const run = new BinRun(["consume", key, ...flags]);
+    await until("it reads", async () => String(await redis.client("LIST")).includes("streamctl:consume"));
+    await until("it waits or has printed", async () => {
+      await redis.xadd(key, "*", "n", "1");
+      return run.stdout !== "";
+    });
+    run.signal(signal);
+    const { code, signal: endedBy } = await run.done;
+    expect(endedBy).toBeNull();
+    expect(code).toBe(0);
+    const [pending] = (await redis.xpending(key, "g")) as [number];
+    expect(pending).toBe(0);
+  });
+
+  test("kill -9 at any moment loses nothing: what was not acked is still there", async () => {
+    const redis = rawRedis();
+    const key = await filled(50_000);
+    const run = new BinRun(["consume", key, "-g", "g", "--consumer", "me"]);
+    await until("it prints", () => run.stdout.length > 100_000);
+    run.signal("SIGKILL");
+    const killed = await run.done;
+    const rest = await bin(["consume", key, "-g", "g", "--consumer", "me", "--until-empty"]);
+    // The last line of a killed process may be cut.
+    const whole = killed.stdout.slice(0, killed.stdout.lastIndexOf("\n"));
+    const seen = new Set([...ndjson(whole), ...ndjson(rest.stdout)].map(({ id }) => id));
+    expect(seen.size).toBe(50_000);
+    const [pending] = (await redis.xpending(key, "g")) as [number];
+    expect(pending).toBe(0);
+  });
+
+  test.each([[[]], [["-g", "g", "--until-empty"]]])(
+    "memory stays flat while a reader is slower than Redis, %j",
+    async (flags) => {
+      // 240 MB: far more than may be held at once.
+      const key = await filled(2_400, "x".repeat(100_000));
+      const run = new BinRun(["consume", key, ...flags]);
+      run.stdoutStream.removeAllListeners("data");
+      let bytes = 0;
+      let chunks = 0;
+      let peak = 0;
+      for await (const chunk of run.stdoutStream) {
+        bytes += (chunk as Buffer).length;
+        if (chunks++ % 100 === 0) peak = await peakMb(run.pid);
+      }
+      expect((await run.done).code).toBe(0);
+      expect(bytes).toBeGreaterThan(240_000_000);
+      expect(peak).toBeGreaterThan(0);
+      expect(peak).toBeLessThan(150);
+      await rawRedis().del(key);
+    },
+  );
+});
