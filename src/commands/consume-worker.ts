@@ -8,6 +8,7 @@ import { type HandlerOutput, type HandlerSettings, SpawnExecutor } from "../engi
 import type { Executor, WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { ExitCode, UsageError } from "../errors.ts";
+import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
 import { expandStreams } from "../redis/scan.ts";
@@ -43,7 +44,12 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   context.defer(() => status.stop());
   const write = async (stream: (lines: Buffer) => Promise<void> | void, lines: Buffer): Promise<void> => {
     status.clear();
-    await stream(lines);
+    try {
+      await stream(lines);
+    } catch (error) {
+      // With nobody reading stdout the run is being stopped; what handlers still say has no reader.
+      if (!(error instanceof PipeClosed)) throw error;
+    }
   };
   const worker = new Worker({
     connection,
