@@ -143,9 +143,23 @@ class Producer {
       }
       await this.#events.onBatch?.(this.#ledger, source.bytesRead);
       if (full) await this.#pause();
-      else if (!(await source.more())) return !signal.aborted;
+      else if (!(await this.#moreInput())) return !signal.aborted;
     }
     return false;
+  }
+
+  /** Waits for input, and meanwhile sees to entries in trouble. False when there is none, or no use for any. */
+  async #moreInput(): Promise<boolean> {
+    const more = this.#request.source.more();
+    const arrived = more.then(
+      () => true,
+      () => true,
+    );
+    while (!(await Promise.race([arrived, this.#sender.trouble()]))) {
+      await this.#sender.settle();
+      if (this.#sender.stopped || this.#failure !== undefined) return false;
+    }
+    return more;
   }
 
   /** Takes entries until the batch is full (true), or the source needs more input or a line is bad for good. */

@@ -48,6 +48,7 @@ export class Sender {
   #idleBatches: Batch[] = [];
   #troubles: Trouble[] = [];
   #wake: (() => void) | undefined;
+  #alarm: (() => void) | undefined;
   /** Why nothing more is sent. */
   failure: StreamctlError | undefined;
   /** The connection that died with entries in flight. */
@@ -85,6 +86,14 @@ export class Sender {
     await this.#recover();
   }
 
+  /** Resolves with false when entries are in trouble, or nothing more can be sent. One caller at a time. */
+  trouble(): Promise<false> {
+    return new Promise((resolve) => {
+      this.#alarm = () => resolve(false);
+      if (this.#troubles.length > 0 || this.stopped) resolve(false);
+    });
+  }
+
   close(): void {
     this.#lane?.close();
   }
@@ -109,12 +118,13 @@ export class Sender {
       batch.bytes,
       count,
       (reply) => {
-        this.#onReply(batch, answered, reply);
+        if (!this.#accept(batch, answered, reply)) this.#alarm?.();
         if (++answered === count) done();
       },
       (error) => {
         for (let i = answered; i < count; i++) this.#onLost(batch.entry(i), error);
         done();
+        this.#alarm?.();
       },
     );
   }
@@ -132,18 +142,22 @@ export class Sender {
     }
   }
 
-  #onReply(batch: Batch, index: number, reply: Reply): void {
+  /** True when the reply says that the entry is in the stream. */
+  #accept(batch: Batch, index: number, reply: Reply): boolean {
     const { ledger, key, onId } = this.#options;
     if (Buffer.isBuffer(reply)) {
       ledger.accept(batch.line(index));
       onId?.(reply);
-    } else if (reply instanceof ReplyError) this.#onRefused(batch.entry(index), reply.text);
+      return true;
+    }
+    if (reply instanceof ReplyError) this.#onRefused(batch.entry(index), reply.text);
     else {
       ledger.keepOpen(batch.line(index), "unwritten");
       this.failure ??= new StreamctlError("notFound", `no such stream: ${key}`, {
         hint: "without --no-create it is made",
       });
     }
+    return false;
   }
 
   #onRefused(entry: EncodedEntry, text: string): void {
