@@ -14,6 +14,14 @@ interface Expected {
   remaining: number;
 }
 
+/** A reply was larger than the lane was to take. Its command has been carried out. */
+export class ReplyTooLarge extends ConnectionError {
+  constructor(bytes: number) {
+    super(`a reply of more than ${bytes} bytes`, { sent: true });
+    this.name = "ReplyTooLarge";
+  }
+}
+
 /**
  * A connection for bulk transfers. ioredis makes it (TLS, AUTH, SELECT, Sentinel); once it is ready the
  * lane reads and writes its socket itself: RESP bytes in, parsed replies out, no object per command.
@@ -28,6 +36,10 @@ export class Lane {
   readonly #queue: (Expected | undefined)[] = [];
   #head = 0;
   #pending = 0;
+  /** The connection is dropped when a reply grows larger: see ReplyTooLarge. */
+  maxReplyBytes = Infinity;
+  /** What has come of the reply that is not whole yet. */
+  #replyBytes = 0;
   #watch: NodeJS.Timeout | undefined;
   #lost: ConnectionError | undefined;
   #drained: (() => void)[] = [];
@@ -41,8 +53,10 @@ export class Lane {
     this.#socket.removeAllListeners("data");
     this.#socket.on("data", (chunk: Buffer) => {
       this.#watch?.refresh();
+      this.#replyBytes += chunk.length;
       try {
         parser.push(chunk);
+        if (this.#replyBytes > this.maxReplyBytes) throw new ReplyTooLarge(this.maxReplyBytes);
       } catch (error) {
         this.#fail(error);
         this.#socket.destroy();
@@ -115,6 +129,7 @@ export class Lane {
   }
 
   #take(reply: Reply): void {
+    this.#replyBytes = 0;
     const expected = this.#queue[this.#head];
     if (!expected) throw new Error("a reply that nothing asked for");
     this.#pending--;
@@ -142,7 +157,10 @@ export class Lane {
     clearTimeout(this.#watch);
     this.#watch = undefined;
     const why = cause === undefined ? "connection closed" : errorText(cause);
-    this.#lost = new ConnectionError(`lost the connection: ${why}`, { cause, sent: true });
+    this.#lost =
+      cause instanceof ReplyTooLarge
+        ? cause
+        : new ConnectionError(`lost the connection: ${why}`, { cause, sent: true });
     const unanswered = this.#queue.splice(this.#head);
     this.#queue.length = 0;
     this.#head = 0;

@@ -2,7 +2,7 @@ import { errorText, ServerError } from "../../errors.ts";
 import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import type { Lane } from "../../redis/lane.ts";
+import { type Lane, ReplyTooLarge } from "../../redis/lane.ts";
 
 /** Told once when the link is lost and once when it is back, however many attempts lie between. */
 export interface LinkListener {
@@ -15,6 +15,19 @@ export interface LanesOptions {
   readonly link: LinkListener;
   /** How long to try to get the link back; Infinity for readers that outlive any outage. */
   readonly budgetMs: number;
+  /** A page was larger than MAX_PAGE_BYTES: the next session is to ask for fewer entries. */
+  readonly onTooLarge: () => void;
+}
+
+/**
+ * Entries may be of any size, and a page is sized after those before it. One that turns out larger than
+ * this is not taken in: the reader starts anew and asks for less.
+ */
+const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+
+/** Sets the bound for the reply to come; of a single entry there is no less to ask for. */
+export function boundReply(lane: Lane, count: number): void {
+  lane.maxReplyBytes = count > 1 ? MAX_PAGE_BYTES : Infinity;
 }
 
 /**
@@ -25,7 +38,7 @@ export interface LanesOptions {
 export async function* onLanes<T>(
   connection: Connection,
   keys: readonly string[],
-  { signal, link, budgetMs }: LanesOptions,
+  { signal, link, budgetMs, onTooLarge }: LanesOptions,
   session: (lanes: readonly Lane[], alive: () => void) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let lostAt: number | undefined;
@@ -45,6 +58,10 @@ export async function* onLanes<T>(
     } catch (error) {
       if (signal.aborted && isTransient(error)) return;
       if (!isTransient(error)) throw error;
+      if (error instanceof ReplyTooLarge) {
+        onTooLarge();
+        continue;
+      }
       if (lostAt === undefined) {
         lostAt = Date.now();
         link.lost(errorText(error));

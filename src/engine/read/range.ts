@@ -6,7 +6,7 @@ import { encodeCommand, ReplyError, type Reply } from "../../redis/resp.ts";
 import { PageSize } from "../../redis/streams/range.ts";
 import type { IdRange } from "../position.ts";
 import type { EntryFilter } from "../where.ts";
-import { type LinkListener, onLanes } from "./lanes.ts";
+import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
 import { decodeEntries, type Page } from "./page.ts";
 
 export interface RangeRequest {
@@ -31,7 +31,8 @@ export function readRange(
 ): AsyncGenerator<Page> {
   const reader = new RangeReader(request, options.signal);
   const budgetMs = connection.settings.connectTimeoutMs;
-  return onLanes(connection, [request.stream], { ...options, budgetMs }, ([lane], alive) =>
+  const onTooLarge = (): void => reader.askForLess();
+  return onLanes(connection, [request.stream], { ...options, budgetMs, onTooLarge }, ([lane], alive) =>
     reader.pages(lane as Lane, alive),
   );
 }
@@ -62,6 +63,10 @@ class RangeReader {
     }
   }
 
+  askForLess(): void {
+    this.#size.tooLarge();
+  }
+
   /** Sends the read for the next page; undefined when none is wanted. */
   #ask(lane: Lane): Promise<Reply> | undefined {
     const { stream, range, reverse, filter } = this.#request;
@@ -71,6 +76,7 @@ class RangeReader {
     const command = reverse
       ? ["XREVRANGE", stream, from, range.from, "COUNT", count]
       : ["XRANGE", stream, from, range.to, "COUNT", count];
+    boundReply(lane, count);
     const reply = lane.request(encodeCommand(command));
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
     reply.catch(() => {});

@@ -6,7 +6,7 @@ import { encodeCommand, type Reply, ReplyError } from "../../redis/resp.ts";
 import { PageSize } from "../../redis/streams/range.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "./ends.ts";
-import { type LinkListener, onLanes } from "./lanes.ts";
+import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
 import { type Decoded, decodeStreams, type Page } from "./page.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
@@ -105,7 +105,7 @@ export class StreamReader {
   pages(): AsyncGenerator<Page> {
     const { connection, signal, link } = this.#parts;
     const keys = this.#slots.map(([first]) => first as string);
-    const options = { signal, link, budgetMs: Infinity };
+    const options = { signal, link, budgetMs: Infinity, onTooLarge: () => this.#size.tooLarge() };
     return onLanes(connection, keys, options, (lanes, alive) => this.#session(lanes, alive));
   }
 
@@ -188,7 +188,9 @@ export class StreamReader {
     this.#sendAhead(lanes);
     const read = mode.encodeRead(turn.streams, each, blockMs);
     const asked = mode.takes ? each * turn.streams.length : 0;
-    const reading = (lanes[turn.slot] as Lane).request(read).then((reply) => {
+    const lane = lanes[turn.slot] as Lane;
+    boundReply(lane, each);
+    const reading = lane.request(read).then((reply) => {
       const parts = decodeStreams(this.#checked(reply, mode.command));
       return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= each) };
     });

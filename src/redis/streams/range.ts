@@ -44,6 +44,11 @@ export class PageSize {
     return this.#count;
   }
 
+  /** The page that was asked for is too large to be taken. */
+  tooLarge(): void {
+    this.#count = Math.max(1, Math.floor(this.#count / 10));
+  }
+
   /** Learns from the page that came. */
   saw(entries: readonly Entry[]): void {
     if (entries.length === 0) return;

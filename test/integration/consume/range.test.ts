@@ -1,6 +1,5 @@
 import { Writable } from "node:stream";
-import { describe, expect, inject, test } from "vitest";
-import { SandboxServer } from "../../../src/sandbox/server.ts";
+import { describe, expect, test } from "vitest";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis } from "../../support/redis.ts";
@@ -207,26 +206,49 @@ describe("consume prints a range", () => {
   });
 
   test("large entries are read few at a time", async () => {
-    const server = await SandboxServer.start({ executable: inject("redisExecutable") });
-    try {
-      const redis = rawRedis(server.url);
-      const value = Buffer.alloc(1024 * 1024, "x");
-      for (let i = 0; i < 30; i++) await redis.xadd("big", "*", "v", value);
-      const pages: number[] = [];
-      const stdout = new Writable({
-        write(chunk: Buffer, _encoding, done) {
-          pages.push(Math.floor(chunk.length / value.length));
-          done();
-        },
-      });
-      const { code } = await cli(["consume", "big", "-o", "raw"], { url: server.url, stdout });
-      expect(code).toBe(0);
-      const [first, ...others] = pages;
-      expect(first).toBe(10);
-      expect(Math.max(...others)).toBeLessThanOrEqual(2);
-      expect(pages.reduce((sum, entries) => sum + entries)).toBe(30);
-    } finally {
-      await server.stop();
-    }
+    const redis = rawRedis();
+    const key = uniqueKey();
+    for (let i = 0; i < 30; i++) await redis.xadd(key, "*", "v", MEGABYTE);
+    const [first, ...others] = await pagesInMegabytes(["consume", key, "-o", "raw"]);
+    expect(first).toBe(10);
+    expect(Math.max(...others)).toBeLessThanOrEqual(2);
+    expect(others.reduce((sum, size) => sum + size)).toBe(20);
+    await redis.del(key);
   });
+
+  test.each([[[]], [["-g", "g", "--until-empty"]], [["-f", "--from", "-", "--until-empty"]]])(
+    "large entries after many small ones are not taken in all at once, %j",
+    async (flags) => {
+      const redis = rawRedis();
+      const key = uniqueKey();
+      await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+      const pipeline = redis.pipeline();
+      for (let i = 1; i <= 3_000; i++) pipeline.xadd(key, `${i}-1`, "v", "");
+      await pipeline.exec();
+      for (let i = 0; i < 60; i++) await redis.xadd(key, "*", "v", MEGABYTE);
+      const pages = await pagesInMegabytes(["consume", key, "-o", "raw", ...flags]);
+      expect(pages.reduce((sum, size) => sum + size)).toBe(60);
+      expect(Math.max(...pages)).toBeLessThanOrEqual(16);
+      const [pending] = (await redis.xpending(key, "g")) as [number];
+      expect(pending).toBe(0);
+      await redis.del(key);
+    },
+  );
 });
+
+const MEGABYTE = Buffer.alloc(1024 * 1024, "x");
+
+/** Prints and gives the size of each page in whole megabytes. */
+async function pagesInMegabytes(argv: string[]): Promise<number[]> {
+  const pages: number[] = [];
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      pages.push(Math.floor(chunk.length / MEGABYTE.length));
+      done();
+    },
+  });
+  const { code, stderr } = await cli(argv, { stdout });
+  expect(code).toBe(0);
+  expect(stderr).not.toContain("trying to get it back");
+  return pages;
+}
