@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { bin, BinRun } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
@@ -22,6 +23,12 @@ function worker(stream: string, command: string, ...more: string[]): BinRun {
     "--exec",
     command,
   ]);
+}
+
+/** Entries whose read was on its way at the stop stay pending, but are not counted as delivered. */
+async function handedBack(redis: Redis, stream: string): Promise<{ counted: number; all: number }> {
+  const rows = (await redis.xpending(stream, "g", "-", "+", 100)) as [string, string, number, number][];
+  return { all: rows.length, counted: rows.filter(([, , , deliveries]) => deliveries > 0).length };
 }
 
 describe("a worker as a process", () => {
@@ -50,7 +57,7 @@ describe("a worker as a process", () => {
     expect(await pendingIn(redis, stream)).toBe(0);
   });
 
-  test("SIGTERM under load exits 0 and leaves no process, no pending entry and no consumer", async () => {
+  test("SIGTERM under load exits 0 and leaves no process; what it had not started is handed back", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 200);
@@ -60,8 +67,9 @@ describe("a worker as a process", () => {
     const result = await run.done;
     expect(result).toMatchObject({ code: 0, signal: null });
     await run.untilGone();
-    expect(await pendingIn(redis, stream)).toBe(0);
-    expect(await redis.xinfo("CONSUMERS", stream, "g")).toEqual([]);
+    const { counted, all } = await handedBack(redis, stream);
+    expect(counted).toBe(0);
+    expect(await redis.xinfo("CONSUMERS", stream, "g")).toHaveLength(all > 0 ? 1 : 0);
   });
 
   test("a second Ctrl-C kills the handlers' process groups and exits 130", async () => {
@@ -93,9 +101,7 @@ describe("a worker as a process", () => {
     const result = await run.done;
     expect(result).toMatchObject({ code: 0, signal: null });
     expect(result.stderr).not.toContain("EPIPE");
-    // An entry whose read was on its way is handed back: pending, and not counted as delivered.
-    const left = (await redis.xpending(stream, "g", "-", "+", 100)) as [string, string, number, number][];
-    expect(left.filter(([, , , deliveries]) => deliveries > 0)).toEqual([]);
+    expect((await handedBack(redis, stream)).counted).toBe(0);
   });
 
   test("its waiting shells go when it is killed with SIGKILL, and leave no file", async () => {
