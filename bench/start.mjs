@@ -22,5 +22,6 @@ export async function bench(tools) {
   return [
     await measure("streamctl lag", 2, "lag", "bench:start", "-u", tools.redisUrl),
     await measure("streamctl --version", 1.5, "--version"),
+    await measure("names for Tab", 2, "__complete", "streams", "bench:", "-u", tools.redisUrl),
   ];
 }

@@ -22,7 +22,7 @@ _streamctl() {
       'sandbox') path='sandbox' ;;
     esac
   done
-  local words= flags=
+  local words= flags= streams=
   case $path in
     '')
       case $prev in
@@ -37,6 +37,7 @@ _streamctl() {
       esac
       words='produce consume pending dlq lag ls completion config sandbox'
       flags='-V --version -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config -h --help'
+      streams=
       ;;
     'produce')
       case $prev in
@@ -55,6 +56,7 @@ _streamctl() {
       esac
       words=''
       flags='--file --input --field --skip-lines --max-line --on-error --rejects --id --id-field --keep-id --ids --no-create --maxlen --max-age --exact --rate -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
       ;;
     'consume')
       case $prev in
@@ -69,6 +71,7 @@ _streamctl() {
       esac
       words=''
       flags='--from --to --reverse -f --follow --where -g --group --consumer --create-group --group-start --no-ack --count --until-empty --idle-exit --max-runtime --field --exec -j --jobs --stdin --env-fields --tag --timeout --kill-after --max-deliveries --retry-delay --retry-max-delay --dead-on --dlq --delete --fail-on-dead --claim-idle --shutdown-timeout -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
       ;;
     'pending')
       case $prev in
@@ -83,6 +86,7 @@ _streamctl() {
       esac
       words=''
       flags='-g --group --list --min-idle --consumer --min-deliveries --limit --payload -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
       ;;
     'dlq')
       case $prev in
@@ -97,6 +101,7 @@ _streamctl() {
       esac
       words='list'
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
       ;;
     'dlq list')
       case $prev in
@@ -112,6 +117,7 @@ _streamctl() {
       esac
       words=''
       flags='--dlq --since --until --reason -g --group --where --min-deliveries --limit --oldest --by --fail-if-any -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
       ;;
     'lag')
       case $prev in
@@ -126,6 +132,7 @@ _streamctl() {
       esac
       words=''
       flags='-g --group --max-lag --max-pending --max-age --count-limit --wait --timeout -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
       ;;
     'ls')
       case $prev in
@@ -140,6 +147,7 @@ _streamctl() {
       esac
       words=''
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
       ;;
     'completion')
       case $prev in
@@ -154,6 +162,7 @@ _streamctl() {
       esac
       words='bash zsh fish'
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
       ;;
     'config')
       case $prev in
@@ -168,6 +177,7 @@ _streamctl() {
       esac
       words='show init'
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
       ;;
     'config show')
       case $prev in
@@ -182,6 +192,7 @@ _streamctl() {
       esac
       words=''
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
       ;;
     'config init')
       case $prev in
@@ -196,6 +207,7 @@ _streamctl() {
       esac
       words=''
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
       ;;
     'sandbox')
       case $prev in
@@ -210,10 +222,22 @@ _streamctl() {
       esac
       words=''
       flags='--listen --set -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
       ;;
   esac
-  if [[ $cur == -* ]]; then words=$flags; fi
+  if [[ $cur == -* ]]; then words=$flags streams=; fi
   local IFS=$' \n'
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if [[ $streams ]]; then _streamctl_streams; fi
+}
+_streamctl_streams() {
+  # Bash splits orders:eu at the colon: what is typed is the line's last word, what it wants is what follows.
+  local line=${COMP_LINE:0:COMP_POINT} name
+  local typed=${line##*[[:space:]]}
+  local kept=${typed%"$cur"}
+  [[ $cur == : ]] && kept=$typed
+  while IFS= read -r name; do
+    COMPREPLY+=("${name#"$kept"}")
+  done < <(streamctl __complete streams --connect-timeout 1s -- "$typed" 2>/dev/null </dev/null)
 }
 complete -o default -F _streamctl streamctl

@@ -1,4 +1,5 @@
 import type { CommandModule } from "../program.ts";
+import { defineComplete } from "./complete.ts";
 import { defineCompletion } from "./completion.ts";
 import { defineDlq } from "./dlq.ts";
 import { defineLag } from "./lag.ts";
@@ -20,4 +21,5 @@ export const commands: readonly CommandModule[] = [
   defineCompletion,
   defineConfig,
   defineSandbox,
+  defineComplete,
 ];

@@ -19,13 +19,24 @@ _${root.name}() {
 ${steps.join("\n")}
     esac
   done
-  local words= flags=
+  local words= flags= streams=
   case $path in
 ${all.map(({ path, command }) => branch(path, command)).join("\n")}
   esac
-  if [[ $cur == -* ]]; then words=$flags; fi
+  if [[ $cur == -* ]]; then words=$flags streams=; fi
   local IFS=$' \\n'
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if [[ $streams ]]; then _${root.name}_streams; fi
+}
+_${root.name}_streams() {
+  # Bash splits orders:eu at the colon: what is typed is the line's last word, what it wants is what follows.
+  local line=\${COMP_LINE:0:COMP_POINT} name
+  local typed=\${line##*[[:space:]]}
+  local kept=\${typed%"$cur"}
+  [[ $cur == : ]] && kept=$typed
+  while IFS= read -r name; do
+    COMPREPLY+=("\${name#"$kept"}")
+  done < <(${root.name} __complete streams --connect-timeout 1s -- "$typed" 2>/dev/null </dev/null)
 }
 complete -o default -F _${root.name} ${root.name}
 `;
@@ -53,6 +64,7 @@ ${lines.join("\n")}
       esac
       words=${quote([...command.subcommands.map(({ name }) => name), ...command.choices].join(" "))}
       flags=${quote(flags)}
+      streams=${command.streams === "none" ? "" : "yes"}
       ;;`;
 }
 

@@ -18,9 +18,14 @@ function lines(command: CompletionCommand, program: string, path: readonly strin
   return [
     ...command.subcommands.map(({ name, description }) => `${start} -a ${name} -d ${quote(description)}`),
     ...command.choices.map((choice) => `${start} -a ${choice}`),
+    ...(command.streams === "none" ? [] : [`${start} -a ${quote(streamNames(program))}`]),
     ...command.options.map((option) => `${start} ${optionSpec(option)}`),
     ...command.subcommands.flatMap((child) => lines(child, program, [...path, child.name])),
   ];
+}
+
+function streamNames(program: string): string {
+  return `(${program} __complete streams --connect-timeout 1s -- (commandline -ct) 2>/dev/null </dev/null)`;
 }
 
 function optionSpec({ short, long, description, value }: CompletionOption): string {

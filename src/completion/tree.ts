@@ -9,6 +9,8 @@ export interface CompletionCommand {
   readonly subcommands: readonly CompletionCommand[];
   /** What its first argument may be, where that is a fixed set. */
   readonly choices: readonly string[];
+  /** Whether its arguments name streams: the first one, or all of them. */
+  readonly streams: "none" | "first" | "all";
 }
 
 export interface CompletionOption {
@@ -46,7 +48,14 @@ function describeCommand(command: Command, globals: readonly Option[]): Completi
       .filter((child) => child.name() !== "help")
       .map((child) => describeCommand(child, globals)),
     choices: command.registeredArguments[0]?.argChoices ?? [],
+    streams: streamArguments(command),
   };
+}
+
+function streamArguments(command: Command): CompletionCommand["streams"] {
+  const [first] = command.registeredArguments;
+  if (first === undefined || !/^(stream|pattern)$/.test(first.name())) return "none";
+  return first.variadic ? "all" : "first";
 }
 
 function describeOption(option: Option): CompletionOption {

@@ -4,6 +4,12 @@ import { type CompletionCommand, type CompletionOption, flagsOf } from "./tree.t
 export function zshCompletion(root: CompletionCommand): string {
   return `#compdef ${root.name}
 # zsh completion for ${root.name}; made by: ${root.name} completion zsh
+_${root.name}_streams() {
+  local -a names
+  names=(\${(f)"$(${root.name} __complete streams --connect-timeout 1s -- "$PREFIX" 2>/dev/null </dev/null)"})
+  compadd -a names
+}
+
 ${functions(root, [root.name]).join("\n")}
 if [[ $funcstack[1] == _${root.name} ]]; then
   _${root.name} "$@"
@@ -19,8 +25,7 @@ function functions(command: CompletionCommand, path: readonly string[]): string[
   const specs = command.options.map((option) => `    ${optionSpec(option)} \\`);
   const children = command.subcommands.flatMap((child) => functions(child, [...path, child.name]));
   if (command.subcommands.length === 0) {
-    const operands =
-      command.choices.length > 0 ? `'1:argument:(${command.choices.join(" ")})'` : "'*::argument:_default'";
+    const operands = operandSpecs(command, path[0] ?? "").join(" ");
     return [`${name}() {\n  _arguments -s -S \\\n${specs.join("\n")}\n    ${operands}\n}\n`];
   }
   const choices = command.subcommands.map((child) =>
@@ -55,6 +60,13 @@ ${dispatch.join("\n")}
 }
 `,
   ];
+}
+
+function operandSpecs(command: CompletionCommand, program: string): string[] {
+  if (command.choices.length > 0) return [`'1:argument:(${command.choices.join(" ")})'`];
+  if (command.streams === "all") return [`'*:stream:_${program}_streams'`];
+  const rest = "'*::argument:_default'";
+  return command.streams === "first" ? [`'1:stream:_${program}_streams'`, rest] : [rest];
 }
 
 /** `'(-o --output)'{-o,--output}'[output format]:format:(table json)'` */
