@@ -24,11 +24,11 @@ export class Proxy {
     this.#server = createServer((client) => this.#join(client));
   }
 
-  /** `url`: the server behind it, default the shared test server. */
-  static async start(url: string = inject("redisUrl")): Promise<Proxy> {
+  /** `url`: the server behind it, default the shared test server. `listenPort`: default any free one. */
+  static async start(url: string = inject("redisUrl"), listenPort = 0): Promise<Proxy> {
     const { hostname, port } = new URL(url);
     const proxy = new Proxy({ host: hostname, port: Number(port) });
-    await proxy.#listen();
+    await proxy.#listen(listenPort);
     onTestFinished(() => proxy.close());
     return proxy;
   }
@@ -98,10 +98,10 @@ export class Proxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  async #listen(): Promise<void> {
+  async #listen(port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(0, "127.0.0.1", resolve);
+      this.#server.listen(port, "127.0.0.1", resolve);
     });
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the proxy has no port");

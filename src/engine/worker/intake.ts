@@ -1,5 +1,4 @@
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { keySlot } from "../../redis/keys.ts";
 import { asList, asText } from "../../redis/value.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
@@ -46,10 +45,8 @@ export class Intake {
   }
 
   /** Wakes a read that waits, where this user may: otherwise it ends by itself within its BLOCK. */
-  async wake(connection: Connection): Promise<void> {
-    const { clientId } = this.#reader;
-    if (clientId === undefined || connection.cluster) return;
-    await connection.call("CLIENT", "UNBLOCK", clientId).catch(() => {});
+  wake(): Promise<void> {
+    return this.#reader.wake();
   }
 
   #rotated<T>(items: readonly T[]): T[] {

@@ -267,7 +267,7 @@ export class Worker {
       this.#looping && Date.now() - start < MAX_BLOCK_MS;
       await sleep(WAKE_EVERY_MS)
     ) {
-      await this.#intake.wake(this.#parts.connection);
+      await this.#intake.wake();
     }
   }
 

@@ -5,6 +5,7 @@ import { encodeCommand } from "../../../src/redis/resp.ts";
 import { expandStreams } from "../../../src/redis/scan.ts";
 import { defineScript } from "../../../src/redis/script.ts";
 import { asText } from "../../../src/redis/value.ts";
+import { freePort } from "../../../src/sandbox/server.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { openConnection, rejection } from "../../support/connection.ts";
@@ -135,10 +136,10 @@ describe("a node of a cluster that fails", () => {
   });
 
   test("a reply that is lost: the write is not sent again", async () => {
-    const own = await TestCluster.start(1);
+    const port = await freePort();
+    const own = await TestCluster.start(1, ["--cluster-announce-port", String(port)]);
     onTestFinished(() => own.stop());
-    const proxy = await Proxy.start(own.url);
-    await own.on(0, (redis) => redis.config("SET", "cluster-announce-port", proxy.port));
+    const proxy = await Proxy.start(own.url, port);
     const connection = await openConnection(proxy.url, CLUSTER);
     const key = uniqueKey();
     const struck = proxy.loseReplyTo(key);

@@ -125,15 +125,16 @@ describe("a server that can't be used", () => {
     expect((error as Error).message).toMatch(/max number of clients/);
   });
 
-  test("a server that is still loading is waited for", async () => {
-    const own = await SandboxServer.start({
-      executable: inject("redisExecutable"),
-      args: ["--enable-debug-command", "yes"],
-    });
+  test("a server that is still loading is waited for", async ({ skip }) => {
+    const executable = inject("redisExecutable");
+    const args = ["--enable-debug-command", "yes"];
+    const own = await SandboxServer.start({ executable, args }).catch(() => undefined);
+    if (!own) return skip("Redis before 7 can't be slowed down while it loads");
     onTestFinished(() => own.stop());
     const raw = rawRedis(own.url);
     await raw.call("DEBUG", "POPULATE", "30000", "k", "100");
-    await raw.config("SET", "key-load-delay", "10", "loading-process-events-interval-bytes", "1024");
+    await raw.config("SET", "key-load-delay", "10");
+    await raw.config("SET", "loading-process-events-interval-bytes", "1024");
     const probe = rawRedis(own.url);
     await probe.ping();
     const reloaded = raw.call("DEBUG", "RELOAD").catch(() => {});
