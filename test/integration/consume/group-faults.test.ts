@@ -136,7 +136,6 @@ describe("consume -g loses nothing and doubles nothing", () => {
       "on",
       ">secret",
       "~*",
-      "&*",
       "-@all",
       "+xreadgroup",
       "+xinfo",

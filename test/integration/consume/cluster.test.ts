@@ -1,0 +1,106 @@
+import type { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { keySlot } from "../../../src/redis/keys.ts";
+import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { TestCluster } from "../../support/cluster.ts";
+import { until } from "../../support/redis.ts";
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+});
+
+afterAll(() => cluster.stop());
+
+/** Runs `work` on the node that holds `key`. */
+function onOwner<T>(key: string, work: (redis: Redis) => Promise<T>): Promise<T> {
+  return cluster.on(cluster.ownerOf(keySlot(key)), work);
+}
+
+async function filled(key: string, entries: number): Promise<void> {
+  await onOwner(key, async (redis) => {
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const pipeline = redis.pipeline();
+    for (let i = 1; i <= entries; i++) pipeline.xadd(key, `${i}-1`, "n", String(i));
+    await pipeline.exec();
+  });
+}
+
+async function pendingAndConsumers(key: string): Promise<unknown> {
+  return onOwner(key, async (redis) => {
+    const [row] = (await redis.xinfo("GROUPS", key)) as unknown[][];
+    return ["pending", "consumers"].map((name) => row?.[row.indexOf(name) + 1]);
+  });
+}
+
+const streamsOf = (stdout: string): unknown[] => ndjson(stdout).map(({ stream }) => stream);
+
+/** Streams of three different nodes. */
+function spread(): string[] {
+  const base = uniqueKey("spread");
+  const streams: string[] = [];
+  for (let i = 0; streams.length < 3; i++) {
+    const key = `${base}:${i}`;
+    const taken = streams.map((other) => cluster.ownerOf(keySlot(other)));
+    if (!taken.includes(cluster.ownerOf(keySlot(key)))) streams.push(key);
+  }
+  return streams;
+}
+
+describe("consume in a cluster", () => {
+  test("reads a group of streams of all nodes in turn, and acks each where it lives", async () => {
+    const streams = spread();
+    for (const key of streams) await filled(key, 1_500);
+    const argv = ["consume", ...streams, "-g", "g", "--cluster", "--until-empty"];
+    const { code, stdout } = await cli(argv, { url: cluster.url });
+    expect(code).toBe(0);
+    for (const key of streams) {
+      expect(ndjson(stdout).filter(({ stream }) => stream === key)).toHaveLength(1_500);
+      expect(await pendingAndConsumers(key)).toEqual([0, 0]);
+    }
+    // None was read to its end before the others began.
+    const begins = streams.map((key) => streamsOf(stdout).indexOf(key));
+    expect(Math.max(...begins)).toBeLessThan(1_500);
+  });
+
+  test("--count over several slots takes no more than it prints", async () => {
+    const streams = spread();
+    for (const key of streams) await filled(key, 100);
+    const argv = ["consume", ...streams, "-g", "g", "--cluster", "--count", "7"];
+    const { stdout } = await cli(argv, { url: cluster.url });
+    expect(streamsOf(stdout)).toHaveLength(7);
+    for (const key of streams) expect(await pendingAndConsumers(key)).toEqual([0, 0]);
+  });
+
+  test("follows streams of several slots, and stops cleanly", async () => {
+    const streams = spread();
+    const argv = ["consume", ...streams, "-f", "--from", "-", "--cluster"];
+    const run = new CliRun(argv, { url: cluster.url });
+    for (const key of streams) await onOwner(key, (redis) => redis.xadd(key, "1-1", "n", "1"));
+    await until("each is printed", () => streamsOf(run.stdout).length === 3);
+    for (const key of streams) await onOwner(key, (redis) => redis.xadd(key, "2-1", "n", "2"));
+    await until("each is printed again", () => streamsOf(run.stdout).length === 6);
+    run.signal("SIGINT");
+    expect((await run.done).code).toBe(0);
+  });
+
+  test("goes on where a slot went while it was read", async () => {
+    const [key = ""] = spread();
+    await filled(key, 10);
+    const run = new CliRun(["consume", key, "-g", "g", "--cluster"], { url: cluster.url });
+    await until("it reads", () => streamsOf(run.stdout).length === 10);
+    const slot = keySlot(key);
+    const from = cluster.ownerOf(slot);
+    const to = (from + 1) % 3;
+    await cluster.moveSlot(slot, from, to);
+    await cluster.on(to, (redis) => redis.xadd(key, "11-1", "n", "11"));
+    await until("it reads there", () => streamsOf(run.stdout).length === 11);
+    run.signal("SIGINT");
+    const { code, stdout } = await run.done;
+    expect(code).toBe(0);
+    expect(ndjson(stdout).map(({ id }) => id)).toEqual(Array.from({ length: 11 }, (_, i) => `${i + 1}-1`));
+    await cluster.moveSlot(slot, to, from);
+    expect(await pendingAndConsumers(key)).toEqual([0, 0]);
+  });
+});
