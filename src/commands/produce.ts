@@ -92,7 +92,8 @@ async function summarize(
   if (plan.single) return;
   const { summaryJson, summaryText } = await import("../output/produce-summary.ts");
   if (plan.json) context.io.stderr.write(`${summaryJson(stream, report, elapsedMs)}\n`);
-  else if (report.complete) context.log.info(summaryText(stream, report, elapsedMs));
+  else if (report.failure === undefined) context.log.info(summaryText(stream, report, elapsedMs));
+  // What a failed run has done is no mere summary: -q does not hide it.
   else context.log.warn(summaryText(stream, report, elapsedMs));
 }
 

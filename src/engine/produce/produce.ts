@@ -148,15 +148,16 @@ class Producer {
     return false;
   }
 
-  /** Waits for input, and meanwhile sees to entries in trouble. False when there is none, or no use for any. */
+  /** Waits for input, and meanwhile sees to what was sent. False when there is no more, or no use for any. */
   async #moreInput(): Promise<boolean> {
     const more = this.#request.source.more();
     const arrived = more.then(
       () => true,
       () => true,
     );
-    while (!(await Promise.race([arrived, this.#sender.trouble()]))) {
+    while (!(await Promise.race([arrived, this.#sender.news()]))) {
       await this.#sender.settle();
+      await this.#events.onBatch?.(this.#ledger, this.#request.source.bytesRead);
       if (this.#sender.stopped || this.#failure !== undefined) return false;
     }
     return more;

@@ -48,7 +48,8 @@ export class Sender {
   #idleBatches: Batch[] = [];
   #troubles: Trouble[] = [];
   #wake: (() => void) | undefined;
-  #alarm: (() => void) | undefined;
+  #tell: (() => void) | undefined;
+  #hasNews = false;
   /** Why nothing more is sent. */
   failure: StreamctlError | undefined;
   /** The connection that died with entries in flight. */
@@ -86,11 +87,18 @@ export class Sender {
     await this.#recover();
   }
 
-  /** Resolves with false when entries are in trouble, or nothing more can be sent. One caller at a time. */
-  trouble(): Promise<false> {
+  /**
+   * Resolves (with false) when there is something to see to: every reply has come, or entries are in
+   * trouble. One caller at a time.
+   */
+  news(): Promise<false> {
     return new Promise((resolve) => {
-      this.#alarm = () => resolve(false);
-      if (this.#troubles.length > 0 || this.stopped) resolve(false);
+      this.#tell = () => {
+        this.#hasNews = false;
+        this.#tell = undefined;
+        resolve(false);
+      };
+      if (this.#hasNews) this.#tell();
     });
   }
 
@@ -113,18 +121,18 @@ export class Sender {
       batch.clear();
       this.#idleBatches.push(batch);
       this.#wake?.();
+      if (this.#inFlight === 0) this.#report();
     };
     lane.send(
       batch.bytes,
       count,
       (reply) => {
-        if (!this.#accept(batch, answered, reply)) this.#alarm?.();
+        if (!this.#accept(batch, answered, reply)) this.#report();
         if (++answered === count) done();
       },
       (error) => {
         for (let i = answered; i < count; i++) this.#onLost(batch.entry(i), error);
         done();
-        this.#alarm?.();
       },
     );
   }
@@ -309,6 +317,11 @@ export class Sender {
   #fail(error: unknown): void {
     if (!(error instanceof StreamctlError)) throw error;
     this.failure ??= error;
+  }
+
+  #report(): void {
+    this.#hasNews = true;
+    this.#tell?.();
   }
 
   #change(): Promise<void> {

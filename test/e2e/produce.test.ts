@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { BinRun } from "../support/bin.ts";
+import { uniqueKey } from "../support/cli.ts";
+import { rawRedis, until } from "../support/redis.ts";
+
+/** The most memory that a process has held so far, in MB. */
+async function peakMemory(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
+}
+
+async function feed(run: BinRun, chunk: string): Promise<void> {
+  if (!run.stdin.write(chunk)) await once(run.stdin, "drain");
+}
+
+describe("produce as a process", () => {
+  test.runIf(process.platform === "linux")(
+    "memory does not grow with the input: 300 MB pass through less than 150 MB",
+    async () => {
+      const key = uniqueKey();
+      const redis = rawRedis();
+      const run = new BinRun(["produce", key, "--maxlen", "100"], { stdin: { open: true } });
+      const line = `${JSON.stringify({ id: 7, text: `${"x".repeat(400)}\n"é"${"y".repeat(580)}` })}\n`;
+      const chunk = line.repeat(1_000);
+      const chunks = Math.ceil(300_000_000 / Buffer.byteLength(chunk));
+      for (let i = 0; i < chunks; i++) await feed(run, chunk);
+      await feed(run, '{"last":"1"}\n');
+      await until("the last line is in Redis", async () => {
+        const [entry] = await redis.xrevrange(key, "+", "-", "COUNT", 1);
+        return entry?.[1][0] === "last";
+      });
+      const peak = await peakMemory(run.pid);
+      run.stdin.end();
+      const { code, stderr } = await run.done;
+      expect(code).toBe(0);
+      expect(stderr.replaceAll("\u202f", "")).toContain(`${chunks * 1_000 + 1} entries in ${key}`);
+      expect(peak).toBeLessThan(150);
+    },
+  );
+
+  test("Ctrl-C with stdin still open: the process ends by itself with 130", async () => {
+    const key = uniqueKey();
+    const redis = rawRedis();
+    const run = new BinRun(["produce", key], { stdin: { open: true } });
+    run.stdin.write('{"n":"1"}\n{"half":');
+    await until("the line is in Redis", async () => (await redis.xlen(key)) === 1);
+    run.signal("SIGINT");
+    const { code, stderr } = await run.done;
+    expect(code).toBe(130);
+    expect(stderr).toContain("every line up to 1 is done; resume with --skip-lines 1");
+  });
+
+  test("when the reader of --ids goes, it ends quietly, and says what is in Redis", async () => {
+    const key = uniqueKey();
+    const redis = rawRedis();
+    const run = new BinRun(["produce", key, "--ids"], { stdin: { open: true } });
+    run.stdin.write('{"n":"1"}\n');
+    await until("the first ID is printed", () => run.stdout.includes("-"));
+    run.stdoutStream.destroy();
+    run.stdin.write('{"n":"2"}\n');
+    const { code, stderr } = await run.done;
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/error|EPIPE/);
+    expect(stderr).toContain(`${await redis.xlen(key)} entries in ${key}`);
+  });
+});
