@@ -4,7 +4,8 @@ import type { Context } from "../context.ts";
 import { makeConsumerName } from "../engine/consumer-name.ts";
 import { dlqKey } from "../engine/dlq/name.ts";
 import { ShellExecutor } from "../engine/worker/shell-executor.ts";
-import { type HandlerOutput, type HandlerSettings, SpawnExecutor } from "../engine/worker/spawn-executor.ts";
+import type { HandlerOutput, HandlerSettings } from "../engine/worker/handler.ts";
+import { SpawnExecutor } from "../engine/worker/spawn-executor.ts";
 import type { Executor, WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { ExitCode, UsageError } from "../errors.ts";
@@ -166,6 +167,7 @@ function handlerSettings(context: Context, request: WorkerRequest, who: Who): Ha
     stdin: parseStdinForm(flags.stdin ?? "entry"),
     envFields: flags.envFields ?? false,
     tag: flags.tag ?? false,
+    captureStdout: false,
     timeoutMs: flags.timeout,
     killAfterMs: flags.killAfter ?? 5_000,
   };

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { LineCutter, tagLines, type Tail } from "./lines.ts";
-import type { HandlerOutput } from "./spawn-executor.ts";
+import type { Captured, HandlerOutput } from "./handler.ts";
 
 /**
  * A shell that waits for entries and forks a subshell for each: starting a process from a small shell costs
@@ -54,6 +54,8 @@ export interface LauncherJob {
   readonly stream: string;
   readonly tag: string | undefined;
   readonly tail: Tail;
+  /** Takes what it prints, which then is not passed on. */
+  readonly captured: Captured | undefined;
 }
 
 export type LauncherEnd =
@@ -91,7 +93,10 @@ export class Launcher {
     });
     this.#child.stdin?.on("error", () => {});
     const drained = [
-      this.#pump(this.#child.stdout as Readable, (job, lines) => output.stdout(tagged(job, lines))),
+      this.#pump(this.#child.stdout as Readable, async (job, lines) => {
+        if (job?.captured) job.captured.push(lines);
+        else await output.stdout(tagged(job, lines));
+      }),
       this.#pump(this.#child.stderr as Readable, (job, lines) => {
         job?.tail.push(lines);
         return output.stderr(tagged(job, lines));

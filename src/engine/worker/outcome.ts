@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { type Captured, MAX_CAPTURED } from "./handler.ts";
 import type { Outcome } from "./types.ts";
 
 const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
@@ -11,4 +12,14 @@ export function shellOutcome(code: number, stderr: Buffer): Outcome {
 
 export function signalOutcome(signal: NodeJS.Signals, stderr: Buffer): Outcome {
   return { kind: "signal", signal, code: 128 + constants.signals[signal], stderr };
+}
+
+/** A success with what the handler printed; more than can be kept makes it a failure. */
+export function withStdout(outcome: Outcome, captured: Captured | undefined): Outcome {
+  if (!captured || outcome.kind !== "exit" || outcome.code !== 0) return outcome;
+  if (captured.tooMuch) {
+    const reason = `printed more than ${MAX_CAPTURED / 1024 / 1024} MiB`;
+    return { kind: "answer", answer: "dead", reason, stderr: outcome.stderr };
+  }
+  return { ...outcome, stdout: captured.bytes };
 }

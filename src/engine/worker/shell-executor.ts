@@ -5,8 +5,10 @@ import { Launcher } from "./launcher.ts";
 import { Tail } from "./lines.ts";
 import { envFor, stdinFor } from "./payload.ts";
 import { endGroup, type Kill } from "./process-group.ts";
-import { shellOutcome, signalOutcome } from "./outcome.ts";
-import { type HandlerOutput, type HandlerSettings, SpawnExecutor, STDERR_TAIL } from "./spawn-executor.ts";
+import { shellOutcome, signalOutcome, withStdout } from "./outcome.ts";
+import { STDERR_TAIL } from "./child-run.ts";
+import { Captured, type HandlerOutput, type HandlerSettings } from "./handler.ts";
+import { SpawnExecutor } from "./spawn-executor.ts";
 import type { Delivery, Executor, Outcome } from "./types.ts";
 
 /** Larger inputs are worth a process of their own. */
@@ -39,10 +41,14 @@ export class ShellExecutor implements Executor {
     this.#plain = new SpawnExecutor(settings, output, kill);
   }
 
-  async run(delivery: Delivery): Promise<Outcome> {
+  run(unit: readonly Delivery[]): Promise<Outcome[]> {
+    return Promise.all(unit.map((delivery) => this.#runOne(delivery)));
+  }
+
+  async #runOne(delivery: Delivery): Promise<Outcome> {
     const input = stdinFor(delivery, this.#settings.stdin, this.#settings.consumer);
     if (this.#unable || input.length > MAX_INPUT || !isPlainWord(delivery.stream))
-      return this.#plain.run(delivery);
+      return this.#plain.runOne(delivery);
     const launcher = this.#idle.pop() ?? new Launcher(this.#launcherSettings(), this.#output);
     const run = new Run(launcher, this.#kill);
     this.#running.add(run);
@@ -55,7 +61,7 @@ export class ShellExecutor implements Executor {
       else await launcher.close();
     }
     this.#unable = true;
-    return this.#plain.run(delivery);
+    return this.#plain.runOne(delivery);
   }
 
   async killAll(killAfterMs: number): Promise<void> {
@@ -74,7 +80,8 @@ export class ShellExecutor implements Executor {
     delivery: Delivery,
     input: Buffer,
   ): Promise<Outcome | undefined> {
-    const { timeoutMs, killAfterMs, tag } = this.#settings;
+    const { timeoutMs, killAfterMs, tag, captureStdout } = this.#settings;
+    const captured = captureStdout ? new Captured() : undefined;
     const env = envFor(delivery, { ...this.#settings, envFields: false });
     const tail = new Tail(STDERR_TAIL);
     const file = input.length > 0 ? new NamelessFile(this.#settings, input) : undefined;
@@ -89,6 +96,7 @@ export class ShellExecutor implements Executor {
         stream: delivery.stream,
         tag: tag ? `${delivery.entry.id} ` : undefined,
         tail,
+        captured,
       });
       clearTimeout(timer);
       await run.ended;
@@ -100,7 +108,7 @@ export class ShellExecutor implements Executor {
         if (end.signal !== null) return signalOutcome(end.signal, tail.bytes);
         return { kind: "exit", code: end.code ?? 1, stderr: tail.bytes };
       }
-      return shellOutcome(end.code, tail.bytes);
+      return withStdout(shellOutcome(end.code, tail.bytes), captured);
     } finally {
       clearTimeout(timer);
       file?.close();

@@ -57,7 +57,16 @@ export interface Delivery {
 
 /** How one invocation ended. `stderr` is the last of what the handler wrote there. */
 export type Outcome =
-  | { readonly kind: "exit"; readonly code: number; readonly stderr: Buffer }
+  /** `stdout` only when it was captured and the code is 0. */
+  | { readonly kind: "exit"; readonly code: number; readonly stderr: Buffer; readonly stdout?: Buffer }
+  /** The handler's own word on this entry (fd 3, or a persistent handler's stdout). */
+  | { readonly kind: "answer"; readonly answer: "ok"; readonly stderr: Buffer }
+  | {
+      readonly kind: "answer";
+      readonly answer: "retry" | "dead";
+      readonly reason: string;
+      readonly stderr: Buffer;
+    }
   /** `code` is 128 + n, the form in which shells and --dead-on name a signal. */
   | { readonly kind: "signal"; readonly signal: string; readonly code: number; readonly stderr: Buffer }
   | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }
@@ -68,7 +77,8 @@ export type Outcome =
 
 /** What is to become of an entry. */
 export type Verdict =
-  | { readonly kind: "ack" }
+  /** `stdout`: what the handler printed, where that is to be emitted. */
+  | { readonly kind: "ack"; readonly stdout?: Buffer }
   | { readonly kind: "retry"; readonly delayMs: number; readonly reason: string }
   | { readonly kind: "dead"; readonly reason: string; readonly exit?: string; readonly stderr: Buffer }
   /** Back to the group at once; `counted` says whether this delivery keeps its place in the count. */
@@ -78,7 +88,8 @@ export type Verdict =
 
 /** Runs the handler for entries. Never rejects: what goes wrong is an outcome. */
 export interface Executor {
-  run(delivery: Delivery): Promise<Outcome>;
+  /** One invocation for a unit of one entry or, with --batch, of several; one outcome each, in their order. */
+  run(unit: readonly Delivery[]): Promise<readonly Outcome[]>;
   /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */
   killAll(killAfterMs: number): Promise<void>;
   /** Releases what waits for further entries. */

@@ -27,9 +27,13 @@ export function judge(
     case "unstarted":
       if (!facts.everSucceeded) return broken(outcome.code, outcome.message);
       return failed({ reason: `exit ${outcome.code}`, exit: String(outcome.code), stderr: NO_BYTES });
+    case "answer":
+      if (outcome.answer === "ok") return { kind: "ack" };
+      if (outcome.answer === "dead") return { kind: "dead", reason: outcome.reason, stderr: outcome.stderr };
+      return failed({ reason: outcome.reason, stderr: outcome.stderr });
     case "exit": {
-      const { code, stderr } = outcome;
-      if (code === 0) return { kind: "ack" };
+      const { code, stderr, stdout } = outcome;
+      if (code === 0) return stdout === undefined ? { kind: "ack" } : { kind: "ack", stdout };
       const failure = { reason: `exit ${code}`, exit: String(code), stderr };
       if (DEAD_CODES.has(code) || policy.deadOn.has(code)) return { kind: "dead", ...failure };
       // A command that can't be run says nothing about the entry, until it has been seen to run.

@@ -11,13 +11,22 @@ import { heartbeatLoop } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { Reclaimer } from "./reclaimer.ts";
 import { Settler } from "./settler.ts";
-import type { Delivery, Executor, Verdict, WorkerObserver, WorkerResult, WorkerSettings } from "./types.ts";
+import type {
+  Delivery,
+  Executor,
+  Outcome,
+  Verdict,
+  WorkerObserver,
+  WorkerResult,
+  WorkerSettings,
+} from "./types.ts";
 import { judge } from "./verdict.ts";
 
 /** A read waits no longer than this at once, so that retries, take-overs and a dead peer are noticed. */
 const MAX_BLOCK_MS = 1_000;
 /** With an end to watch for, the last handler's end must be noticed soon. */
 const ENDING_BLOCK_MS = 50;
+const STOPPED: Outcome = { kind: "stopped" };
 const WAKE_EVERY_MS = 50;
 /** How long verdicts may take to be delivered once every handler has ended. */
 const DRAIN_MS = 10_000;
@@ -200,7 +209,7 @@ export class Worker {
     const { executor, settings } = this.#parts;
     this.#hands.started();
     const startedAt = Date.now();
-    const outcome = await executor.run(delivery);
+    const [outcome = STOPPED] = await executor.run([delivery]);
     if (outcome.kind === "exit" && outcome.code === 0) this.#everSucceeded = true;
     if (outcome.kind === "stopped") this.#counts.killed++;
     const facts = { deliveries: delivery.deliveries, everSucceeded: this.#everSucceeded };

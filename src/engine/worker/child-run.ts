@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { errorText } from "../../errors.ts";
+import { Tail } from "./lines.ts";
+import { shellOutcome, signalOutcome } from "./outcome.ts";
+import { OutputPump } from "./output-pump.ts";
+import { endGroup, type Kill } from "./process-group.ts";
+import type { HandlerOutput, HandlerSettings } from "./handler.ts";
+import type { Outcome } from "./types.ts";
+
+/** How much of a handler's stderr a dead letter keeps. */
+export const STDERR_TAIL = 4 * 1024;
+
+export interface ChildParts {
+  readonly settings: HandlerSettings;
+  readonly kill: Kill;
+  readonly env: Readonly<Record<string, string>>;
+  readonly input: Buffer;
+  /** Put before every line of its output. */
+  readonly tag: string | undefined;
+  readonly stdout: (lines: Buffer) => Promise<void>;
+  readonly stderr: HandlerOutput["stderr"];
+  /** Reads what the child writes to fd 3, where it may. */
+  readonly results?: (lines: Buffer) => void;
+}
+
+type EndReason = "timeout" | "stopped";
+
+/**
+ * One invocation as a process of its own, in a process group of its own, so that ending it ends its
+ * children too.
+ */
+export class ChildRun {
+  readonly #parts: ChildParts;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<Ended>;
+  #endedBy: EndReason | undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor(parts: ChildParts) {
+    this.#parts = parts;
+    const { settings } = parts;
+    this.#child = spawn(settings.program, settings.args, {
+      cwd: settings.cwd,
+      env: { ...settings.env, ...parts.env },
+      stdio: [
+        settings.stdin.kind === "none" ? "ignore" : "pipe",
+        "pipe",
+        "pipe",
+        ...(parts.results ? (["pipe"] as const) : []),
+      ],
+      detached: true,
+    });
+    this.#exited = exitOf(this.#child);
+  }
+
+  /** How it ended. Never rejects. */
+  async outcome(): Promise<Outcome> {
+    const { settings, tag, stdout, stderr, results } = this.#parts;
+    if (this.#child.pid === undefined) {
+      const { missing, message } = await this.#exited;
+      return { kind: "unstarted", code: missing ? 127 : 126, message };
+    }
+    const { timeoutMs, killAfterMs } = settings;
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => void this.end("timeout", killAfterMs), timeoutMs);
+    const tail = new Tail(STDERR_TAIL);
+    const pumps = [
+      new OutputPump(this.#child.stdout as Readable, tag, stdout),
+      new OutputPump(this.#child.stderr as Readable, tag, stderr, tail),
+    ];
+    if (results)
+      pumps.push(
+        new OutputPump(this.#child.stdio[3] as Readable, undefined, async (lines) => results(lines)),
+      );
+    this.#feed();
+    const { code, signal } = await this.#exited;
+    clearTimeout(timer);
+    await this.#ending;
+    await Promise.all(pumps.map((pump) => pump.finish()));
+    this.#child.stdin?.destroy();
+    if (this.#endedBy === "stopped") return { kind: "stopped" };
+    if (this.#endedBy === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr: tail.bytes };
+    if (signal !== null) return signalOutcome(signal, tail.bytes);
+    if (settings.shell) return shellOutcome(code ?? 1, tail.bytes);
+    return { kind: "exit", code: code ?? 1, stderr: tail.bytes };
+  }
+
+  /** TERM, then KILL, to the process group; the first reason wins, a second call only waits. */
+  end(reason: EndReason, killAfterMs: number): Promise<void> {
+    this.#endedBy ??= reason;
+    const { pid } = this.#child;
+    this.#ending ??= pid === undefined ? Promise.resolve() : endGroup(pid, killAfterMs, this.#parts.kill);
+    return this.#ending;
+  }
+
+  /** A handler that does not read its stdin, or not all of it, is fine. */
+  #feed(): void {
+    this.#child.stdin?.on("error", () => {});
+    this.#child.stdin?.end(this.#parts.input);
+  }
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly missing: boolean;
+  readonly message: string;
+}
+
+function exitOf(child: ChildProcess): Promise<Ended> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => resolve({ code, signal, missing: false, message: "" }));
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resolve({ code: null, signal: null, missing: error.code === "ENOENT", message: errorText(error) }),
+    );
+  });
+}
