@@ -62,7 +62,10 @@ export function defineConsume(program: Command, act: Act): void {
   command.action(
     act((context, args, options) => {
       const [streams, handler] = splitAtDashes(program, args);
-      return consume(context, streams, handler, options);
+      const flags = options as ConsumeFlags;
+      const runs = flags.exec !== undefined || handler.length > 0;
+      checkFlags(flags, runs, (name) => command.getOptionValueSource(name) === "cli");
+      return runs ? work(context, streams, handler, options) : print(context, streams, flags);
     }),
   );
 }
@@ -71,22 +74,22 @@ function addGroup(command: Command, heading: string, options: readonly Option[])
   for (const option of options) command.addOption(option.helpGroup(heading));
 }
 
-async function consume(
+type ConsumeFlags = PrintFlags & { readonly exec?: string };
+
+async function work(
   context: Context,
-  patterns: string[],
-  handler: string[],
+  patterns: readonly string[],
+  program: readonly string[],
   options: Record<string, unknown>,
-): Promise<number | void> {
-  const flags = options as PrintFlags & { readonly exec?: string };
-  const runs = flags.exec !== undefined || handler.length > 0;
-  checkFlags(flags, runs);
-  if (runs) {
-    const { runWorker } = await import("./consume-worker.ts");
-    return runWorker(context, { patterns, options, program: handler });
-  }
+): Promise<number> {
+  const { runWorker } = await import("./consume-worker.ts");
+  return runWorker(context, { patterns, options, program });
+}
+
+async function print(context: Context, patterns: string[], flags: PrintFlags): Promise<number | void> {
   const { expandStreams } = await import("../redis/scan.ts");
-  const streams = await expandStreams(await context.connect(), patterns);
   const { printFollowed, printGroup, printRange } = await import("./consume-print.ts");
+  const streams = await expandStreams(await context.connect(), patterns);
   if (flags.group !== undefined) return printGroup(context, streams, flags.group, flags);
   return flags.follow ? printFollowed(context, streams, flags) : printRange(context, streams, flags);
 }
@@ -106,33 +109,30 @@ function splitAtDashes(program: Command, args: readonly string[]): [streams: str
 
 type Flag = keyof PrintFlags;
 
-const RANGE_FLAGS: readonly Flag[] = ["from", "to", "reverse", "follow", "where"];
-const GROUP_FLAGS: readonly Flag[] = ["consumer", "createGroup", "groupStart"];
-const OPEN_END_FLAGS: readonly Flag[] = ["untilEmpty", "idleExit"];
-
-/** Refuses flags that would silently do nothing, or not what they promise. */
-function checkFlags(flags: PrintFlags, runs: boolean): void {
-  const given = (names: readonly Flag[]): string[] =>
-    names.filter((name) => flags[name] !== undefined).map(asFlag);
-  const refuse = (names: readonly string[], why: string): void => {
-    if (names.length > 0) throw new UsageError(`${names.join(", ")}: ${why}`);
+/**
+ * Refuses flags of the command line that would silently do nothing, or not what they promise. A default
+ * from the configuration that does not apply is passed over.
+ */
+function checkFlags(flags: PrintFlags, runs: boolean, onCommandLine: (name: Flag) => boolean): void {
+  const refuse = (names: readonly Flag[], why: string): void => {
+    const given = names.filter((name) => flags[name] !== undefined && onCommandLine(name));
+    if (given.length > 0) throw new UsageError(`${given.map(asFlag).join(", ")}: ${why}`);
   };
   if (flags.group !== undefined) {
     const why =
       "a group gives each entry once, from where it stands; what is left out would be neither printed nor acked";
-    refuse(given(RANGE_FLAGS), why);
+    refuse(["from", "to", "reverse", "follow", "where"], why);
   } else {
     if (runs) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
-    refuse(given(GROUP_FLAGS), "only with -g GROUP");
-    if (flags.ack === false) refuse(["--no-ack"], "only with -g GROUP: without one nothing is acked");
-    if (!flags.follow) refuse(given(OPEN_END_FLAGS), "only with -f or -g: a range ends by itself");
-    else refuse(given(["to", "reverse"]), "not with -f: following goes forward and has no last entry");
+    refuse(["consumer", "createGroup", "groupStart", "ack"], "only with -g GROUP");
+    if (flags.follow) refuse(["to", "reverse"], "not with -f: following goes forward and has no last entry");
+    else refuse(["untilEmpty", "idleExit"], "only with -f or -g: a range ends by itself");
   }
-  if (runs) refuse(given(["field"]), "only for printing: --stdin field:NAME gives a command one field");
-  if (flags.groupStart !== undefined && !flags.createGroup)
-    refuse(["--group-start"], "only with --create-group");
+  if (runs) refuse(["field"], "only for printing: --stdin field:NAME gives a command one field");
+  if (!flags.createGroup) refuse(["groupStart"], "only with --create-group");
 }
 
-function asFlag(name: string): string {
+function asFlag(name: Flag): string {
+  if (name === "ack") return "--no-ack";
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

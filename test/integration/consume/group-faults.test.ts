@@ -76,6 +76,24 @@ describe("consume -g loses nothing and doubles nothing", () => {
     expect(await pending(key)).toBe(0);
   });
 
+  test("and acks that could not be sent go out as soon as the link is back, not at the end", async () => {
+    const key = await numbered(5);
+    const proxy = await Proxy.start();
+    const stdout = new Writable({
+      write(_chunk, _encoding, done) {
+        proxy.refuse();
+        done();
+      },
+    });
+    const run = new CliRun(["consume", key, "-g", "g"], { url: proxy.url, stdout });
+    await until("it has noticed", () => run.stderr.includes("trying to get it back"));
+    expect(await pending(key)).toBe(5);
+    proxy.accept();
+    await until("they are acked", async () => (await pending(key)) === 0);
+    run.signal("SIGINT");
+    expect((await run.done).code).toBe(0);
+  });
+
   test("when it is stopped while Redis is away: exit 3, and what was printed is named", async () => {
     const key = await numbered(5);
     const proxy = await Proxy.start();

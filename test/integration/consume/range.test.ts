@@ -194,6 +194,14 @@ describe("consume prints a range", () => {
     expect(result.stdout).toBe("");
   });
 
+  test("defaults of the environment that do not apply are passed over", async () => {
+    const key = await numbered(3);
+    const env = { STREAMCTL_IDLE_EXIT: "10s", STREAMCTL_CREATE_GROUP: "yes", STREAMCTL_COUNT: "2" };
+    const { code, stdout } = await cli(["consume", key], { env });
+    expect(code).toBe(0);
+    expect(ids(stdout)).toEqual(["1-1", "2-1"]);
+  });
+
   test("a key of another type is named as what it is", async () => {
     const redis = rawRedis();
     const key = uniqueKey();
