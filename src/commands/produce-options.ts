@@ -53,6 +53,7 @@ export function readProduceOptions(pairs: readonly string[], options: ProduceOpt
     throw new UsageError("give --maxlen or --max-age, not both: Redis trims by one of them");
   const trim = options.maxlen !== undefined ? "length" : options.maxAge !== undefined ? "age" : "none";
   if (options.exact && trim === "none") throw new UsageError("--exact needs --maxlen or --max-age");
+  const skipLines = options.skipLines ?? 0;
   const json = options.json === true || options.output === "json";
   const asJson = json || options.output === "ndjson";
   return {
@@ -61,10 +62,11 @@ export function readProduceOptions(pairs: readonly string[], options: ProduceOpt
       form,
       field: options.field ?? "payload",
       file: options.file === "-" ? undefined : options.file,
-      skipLines: options.skipLines ?? 0,
+      skipLines,
       maxLine: options.maxLine ?? DEFAULT_MAX_LINE,
     },
     request: {
+      skipLines,
       ids: readIdRule(options),
       xadd: {
         noCreate: options.create === false,

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { unescapeInto } from "./json-scan.ts";
+import { unescapeInto } from "./json-escape.ts";
 
 /** Numbers per string: where it starts, where it ends, its length once unescaped, where its bytes are. */
 const STRIDE = 4;

@@ -8,7 +8,8 @@ export function summaryText(stream: string, report: ProduceReport, elapsedMs: nu
   if (report.present > 0) parts.push(`${formatNumber(report.present)} of them there already`);
   if (report.rejected > 0)
     parts.push(`${formatNumber(report.rejected)} ${report.rejected === 1 ? "line" : "lines"} rejected`);
-  const rate = elapsedMs >= 1 ? `, ${formatNumber(Math.round((inRedis * 1_000) / elapsedMs))}/s` : "";
+  const rate =
+    elapsedMs >= 1 && inRedis > 0 ? `, ${formatNumber(Math.round((inRedis * 1_000) / elapsedMs))}/s` : "";
   parts[parts.length - 1] += ` (${formatDuration(elapsedMs)}${rate})`;
   if (report.complete) return parts.join(", ");
   parts.push(
@@ -18,8 +19,9 @@ export function summaryText(stream: string, report: ProduceReport, elapsedMs: nu
   );
   if (report.later.length > 0) parts.push(`also in ${stream}: ${lines(report.later)}`);
   const lastUnknown = report.unknown.at(-1)?.[1];
-  if (lastUnknown === undefined) parts.push(`resume with --skip-lines ${report.through}`);
-  else {
+  if (lastUnknown === undefined) {
+    if (report.through > 0) parts.push(`resume with --skip-lines ${report.through}`);
+  } else {
     parts.push(`unknown: ${lines(report.unknown)}`);
     parts.push(
       `resume with --skip-lines ${report.through} if they are not there, ${lastUnknown} if they are`,

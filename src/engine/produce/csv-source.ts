@@ -156,7 +156,10 @@ export class CsvSource implements EntrySource {
 
 function fill(draft: EntryDraft, names: readonly Buffer[], values: readonly string[], line: number): void {
   if (values.length !== names.length) {
-    throw new BadLine(line, `${values.length} values where the header names ${names.length} fields`);
+    throw new BadLine(
+      line,
+      `${values.length} ${values.length === 1 ? "value" : "values"} where the header names ${names.length} fields`,
+    );
   }
   draft.open(NOTHING);
   for (let i = 0; i < names.length; i++) {

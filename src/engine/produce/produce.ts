@@ -7,6 +7,7 @@ import { type Batch, BATCH_BYTES } from "./batch.ts";
 import { assignId, type IdRule, isExplicit } from "./id-rule.ts";
 import { Ledger, type LineRange } from "./ledger.ts";
 import { Pace } from "./pace.ts";
+import { Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 import { XaddEncoder, type XaddOptions } from "./xadd-encoder.ts";
@@ -14,6 +15,8 @@ import { XaddEncoder, type XaddOptions } from "./xadd-encoder.ts";
 export interface ProduceRequest {
   readonly key: string;
   readonly source: EntrySource;
+  /** How many lines the source passes over: they count as done. */
+  readonly skipLines: number;
   readonly ids: IdRule;
   readonly xadd: XaddOptions;
   /** With `trim: "age"`: how old an entry may get, by the server's clock. */
@@ -75,6 +78,7 @@ class Producer {
   readonly #events: ProduceEvents;
   readonly #encoder: XaddEncoder;
   readonly #ledger = new Ledger();
+  readonly #route: Route;
   readonly #sender: Sender;
   readonly #draft = new EntryDraft();
   readonly #pace: Pace | undefined;
@@ -89,8 +93,10 @@ class Producer {
     this.#events = events;
     this.#encoder = new XaddEncoder(request.key, request.xadd);
     this.#pace = request.rate === undefined ? undefined : new Pace(request.rate);
+    this.#route = new Route(connection, request.key, this.#encoder);
+    this.#ledger.lastLine = request.skipLines;
     this.#sender = new Sender({
-      connection,
+      route: this.#route,
       key: request.key,
       encoder: this.#encoder,
       ledger: this.#ledger,
@@ -108,7 +114,7 @@ class Producer {
       this.#refreshMinId();
     }
     if (xadd.trim === "age" || xadd.noCreate) await this.#mustUnderstandOptions(key);
-    await this.#sender.open();
+    await this.#route.open();
   }
 
   async run(): Promise<ProduceReport> {
@@ -127,7 +133,7 @@ class Producer {
   }
 
   close(): void {
-    this.#sender.close();
+    this.#route.close();
     this.#request.source.close();
   }
 
@@ -171,7 +177,7 @@ class Producer {
     while (this.#failure === undefined) {
       try {
         if (!source.next(this.#draft)) {
-          this.#ledger.lastLine = source.line;
+          this.#readTo(source.line);
           return false;
         }
         assignId(ids, this.#draft, source.line);
@@ -181,15 +187,19 @@ class Producer {
         continue;
       }
       const raw = keepRaw && explicitIds ? Buffer.from(source.raw()) : undefined;
-      this.#ledger.lastLine = source.line;
+      this.#readTo(source.line);
       batch.add(this.#encoder, this.#draft, source.line, raw);
       if (batch.length >= BATCH_BYTES || this.#pace?.take() === false) return true;
     }
     return true;
   }
 
+  #readTo(line: number): void {
+    if (line > this.#ledger.lastLine) this.#ledger.lastLine = line;
+  }
+
   #reject(bad: BadLine, raw: Uint8Array | undefined): void {
-    this.#ledger.lastLine = Math.max(this.#ledger.lastLine, bad.line);
+    this.#readTo(bad.line);
     if (this.#request.onBadLine === "stop" || bad.final) {
       this.#ledger.rejected++;
       this.#ledger.keepOpen(bad.line, "unwritten");
@@ -213,7 +223,7 @@ class Producer {
   /** Redis before 6.2 takes NOMKSTREAM and MINID for an ID and refuses them: say so before any input is read. */
   async #mustUnderstandOptions(key: string): Promise<void> {
     try {
-      await this.#sender.probe();
+      await this.#route.probe();
     } catch (error) {
       if (!(error instanceof ServerError) || !/invalid stream id|syntax error/i.test(error.reply))
         throw error;

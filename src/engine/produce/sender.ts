@@ -1,12 +1,12 @@
 import { ConnectionError, ServerError, StreamctlError } from "../../errors.ts";
 import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
 import { Batch, BATCH_BYTES, type EncodedEntry } from "./batch.ts";
 import type { Ledger } from "./ledger.ts";
 import { lookUp, readCommand } from "./look-up.ts";
+import type { Route } from "./route.ts";
 import { BadLine } from "./source.ts";
 import type { XaddEncoder } from "./xadd-encoder.ts";
 
@@ -17,7 +17,7 @@ const IN_FLIGHT_BYTES = 32 * BATCH_BYTES;
 const NOT_HERE_NOW = new Set(["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"]);
 
 export interface SenderOptions {
-  readonly connection: Connection;
+  readonly route: Route;
   readonly key: string;
   readonly encoder: XaddEncoder;
   readonly ledger: Ledger;
@@ -43,7 +43,6 @@ interface Trouble {
  */
 export class Sender {
   readonly #options: SenderOptions;
-  #lane: Lane | undefined;
   #inFlight = 0;
   #idleBatches: Batch[] = [];
   #troubles: Trouble[] = [];
@@ -66,12 +65,6 @@ export class Sender {
   /** An empty batch to fill and `send`. */
   batch(): Batch {
     return this.#idleBatches.pop() ?? new Batch();
-  }
-
-  /** Opens the connection, so that what prevents it shows before any input is read. Throws ConnectionError. */
-  async open(): Promise<void> {
-    const { connection, key } = this.#options;
-    this.#lane = await connection.persist(() => connection.lane(key));
   }
 
   /** Sends a batch, which is the sender's from then on; resolves when there may be another one. */
@@ -100,10 +93,6 @@ export class Sender {
       };
       if (this.#hasNews) this.#tell();
     });
-  }
-
-  close(): void {
-    this.#lane?.close();
   }
 
   async #dispatch(batch: Batch): Promise<void> {
@@ -137,13 +126,11 @@ export class Sender {
     );
   }
 
-  /** The lane, made anew when it died with nothing in flight. Undefined when nothing more is to be sent. */
+  /** A lane that is alive; undefined when nothing more is to be sent. */
   async #liveLane(): Promise<Lane | undefined> {
     if (this.stopped) return undefined;
-    if (this.#lane?.alive) return this.#lane;
     try {
-      await this.#reroute();
-      return this.#lane;
+      return await this.#options.route.live();
     } catch (error) {
       this.#fail(error);
       return undefined;
@@ -169,9 +156,9 @@ export class Sender {
   }
 
   #onRefused(entry: EncodedEntry, text: string): void {
-    const { ledger, key, connection, explicitIds } = this.#options;
+    const { ledger, key, route, explicitIds } = this.#options;
     const code = errorCode(text);
-    const failingOver = code === "READONLY" && connection.settings.mode !== "standalone";
+    const failingOver = code === "READONLY" && route.hasReplicas;
     ledger.keepOpen(entry.line, "unwritten");
     if (explicitIds && /equal or smaller/.test(text)) this.#troubles.push({ entry, why: "taken", code });
     else if (NOT_HERE_NOW.has(code) || failingOver) this.#troubles.push({ entry, why: "elsewhere", code });
@@ -186,7 +173,7 @@ export class Sender {
 
   /** Brings entries in trouble to an end, in their order; gives up after connectTimeoutMs without progress. */
   async #recover(): Promise<void> {
-    const { ledger, connection } = this.#options;
+    const { ledger, route } = this.#options;
     let settled = -1;
     let deadline = 0;
     for (let attempt = 0; ; attempt++) {
@@ -194,7 +181,7 @@ export class Sender {
       if (this.#troubles.length === 0 || this.stopped) return;
       if (ledger.inRedis + ledger.rejected > settled) {
         settled = ledger.inRedis + ledger.rejected;
-        deadline = Date.now() + connection.settings.connectTimeoutMs;
+        deadline = Date.now() + route.patienceMs;
         attempt = 0;
       } else if (Date.now() > deadline) return this.#fail(this.#reasonOf(this.#troubles[0] as Trouble));
       if (attempt > 0) await sleep(reconnectDelayMs(attempt));
@@ -204,18 +191,19 @@ export class Sender {
       } catch (error) {
         if (!isTransient(error)) return this.#fail(error);
         this.#troubles.unshift(...troubles);
-        this.#lane?.close();
+        route.close();
       }
     }
   }
 
   async #retry(troubles: readonly Trouble[]): Promise<void> {
-    if (!this.#lane?.alive || troubles.some(({ why }) => why === "elsewhere")) await this.#reroute();
+    const { route, key, encoder } = this.#options;
+    if (troubles.some(({ why }) => why === "elsewhere")) await route.renew();
     const doubtful = troubles.filter(({ why }) => why !== "elsewhere");
     const verdicts = await lookUp(
-      this.#lane as Lane,
-      this.#options.key,
-      this.#options.encoder.idIndex,
+      await route.live(),
+      key,
+      encoder.idIndex,
       doubtful.map(({ entry }) => entry),
     );
     const again: EncodedEntry[] = [];
@@ -256,7 +244,7 @@ export class Sender {
 
   /** While a slot moves, its entries must be announced with ASKING: the control connection does that. */
   async #sendOneByOne(entries: readonly EncodedEntry[]): Promise<void> {
-    const { connection, ledger, onId } = this.#options;
+    const { route, ledger, onId } = this.#options;
     let linked = true;
     for (const entry of entries) {
       if (this.stopped) return;
@@ -266,7 +254,7 @@ export class Sender {
       }
       const [, ...args] = readCommand(entry.command);
       try {
-        const id = await connection.call("XADD", ...args);
+        const id = await route.call("XADD", ...args);
         ledger.accept(entry.line);
         if (Buffer.isBuffer(id)) onId?.(id);
       } catch (error) {
@@ -281,35 +269,12 @@ export class Sender {
     }
   }
 
-  /**
-   * A new lane to wherever the key is now. The probe is a write that no server carries out: a cluster's
-   * client learns from its redirection where the slot is, and a server that can't write yet says so.
-   */
-  async #reroute(): Promise<void> {
-    const { connection, key } = this.#options;
-    this.#lane?.close();
-    this.#lane = await connection.persist(async () => {
-      await this.probe();
-      return connection.lane(key);
-    });
-  }
-
-  /** Fails as a real XADD with these options would fail now; never writes. */
-  async probe(): Promise<void> {
-    const [command = "XADD", ...args] = this.#options.encoder.probe();
-    try {
-      await this.#options.connection.call(command, ...args);
-    } catch (error) {
-      if (!(error instanceof ServerError) || !/greater than 0-0/.test(error.reply)) throw error;
-    }
-  }
-
   #reasonOf({ code, entry }: Trouble): StreamctlError {
-    const { connection } = this.#options;
+    const { target } = this.#options.route;
     return new ConnectionError(
       code === ""
-        ? `lost the connection to ${connection.target}`
-        : `${connection.target} answers ${code} and line ${entry.line} could not be written`,
+        ? `lost the connection to ${target}`
+        : `${target} answers ${code} and line ${entry.line} could not be written`,
       { hint: "wait until the server is well again, then resume" },
     );
   }

@@ -294,6 +294,15 @@ describe("the stream", () => {
     expect(summaryOf(result)).toMatchObject({ inRedis: 3, lastLine: 3, complete: false, error: null });
   });
 
+  test("Ctrl-C before a resumed run got to its first line: the lines to skip still count as done", async () => {
+    const stdin = openStdin();
+    const run = new CliRun(["produce", uniqueKey(), "--skip-lines", "100", "-o", "json"], { stdin });
+    stdin.write(numbered(1, 3));
+    await until("it has read them", () => stdin.readableLength === 0);
+    run.signal("SIGINT");
+    expect(summaryOf(await run.done)).toMatchObject({ inRedis: 0, lastLine: 100, complete: false });
+  });
+
   test("Ctrl-C in the middle of a paced run counts exactly what got in", async () => {
     const key = uniqueKey();
     const redis = rawRedis();

@@ -20,7 +20,7 @@ describe("CSV", () => {
   test("a record with too few or too many values is bad; the others are read", async () => {
     const got = await drain(csvSource("csv", ["a,b\n1\n1,2,3\n4,5"]));
     expect(got.map(({ bad, fields, raw }) => [bad ?? fields, raw])).toEqual([
-      ["line 2: 1 values where the header names 2 fields", "1"],
+      ["line 2: 1 value where the header names 2 fields", "1"],
       ["line 3: 3 values where the header names 2 fields", "1,2,3"],
       [["a", "4", "b", "5"], "4,5"],
     ]);

@@ -5,7 +5,7 @@ import { type LineFormat, LineSource } from "../../../src/engine/produce/line-so
 import { BadLine, type EntrySource } from "../../../src/engine/produce/source.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 
-export const UNLIMITED = { skipLines: 0, maxLine: 1_000_000 };
+const UNLIMITED = { skipLines: 0, maxLine: 1_000_000 };
 
 /** What a source gave for one line: its fields as latin1 text, or the reason why there are none. */
 export interface Got {
@@ -15,7 +15,7 @@ export interface Got {
   readonly raw: string;
 }
 
-export function inputOf(chunks: readonly (string | Buffer)[]): Input {
+function inputOf(chunks: readonly (string | Buffer)[]): Input {
   const buffers = chunks.map((chunk) => (typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk));
   return new Input(Readable.from(buffers), new AbortController().signal);
 }

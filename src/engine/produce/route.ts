@@ -1,0 +1,75 @@
+import { ServerError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import type { Lane } from "../../redis/lane.ts";
+import type { Arg, Value } from "../../redis/value.ts";
+import type { XaddEncoder } from "./xadd-encoder.ts";
+
+/** The way to wherever the stream can be written now. */
+export class Route {
+  readonly #connection: Connection;
+  readonly #key: string;
+  readonly #encoder: XaddEncoder;
+  #lane: Lane | undefined;
+
+  constructor(connection: Connection, key: string, encoder: XaddEncoder) {
+    this.#connection = connection;
+    this.#key = key;
+    this.#encoder = encoder;
+  }
+
+  get target(): string {
+    return this.#connection.target;
+  }
+
+  /** Whether a server may be a replica only because a failover is under way. */
+  get hasReplicas(): boolean {
+    return this.#connection.settings.mode !== "standalone";
+  }
+
+  /** For how long it is worth trying without progress. */
+  get patienceMs(): number {
+    return this.#connection.settings.connectTimeoutMs;
+  }
+
+  /** One command on the control connection, which follows redirections. */
+  call(command: string, ...args: Arg[]): Promise<Value> {
+    return this.#connection.call(command, ...args);
+  }
+
+  /** Connects, so that what prevents it shows before any input is read. Throws ConnectionError. */
+  async open(): Promise<void> {
+    this.#lane = await this.#connection.persist(() => this.#connection.lane(this.#key));
+  }
+
+  /** The lane, made anew when it has died. Throws ConnectionError after `patienceMs`. */
+  async live(): Promise<Lane> {
+    return this.#lane?.alive ? this.#lane : this.renew();
+  }
+
+  /**
+   * A new lane. The probe before it is a write that no server carries out: through its redirection the
+   * control connection learns where a cluster's slot is, and a server that can't write yet says so.
+   */
+  async renew(): Promise<Lane> {
+    this.#lane?.close();
+    this.#lane = await this.#connection.persist(async () => {
+      await this.probe();
+      return this.#connection.lane(this.#key);
+    });
+    return this.#lane;
+  }
+
+  /** Fails as a real XADD with these options would fail now; never writes. */
+  async probe(): Promise<void> {
+    const [command = "XADD", ...args] = this.#encoder.probe();
+    try {
+      await this.#connection.call(command, ...args);
+    } catch (error) {
+      if (!(error instanceof ServerError) || !/greater than 0-0/.test(error.reply)) throw error;
+    }
+  }
+
+  close(): void {
+    this.#lane?.close();
+  }
+}
