@@ -102,7 +102,10 @@ class Run {
       this.#kill.signal.addEventListener(
         "abort",
         () => {
-          setTimeout(() => resolve(signalExitCode(this.#stop.signal, this.#kill.signal)), KILL_GRACE_MS).unref();
+          setTimeout(
+            () => resolve(signalExitCode(this.#stop.signal, this.#kill.signal)),
+            KILL_GRACE_MS,
+          ).unref();
         },
         { once: true },
       );

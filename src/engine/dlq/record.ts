@@ -42,7 +42,7 @@ export interface DeadLetter {
   readonly replays: number;
 }
 
-export const STDERR_BYTES = 4_096;
+const STDERR_BYTES = 4_096;
 
 const PREFIX = "dlq.";
 

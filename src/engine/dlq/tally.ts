@@ -15,7 +15,7 @@ export interface Tally {
 
 /** More different keys than this are counted together. */
 const KEYS = 10_000;
-export const OTHERS = "(others)";
+const OTHERS = "(others)";
 
 /** Counts dead letters, the largest number first. Memory is bounded, whatever the letters say. */
 export async function tally(letters: AsyncIterable<DeadLetter>, by: TallyKey): Promise<Tally[]> {
