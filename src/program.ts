@@ -34,7 +34,7 @@ export function buildProgram(act: Act): Command {
 }
 
 /** The flags that every command takes, in the order of the help text. */
-export function globalOptions(): Option[] {
+function globalOptions(): Option[] {
   return [
     new Option("-o, --output <format>", "output format").choices([...FORMATS]),
     new Option("--json", "the same as -o json"),

@@ -14,10 +14,10 @@ const COLUMNS: readonly Column<SettingRow>[] = [
 ];
 
 export const defineConfig: CommandModule = (program, act) => {
-  const config = program.command("config").description("Show or start the configuration");
+  const config = program.command("config").description("show or start the configuration");
   config
     .command("show")
-    .description("Print each setting with where it came from; secrets are masked")
+    .description("print each setting with where it came from; secrets are masked")
     .action(
       act(async (context) => {
         const { printRows } = await import("../output/rows.ts");
@@ -28,7 +28,7 @@ export const defineConfig: CommandModule = (program, act) => {
     );
   config
     .command("init")
-    .description("Write a commented starter file where streamctl looks for it (or to --config FILE)")
+    .description("write a commented starter file where streamctl looks for it (or to --config FILE)")
     .action(act((context, _, options) => writeStarter(context, options["config"] as string | undefined)));
 };
 

@@ -1,6 +1,7 @@
 import { ConnectionError } from "../errors.ts";
-import { type Client, clientForKey, createClient, ownerAddress } from "./client.ts";
+import type { Client } from "./client.ts";
 import { errorCode, translateThrown } from "./errors.ts";
+import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { asNumber, type Arg, type Value } from "./value.ts";
 

@@ -1,11 +1,8 @@
-import type { RedisOptions } from "ioredis";
 import { ConnectionError, errorText, ServerError, type StreamctlError } from "../errors.ts";
 import { reconnectDelayMs, sleep } from "./backoff.ts";
-import { clusterOptions, nodeOptions, redisOptions } from "./client-options.ts";
 import { cannotConnect } from "./connect-error.ts";
 import { errorCode, translateReply } from "./errors.ts";
-import { Cluster, PASSWORD_UNUSED, Redis } from "./ioredis.ts";
-import { keySlot } from "./keys.ts";
+import { Cluster, PASSWORD_UNUSED, type Redis } from "./ioredis.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import type { Arg, Value } from "./value.ts";
 
@@ -140,7 +137,7 @@ export class Client {
     return new Promise((resolve, reject) => {
       const settle = (outcome: () => void): void => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", fail);
+        signal?.removeEventListener("abort", onAbort);
         this.#redis.off("ready", onReady);
         this.#redis.off("close", onClose);
         this.#redis.off("end", fail);
@@ -149,15 +146,19 @@ export class Client {
       const fail = (): void =>
         settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#lastError)));
       const onReady = (): void => settle(resolve);
+      const onAbort = (): void =>
+        settle(() =>
+          reject(new ConnectionError(`stopped while connecting to ${describeTarget(this.#settings)}`)),
+        );
       const onClose = (): void => {
         if (!this.#patient || this.#final) fail();
       };
       const timer = setTimeout(fail, Math.max(0, timeoutMs));
-      signal?.addEventListener("abort", fail, { once: true });
+      signal?.addEventListener("abort", onAbort, { once: true });
       this.#redis.on("ready", onReady);
       this.#redis.on("close", onClose);
       this.#redis.on("end", fail);
-      if (signal?.aborted) fail();
+      if (signal?.aborted) onAbort();
     });
   }
 
@@ -233,54 +234,9 @@ export class Client {
   }
 }
 
-/** A client that is not connected yet; connectOnce() connects it. */
-export function createClient(settings: ConnectionSettings, name: string): Client {
-  if (settings.mode !== "cluster") return new Client(makeRedis(redisOptions(settings, name)), settings);
-  const nodes = [{ host: settings.host, port: settings.port }];
-  return new Client(new Cluster(nodes, clusterOptions(settings, name)), settings);
-}
-
-/** One more client for a single connection, to the node that holds `key`. Not connected yet. */
-export function clientForKey(
-  control: Client,
-  settings: ConnectionSettings,
-  name: string,
-  key: string,
-): { client: Client; address: string | undefined } {
-  const { raw } = control;
-  if (!(raw instanceof Cluster)) {
-    const redis = makeRedis({ ...redisOptions(settings, name), retryStrategy: null });
-    return { client: new Client(redis, settings), address: undefined };
-  }
-  const node = ownerOf(raw, key);
-  const { host = settings.host, port = settings.port } = node.options;
-  const redis = makeRedis({ ...nodeOptions(settings, name), retryStrategy: null, host, port });
-  const client = new Client(redis, { ...settings, mode: "standalone", host, port });
-  return { client, address: addressOf(node) };
-}
-
-/** The address of the node that holds `key`; undefined outside a cluster. */
-export function ownerAddress(control: Client, key: string): string | undefined {
-  return control.raw instanceof Cluster ? addressOf(ownerOf(control.raw, key)) : undefined;
-}
-
-function ownerOf(cluster: Cluster, key: string): Redis {
-  const owner = cluster.slots[keySlot(key)]?.[0];
-  const node = cluster.nodes("master").find((redis) => addressOf(redis) === owner);
-  if (!node) {
-    // The node has died or the table is stale; the next attempt finds a fresh one.
-    cluster.refreshSlotsCache();
-    throw new ConnectionError(`no node of the cluster serves the slot of ${key} now`);
-  }
-  return node;
-}
-
-function addressOf(redis: Redis): string {
+/** A cluster node's `host:port`, as the slot table has it. */
+export function addressOf(redis: Redis): string {
   return `${redis.options.host}:${redis.options.port}`;
-}
-
-function makeRedis(options: RedisOptions): Redis {
-  return new Redis({ ...options, lazyConnect: true, replyMapping: "legacy" });
 }
 
 /** An internal of ioredis: the socket of the moment, if any. */

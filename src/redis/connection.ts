@@ -1,9 +1,10 @@
 import { ConnectionError, errorText } from "../errors.ts";
 import { reconnectDelayMs, sleep } from "./backoff.ts";
 import { BlockingReader } from "./blocking-reader.ts";
-import { type Client, clientForKey, createClient } from "./client.ts";
+import type { Client } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
 import { Lane } from "./lane.ts";
+import { clientForKey, createClient } from "./make-client.ts";
 import type { Script } from "./script.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import type { Arg, Value } from "./value.ts";

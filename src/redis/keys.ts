@@ -11,7 +11,7 @@ for (let byte = 0; byte < 256; byte++) {
 }
 
 /** The part of a key that decides its slot: what stands in the first `{…}` when that is not empty. */
-export function hashTag(key: string): string {
+function hashTag(key: string): string {
   const open = key.indexOf("{");
   if (open < 0) return key;
   const close = key.indexOf("}", open + 1);

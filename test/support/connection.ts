@@ -3,7 +3,7 @@ import { Connection, type OpenOptions } from "../../src/redis/connection.ts";
 import type { ConnectionSettings } from "../../src/redis/settings.ts";
 
 /** Settings for a server; the limits are short, because tests wait for them. */
-export function settingsFor(url: string, overrides: Partial<ConnectionSettings> = {}): ConnectionSettings {
+function settingsFor(url: string, overrides: Partial<ConnectionSettings> = {}): ConnectionSettings {
   const { hostname, port } = new URL(url);
   return {
     mode: "standalone",
