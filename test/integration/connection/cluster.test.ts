@@ -92,6 +92,31 @@ describe("a cluster", () => {
     await cluster.moveSlot(keySlot(key), 1, 0);
   });
 
+  test("a user with a worker's rights and those of CLUSTER SLOTS and INFO is enough", async () => {
+    const key = keyOn(1);
+    const rights = ["-@all", "+xadd", "+xread", "+xlen", "+ping", "+cluster|slots", "+cluster|info"];
+    for (const node of [0, 1, 2])
+      await cluster.on(node, (redis) =>
+        redis.call("ACL", "SETUSER", "w", "reset", "on", ">pw", `~${key}`, ...rights),
+      );
+    const connection = await openConnection(cluster.url, { ...CLUSTER, username: "w", password: "pw" });
+    await connection.call(...add(key));
+    const lane = await connection.lane(key);
+    expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+    const reader = await connection.reader();
+    expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1)).toHaveLength(1);
+  });
+
+  test("without the right to CLUSTER SLOTS the reason is named", async () => {
+    for (const node of [0, 1, 2])
+      await cluster.on(node, (redis) =>
+        redis.call("ACL", "SETUSER", "v", "reset", "on", ">pw", "~*", "+ping"),
+      );
+    const error = await rejection(openConnection(cluster.url, { ...CLUSTER, username: "v", password: "pw" }));
+    expect(error).toMatchObject({ kind: "connection", code: "NOPERM" });
+    expect((error as Error).message).toMatch(/cluster/i);
+  });
+
   test("database numbers are refused", async () => {
     const { code, stderr } = await cli(["lag", "x", "--cluster", "-n", "1"], { url: cluster.url });
     expect(stderr).toContain("a cluster has database 0 only");
