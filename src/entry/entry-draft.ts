@@ -99,4 +99,4 @@ export class EntryDraft {
 }
 
 /** Up to this many bytes a loop is faster than a call into the runtime. */
-const SHORT = 40;
+const SHORT = 100;
