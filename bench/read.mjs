@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { compare, run } from "./lib/measure.mjs";
 
-const ENTRIES = 300_000;
+const ENTRIES = 500_000;
 const COUNT = 100;
 const STREAM = "bench:read";
 
@@ -13,7 +13,10 @@ export async function bench(tools) {
   return [await consumeAndAck(tools), await dump(tools)];
 }
 
-/** Entries per second of wall time, start-up included; of the peer only what it measures itself. */
+/**
+ * One reader against one reader. Ours is entries per second of wall time, start-up included; the peer's is
+ * what it measures itself, without start-up, parsing, printing or acks.
+ */
 function consumeAndAck(tools) {
   return compare({
     id: "P2",
@@ -31,7 +34,7 @@ function consumeAndAck(tools) {
       await rewindGroup(tools);
       const { hostname, port } = new URL(tools.redisUrl);
       const read = ["XREADGROUP", "GROUP", "g", "peer", "COUNT", String(COUNT), "STREAMS", STREAM, ">"];
-      const times = ["-h", hostname, "-p", port, "-n", String(ENTRIES / COUNT), "--csv"];
+      const times = ["-h", hostname, "-p", port, "-c", "1", "-n", String(ENTRIES / COUNT), "--csv"];
       const { stdout } = await run(tools.redisBenchmark, [...times, ...read]);
       const [, requests] = /",\s*"([\d.]+)"/.exec(stdout.trim().split("\n").at(-1)) ?? [];
       return Number(requests) * COUNT;
