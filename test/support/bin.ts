@@ -5,10 +5,12 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { inject, onTestFinished } from "vitest";
 import { ROOT } from "./build.ts";
-import { type FoundProcess, markedEnv, markedProcesses } from "./processes.ts";
+import { type FoundProcess, killAll, markedEnv, markedProcesses } from "./processes.ts";
 import { until } from "./redis.ts";
 
 export const BIN = join(ROOT, "bin", "streamctl.js");
+
+const GRACE_MS = 4_000;
 
 export interface BinResult {
   /** Null when a signal ended it. */
@@ -64,8 +66,11 @@ export class BinRun {
     this.#child.stderr?.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
     this.done = this.#finish();
     onTestFinished(async () => {
-      for (const { pid } of await this.processes()) process.kill(pid, "SIGKILL");
+      this.#child.kill("SIGKILL");
       await this.done;
+      // A sandbox's guard takes its server down; killed too early, it would leave it behind.
+      await this.untilGone(GRACE_MS).catch(() => {});
+      killAll(await this.processes());
     });
   }
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
-import { markedProcesses } from "./processes.ts";
+import { killAll, markedProcesses } from "./processes.ts";
 
 /**
  * Every test file must leave as many sockets, timers, children and pipes as it found, no process of a run
@@ -25,10 +25,10 @@ afterAll(async () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     left = await leftovers();
   }
+  killAll(await markedProcesses());
   if (outerTemporary === undefined) delete process.env["TMPDIR"];
   else process.env["TMPDIR"] = outerTemporary;
   await rm(temporary, { recursive: true, force: true });
-  for (const { pid } of await markedProcesses()) process.kill(pid, "SIGKILL");
   expect(left, "left behind by this test file").toEqual([]);
 });
 
