@@ -37,7 +37,7 @@ export interface TakeRule {
 
 /** A page of the pending list from `start` on, optionally of one consumer; at most `count` rows. */
 export async function pendingPage(
-  connection: Connection,
+  connection: Pick<Connection, "call">,
   stream: string,
   group: string,
   start: string,
@@ -58,7 +58,7 @@ export async function pendingPage(
 }
 
 /** How many entries are pending in the group. */
-export async function pendingCount(connection: Connection, stream: string, group: string): Promise<number> {
+export async function pendingCount(connection: Pick<Connection, "call">, stream: string, group: string): Promise<number> {
   return asNumber(asList(await connection.call("XPENDING", stream, group))[0]);
 }
 

@@ -1,6 +1,6 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { consumerInfos, groupInfos, streamInfo } from "../../redis/streams/info.ts";
+import type { Caller } from "../../redis/streams/bulk-caller.ts";
 import { asText } from "../../redis/value.ts";
 
 /** An error lists no more names than this. */
@@ -12,7 +12,7 @@ const LISTED = 10;
  * `orders is a list, not a stream`.
  */
 export async function onStream<T>(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   group: string | undefined,
   operation: () => Promise<T>,
@@ -26,7 +26,7 @@ export async function onStream<T>(
 
 /** The error to throw instead of `error`; `error` itself when there is nothing better to say. */
 export async function explain(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   group: string | undefined,
   error: unknown,
@@ -42,7 +42,7 @@ export async function explain(
  * all, or the user may not look, the answer is `otherwise`.
  */
 export async function missingGroup(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   group: string,
   otherwise: Error = new StreamctlError("notFound", `no group "${group}" on ${stream}`),
@@ -69,11 +69,7 @@ export function noGroup(stream: string, group: string, existing: readonly string
   return new StreamctlError("notFound", `no group "${group}" on ${stream}`, { hint: `${have}; ${create}` });
 }
 
-async function wrongType(
-  connection: Connection,
-  stream: string,
-  error: ServerError,
-): Promise<StreamctlError> {
+async function wrongType(connection: Caller, stream: string, error: ServerError): Promise<StreamctlError> {
   const type = await connection.call("TYPE", stream).then(asText, () => undefined);
   if (type === undefined || type === "none" || type === "stream") return error;
   const name = type === "zset" ? "sorted set" : type;
@@ -87,7 +83,7 @@ function shellWord(text: string): string {
 
 /** Fails with exit 4 when the group does not know the consumer. */
 export async function requireConsumer(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   group: string,
   consumer: string,
@@ -106,7 +102,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** How many entries a stream holds; undefined when there is no such key. Fails for keys of other types. */
-export async function streamLength(connection: Connection, stream: string): Promise<number | undefined> {
+export async function streamLength(connection: Caller, stream: string): Promise<number | undefined> {
   try {
     return (await streamInfo(connection, stream)).length;
   } catch (error) {

@@ -1,5 +1,5 @@
 import { nextId } from "../../entry/id.ts";
-import type { Connection } from "../../redis/connection.ts";
+import type { Caller } from "../../redis/streams/bulk-caller.ts";
 import { type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
 import { PageSize, rangePage } from "../../redis/streams/range.ts";
 
@@ -23,7 +23,7 @@ export interface CountRequest {
  * the other end: whichever side is shorter decides.
  */
 export async function countUndelivered(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   request: CountRequest,
   signal: AbortSignal,
@@ -49,14 +49,14 @@ export async function countUndelivered(
 
 /** Counts the entries of an ID range page by page. */
 class RangeCounter {
-  readonly #connection: Connection;
+  readonly #connection: Caller;
   readonly #stream: string;
   readonly #to: string;
   readonly #pages = new PageSize();
   #from: string | undefined;
   #count = 0;
 
-  constructor(connection: Connection, stream: string, from: string | undefined, to: string = "+") {
+  constructor(connection: Caller, stream: string, from: string | undefined, to: string = "+") {
     this.#connection = connection;
     this.#stream = stream;
     this.#from = from;

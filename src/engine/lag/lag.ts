@@ -1,6 +1,7 @@
 import { compareIds, idMs, nextId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { BulkCaller, type Caller } from "../../redis/streams/bulk-caller.ts";
 import { type GroupInfo, groupInfos, type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
 import { rangePage } from "../../redis/streams/range.ts";
 import { explain, noGroup } from "../groups/missing.ts";
@@ -46,35 +47,44 @@ const COUNTS_AT_ONCE = 16;
 /** Of a longer pending list the highest delivery count is not worth the round trips. */
 const PENDING_LOOKED_AT = 10_000;
 
+/** With fewer streams a connection of their own costs more than it saves. */
+const WORTH_A_LANE = 50;
+
 /** The lag of every group of the streams, in their order. Round trips grow with the streams by 500s. */
 export async function* groupLags(connection: Connection, request: LagRequest): AsyncGenerator<GroupLag> {
   const trusted = once(() => serverCountsRight(connection));
-  for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
-    const names = request.streams.slice(at, at + STREAMS_AT_ONCE);
-    const [nowMs, ...found] = await Promise.all([
-      connection.persist(() => serverNowMs(connection)),
-      ...names.map((stream) => look(connection, stream, request)),
-    ]);
-    const groups = found.flat();
-    const counts = await countAll(connection, groups, trusted, request);
-    const facts = await Promise.all(groups.map((item, index) => agesOf(connection, item, counts[index])));
-    for (const [index, { stream, group }] of groups.entries()) {
-      const { count, exact } = counts[index] as Count;
-      const { oldestPendingId, oldestUndeliveredId, maxDeliveries } = facts[index] as Facts;
-      yield {
-        stream,
-        group: group.name,
-        lag: exact ? count : null,
-        lagAtLeast: exact ? null : count,
-        consumers: group.consumers,
-        pending: group.pending,
-        oldestPendingMs: ageMs(oldestPendingId, nowMs),
-        oldestUndeliveredMs: ageMs(oldestUndeliveredId, nowMs),
-        maxDeliveries,
-        lastDeliveredId: group.lastDeliveredId,
-      };
+  const bulk =
+    connection.cluster || request.streams.length < WORTH_A_LANE
+      ? undefined
+      : await BulkCaller.open(connection);
+  const caller = bulk ?? connection;
+  try {
+    for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
+      const nowMs = await connection.persist(() => serverNowMs(connection));
+      const names = request.streams.slice(at, at + STREAMS_AT_ONCE);
+      const found = (await Promise.all(names.map((stream) => look(caller, stream, request)))).flat();
+      const counts = await countAll(caller, found, trusted, request);
+      const facts = await Promise.all(found.map((item, index) => agesOf(caller, item, counts[index])));
+      yield* found.map((item, index) => rowOf(item, counts[index] as Count, facts[index] as Facts, nowMs));
     }
+  } finally {
+    bulk?.close();
   }
+}
+
+function rowOf({ stream, group }: Found, { count, exact }: Count, facts: Facts, nowMs: number): GroupLag {
+  return {
+    stream,
+    group: group.name,
+    lag: exact ? count : null,
+    lagAtLeast: exact ? null : count,
+    consumers: group.consumers,
+    pending: group.pending,
+    oldestPendingMs: ageMs(facts.oldestPendingId, nowMs),
+    oldestUndeliveredMs: ageMs(facts.oldestUndeliveredId, nowMs),
+    maxDeliveries: facts.maxDeliveries,
+    lastDeliveredId: group.lastDeliveredId,
+  };
 }
 
 interface Found {
@@ -83,7 +93,7 @@ interface Found {
   readonly group: GroupInfo;
 }
 
-async function look(connection: Connection, stream: string, request: LagRequest): Promise<Found[]> {
+async function look(connection: Caller, stream: string, request: LagRequest): Promise<Found[]> {
   const named = request.named.has(stream);
   try {
     // Sent in this order on one connection: see knownLag.
@@ -109,7 +119,7 @@ async function look(connection: Connection, stream: string, request: LagRequest)
 
 /** The lag of each group, asking and counting no more than needed. */
 async function countAll(
-  connection: Connection,
+  connection: Caller,
   groups: readonly Found[],
   trusted: () => Promise<boolean>,
   { countLimit: limit, signal }: LagRequest,
@@ -128,7 +138,7 @@ interface Facts {
   readonly maxDeliveries: number | null;
 }
 
-async function agesOf(connection: Connection, found: Found, count: Count | undefined): Promise<Facts> {
+async function agesOf(connection: Caller, found: Found, count: Count | undefined): Promise<Facts> {
   const [pending, oldestUndeliveredId] = await Promise.all([
     lookThroughPending(connection, found),
     count?.count === 0 && count.exact ? undefined : firstUndelivered(connection, found),
@@ -137,7 +147,7 @@ async function agesOf(connection: Connection, found: Found, count: Count | undef
 }
 
 async function firstUndelivered(
-  connection: Connection,
+  connection: Caller,
   { stream, info, group }: Found,
 ): Promise<string | undefined> {
   const { lastDeliveredId } = group;
@@ -149,7 +159,7 @@ async function firstUndelivered(
 }
 
 async function lookThroughPending(
-  connection: Connection,
+  connection: Caller,
   { stream, group }: Found,
 ): Promise<Pick<Facts, "oldestPendingId" | "maxDeliveries">> {
   if (group.pending === 0) return { oldestPendingId: undefined, maxDeliveries: 0 };

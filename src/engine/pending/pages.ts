@@ -1,6 +1,6 @@
 import { nextId } from "../../entry/id.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { pendingCount, type PendingRow, pendingPage } from "../../redis/group-steps.ts";
+import type { Caller } from "../../redis/streams/bulk-caller.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */
 export interface PendingList {
@@ -17,7 +17,7 @@ const PAGE = 1_000;
  * or may not be seen; nothing is seen twice.
  */
 export async function* pendingPages(
-  connection: Connection,
+  connection: Caller,
   { stream, group, consumer }: PendingList,
 ): AsyncGenerator<PendingRow[], undefined> {
   for (let from: string | undefined = "-"; from !== undefined;) {
@@ -33,7 +33,7 @@ export async function* pendingPages(
 
 /** How many entries the group has pending. Rejects when there is no such stream or group. */
 export function groupPending(
-  connection: Connection,
+  connection: Caller,
   { stream, group }: Pick<PendingList, "stream" | "group">,
 ): Promise<number> {
   return connection.persist(() => pendingCount(connection, stream, group));

@@ -1,5 +1,5 @@
-import type { Connection } from "../connection.ts";
 import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
+import type { Caller } from "./bulk-caller.ts";
 
 /** XINFO STREAM. What old servers don't tell is undefined. */
 export interface StreamInfo {
@@ -27,7 +27,7 @@ export interface GroupInfo {
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
-export async function streamInfo(connection: Connection, stream: string): Promise<StreamInfo> {
+export async function streamInfo(connection: Caller, stream: string): Promise<StreamInfo> {
   const info = asMap(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
   return {
     length: asNumber(info.get("length")),
@@ -41,7 +41,7 @@ export async function streamInfo(connection: Connection, stream: string): Promis
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
-export async function groupInfos(connection: Connection, stream: string): Promise<GroupInfo[]> {
+export async function groupInfos(connection: Caller, stream: string): Promise<GroupInfo[]> {
   const groups = asList(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
   return groups.map((group) => {
     const info = asMap(group);
@@ -64,7 +64,7 @@ export interface ConsumerInfo {
 
 /** Rejects with a ServerError of kind notFound when there is no such key or group. */
 export async function consumerInfos(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   group: string,
 ): Promise<ConsumerInfo[]> {

@@ -1,6 +1,6 @@
 import type { Entry } from "../../entry/entry.ts";
-import type { Connection } from "../connection.ts";
 import { asList, asText } from "../value.ts";
+import type { Caller } from "./bulk-caller.ts";
 
 export interface RangeOptions {
   /** Inclusive ends; `from` is never after `to`, whichever way the range is read. */
@@ -13,7 +13,7 @@ export interface RangeOptions {
 
 /** One page of a stream. A key that does not exist is an empty stream. */
 export async function rangePage(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   { from, to, count, reverse }: RangeOptions,
 ): Promise<Entry[]> {
@@ -64,7 +64,7 @@ export class PageSize {
  * batches that stay small in memory.
  */
 export async function* entriesById(
-  connection: Connection,
+  connection: Caller,
   stream: string,
   ids: readonly string[],
 ): AsyncGenerator<Entry | undefined> {

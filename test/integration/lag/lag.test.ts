@@ -226,6 +226,21 @@ describe("lag", () => {
     expect(ndjson(some.stdout).map((row) => row["group"])).toEqual(["two", "two"]);
   });
 
+  test("many streams, looked at in bulk, give the same rows as one by one", async () => {
+    const redis = rawRedis();
+    const prefix = uniqueKey("bulk");
+    for (let n = 10; n < 80; n++) {
+      const key = `${prefix}:${n}`;
+      await add(redis, key, ids(5));
+      await redis.xgroup("CREATE", key, "g", n % 2 === 0 ? "0" : "2-0");
+      await read(redis, key, "g", n % 4);
+      if (n % 3 === 0) await redis.xdel(key, "4-0");
+    }
+    const bulk = ndjson((await cli(["lag", `${prefix}:*`])).stdout);
+    expect(bulk).toHaveLength(70);
+    for (const row of bulk) expect(await lagOf(String(row["stream"]))).toEqual(row);
+  });
+
   test("thresholds: exit 6 names what was crossed, and only above the limit", async () => {
     const redis = rawRedis();
     const key = uniqueKey();
