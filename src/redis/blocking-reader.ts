@@ -108,7 +108,7 @@ export class BlockingReader {
       await client.connectOnce();
     } catch (error) {
       client.close();
-      this.#control.refreshSlots();
+      void this.#control.refreshSlots();
       throw error;
     }
     if (this.#closed) {
@@ -128,7 +128,7 @@ export class BlockingReader {
       this.#links.delete(link.address ?? "");
       link.client.close();
     }
-    this.#control.refreshSlots();
+    void this.#control.refreshSlots();
   }
 }
 

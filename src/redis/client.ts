@@ -112,9 +112,11 @@ export class Client {
     await this.#limited(node.client("UNBLOCK", id), "CLIENT UNBLOCK", timeoutMs);
   }
 
-  /** Where a cluster's slot table is stale (a node answered MOVED to another connection): reads it again. */
-  refreshSlots(): void {
-    if (this.#redis instanceof Cluster) this.#redis.refreshSlotsCache();
+  /** Reads a cluster's slot table again; resolves also when no node answers, with the table as it was. */
+  refreshSlots(): Promise<void> {
+    const redis = this.#redis;
+    if (!(redis instanceof Cluster)) return Promise.resolve();
+    return new Promise((resolve) => redis.refreshSlotsCache(() => resolve()));
   }
 
   /** Drops the socket and reconnects: for a peer that has gone silent. */

@@ -148,6 +148,8 @@ export class Connection {
 
   /** A connection of its own for bulk transfers on one key, to the node that holds it. */
   async lane(key: string): Promise<Lane> {
+    // A lane is opened anew when its node answers MOVED, which the control connection knows nothing of.
+    await this.#client.refreshSlots();
     const { client } = clientForKey(this.#client, this.settings, this.#name, key);
     return this.#track(await Lane.open(client, this.settings.commandTimeoutMs));
   }
