@@ -110,6 +110,13 @@ interface WorkerFlags {
   readonly dlq?: string;
   readonly delete?: boolean;
   readonly failOnDead?: boolean;
+  readonly batch?: number;
+  readonly batchWait?: number;
+  readonly rate?: number;
+  readonly pauseAfter?: number;
+  readonly dedupe?: string;
+  readonly dedupeTtl?: number;
+  readonly emit?: string;
   readonly claimIdle?: number;
   readonly shutdownTimeout?: number;
 }
@@ -126,6 +133,12 @@ function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "str
     consumer: who.consumer,
     consumerIsUnique: flags.consumer === undefined,
     concurrency: flags.jobs ?? 1,
+    batch: { size: flags.batch ?? 1, waitMs: flags.batch === undefined ? 0 : (flags.batchWait ?? 1_000) },
+    ratePerSecond: flags.rate,
+    pauseAfter: flags.pauseAfter,
+    dedupe:
+      flags.dedupe === undefined ? undefined : { field: flags.dedupe, ttlMs: flags.dedupeTtl ?? 86_400_000 },
+    emitTo: flags.emit,
     claimIdleMs,
     retry: {
       maxDeliveries: flags.maxDeliveries ?? 5,
@@ -167,7 +180,7 @@ function handlerSettings(context: Context, request: WorkerRequest, who: Who): Ha
     stdin: parseStdinForm(flags.stdin ?? "entry"),
     envFields: flags.envFields ?? false,
     tag: flags.tag ?? false,
-    captureStdout: false,
+    captureStdout: flags.emit !== undefined,
     timeoutMs: flags.timeout,
     killAfterMs: flags.killAfter ?? 5_000,
   };

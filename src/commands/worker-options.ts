@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { UsageError } from "../errors.ts";
 import type { StdinForm } from "../engine/worker/payload.ts";
-import { countOption, durationOption, listOption } from "./options.ts";
+import { countOption, durationOption, listOption, rateOption } from "./options.ts";
 
 /** The flags of the exec worker; `consume` adds them in a help group of their own. */
 export function workerOptions(): Option[] {
@@ -30,6 +30,17 @@ export function workerOptions(): Option[] {
     durationOption("--retry-max-delay <duration>", "the longest wait (default: 5m)"),
     listOption("--dead-on <codes>", "exit codes that dead-letter at once, besides 65 and 100"),
     new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)"),
+    rateOption("--rate <rate>", "start no more than that many, over all of this worker: 50/s, 600/m"),
+    countOption(
+      "--pause-after <n>",
+      "after that many failures in a row run one at a time, until one succeeds",
+    ),
+    new Option("--dedupe <field>", "ack without a run when this field's value has succeeded before"),
+    durationOption("--dedupe-ttl <duration>", "how long a success is remembered (default: 24h)"),
+    new Option(
+      "--emit <stream>",
+      "each line the command prints becomes an entry there, together with the ack",
+    ),
     new Option("--delete", "also delete an entry when it is acked"),
     new Option("--fail-on-dead", "exit 5 when any entry was dead-lettered"),
     durationOption(

@@ -47,6 +47,9 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
             reason: verdict.reason,
           });
           return;
+        case "duplicate":
+          log.detail(`${name(delivery)} acked without a run: its key has succeeded before`, facts);
+          return;
         case "release":
         case "broken":
           log.detail(`${name(delivery)} handed back`, facts);
@@ -84,6 +87,7 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
         return;
       }
       const parts = [`${result.ok} ok`, `${result.dead} dead-lettered`, `${result.retried} retried`];
+      if (result.duplicates > 0) parts.push(`${result.duplicates} duplicates`);
       if (result.lost > 0) parts.push(`${result.lost} lost to other consumers`);
       if (result.missing > 0) parts.push(`${result.missing} without data`);
       if (result.killed > 0) parts.push(`${result.killed} killed`);
@@ -97,9 +101,14 @@ function times(deliveries: number): string {
 }
 
 function verdictName(verdict: Verdict): string {
-  return { ack: "ack", retry: "retry", dead: "dead letter", release: "return", broken: "return" }[
-    verdict.kind
-  ];
+  return {
+    ack: "ack",
+    duplicate: "ack",
+    retry: "retry",
+    dead: "dead letter",
+    release: "return",
+    broken: "return",
+  }[verdict.kind];
 }
 
 /** Events per second over the last few seconds. */

@@ -5,13 +5,14 @@ import { ackOwned, pendingPage } from "../../redis/group-steps.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { encodeCommand, ReplyError, type Reply } from "../../redis/resp.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
-import { deadLetter, deadLetterOnce, MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
+import { addOnce } from "../../redis/scripts/add-once.ts";
+import { deadLetter, MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
 import { asNumber } from "../../redis/value.ts";
 import { encodeRecord } from "../dlq/record.ts";
 import type { Delivery, Verdict, WorkerSettings } from "./types.ts";
 
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
-const MARKER_TTL_S = 24 * 60 * 60;
+export const MARKER_TTL_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * Moves an entry to its dead-letter queue. Answers one of `Owned`; repeating it after a lost reply neither
@@ -57,7 +58,7 @@ export async function moveToDeadLetters(
   if (row?.id !== entry.id) return Owned.notPending;
   if (row.consumer !== consumer) return Owned.takenByOther;
   const marker = siblingKey(dlq, `:moved:${stream}:${group}:${entry.id}`, connection.cluster);
-  if (fitsScript) await connection.run(deadLetterOnce, [dlq, marker], [MARKER_TTL_S, ...record]);
+  if (fitsScript) await connection.run(addOnce, [dlq, marker], [MARKER_TTL_MS, record.length, ...record]);
   else await addLarge(connection, dlq, marker, record);
   const [answer = Owned.notPending] = await ackOwned(connection, stream, settings, [entry.id], false);
   await connection.call("DEL", marker).catch(() => {});
@@ -98,7 +99,7 @@ async function addLarge(
     const steps = [
       encodeCommand(["MULTI"]),
       encodeCommand(["XADD", dlq, "*", ...record]),
-      encodeCommand(["SET", marker, "1", "EX", MARKER_TTL_S]),
+      encodeCommand(["SET", marker, "1", "PX", MARKER_TTL_MS]),
       encodeCommand(["EXEC"]),
     ];
     const results = await new Promise<Reply>((resolve, reject) => {

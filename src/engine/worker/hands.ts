@@ -1,22 +1,25 @@
 import type { Delivery } from "./types.ts";
 
-/** Finished runs whose verdicts are still on their way may number as many as those that run. */
+/** Verdicts on their way may be as many as entries that run. */
 const UNSETTLED_PER_PLACE = 2;
 
 /**
  * The entries in this worker's hands: delivered to it, and not settled yet. The heartbeat walks through
- * them and the reclaimer leaves them alone. No more is taken than can start at once, and when verdicts
- * can't be delivered no more is taken than waits already.
+ * them and the reclaimer leaves them alone. No more is taken than can start at once (`slots` invocations
+ * of `unitSize` entries), and when verdicts can't be delivered no more is taken than waits already.
  */
 export class Hands {
-  readonly #places: number;
+  readonly #slots: number;
+  readonly #unitSize: number;
   readonly #held = new Map<string, Map<string, Delivery>>();
   #count = 0;
   #running = 0;
-  #waiting: (() => void)[] = [];
+  #waiting = 0;
+  #listeners: (() => void)[] = [];
 
-  constructor(places: number) {
-    this.#places = places;
+  constructor(slots: number, unitSize: number) {
+    this.#slots = slots;
+    this.#unitSize = unitSize;
   }
 
   /** Entries not settled yet, running or not. */
@@ -24,15 +27,20 @@ export class Hands {
     return this.#count;
   }
 
+  /** Invocations that run. */
   get running(): number {
     return this.#running;
   }
 
+  get freeSlots(): number {
+    return this.#slots - this.#running;
+  }
+
+  /** How many entries may be taken. */
   get free(): number {
-    return Math.max(
-      0,
-      Math.min(this.#places - this.#running, this.#places * UNSETTLED_PER_PLACE - this.#count),
-    );
+    const startable = this.freeSlots * this.#unitSize - this.#waiting;
+    const settleable = this.#slots * this.#unitSize * UNSETTLED_PER_PLACE - this.#count;
+    return Math.max(0, Math.min(startable, settleable));
   }
 
   has(stream: string, id: string): boolean {
@@ -50,6 +58,16 @@ export class Hands {
     this.#count++;
   }
 
+  /** An entry waits for its unit to be complete. */
+  waits(): void {
+    this.#waiting++;
+  }
+
+  /** Waiting entries are started, or given up, as a unit. */
+  waitedFor(entries: number): void {
+    this.#waiting -= entries;
+  }
+
   started(): void {
     this.#running++;
   }
@@ -65,22 +83,24 @@ export class Hands {
     this.#wake();
   }
 
-  /** Resolves when a run finishes or an entry is settled, or at once when the signal aborts. */
-  changed(signal: AbortSignal): Promise<void> {
+  /** Resolves at the next change (a run finished, an entry settled), after `ms`, or when the signal aborts. */
+  changed(signal: AbortSignal, ms?: number): Promise<void> {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve();
       const done = (): void => {
+        clearTimeout(timer);
         signal.removeEventListener("abort", done);
         resolve();
       };
-      this.#waiting.push(done);
+      const timer = ms === undefined ? undefined : setTimeout(done, ms);
+      this.#listeners.push(done);
       signal.addEventListener("abort", done, { once: true });
     });
   }
 
   #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resume of waiting) resume();
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const resume of listeners) resume();
   }
 }

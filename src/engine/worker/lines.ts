@@ -63,6 +63,15 @@ export function tagLines(lines: Buffer, tag: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** The lines of `lines`, which end in line ends; without those. */
+export function* eachLine(lines: Buffer): Generator<Buffer, undefined> {
+  for (let at = 0; at < lines.length;) {
+    const end = lines.indexOf(0x0a, at);
+    yield lines.subarray(at, end);
+    at = end + 1;
+  }
+}
+
 /** The last `size` bytes of what was written to it. */
 export class Tail {
   readonly #size: number;

@@ -8,6 +8,7 @@ import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
 import { moveToDeadLetters } from "./dead-letters.ts";
 import type { Hands } from "./hands.ts";
 import type { Reclaimer } from "./reclaimer.ts";
+import { settleSuccess } from "./success.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
@@ -28,8 +29,8 @@ export interface SettlerParts {
   readonly observer: WorkerObserver;
   /** Told of an error that no waiting mends: the worker must stop. */
   readonly onFatal: (error: unknown) => void;
-  /** Told, per delivered verdict, that the entry is settled as said. */
-  readonly onSettled: (delivery: Delivery, verdict: Verdict) => void;
+  /** Told of each entry that nothing is left to do for. */
+  readonly onFinal: (delivery: Delivery) => void;
 }
 
 /**
@@ -49,12 +50,18 @@ export class Settler {
 
   settle(delivery: Delivery, verdict: Verdict, durationMs: number): void {
     const item: Settling = { delivery, verdict, durationMs, failedAt: new Date() };
-    if (verdict.kind === "ack") {
+    if (this.#isPlainAck(verdict)) {
       const queue = this.#acks.get(delivery.stream);
       if (queue) queue.push(item);
       else this.#acks.set(delivery.stream, [item]);
       void this.#flushAcks(delivery.stream);
     } else void this.#settleOne(item);
+  }
+
+  /** Acks that bring nothing else with them go out together. */
+  #isPlainAck(verdict: Verdict): boolean {
+    if (verdict.kind === "duplicate") return true;
+    return verdict.kind === "ack" && !this.#parts.settings.dedupe && !verdict.outputs?.length;
   }
 
   /** Stops repeating: what is not delivered by now stays pending, and is delivered to somebody again. */
@@ -89,10 +96,12 @@ export class Settler {
       case "retry": {
         // Measured from the failure, not from when Redis could be told of it.
         const delayMs = Math.max(0, verdict.delayMs - (Date.now() - failedAt.getTime()));
+        const count = verdict.counted === false ? deliveries - 1 : deliveries;
         reclaimer.remember(stream, id, Date.now() + delayMs);
         return requeueOwned(connection, stream, settings, {
           id,
-          idleMs: idleForDelayMs(deliveries, delayMs, claimIdleMs, retry),
+          idleMs: idleForDelayMs(count, delayMs, claimIdleMs, retry),
+          deliveries: count,
         });
       }
       case "dead":
@@ -109,7 +118,9 @@ export class Settler {
         });
       }
       case "ack":
-        throw new TypeError("acks go out in batches");
+        return settleSuccess(connection, settings, delivery, verdict.outputs ?? []);
+      case "duplicate":
+        throw new TypeError("plain acks go out in batches");
     }
   }
 
@@ -148,10 +159,11 @@ export class Settler {
   }
 
   #done({ delivery, verdict, durationMs }: Settling, answer: number, replyLost: boolean): void {
-    const { hands, observer, onSettled } = this.#parts;
+    const { hands, observer, onFinal } = this.#parts;
     // After a lost reply, "not pending" is what our own success looks like.
     if (answer === Owned.done || (answer === Owned.notPending && replyLost)) {
-      onSettled(delivery, verdict);
+      if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate")
+        onFinal(delivery);
       observer.settled(delivery, verdict, durationMs);
     } else observer.lost(delivery, verdict);
     hands.settled(delivery);

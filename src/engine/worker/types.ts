@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { UnitRule } from "./units.ts";
 
 /** What a worker was asked to do. Times are in ms. */
 export interface WorkerSettings {
@@ -12,6 +13,14 @@ export interface WorkerSettings {
   readonly consumerIsUnique: boolean;
   /** How many invocations run at once. */
   readonly concurrency: number;
+  readonly batch: UnitRule;
+  /** Starts per second, over all entries of this worker. */
+  readonly ratePerSecond?: number | undefined;
+  /** After that many failures in a row only probes are run. */
+  readonly pauseAfter?: number | undefined;
+  readonly dedupe?: DedupeRule | undefined;
+  /** Where the lines go that handlers print. */
+  readonly emitTo?: string | undefined;
   readonly claimIdleMs: number;
   readonly retry: RetryPolicy;
   readonly shutdownTimeoutMs: number;
@@ -24,6 +33,12 @@ export interface WorkerSettings {
   /** The dead-letter queue of a stream. */
   readonly dlqKey: (stream: string) => string;
   readonly ends: WorkerEnds;
+}
+
+/** Entries whose value of `field` has succeeded before are acked without a run. */
+export interface DedupeRule {
+  readonly field: string;
+  readonly ttlMs: number;
 }
 
 /** When a worker ends by itself; undefined: never. */
@@ -77,9 +92,12 @@ export type Outcome =
 
 /** What is to become of an entry. */
 export type Verdict =
-  /** `stdout`: what the handler printed, where that is to be emitted. */
-  | { readonly kind: "ack"; readonly stdout?: Buffer }
-  | { readonly kind: "retry"; readonly delayMs: number; readonly reason: string }
+  /** `stdout`: what the handler printed, where that is to be emitted; `outputs`: the entries it makes. */
+  | { readonly kind: "ack"; readonly stdout?: Buffer; readonly outputs?: readonly (readonly Buffer[])[] }
+  /** Its key has succeeded before: acked without a run. */
+  | { readonly kind: "duplicate" }
+  /** `counted` false: the delivery does not count (the handler's surroundings failed, not the entry). */
+  | { readonly kind: "retry"; readonly delayMs: number; readonly reason: string; readonly counted?: boolean }
   | { readonly kind: "dead"; readonly reason: string; readonly exit?: string; readonly stderr: Buffer }
   /** Back to the group at once; `counted` says whether this delivery keeps its place in the count. */
   | { readonly kind: "release"; readonly counted: boolean }
@@ -113,6 +131,8 @@ export interface WorkerResult {
   readonly dead: number;
   readonly lost: number;
   readonly missing: number;
+  /** Entries acked without a run because their key had succeeded before. */
+  readonly duplicates: number;
   /** Handlers that had to be killed because the worker could not wait for them. */
   readonly killed: number;
 }

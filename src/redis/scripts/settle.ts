@@ -1,4 +1,5 @@
 import { defineScript } from "../script.ts";
+import { ADD_ALL } from "./add-once.ts";
 import { OWNED } from "./owned.ts";
 
 /**
@@ -79,23 +80,30 @@ return owned
 export const MAX_SCRIPT_VALUES = 7_900;
 
 /**
- * The first half of a move across slots, on the dead-letter queue's slot. The second is `ack`. A crash in
- * between leaves the entry pending and the marker set: whoever gets the entry next adds no second record.
- * The marker is set first, because after the XADD there must be no step left that memory could refuse.
+ * Acks one entry together with what its success brings: a marker for its key, output entries.
  *
- * KEYS     the dead-letter queue, the marker
- * ARGV     marker's time to live in seconds, then the record's names and values
- * Returns  1 added, 0 the marker says that it was added before.
+ * KEYS     the stream; then, as ARGV says, the marker and the output stream
+ * ARGV     group, consumer, id, delete ("1": also XDEL), marker's time to live in ms (0: no marker), then per
+ *          output entry: how many values, the values
+ * Returns  1 acked, -1 owned by another consumer, 0 not pending any more. When the marker is there already,
+ *          the key has succeeded before: the entry is acked, and nothing is put out. An output that fails
+ *          (memory, type) fails the whole step.
  */
-export const deadLetterOnce = defineScript(
-  "dead-letter-once",
-  `
-if not redis.call('SET', KEYS[2], '1', 'EX', ARGV[1], 'NX') then return 0 end
-local added = redis.pcall('XADD', KEYS[1], '*', unpack(ARGV, 2))
-if type(added) == 'table' and added.err then
-  redis.call('DEL', KEYS[2])
-  return added
+export const succeed = defineScript(
+  "succeed",
+  `${OWNED}${ADD_ALL}
+local owned = state(ARGV[3])
+if owned ~= 1 then return owned end
+local marked = ARGV[5] ~= '0'
+if not marked or redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5], 'NX') then
+  local failure = add_all(KEYS[marked and 3 or 2], 6)
+  if failure then
+    if marked then redis.call('DEL', KEYS[2]) end
+    return failure
+  end
 end
+redis.call('XACK', KEYS[1], group, ARGV[3])
+if ARGV[4] == '1' then redis.call('XDEL', KEYS[1], ARGV[3]) end
 return 1
 `,
 );

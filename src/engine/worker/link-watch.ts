@@ -1,0 +1,26 @@
+import { errorText } from "../../errors.ts";
+import { formatDuration } from "../../units.ts";
+import type { WorkerObserver } from "./types.ts";
+
+/** Tells of an outage when it begins and when it ends, however often it is met in between. */
+export class LinkWatch {
+  readonly #observer: WorkerObserver;
+  #since: number | undefined;
+
+  constructor(observer: WorkerObserver) {
+    this.#observer = observer;
+  }
+
+  waits(error: unknown): void {
+    if (this.#since !== undefined) return;
+    this.#since = Date.now();
+    this.#observer.notice("warn", `waiting for Redis: ${errorText(error)}`);
+  }
+
+  works(): void {
+    if (this.#since === undefined) return;
+    const took = formatDuration(Date.now() - this.#since);
+    this.#since = undefined;
+    this.#observer.notice("info", `Redis is back after ${took}`);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Hands } from "./hands.ts";
+import { outputEntries } from "./outputs.ts";
+import type { OutageGuard } from "./outage-guard.ts";
+import type { Settler } from "./settler.ts";
+import type { Delivery, Executor, Outcome, Verdict, WorkerSettings } from "./types.ts";
+import { judge } from "./verdict.ts";
+
+export interface RunnerParts {
+  readonly executor: Executor;
+  readonly settings: WorkerSettings;
+  readonly guard: OutageGuard;
+  readonly hands: Hands;
+  readonly settler: Settler;
+  readonly onKilled: () => void;
+  readonly onBroken: (reason: string) => void;
+  readonly onActivity: () => void;
+}
+
+/** Runs a unit and turns each entry's outcome into the verdict that goes to the settler. */
+export class Runner {
+  readonly #parts: RunnerParts;
+  #everSucceeded = false;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  async run(unit: readonly Delivery[]): Promise<void> {
+    const { executor, hands, settler, onActivity } = this.#parts;
+    hands.started();
+    const startedAt = Date.now();
+    const outcomes = await executor.run(unit);
+    const durationMs = Date.now() - startedAt;
+    onActivity();
+    for (const [i, delivery] of unit.entries()) {
+      settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);
+    }
+    hands.finished();
+  }
+
+  #verdict(delivery: Delivery, outcome: Outcome): Verdict {
+    const { settings, guard, onKilled, onBroken } = this.#parts;
+    if (succeeded(outcome)) this.#everSucceeded = true;
+    if (outcome.kind === "stopped") onKilled();
+    const facts = { deliveries: delivery.deliveries, everSucceeded: this.#everSucceeded };
+    const verdict = withOutputs(judge(outcome, facts, settings.retry));
+    if (verdict.kind === "broken") onBroken(verdict.reason);
+    // What is dead only because its deliveries are used up failed in a way that may pass, too.
+    const mayPass = judge(outcome, { ...facts, deliveries: 0 }, settings.retry).kind === "retry";
+    return guard.pass(verdict, mayPass, "reason" in verdict ? verdict.reason : "");
+  }
+}
+
+const STOPPED: Outcome = { kind: "stopped" };
+
+function succeeded(outcome: Outcome): boolean {
+  return (
+    (outcome.kind === "exit" && outcome.code === 0) || (outcome.kind === "answer" && outcome.answer === "ok")
+  );
+}
+
+/** What the handler printed, as the entries to put out. */
+function withOutputs(verdict: Verdict): Verdict {
+  if (verdict.kind !== "ack" || verdict.stdout === undefined) return verdict;
+  const outputs = outputEntries(verdict.stdout);
+  return typeof outputs === "string"
+    ? { kind: "dead", reason: outputs, stderr: Buffer.alloc(0) }
+    : { kind: "ack", outputs };
+}

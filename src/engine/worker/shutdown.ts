@@ -1,0 +1,75 @@
+import { errorText } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { forgetIfEmpty, requeueOwned } from "../../redis/group-steps.ts";
+import { takeAfterMs } from "./backoff.ts";
+import type { Hands } from "./hands.ts";
+import type { Reclaimer } from "./reclaimer.ts";
+import type { Settler } from "./settler.ts";
+import type { Executor, WorkerObserver, WorkerSettings } from "./types.ts";
+
+/** How long verdicts may take to be delivered once every handler has ended. */
+const DRAIN_MS = 10_000;
+/** After a second signal, handlers get this long between TERM and KILL. */
+const HURRY_MS = 500;
+
+export interface ShutdownParts {
+  readonly connection: Connection;
+  readonly settings: WorkerSettings;
+  readonly executor: Executor;
+  readonly observer: WorkerObserver;
+  readonly kill: AbortSignal;
+  readonly hands: Hands;
+  readonly settler: Settler;
+  readonly reclaimer: Reclaimer;
+}
+
+/**
+ * The order of stopping, once nothing is read any more: handlers finish, or are ended when their time is
+ * up → verdicts are delivered → what got lost on the way here is handed back → the consumer goes if it
+ * holds nothing. The heartbeat goes on until all that is done.
+ */
+export async function shutDown(parts: ShutdownParts): Promise<void> {
+  const { settings, executor, kill, hands, settler, observer } = parts;
+  const { shutdownTimeoutMs, killAfterMs } = settings;
+  if (!(await within(shutdownTimeoutMs, hands, () => hands.running === 0, kill))) {
+    await executor.killAll(kill.aborted ? Math.min(HURRY_MS, killAfterMs) : killAfterMs);
+  }
+  await within(DRAIN_MS, hands, () => hands.count === 0, kill.aborted ? undefined : kill);
+  if (hands.count > 0) {
+    observer.notice("warn", `${hands.count} entries stay pending: their verdicts could not be delivered`);
+    settler.giveUp();
+  }
+  await executor.close();
+  for (const stream of settings.streams) await leaveGroup(parts, stream);
+}
+
+async function leaveGroup(
+  { connection, settings, observer, reclaimer }: ShutdownParts,
+  stream: string,
+): Promise<void> {
+  const { group, claimIdleMs, retry } = settings;
+  try {
+    if (settings.consumerIsUnique) {
+      for (const { id, deliveries } of await reclaimer.ownStrays(stream)) {
+        const count = deliveries - 1;
+        const idleMs = takeAfterMs(count, claimIdleMs, retry);
+        await requeueOwned(connection, stream, settings, { id, idleMs, deliveries: count });
+      }
+    }
+    await forgetIfEmpty(connection, stream, settings);
+  } catch (error) {
+    observer.notice("detail", `could not leave group ${group} on ${stream}: ${errorText(error)}`);
+  }
+}
+
+/** Waits until `done`, for no longer than `ms` and not past the signal. */
+async function within(ms: number, hands: Hands, done: () => boolean, signal?: AbortSignal): Promise<boolean> {
+  const deadline = Date.now() + ms;
+  const never = new AbortController().signal;
+  while (!done()) {
+    const left = deadline - Date.now();
+    if (left <= 0 || signal?.aborted) break;
+    await hands.changed(signal ?? never, left);
+  }
+  return done();
+}
