@@ -3,17 +3,19 @@ import { tmpdir } from "node:os";
 import type { Context } from "../context.ts";
 import { makeConsumerName } from "../engine/consumer-name.ts";
 import { dlqKey } from "../engine/dlq/name.ts";
+import { BatchExecutor } from "../engine/worker/batch-executor.ts";
 import { ShellExecutor } from "../engine/worker/shell-executor.ts";
 import type { HandlerOutput, HandlerSettings } from "../engine/worker/handler.ts";
+import { PersistentExecutor } from "../engine/worker/persistent-executor.ts";
 import { SpawnExecutor } from "../engine/worker/spawn-executor.ts";
-import type { Executor, WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
+import type { Executor, WorkerObserver, WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
 import { expandStreams } from "../redis/scan.ts";
-import { parseExitCodes, parseStdinForm } from "./worker-options.ts";
+import { checkManner, parseExitCodes, parseStdinForm } from "./worker-options.ts";
 
 export interface WorkerRequest {
   /** Streams, or glob patterns for them. */
@@ -30,6 +32,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const { group } = options;
   if (group === undefined) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
   const who = { group, consumer: options.consumer ?? makeConsumerName(io.pid) };
+  checkManner(options);
   const handler = handlerSettings(context, request, who);
   const asked = workerSettings(options, who);
   await context.mustBeWritable();
@@ -52,14 +55,17 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
       if (!(error instanceof PipeClosed)) throw error;
     }
   };
+  const handlerOutput: HandlerOutput = {
+    stdout: (lines) => write((bytes) => output.write(bytes), lines),
+    stderr: (lines) => write((bytes) => log.passThrough(bytes), lines),
+  };
   const worker = new Worker({
     connection,
     reader: await connection.reader(),
     settings,
-    executor: makeExecutor(context, handler, options, {
-      stdout: (lines) => write((bytes) => output.write(bytes), lines),
-      stderr: (lines) => write((bytes) => log.passThrough(bytes), lines),
-    }),
+    executor: makeExecutor(context, handler, options, handlerOutput, (level, message) =>
+      report.observer.notice(level, message),
+    ),
     observer: report.observer,
     stop: context.stop,
     kill: context.kill,
@@ -77,9 +83,15 @@ function makeExecutor(
   handler: HandlerSettings,
   flags: WorkerFlags,
   output: HandlerOutput,
+  notice: WorkerObserver["notice"],
 ): Executor {
   const { io } = context;
   const kill = (pid: number, signal: NodeJS.Signals | 0): boolean => io.kill(pid, signal);
+  if (flags.persistent) {
+    const places = { processes: flags.jobs ?? 1, ahead: flags.ahead ?? 100 };
+    return new PersistentExecutor({ ...handler, ...places }, output, kill, notice);
+  }
+  if (flags.batch !== undefined) return new BatchExecutor(handler, output, kill, notice);
   if (flags.exec === undefined || handler.envFields || !existsSync(`/proc/${io.pid}/fd`)) {
     return new SpawnExecutor(handler, output, kill);
   }
@@ -112,6 +124,8 @@ interface WorkerFlags {
   readonly failOnDead?: boolean;
   readonly batch?: number;
   readonly batchWait?: number;
+  readonly persistent?: boolean;
+  readonly ahead?: number;
   readonly rate?: number;
   readonly pauseAfter?: number;
   readonly dedupe?: string;

@@ -12,8 +12,27 @@ export function workerOptions(): Option[] {
       "--stdin <form>",
       "what the command reads: entry, fields, field:NAME or none (default: entry)",
     ),
+    countOption(
+      "--batch <n>",
+      "give one run up to that many entries, a line of stdin for each; what it writes to fd 3 settles single ones",
+    ),
+    durationOption(
+      "--batch-wait <duration>",
+      "how long the first entry of a batch waits for others (default: 1s)",
+    ),
+    new Option(
+      "--persistent",
+      "keep the command running: it gets a line per entry and answers ok, retry REASON or dead REASON",
+    ),
+    countOption(
+      "--ahead <n>",
+      "the most entries that a fast persistent command is given before it has answered (default: 100)",
+    ),
     new Option("--env-fields", "also set FIELD_<NAME> for every field"),
-    new Option("--tag", "prefix every line of the command's output with the entry's ID"),
+    new Option(
+      "--tag",
+      "prefix every line of the command's output with the entry's ID (with --batch: the first..the last)",
+    ),
     durationOption(
       "--timeout <duration>",
       "end a run that takes longer, its whole process group (default: never)",
@@ -52,6 +71,30 @@ export function workerOptions(): Option[] {
       "how long a stop waits for running commands (default: 30s)",
     ),
   ];
+}
+
+/** Refuses combinations of which one part would silently do nothing. */
+export function checkManner(flags: {
+  readonly batch?: number;
+  readonly batchWait?: number;
+  readonly persistent?: boolean;
+  readonly ahead?: number;
+  readonly envFields?: boolean;
+  readonly emit?: string;
+  readonly stdin?: string;
+}): void {
+  const manner = flags.persistent ? "--persistent" : flags.batch === undefined ? undefined : "--batch";
+  if (flags.persistent && flags.batch !== undefined)
+    throw new UsageError("give --batch or --persistent, not both");
+  if (flags.batchWait !== undefined && flags.batch === undefined)
+    throw new UsageError("--batch-wait: only with --batch");
+  if (flags.ahead !== undefined && !flags.persistent) throw new UsageError("--ahead: only with --persistent");
+  if (flags.envFields && manner)
+    throw new UsageError(`--env-fields: not with ${manner}, where a run has more than one entry`);
+  if (flags.emit !== undefined && manner)
+    throw new UsageError(`--emit: not with ${manner}, where a printed line belongs to no one entry`);
+  if (flags.persistent && flags.stdin === "none")
+    throw new UsageError("--stdin none: a persistent command learns of entries by its stdin only");
 }
 
 /** `entry`, `fields`, `none` or `field:NAME`. */

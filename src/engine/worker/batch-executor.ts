@@ -89,7 +89,10 @@ export class BatchExecutor implements Executor {
 const NONE: ReadonlyMap<Delivery, Outcome> = new Map();
 
 /** STREAMCTL_STREAM only when there is just one: a line of stdin always says its own. */
-function environment(batch: readonly Delivery[], { group, consumer }: HandlerSettings): Record<string, string> {
+function environment(
+  batch: readonly Delivery[],
+  { group, consumer }: HandlerSettings,
+): Record<string, string> {
   const streams = new Set(batch.map(({ stream }) => stream));
   const [stream = ""] = streams;
   return {

@@ -103,14 +103,15 @@ export class ChildRun {
   }
 }
 
-interface Ended {
+/** How a process ended, or why it never started. */
+export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly missing: boolean;
   readonly message: string;
 }
 
-function exitOf(child: ChildProcess): Promise<Ended> {
+export function exitOf(child: ChildProcess): Promise<Ended> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal, missing: false, message: "" }));
     child.once("error", (error: NodeJS.ErrnoException) =>

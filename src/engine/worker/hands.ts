@@ -6,10 +6,10 @@ const UNSETTLED_PER_PLACE = 2;
 /**
  * The entries in this worker's hands: delivered to it, and not settled yet. The heartbeat walks through
  * them and the reclaimer leaves them alone. No more is taken than can start at once (`slots` invocations
- * of `unitSize` entries), and when verdicts can't be delivered no more is taken than waits already.
+ * of `unitSize` entries; persistent handlers that answer fast take more), and when verdicts can't be delivered no more is taken than waits already.
  */
 export class Hands {
-  readonly #slots: number;
+  readonly #slots: () => number;
   readonly #unitSize: number;
   readonly #held = new Map<string, Map<string, Delivery>>();
   #count = 0;
@@ -17,7 +17,7 @@ export class Hands {
   #waiting = 0;
   #listeners: (() => void)[] = [];
 
-  constructor(slots: number, unitSize: number) {
+  constructor(slots: () => number, unitSize: number) {
     this.#slots = slots;
     this.#unitSize = unitSize;
   }
@@ -33,13 +33,13 @@ export class Hands {
   }
 
   get freeSlots(): number {
-    return this.#slots - this.#running;
+    return this.#slots() - this.#running;
   }
 
   /** How many entries may be taken. */
   get free(): number {
     const startable = this.freeSlots * this.#unitSize - this.#waiting;
-    const settleable = this.#slots * this.#unitSize * UNSETTLED_PER_PLACE - this.#count;
+    const settleable = this.#slots() * this.#unitSize * UNSETTLED_PER_PLACE - this.#count;
     return Math.max(0, Math.min(startable, settleable));
   }
 

@@ -88,7 +88,9 @@ export type Outcome =
   /** The command could not be started at all. */
   | { readonly kind: "unstarted"; readonly code: 126 | 127; readonly message: string }
   /** This worker ended it because it is stopping: says nothing about the entry. */
-  | { readonly kind: "stopped" };
+  | { readonly kind: "stopped" }
+  /** It was not begun: says nothing about the entry, which goes back uncounted. */
+  | { readonly kind: "unrun" };
 
 /** What is to become of an entry. */
 export type Verdict =
@@ -106,6 +108,8 @@ export type Verdict =
 
 /** Runs the handler for entries. Never rejects: what goes wrong is an outcome. */
 export interface Executor {
+  /** How many units it can run at once, where that is not always `concurrency`. */
+  readonly slots?: number;
   /** One invocation for a unit of one entry or, with --batch, of several; one outcome each, in their order. */
   run(unit: readonly Delivery[]): Promise<readonly Outcome[]>;
   /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */

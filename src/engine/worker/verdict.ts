@@ -24,6 +24,8 @@ export function judge(
   switch (outcome.kind) {
     case "stopped":
       return { kind: "release", counted: true };
+    case "unrun":
+      return { kind: "release", counted: false };
     case "unstarted":
       if (!facts.everSucceeded) return broken(outcome.code, outcome.message);
       return failed({ reason: `exit ${outcome.code}`, exit: String(outcome.code), stderr: NO_BYTES });

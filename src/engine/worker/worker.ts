@@ -72,7 +72,7 @@ export class Worker {
     const { observer } = this.#tally;
     this.#parts = { ...parts, observer };
     const { connection, settings, executor } = parts;
-    this.#hands = new Hands(settings.concurrency, settings.batch.size);
+    this.#hands = new Hands(() => executor.slots ?? settings.concurrency, settings.batch.size);
     this.#intake = new Intake(parts.reader, settings, connection.cluster);
     this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer);
     this.#groups = new GroupSetup(connection, settings, this.#hands, observer);

@@ -1,0 +1,274 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { sleep } from "../../redis/backoff.ts";
+import { type Answer, parseAnswer, quoted } from "./answers.ts";
+import { type Ended, exitOf, STDERR_TAIL } from "./child-run.ts";
+import type { HandlerOutput, HandlerSettings } from "./handler.ts";
+import { eachLine, tagLines, Tail } from "./lines.ts";
+import { shellOutcome, signalOutcome } from "./outcome.ts";
+import { OutputPump } from "./output-pump.ts";
+import { endGroup, type Kill } from "./process-group.ts";
+import type { Delivery, Outcome, WorkerObserver } from "./types.ts";
+import { WriteAhead } from "./write-ahead.ts";
+
+/** An entry for a persistent handler. */
+export interface Job {
+  readonly delivery: Delivery;
+  /** Its line of stdin, line end included. */
+  readonly line: Buffer;
+  readonly resolve: (outcome: Outcome) => void;
+}
+
+export interface PersistentParts {
+  readonly settings: HandlerSettings;
+  readonly output: HandlerOutput;
+  readonly kill: Kill;
+  readonly notice: WorkerObserver["notice"];
+  /** The most lines that may be unanswered at once. */
+  readonly ahead: number;
+  /** It can take more. */
+  readonly onReady: () => void;
+  /** It runs no more; `unstarted` were written to it behind the one that it was working on. */
+  readonly onGone: (handler: PersistentHandler, unstarted: readonly Job[]) => void;
+}
+
+/** Why it is being ended. The first reason wins. */
+type EndReason =
+  | { readonly kind: "timeout" | "stopped" | "closing" | "unasked" }
+  /** What it did wrong while it had an entry to answer for. */
+  | { readonly kind: "fault"; readonly reason: string };
+
+/** Beyond this many bytes that it has not read nothing more is written ahead. */
+const MAX_UNREAD = 256 * 1024;
+/** A process that closed its stdin or stdout is about to exit, or will never answer again. */
+const PIPE_GRACE_MS = 500;
+
+/**
+ * One long-lived process that answers for each line of its stdin with a line on its stdout, in their order.
+ * The oldest unanswered entry is the one it is taken to work on: an exit, a timeout or nonsense is that
+ * entry's outcome, and those behind it count as not started.
+ */
+export class PersistentHandler {
+  readonly #parts: PersistentParts;
+  readonly #child: ChildProcess;
+  readonly #inHand: Job[] = [];
+  readonly #ahead: WriteAhead;
+  readonly #gone: Promise<void>;
+  #unwritten: Buffer[] = [];
+  #unwrittenBytes = 0;
+  #tail = new Tail(STDERR_TAIL);
+  #answered = false;
+  #over = false;
+  #ending: Promise<void> | undefined;
+  #endedBy: EndReason | undefined;
+  #failedToStart = false;
+  #workingSince = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #pipeTimer: NodeJS.Timeout | undefined;
+
+  constructor(parts: PersistentParts) {
+    this.#parts = parts;
+    this.#ahead = new WriteAhead(parts.ahead);
+    const { program, args, cwd, env, group, consumer } = parts.settings;
+    this.#child = spawn(program, args, {
+      cwd,
+      env: { ...env, STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer },
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    this.#child.stdin?.on("error", () => this.#pipeClosed("stdin"));
+    this.#gone = this.#live(exitOf(this.#child));
+  }
+
+  /** How many lines it has not answered. */
+  get load(): number {
+    return this.#inHand.length;
+  }
+
+  /** How many unanswered lines it may have. */
+  get window(): number {
+    return this.#over || this.#endedBy ? 1 : this.#ahead.lines;
+  }
+
+  /** Whether it may be given a line now. */
+  get ready(): boolean {
+    if (this.#over || this.#endedBy || !this.#child.stdin?.writable) return false;
+    if (this.load === 0) return true;
+    const unread = this.#unwrittenBytes + this.#child.stdin.writableLength;
+    return this.load < this.window && unread < MAX_UNREAD;
+  }
+
+  /** Whether it has ever answered. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** Whether the command could not be run at all, as far as can be told. */
+  get failedToStart(): boolean {
+    return this.#failedToStart;
+  }
+
+  /** Takes a job; `flush` writes it. */
+  give(job: Job): void {
+    if (this.load === 0) this.#nowWorksOnNext();
+    this.#inHand.push(job);
+    this.#unwritten.push(job.line);
+    this.#unwrittenBytes += job.line.length;
+  }
+
+  /** Writes what it was given, in one piece. */
+  flush(): void {
+    if (this.#unwritten.length === 0) return;
+    const lines = this.#unwritten.length === 1 ? this.#unwritten[0] : Buffer.concat(this.#unwritten);
+    this.#unwritten = [];
+    this.#unwrittenBytes = 0;
+    this.#child.stdin?.write(lines);
+  }
+
+  /** TERM, then KILL, to the process group. Resolves when it is gone and its entries have their outcomes. */
+  end(reason: EndReason, killAfterMs: number): Promise<void> {
+    const { pid } = this.#child;
+    if (!this.#over && pid !== undefined) {
+      this.#endedBy ??= reason;
+      this.#ending ??= endGroup(pid, killAfterMs, this.#parts.kill);
+    }
+    return this.#gone;
+  }
+
+  /** Nothing more will come: it may end by itself, for `killAfterMs`, before it is ended. */
+  async close(killAfterMs: number): Promise<void> {
+    this.#endedBy ??= { kind: "closing" };
+    this.#child.stdin?.end();
+    const patience = new AbortController();
+    const gone = this.#gone.then(() => patience.abort());
+    await sleep(killAfterMs, patience.signal);
+    if (!this.#over) await this.end({ kind: "closing" }, killAfterMs);
+    await gone;
+  }
+
+  async #live(exited: Promise<Ended>): Promise<void> {
+    const pumps = this.#child.pid === undefined ? [] : this.#openPipes();
+    const ended = await exited;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#pipeTimer);
+    await this.#ending;
+    // What it answered before it died counts.
+    await Promise.all(pumps.map((pump) => pump.finish()));
+    this.#child.stdin?.destroy();
+    const outcome = this.#outcome(ended);
+    const [first, ...unstarted] = this.#inHand.splice(0);
+    this.#failedToStart =
+      !this.#answered &&
+      (outcome.kind === "unstarted" || (outcome.kind === "exit" && [126, 127].includes(outcome.code)));
+    first?.resolve(outcome);
+    this.#parts.onGone(this, unstarted);
+    if (!first && !this.#endedBy) {
+      const how = ended.signal ?? `exit ${ended.code}`;
+      this.#parts.notice("info", `a persistent command ended between entries (${how})`);
+    }
+  }
+
+  #openPipes(): OutputPump[] {
+    const { stdin, stdout, stderr } = this.#child;
+    stdin?.on("drain", () => this.#parts.onReady());
+    stdout?.once("end", () => this.#pipeClosed("stdout"));
+    return [
+      new OutputPump(stdout as Readable, undefined, async (lines) => this.#read(lines)),
+      new OutputPump(stderr as Readable, undefined, (lines) => this.#passOn(lines)),
+    ];
+  }
+
+  #read(lines: Buffer): void {
+    let answers = 0;
+    for (const line of eachLine(lines)) {
+      // What it says while it is stopped for other reasons than its own doing still counts.
+      if (this.#endedBy && this.#endedBy.kind !== "stopped") break;
+      const [job] = this.#inHand;
+      const answer = job && parseAnswer(line);
+      if (!job || !answer) {
+        this.#misunderstood(line, job !== undefined);
+        break;
+      }
+      this.#inHand.shift();
+      this.#conclude(job, answer);
+      answers++;
+    }
+    if (answers === 0) return;
+    this.#answered = true;
+    this.#ahead.answered(answers, performance.now() - this.#workingSince);
+    this.#nowWorksOnNext();
+    this.#parts.onReady();
+  }
+
+  /** From here on its answers can't be told apart any more: it is replaced. */
+  #misunderstood(line: Buffer, asked: boolean): void {
+    if (this.#endedBy) return;
+    const { notice, settings } = this.#parts;
+    if (!asked)
+      notice("warn", `a persistent command answered without being asked, and is replaced: ${quoted(line)}`);
+    const reason: EndReason = asked
+      ? { kind: "fault", reason: `answered nonsense: ${quoted(line)}` }
+      : { kind: "unasked" };
+    void this.end(reason, settings.killAfterMs);
+  }
+
+  #conclude(job: Job, answer: Answer): void {
+    const tail = this.#tail;
+    if (answer.answer === "ok") {
+      if (tail.bytes.length > 0) this.#tail = new Tail(STDERR_TAIL);
+      job.resolve({ kind: "answer", answer: "ok", stderr: NO_BYTES });
+      return;
+    }
+    // What it wrote to stderr before this answer lies in the other pipe and may be read a moment later.
+    setImmediate(() => {
+      if (this.#tail === tail) this.#tail = new Tail(STDERR_TAIL);
+      job.resolve({ kind: "answer", ...answer, stderr: tail.bytes });
+    });
+  }
+
+  #passOn(lines: Buffer): Promise<void> {
+    const { settings, output } = this.#parts;
+    this.#tail.push(lines);
+    const id = settings.tag ? this.#inHand[0]?.delivery.entry.id : undefined;
+    return output.stderr(id === undefined ? lines : tagLines(lines, `${id} `));
+  }
+
+  #pipeClosed(name: string): void {
+    if (this.#over || this.#endedBy) return;
+    this.#pipeTimer ??= setTimeout(() => {
+      void this.end({ kind: "fault", reason: `closed its ${name}` }, this.#parts.settings.killAfterMs);
+    }, PIPE_GRACE_MS);
+  }
+
+  /** Its time for the next entry begins. One timer serves many entries: it looks at the clock when it fires. */
+  #nowWorksOnNext(): void {
+    this.#workingSince = performance.now();
+    const { timeoutMs } = this.#parts.settings;
+    if (timeoutMs !== undefined) this.#timer ??= setTimeout(() => this.#watch(timeoutMs), timeoutMs);
+  }
+
+  #watch(timeoutMs: number): void {
+    this.#timer = undefined;
+    if (this.load === 0 || this.#endedBy) return;
+    const left = this.#workingSince + timeoutMs - performance.now();
+    if (left > 0) this.#timer = setTimeout(() => this.#watch(timeoutMs), left);
+    else void this.end({ kind: "timeout" }, this.#parts.settings.killAfterMs);
+  }
+
+  /** What its end means for the entry that it was working on. */
+  #outcome({ code, signal, missing, message }: Ended): Outcome {
+    const stderr = this.#tail.bytes;
+    const { shell, timeoutMs = 0 } = this.#parts.settings;
+    if (this.#child.pid === undefined) return { kind: "unstarted", code: missing ? 127 : 126, message };
+    if (this.#endedBy?.kind === "timeout") return { kind: "timeout", afterMs: timeoutMs, stderr };
+    if (this.#endedBy?.kind === "fault")
+      return { kind: "answer", answer: "retry", reason: this.#endedBy.reason, stderr };
+    if (this.#endedBy) return { kind: "stopped" };
+    if (signal !== null) return signalOutcome(signal, stderr);
+    if (code === 0) return { kind: "answer", answer: "retry", reason: "exit 0 without an answer", stderr };
+    return shell ? shellOutcome(code ?? 1, stderr) : { kind: "exit", code: code ?? 1, stderr };
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
