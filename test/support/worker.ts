@@ -8,17 +8,27 @@ import { cli, type CliOptions, type CliResult, CliRun } from "./cli.ts";
 /** Short times, so that a test of retries and take-overs takes no longer than it must. */
 const QUICK = ["--claim-idle", "400ms", "--retry-delay", "20ms", "--retry-max-delay", "100ms"];
 
-export function workerArgv(stream: string, command: string, ...more: string[]): string[] {
+function workerArgv(stream: string, command: string, ...more: string[]): string[] {
   return ["consume", stream, "-g", "g", "--create-group", ...QUICK, ...more, "--exec", command];
 }
 
 /** Works until nothing is left in the stream and its group. */
-export function drain(stream: string, command: string, more: string[] = [], options?: CliOptions): Promise<CliResult> {
+export function drain(
+  stream: string,
+  command: string,
+  more: string[] = [],
+  options?: CliOptions,
+): Promise<CliResult> {
   return cli(workerArgv(stream, command, "--until-empty", ...more), options);
 }
 
 /** A worker that goes on until the test stops it. */
-export function startWorker(stream: string, command: string, more: string[] = [], options?: CliOptions): CliRun {
+export function startWorker(
+  stream: string,
+  command: string,
+  more: string[] = [],
+  options?: CliOptions,
+): CliRun {
   const run = new CliRun(workerArgv(stream, command, ...more), options);
   onTestFinished(async () => {
     run.signal("SIGTERM");

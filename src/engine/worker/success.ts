@@ -11,11 +11,7 @@ import { MARKER_TTL_MS } from "./dead-letters.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** The marker that says that this entry's key has succeeded; undefined when it has no key to go by. */
-export function successMarker(
-  settings: WorkerSettings,
-  delivery: Delivery,
-  cluster: boolean,
-): string | undefined {
+function successMarker(settings: WorkerSettings, delivery: Delivery, cluster: boolean): string | undefined {
   const key = dedupeKey(settings, delivery);
   return key === undefined
     ? undefined

@@ -250,11 +250,17 @@ export class Worker {
     const ending = this.#ending.signal;
     if (code === "UNBLOCKED") return;
     if (code === "NOGROUP") {
-      if (!ending.aborted)
-        await this.#groups.restore().catch((failure: unknown) => this.#waitOrFail(failure, failures));
-      return;
+      return ending.aborted ? undefined : this.#restoreGroups(failures);
     }
     await this.#waitOrFail(error, failures);
+  }
+
+  async #restoreGroups(failures: number): Promise<void> {
+    try {
+      await this.#groups.restore();
+    } catch (error) {
+      await this.#waitOrFail(error, failures);
+    }
   }
 
   async #waitOrFail(error: unknown, failures: number): Promise<void> {
