@@ -44,7 +44,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     dlqKey: (stream) => dlqKey(stream, naming),
   };
   const report = workerReport(log, settings);
-  const status = startStatusLine(log, () => report.statusLine(worker.running));
+  const status = startStatusLine(log, () => report.statusLine(worker.state.running));
   context.defer(() => status.stop());
   const write = async (stream: (lines: Buffer) => Promise<void> | void, lines: Buffer): Promise<void> => {
     status.clear();
@@ -126,6 +126,7 @@ interface WorkerFlags {
   readonly batchWait?: number;
   readonly persistent?: boolean;
   readonly ahead?: number;
+  readonly orderBy?: string;
   readonly rate?: number;
   readonly pauseAfter?: number;
   readonly dedupe?: string;
@@ -148,6 +149,7 @@ function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "str
     consumerIsUnique: flags.consumer === undefined,
     concurrency: flags.jobs ?? 1,
     batch: { size: flags.batch ?? 1, waitMs: flags.batch === undefined ? 0 : (flags.batchWait ?? 1_000) },
+    orderBy: flags.orderBy,
     ratePerSecond: flags.rate,
     pauseAfter: flags.pauseAfter,
     dedupe:

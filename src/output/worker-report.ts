@@ -20,6 +20,7 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
   const rate = new RateMeter();
   const name = ({ stream, entry }: Delivery): string => `${stream} ${entry.id}`;
   const observer: WorkerObserver = {
+    ran() {},
     settled(delivery, verdict, durationMs) {
       const facts = {
         stream: delivery.stream,

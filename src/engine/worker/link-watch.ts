@@ -11,6 +11,10 @@ export class LinkWatch {
     this.#observer = observer;
   }
 
+  get down(): boolean {
+    return this.#since !== undefined;
+  }
+
   waits(error: unknown): void {
     if (this.#since !== undefined) return;
     this.#since = Date.now();

@@ -13,19 +13,38 @@ export interface RunnerParts {
   readonly settler: Settler;
   readonly onKilled: () => void;
   readonly onBroken: (reason: string) => void;
-  readonly onActivity: () => void;
+  readonly onRan: (outcomes: readonly Outcome[], durationMs: number) => void;
 }
 
 /** Runs a unit and turns each entry's outcome into the verdict that goes to the settler. */
 export class Runner {
   readonly #parts: RunnerParts;
+  /** Units for which there was no slot: an entry that others of its key made way for starts out of turn. */
+  readonly #queue: (readonly Delivery[])[] = [];
   #everSucceeded = false;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
   }
 
-  async run(unit: readonly Delivery[]): Promise<void> {
+  /** Starts a unit, or keeps it until a slot is free. */
+  start(unit: readonly Delivery[]): void {
+    const { hands } = this.#parts;
+    if (hands.freeSlots > 0) void this.#run(unit);
+    else {
+      hands.waits(unit.length);
+      this.#queue.push(unit);
+    }
+  }
+
+  /** Gives up the units that were not started: their entries are the caller's. */
+  abandon(): Delivery[] {
+    const entries = this.#queue.splice(0).flat();
+    this.#parts.hands.waitedFor(entries.length);
+    return entries;
+  }
+
+  async #run(unit: readonly Delivery[]): Promise<void> {
     const { executor, hands, settler, onActivity } = this.#parts;
     hands.started();
     const startedAt = Date.now();
@@ -36,6 +55,11 @@ export class Runner {
       settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);
     }
     hands.finished();
+    const next = this.#queue.shift();
+    if (next) {
+      hands.waitedFor(next.length);
+      this.start(next);
+    }
   }
 
   #verdict(delivery: Delivery, outcome: Outcome): Verdict {

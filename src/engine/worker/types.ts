@@ -14,6 +14,8 @@ export interface WorkerSettings {
   /** How many invocations run at once. */
   readonly concurrency: number;
   readonly batch: UnitRule;
+  /** Entries with one value of this field run one at a time, in stream order, over all workers of the group. */
+  readonly orderBy?: string | undefined;
   /** Starts per second, over all entries of this worker. */
   readonly ratePerSecond?: number | undefined;
   /** After that many failures in a row only probes are run. */
@@ -120,6 +122,8 @@ export interface Executor {
 
 /** What a worker tells its surroundings while it runs. */
 export interface WorkerObserver {
+  /** An invocation for a unit of entries has ended, with an outcome for each. */
+  ran(outcomes: readonly Outcome[], durationMs: number): void;
   settled(delivery: Delivery, verdict: Verdict, durationMs: number): void;
   /** The entry had another owner when its verdict was to be delivered: the verdict was dropped. */
   lost(delivery: Delivery, verdict: Verdict): void;
@@ -127,6 +131,20 @@ export interface WorkerObserver {
   missing(stream: string, ids: readonly string[]): void;
   takenOver(delivery: Delivery, from: string): void;
   notice(level: "detail" | "info" | "warn", message: string): void;
+}
+
+/** A worker at one moment. */
+export interface WorkerState {
+  /** Invocations that run. */
+  readonly running: number;
+  /** Entries delivered to this worker and not settled yet. */
+  readonly inFlight: number;
+  /** The outage guard lets only probes run. */
+  readonly paused: boolean;
+  /** It takes entries: its loop has begun, is not ending, and Redis answers. */
+  readonly reading: boolean;
+  /** How long the loop has been asking Redis without coming round; waiting for handlers does not count. */
+  readonly turnMs: number;
 }
 
 export interface WorkerResult {

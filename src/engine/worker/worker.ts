@@ -1,4 +1,4 @@
-import { ServerError, StreamctlError } from "../../errors.ts";
+import { errorText, ServerError, StreamctlError } from "../../errors.ts";
 import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -9,6 +9,7 @@ import { Hands } from "./hands.ts";
 import { heartbeatLoop } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { LinkWatch } from "./link-watch.ts";
+import { Ordering } from "./ordering.ts";
 import { OutageGuard } from "./outage-guard.ts";
 import { Pacer } from "./pacer.ts";
 import { Reclaimer } from "./reclaimer.ts";
@@ -17,7 +18,16 @@ import { Settler } from "./settler.ts";
 import { shutDown } from "./shutdown.ts";
 import { alreadyDone } from "./success.ts";
 import { Tally } from "./tally.ts";
-import type { Delivery, Executor, Verdict, WorkerObserver, WorkerResult, WorkerSettings } from "./types.ts";
+import { Turns } from "./turns.ts";
+import type {
+  Delivery,
+  Executor,
+  Verdict,
+  WorkerObserver,
+  WorkerResult,
+  WorkerSettings,
+  WorkerState,
+} from "./types.ts";
 import { Units } from "./units.ts";
 
 /** A read waits no longer than this at once, so that retries, take-overs and a dead peer are noticed. */
@@ -60,8 +70,11 @@ export class Worker {
   readonly #settler: Settler;
   readonly #guard: OutageGuard;
   readonly #pacer: Pacer;
+  readonly #runner: Runner;
   readonly #units: Units;
+  readonly #ordering: Ordering | undefined;
   readonly #link: LinkWatch;
+  readonly #turns = new Turns();
   readonly #ending = new AbortController();
   #fatal: unknown;
   #looping = true;
@@ -73,8 +86,10 @@ export class Worker {
     this.#parts = { ...parts, observer };
     const { connection, settings, executor } = parts;
     this.#hands = new Hands(() => executor.slots ?? settings.concurrency, settings.batch.size);
-    this.#intake = new Intake(parts.reader, settings, connection.cluster);
-    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer);
+    this.#ordering =
+      settings.orderBy === undefined ? undefined : new Ordering(connection, settings, settings.orderBy);
+    this.#intake = new Intake(parts.reader, settings, connection.cluster, this.#ordering);
+    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#ordering);
     this.#groups = new GroupSetup(connection, settings, this.#hands, observer);
     this.#settler = new Settler({
       connection,
@@ -83,14 +98,14 @@ export class Worker {
       reclaimer: this.#reclaimer,
       observer,
       onFatal: (error) => this.#fail(error),
-      onFinal: (delivery) => this.#groups.noteSettled(delivery.stream, delivery.entry.id),
+      onFinal: (delivery) => this.#settled(delivery),
     });
     this.#guard = new OutageGuard(settings.pauseAfter, settings.retry, (level, message) =>
       observer.notice(level, message),
     );
     this.#pacer = new Pacer(settings.ratePerSecond);
     this.#link = new LinkWatch(observer);
-    const runner = new Runner({
+    this.#runner = new Runner({
       executor,
       settings,
       guard: this.#guard,
@@ -99,19 +114,22 @@ export class Worker {
       onKilled: () => this.#tally.killed(),
       onBroken: (reason) =>
         this.#fail(new StreamctlError("failed", reason, { hint: "no entry was counted or dead-lettered" })),
-      onActivity: () => this.#active(),
+      onRan: (outcomes, durationMs) => {
+        this.#active();
+        observer.ran(outcomes, durationMs);
+      },
     });
-    this.#units = new Units(settings.batch, this.#hands, (unit) => void runner.run(unit));
+    this.#units = new Units(settings.batch, this.#hands, (unit) => this.#runner.start(unit));
   }
 
-  /** Invocations that run now. */
-  get running(): number {
-    return this.#hands.running;
-  }
-
-  /** Entries in this worker's hands. */
-  get inFlight(): number {
-    return this.#hands.count;
+  get state(): WorkerState {
+    return {
+      running: this.#hands.running,
+      inFlight: this.#hands.count,
+      paused: this.#guard.paused,
+      reading: this.#turns.begun && !this.#link.down && !this.#ending.signal.aborted,
+      turnMs: this.#turns.forMs,
+    };
   }
 
   async run(): Promise<WorkerResult> {
@@ -129,10 +147,13 @@ export class Worker {
       await this.#loop();
     } finally {
       this.#looping = false;
+      this.#turns.end();
       clearTimeout(runtime);
       stop.removeEventListener("abort", onStop);
       if (!this.#ending.signal.aborted) this.#ending.abort();
-      for (const delivery of this.#units.abandon()) this.#settler.settle(delivery, HAND_BACK, 0);
+      for (const delivery of [...this.#units.abandon(), ...this.#runner.abandon()]) {
+        this.#settler.settle(delivery, HAND_BACK, 0);
+      }
       await shutDown({
         connection,
         settings,
@@ -155,15 +176,15 @@ export class Worker {
     for (let failures = 0; !ending.aborted;) {
       const places = this.#places();
       if (places === 0) {
+        this.#turns.end();
         await this.#hands.changed(ending, this.#waitMs());
         continue;
       }
+      this.#turns.begin();
       try {
         const deliveries = await this.#next(places);
         if (deliveries === "finished") return;
-        const duplicates = await alreadyDone(this.#parts.connection, this.#parts.settings, deliveries);
-        for (const delivery of deliveries) this.#accept(delivery, duplicates.has(delivery));
-        this.#units.readEnded();
+        await this.#acceptAll(deliveries);
         failures = 0;
         this.#link.works();
       } catch (error) {
@@ -221,7 +242,15 @@ export class Worker {
     return true;
   }
 
+  async #acceptAll(deliveries: readonly Delivery[]): Promise<void> {
+    const duplicates = await alreadyDone(this.#parts.connection, this.#parts.settings, deliveries);
+    for (const delivery of deliveries) this.#accept(delivery, duplicates.has(delivery));
+    this.#units.readEnded();
+  }
+
   #accept(delivery: Delivery, duplicate: boolean): void {
+    // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
+    if (this.#hands.has(delivery.stream, delivery.entry.id)) return;
     this.#active();
     const { maxDeliveries } = this.#parts.settings.retry;
     if (this.#ending.signal.aborted) {
@@ -237,6 +266,22 @@ export class Worker {
       this.#pacer.count();
       this.#hands.hold(delivery);
       this.#units.add(delivery);
+    }
+  }
+
+  #settled(delivery: Delivery): void {
+    this.#groups.noteSettled(delivery.stream, delivery.entry.id);
+    if (this.#ordering && !this.#ending.signal.aborted) void this.#moveOn(this.#ordering, delivery);
+  }
+
+  /** Starts the next entry of a settled one's key. What goes wrong here is mended by the sweeps. */
+  async #moveOn(ordering: Ordering, delivery: Delivery): Promise<void> {
+    try {
+      const next = await ordering.next(delivery);
+      if (next) await this.#acceptAll([next]);
+    } catch (error) {
+      this.#reclaimer.repliesLost();
+      this.#parts.observer.notice("detail", `the next of its key was not started: ${errorText(error)}`);
     }
   }
 
