@@ -93,6 +93,14 @@ export class JsonBytes {
     return text;
   }
 
+  /** The text as bytes of its own; this buffer is used again, unless one huge value made it grow. */
+  copy(): Buffer {
+    const text = Buffer.from(this.#buf.subarray(0, this.#at));
+    if (this.#buf.length > MAX_KEPT) this.#buf = Buffer.allocUnsafe(64 * 1024);
+    this.#at = 0;
+    return text;
+  }
+
   #reserve(more: number): void {
     if (this.#at + more <= this.#buf.length) return;
     const larger = Buffer.allocUnsafe(Math.max(this.#buf.length * 2, this.#at + more));
@@ -100,6 +108,9 @@ export class JsonBytes {
     this.#buf = larger;
   }
 }
+
+/** A larger buffer is not kept for the next text. */
+const MAX_KEPT = 1024 * 1024;
 
 /** At most how many bytes the rest of a text takes once escaped; exact where guessing would waste memory. */
 function escapedLength(source: Buffer, from: number): number {

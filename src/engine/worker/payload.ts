@@ -15,20 +15,27 @@ export function stdinFor(delivery: Delivery, form: StdinForm, consumer: string):
       return NOTHING;
     case "field":
       return fieldValue(delivery.entry, Buffer.from(form.name)) ?? NOTHING;
-    case "fields": {
-      const out = new JsonBytes(4_096);
-      writeFields(out, delivery.entry.fields);
-      return out.byte(LINE_END).take();
-    }
-    case "entry": {
-      const out = new JsonBytes(4_096);
-      writeEntry(out, entryPrefix(delivery.stream), delivery.entry, {
+    case "fields":
+      writeFields(scratch, delivery.entry.fields);
+      break;
+    case "entry":
+      writeEntry(scratch, prefixOf(delivery.stream), delivery.entry, {
         deliveries: delivery.deliveries,
         consumer,
       });
-      return out.byte(LINE_END).take();
-    }
   }
+  return scratch.byte(LINE_END).copy();
+}
+
+/** Where texts are put together, one after the other. */
+const scratch = new JsonBytes();
+
+let lastPrefix: { readonly stream: string; readonly bytes: Buffer } | undefined;
+
+/** Entries of one stream mostly come one after the other. */
+function prefixOf(stream: string): Buffer {
+  if (lastPrefix?.stream !== stream) lastPrefix = { stream, bytes: entryPrefix(stream) };
+  return lastPrefix.bytes;
 }
 
 const NOTHING = Buffer.alloc(0);
