@@ -49,6 +49,10 @@ export function workerOptions(): Option[] {
     durationOption("--retry-max-delay <duration>", "the longest wait (default: 5m)"),
     listOption("--dead-on <codes>", "exit codes that dead-letter at once, besides 65 and 100"),
     new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)"),
+    new Option(
+      "--order-by <field>",
+      "run entries with one value of this field one at a time, in stream order, over all workers of the group",
+    ),
     rateOption("--rate <rate>", "start no more than that many, over all of this worker: 50/s, 600/m"),
     countOption(
       "--pause-after <n>",

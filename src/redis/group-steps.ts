@@ -72,15 +72,18 @@ export async function takeEntries(
   const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
   const head = [member.group, member.consumer, claimIdleMs, delayMs, maxDelayMs, own ? 1 : 0];
   const rows = asList(await connection.run(take, [stream], [...head, ...ids]));
-  return rows.map((row) => {
-    const [id, deliveries, from, fields] = asList(row);
-    return {
-      id: asText(id),
-      deliveries: asNumber(deliveries),
-      from: asText(from),
-      fields: Array.isArray(fields) ? (fields as Buffer[]) : undefined,
-    };
-  });
+  return rows.map((row) => takenRow(row));
+}
+
+/** One entry as the take scripts answer it. */
+export function takenRow(row: Value): Taken {
+  const [id, deliveries, from, fields] = asList(row);
+  return {
+    id: asText(id),
+    deliveries: asNumber(deliveries),
+    from: asText(from),
+    fields: Array.isArray(fields) ? (fields as Buffer[]) : undefined,
+  };
 }
 
 /** Per ID one of `Owned`. */

@@ -58,9 +58,9 @@ export class Hands {
     this.#count++;
   }
 
-  /** An entry waits for its unit to be complete. */
-  waits(): void {
-    this.#waiting++;
+  /** Entries wait for their unit to be complete, or for a slot. */
+  waits(entries = 1): void {
+    this.#waiting += entries;
   }
 
   /** Waiting entries are started, or given up, as a unit. */

@@ -1,6 +1,7 @@
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import { keySlot } from "../../redis/keys.ts";
 import { asList, asText } from "../../redis/value.ts";
+import type { Ordering } from "./ordering.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** The longest turn at one of several groups of streams that can't be waited for together. */
@@ -13,12 +14,14 @@ const TURN_MS = 200;
 export class Intake {
   readonly #reader: BlockingReader;
   readonly #settings: WorkerSettings;
+  readonly #ordering: Ordering | undefined;
   readonly #groups: string[][];
   #turn = 0;
 
-  constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean) {
+  constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean, ordering?: Ordering) {
     this.#reader = reader;
     this.#settings = settings;
+    this.#ordering = ordering;
     const bySlot = new Map<number, string[]>();
     for (const stream of settings.streams) {
       const slot = cluster ? keySlot(stream) : 0;
@@ -29,19 +32,35 @@ export class Intake {
 
   /** Up to `count` new entries; waits up to `blockMs` for the first. */
   async read(count: number, blockMs: number): Promise<Delivery[]> {
-    if (this.#groups.length === 1 && (this.#groups[0] as string[]).length <= count) {
-      return this.#readFrom(this.#rotated(this.#groups[0] as string[]), count, blockMs);
+    const [only = []] = this.#groups;
+    if (!this.#ordering && this.#groups.length === 1 && only.length <= count) {
+      return this.#readFrom(this.#rotated(only), count, blockMs);
     }
     // First a look at every group, then a short wait at the one whose turn it is.
     const found: Delivery[] = [];
     for (const group of this.#rotated(this.#groups)) {
       const left = count - found.length;
       if (left === 0) return found;
-      found.push(...(await this.#readFrom(this.#rotated(group).slice(0, left), left, 0)));
+      found.push(...(await this.#look(this.#rotated(group), left)));
     }
-    if (found.length > 0) return found;
+    if (found.length > 0 || blockMs === 0) return found;
     const [group = []] = this.#rotated(this.#groups);
-    return this.#readFrom(this.#rotated(group).slice(0, count), count, Math.min(blockMs, TURN_MS));
+    const turnMs = this.#groups.length === 1 ? blockMs : Math.min(blockMs, TURN_MS);
+    if (this.#ordering) {
+      await this.#ordering.wait(this.#reader, group, turnMs);
+      return [];
+    }
+    return this.#readFrom(this.#rotated(group).slice(0, count), count, Math.min(turnMs, TURN_MS));
+  }
+
+  /** What streams of one slot have at once, without waiting. */
+  async #look(streams: readonly string[], count: number): Promise<Delivery[]> {
+    if (!this.#ordering) return this.#readFrom(streams.slice(0, count), count, 0);
+    const found: Delivery[] = [];
+    for (const stream of streams) {
+      if (found.length < count) found.push(...(await this.#ordering.read(stream, count - found.length)));
+    }
+    return found;
   }
 
   /** Wakes a read that waits, where this user may: otherwise it ends by itself within its BLOCK. */

@@ -3,12 +3,14 @@ import type { Connection } from "../../redis/connection.ts";
 import { type PendingRow, pendingPage, takeEntries, type TakeRule } from "../../redis/group-steps.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
+import type { Ordering } from "./ordering.ts";
 import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** One sweep looks at no more than PAGE × PAGES rows a stream (well under a ms of the server's time a page). */
 const PAGE = 100;
 const PAGES = 5;
 const FIRST = "-";
+const MARGIN_MS = 2;
 
 /** Retries of its own that a worker remembers; beyond that the sweeps find them. */
 const REMEMBERED = 100_000;
@@ -23,6 +25,7 @@ export class Reclaimer {
   readonly #settings: WorkerSettings;
   readonly #hands: Hands;
   readonly #observer: WorkerObserver;
+  readonly #ordering: Ordering | undefined;
   readonly #everyMs: number;
   /** Own retries: when each comes due, by stream and ID. */
   readonly #retries = new Map<string, Map<string, number>>();
@@ -31,7 +34,14 @@ export class Reclaimer {
   #nextSweepAt = 0;
   #repliesLost = false;
 
-  constructor(connection: Connection, settings: WorkerSettings, hands: Hands, observer: WorkerObserver) {
+  constructor(
+    connection: Connection,
+    settings: WorkerSettings,
+    hands: Hands,
+    observer: WorkerObserver,
+    ordering?: Ordering,
+  ) {
+    this.#ordering = ordering;
     this.#connection = connection;
     this.#settings = settings;
     this.#hands = hands;
@@ -52,8 +62,9 @@ export class Reclaimer {
     let ofStream = this.#retries.get(stream);
     if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, number>()));
     if (ofStream.size >= REMEMBERED) return;
-    ofStream.set(id, dueAt);
-    this.#nextRetryAt = Math.min(this.#nextRetryAt, dueAt);
+    // The server's clock and this one tick apart: a look that comes a moment too early would be in vain.
+    ofStream.set(id, dueAt + MARGIN_MS);
+    this.#nextRetryAt = Math.min(this.#nextRetryAt, dueAt + MARGIN_MS);
   }
 
   /** A reply that may have carried entries was lost: they are pending under this consumer, seen by nobody. */
@@ -74,9 +85,10 @@ export class Reclaimer {
     const sweep = now >= this.#nextSweepAt;
     if (!sweep && now < this.#nextRetryAt) return taken;
     for (const stream of this.#settings.streams) {
-      const due = new Set(this.#ownRetriesDue(stream, now, limit - taken.length));
-      if (sweep) for (const id of await this.#sweep(stream, limit - taken.length)) due.add(id);
-      taken.push(...(await this.#take(stream, [...due].slice(0, limit - taken.length), false)));
+      const left = limit - taken.length;
+      const due = new Set(this.#ownRetriesDue(stream, now, left));
+      if (sweep) for (const id of await this.#sweep(stream, this.#candidates(left))) due.add(id);
+      taken.push(...(await this.#take(stream, [...due].slice(0, this.#candidates(left)), left, false)));
     }
     if (sweep) this.#nextSweepAt = Date.now() + (taken.length >= limit ? 0 : this.#everyMs);
     this.#nextRetryAt = this.#earliestRetry();
@@ -93,12 +105,18 @@ export class Reclaimer {
 
   async #takeOwn(stream: string, limit: number): Promise<Delivery[]> {
     if (limit <= 0) return [];
-    const strays = await this.ownStrays(stream);
+    const strays = (await this.ownStrays(stream)).slice(0, this.#candidates(limit));
     return this.#take(
       stream,
-      strays.slice(0, limit).map(({ id }) => id),
+      strays.map(({ id }) => id),
+      limit,
       true,
     );
+  }
+
+  /** How many IDs to offer when so many may be taken: with order by key, most of them may be parked. */
+  #candidates(limit: number): number {
+    return this.#ordering && limit > 0 ? PAGE * PAGES : limit;
   }
 
   #ownRetriesDue(stream: string, now: number, limit: number): string[] {
@@ -136,8 +154,12 @@ export class Reclaimer {
         this.#cursors.set(stream, FIRST);
         return due;
       }
-      // What was due but found no place is met again: the next sweep starts at this page.
-      if (due.length >= limit) break;
+      // What was due but found no place is met again: the next sweep starts at this page. Parked entries
+      // would be met there for ever.
+      if (due.length >= limit) {
+        if (this.#ordering) cursor = nextId(due.at(-1) as string) ?? FIRST;
+        break;
+      }
       cursor = nextId(last.id) ?? FIRST;
     }
     this.#cursors.set(stream, cursor);
@@ -148,11 +170,13 @@ export class Reclaimer {
     return idleMs >= takeAfterMs(deliveries, this.#settings.claimIdleMs, this.#settings.retry);
   }
 
-  async #take(stream: string, ids: readonly string[], own: boolean): Promise<Delivery[]> {
+  async #take(stream: string, ids: readonly string[], limit: number, own: boolean): Promise<Delivery[]> {
     if (ids.length === 0) return [];
     const { claimIdleMs, retry } = this.#settings;
     const rule: TakeRule = { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };
-    const taken = await takeEntries(this.#connection, stream, this.#settings, rule, ids);
+    const taken = this.#ordering
+      ? await this.#ordering.take(stream, rule, ids, limit)
+      : await takeEntries(this.#connection, stream, this.#settings, rule, ids);
     const missing = taken.filter(({ fields }) => fields === undefined).map(({ id }) => id);
     if (missing.length > 0) this.#observer.missing(stream, missing);
     const deliveries: Delivery[] = [];

@@ -45,12 +45,12 @@ export class Runner {
   }
 
   async #run(unit: readonly Delivery[]): Promise<void> {
-    const { executor, hands, settler, onActivity } = this.#parts;
+    const { executor, hands, settler, onRan } = this.#parts;
     hands.started();
     const startedAt = Date.now();
     const outcomes = await executor.run(unit);
     const durationMs = Date.now() - startedAt;
-    onActivity();
+    onRan(outcomes, durationMs);
     for (const [i, delivery] of unit.entries()) {
       settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);
     }

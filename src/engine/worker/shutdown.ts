@@ -21,6 +21,8 @@ export interface ShutdownParts {
   readonly hands: Hands;
   readonly settler: Settler;
   readonly reclaimer: Reclaimer;
+  /** What the last verdicts set going: it may bring entries to hand back. */
+  readonly moves: ReadonlySet<Promise<void>>;
 }
 
 /**
@@ -34,7 +36,11 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
   if (!(await within(shutdownTimeoutMs, hands, () => hands.running === 0, kill))) {
     await executor.killAll(kill.aborted ? Math.min(HURRY_MS, killAfterMs) : killAfterMs);
   }
-  await within(DRAIN_MS, hands, () => hands.count === 0, kill.aborted ? undefined : kill);
+  const { moves } = parts;
+  do {
+    await Promise.all(moves);
+    await within(DRAIN_MS, hands, () => hands.count === 0, kill.aborted ? undefined : kill);
+  } while (moves.size > 0);
   if (hands.count > 0) {
     observer.notice("warn", `${hands.count} entries stay pending: their verdicts could not be delivered`);
     settler.giveUp();

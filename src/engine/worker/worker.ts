@@ -76,6 +76,8 @@ export class Worker {
   readonly #link: LinkWatch;
   readonly #turns = new Turns();
   readonly #ending = new AbortController();
+  /** Keys that are being moved on to their next entry. */
+  readonly #moves = new Set<Promise<void>>();
   #fatal: unknown;
   #looping = true;
   #lastActivity = Date.now();
@@ -163,6 +165,7 @@ export class Worker {
         hands: this.#hands,
         settler: this.#settler,
         reclaimer: this.#reclaimer,
+        moves: this.#moves,
       });
       heart.abort();
       await beating;
@@ -271,7 +274,9 @@ export class Worker {
 
   #settled(delivery: Delivery): void {
     this.#groups.noteSettled(delivery.stream, delivery.entry.id);
-    if (this.#ordering && !this.#ending.signal.aborted) void this.#moveOn(this.#ordering, delivery);
+    if (!this.#ordering) return;
+    const move = this.#moveOn(this.#ordering, delivery).finally(() => this.#moves.delete(move));
+    this.#moves.add(move);
   }
 
   /** Starts the next entry of a settled one's key. What goes wrong here is mended by the sweeps. */

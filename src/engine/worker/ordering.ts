@@ -1,0 +1,84 @@
+import { fieldValue } from "../../entry/entry.ts";
+import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
+import { siblingKey } from "../../redis/keys.ts";
+import { nextInOrder, readInOrder, takeInOrder } from "../../redis/scripts/order.ts";
+import { asList, asText } from "../../redis/value.ts";
+import type { Delivery, WorkerSettings } from "./types.ts";
+
+/** How many entries one read looks at for some that may start; the others are parked. */
+const SCAN = 200;
+/** With more than this pending, nothing is read: one stuck key must not park a whole stream. */
+const MAX_PENDING = 10_000;
+/** While the pending list is that full, there is nothing to wait for but time. */
+const FULL_WAIT_MS = 200;
+
+/** Order by key: the steps of scripts/order.ts, and waiting for entries that they may read. */
+export class Ordering {
+  readonly #connection: Connection;
+  readonly #settings: WorkerSettings;
+  readonly #field: Buffer;
+  /** Per stream, an ID that nothing is new up to. */
+  readonly #seen = new Map<string, string>();
+
+  constructor(connection: Connection, settings: WorkerSettings, field: string) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#field = Buffer.from(field);
+  }
+
+  /** New entries of one stream that may start. Does not wait. */
+  async read(stream: string, places: number): Promise<Delivery[]> {
+    const { group, consumer } = this.#settings;
+    const args = [group, consumer, this.#field, places, SCAN, MAX_PENDING];
+    const [entries, last] = asList(await this.#connection.run(readInOrder, this.#keys(stream), args));
+    this.#seen.set(stream, asText(last));
+    return asList(entries).map((item) => {
+      const [id, fields] = asList(item);
+      return {
+        stream,
+        entry: { id: asText(id), fields: asList(fields) as Buffer[] },
+        deliveries: 1,
+        lost: false,
+      };
+    });
+  }
+
+  /** Waits until one of the streams, all of one slot, has an entry that `read` has not seen. */
+  async wait(reader: BlockingReader, streams: readonly string[], blockMs: number): Promise<void> {
+    const known = streams.filter((stream) => this.#seen.has(stream));
+    const ids = known.map((stream) => this.#seen.get(stream) as string);
+    const wait = Math.ceil(known.length === 0 ? Math.min(blockMs, FULL_WAIT_MS) : blockMs);
+    await reader.call("XREAD", ["COUNT", 1, "BLOCK", wait, "STREAMS", ...known, ...ids], wait);
+  }
+
+  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+    const { group, consumer } = this.#settings;
+    const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
+    const head = [group, consumer, claimIdleMs, delayMs, maxDelayMs, own ? 1 : 0, this.#field, limit];
+    return this.#connection
+      .run(takeInOrder, this.#keys(stream), [...head, ...ids])
+      .then((rows) => asList(rows).map((row) => takenRow(row)));
+  }
+
+  /** The entry that may start now that this one is settled. */
+  async next({ stream, entry }: Delivery): Promise<Delivery | undefined> {
+    const key = fieldValue(entry, this.#field);
+    if (!key) return undefined;
+    const { group, consumer } = this.#settings;
+    const reply = await this.#connection.run(nextInOrder, this.#keys(stream), [
+      group,
+      consumer,
+      key,
+      entry.id,
+    ]);
+    if (reply === null) return undefined;
+    const { id, deliveries, fields } = takenRow(reply);
+    return fields && { stream, entry: { id, fields }, deliveries: Math.max(1, deliveries), lost: false };
+  }
+
+  #keys(stream: string): string[] {
+    return [stream, siblingKey(stream, `:order:${this.#settings.group}`, this.#connection.cluster)];
+  }
+}

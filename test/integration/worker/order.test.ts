@@ -1,0 +1,157 @@
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { uniqueKey } from "../../support/cli.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { drain, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+
+/**
+ * A handler that finds out when two entries of a key run at once, and writes what it ran: one line per run,
+ * `n` and how it ended. It fails every entry's first delivery whose number divides by `failEvery`.
+ */
+function checker(dir: string, failEvery: number, pause = "0.01"): string {
+  return [
+    `mkdir "${dir}/busy-$FIELD_KEY" || { echo "$FIELD_N" >> ${dir}/violations; exit 0; }`,
+    `sleep ${pause}`,
+    `code=0; test $((FIELD_N % ${failEvery})) = 0 && test "$STREAMCTL_DELIVERIES" = 1 && code=1`,
+    `echo "$FIELD_N $code" >> "${dir}/runs-$FIELD_KEY"`,
+    `rmdir "${dir}/busy-$FIELD_KEY"`,
+    `exit $code`,
+  ].join("; ");
+}
+
+async function runsOf(dir: string, key: string): Promise<[n: number, code: number][]> {
+  const text = await readFile(`${dir}/runs-${key}`, "utf8").catch(() => "");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.split(" ").map(Number) as [number, number]);
+}
+
+/** Each key's entries ended in stream order, each failure directly followed by its own retry. */
+async function expectOrder(dir: string, keys: number, entries: number): Promise<void> {
+  expect(await readdir(dir)).not.toContain("violations");
+  for (let key = 0; key < keys; key++) {
+    const runs = await runsOf(dir, `k${key}`);
+    const expected = Array.from({ length: entries }, (_, n) => n).filter((n) => n % keys === key);
+    expect(runs.filter(([, code]) => code === 0).map(([n]) => n)).toEqual(expected);
+    for (const [i, [n, code]] of runs.entries()) if (code !== 0) expect(runs[i + 1]).toEqual([n, 0]);
+  }
+}
+
+const ORDERED = ["--order-by", "key", "--env-fields", "-j", "4"];
+
+async function fillKeys(redis: ReturnType<typeof rawRedis>, stream: string, keys: number, entries: number) {
+  for (let n = 0; n < entries; n++) await redis.xadd(stream, "*", "key", `k${n % keys}`, "n", String(n));
+}
+
+describe("--order-by", () => {
+  test("one at a time per value and in stream order, also across retries", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    await fillKeys(redis, stream, 5, 60);
+    const result = await drain(stream, checker(dir, 7), ORDERED);
+    expect(result.code).toBe(0);
+    expect(result.stderr).toContain("60 ok, 0 dead-lettered");
+    await expectOrder(dir, 5, 60);
+    expect(await pendingIn(redis, stream)).toBe(0);
+    expect(await redis.exists(`${stream}:order:g`)).toBe(0);
+  });
+
+  test("over three workers of the group", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    await fillKeys(redis, stream, 6, 90);
+    const results = await Promise.all([1, 2, 3].map(() => drain(stream, checker(dir, 11), ORDERED)));
+    for (const { code } of results) expect(code).toBe(0);
+    await expectOrder(dir, 6, 90);
+    expect(await pendingIn(redis, stream)).toBe(0);
+  });
+
+  test("a failing entry holds back its own key and no other", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    for (const [key, n] of [
+      ["a", 1],
+      ["a", 2],
+      ["b", 3],
+      ["b", 4],
+      ["c", 5],
+    ] as const) {
+      await redis.xadd(stream, "*", "key", key, "n", String(n));
+    }
+    const handler = `test "$FIELD_N" = 1 && test ! -e ${dir}/mended && exit 1; echo "$FIELD_N"`;
+    const worker = startWorker(stream, handler, [...ORDERED, "--max-deliveries", "1000"]);
+    await until("the other keys are done", () => ["3", "4", "5"].every((n) => worker.stdout.includes(n)));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(worker.stdout).not.toContain("2");
+    await mkdir(`${dir}/mended`);
+    await until("its key goes on", () => worker.stdout.endsWith("1\n2\n"));
+  });
+
+  test("a dead-lettered entry makes way for the next of its key; entries without the field run freely", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    for (const n of [1, 2, 3]) await redis.xadd(stream, "*", "key", "a", "n", String(n));
+    await redis.xadd(stream, "*", "n", "4");
+    const result = await drain(stream, 'test "$FIELD_N" = 1 && exit 65; echo "$FIELD_N"', ORDERED);
+    expect(result.stdout.split("\n").filter((line) => line !== "4")).toEqual(["2", "3", ""]);
+    expect(result.stderr).toContain("3 ok, 1 dead-lettered");
+  });
+
+  test("an entry acked or deleted behind its back does not block a key", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids: string[] = [];
+    for (const n of [1, 2, 3, 4])
+      ids.push((await redis.xadd(stream, "*", "key", "a", "n", String(n))) as string);
+    const worker = startWorker(stream, 'test "$FIELD_N" = 1 && sleep 0.5; echo "$FIELD_N"', ORDERED);
+    await until("all are read", async () => (await pendingIn(redis, stream).catch(() => 0)) === 4);
+    await redis.xack(stream, "g", ids[1] as string);
+    await redis.xdel(stream, ids[2] as string);
+    await until("the key has moved on", () => worker.stdout === "1\n4\n");
+  });
+
+  test("a worker killed between two entries of a key leaves the rest to the others, in order", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    await fillKeys(redis, stream, 2, 12);
+    // A consumer that read everything in order and died before it settled anything.
+    const first = startWorker(stream, "sleep 60", [
+      ...ORDERED,
+      "--shutdown-timeout",
+      "50ms",
+      "--kill-after",
+      "50ms",
+    ]);
+    await until("all are read", async () => (await pendingIn(redis, stream).catch(() => 0)) === 12);
+    first.signal("SIGTERM");
+    first.signal("SIGTERM");
+    await first.done;
+    const result = await drain(stream, checker(dir, 1_000), ORDERED);
+    expect(result.code).toBe(0);
+    const order = (await Promise.all([0, 1].map((key) => runsOf(dir, `k${key}`)))).map((runs) =>
+      runs.map(([n]) => n),
+    );
+    expect(order).toEqual([
+      [0, 2, 4, 6, 8, 10],
+      [1, 3, 5, 7, 9, 11],
+    ]);
+  });
+
+  test("a stopping worker hands the next of its keys back at once", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    for (const n of [1, 2, 3]) await redis.xadd(stream, "*", "key", "a", "n", String(n));
+    const times = ["--claim-idle", "60s"];
+    const worker = startWorker(stream, 'echo "$FIELD_N"; sleep 0.4', [...ORDERED, ...times]);
+    await until("the first runs", () => worker.stdout === "1\n");
+    worker.signal("SIGTERM");
+    expect((await worker.done).code).toBe(0);
+    const rest = await drain(stream, 'echo "$FIELD_N $STREAMCTL_DELIVERIES"', [...ORDERED, ...times]);
+    expect(rest.stdout).toBe("2 1\n3 1\n");
+  });
+});
