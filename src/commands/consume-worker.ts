@@ -8,7 +8,13 @@ import { ShellExecutor } from "../engine/worker/shell-executor.ts";
 import type { HandlerOutput, HandlerSettings } from "../engine/worker/handler.ts";
 import { PersistentExecutor } from "../engine/worker/persistent-executor.ts";
 import { SpawnExecutor } from "../engine/worker/spawn-executor.ts";
-import type { Executor, WorkerObserver, WorkerResult, WorkerSettings } from "../engine/worker/types.ts";
+import type {
+  Executor,
+  WorkerObserver,
+  WorkerResult,
+  WorkerSettings,
+  RetryPolicy,
+} from "../engine/worker/types.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { PipeClosed } from "../output/output.ts";
@@ -119,6 +125,7 @@ interface WorkerFlags {
   readonly retryDelay?: number;
   readonly retryMaxDelay?: number;
   readonly deadOn?: string[];
+  readonly retryOn?: string[];
   readonly dlq?: string;
   readonly delete?: boolean;
   readonly failOnDead?: boolean;
@@ -160,7 +167,7 @@ function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "str
       maxDeliveries: flags.maxDeliveries ?? 5,
       delayMs,
       maxDelayMs: Math.max(delayMs, flags.retryMaxDelay ?? 300_000),
-      deadOn: parseExitCodes("--dead-on", flags.deadOn ?? []),
+      ...exitCodes(flags),
     },
     shutdownTimeoutMs: flags.shutdownTimeout ?? 30_000,
     killAfterMs: flags.killAfter ?? 5_000,
@@ -174,6 +181,15 @@ function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "str
       runtimeMs: flags.maxRuntime,
     },
   };
+}
+
+function exitCodes(flags: WorkerFlags): Pick<RetryPolicy, "deadOn" | "retryOn"> {
+  const deadOn = parseExitCodes("--dead-on", flags.deadOn ?? []);
+  const retryOn = parseExitCodes("--retry-on", flags.retryOn ?? []);
+  for (const code of deadOn) {
+    if (retryOn.has(code)) throw new UsageError(`exit code ${code} is in --dead-on and in --retry-on`);
+  }
+  return { deadOn, retryOn };
 }
 
 /** Below this, an ordinary pause of this process would look like its death. */

@@ -48,6 +48,7 @@ export function workerOptions(): Option[] {
     ),
     durationOption("--retry-max-delay <duration>", "the longest wait (default: 5m)"),
     listOption("--dead-on <codes>", "exit codes that dead-letter at once, besides 65 and 100"),
+    listOption("--retry-on <codes>", "exit codes to retry that otherwise dead-letter at once: 65, 100"),
     new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)"),
     new Option(
       "--order-by <field>",
@@ -64,7 +65,7 @@ export function workerOptions(): Option[] {
       "--emit <stream>",
       "each line the command prints becomes an entry there, together with the ack",
     ),
-    new Option("--delete", "also delete an entry when it is acked"),
+    new Option("--delete", "also delete an acked entry from the stream, once no group needs it any more"),
     new Option("--fail-on-dead", "exit 5 when any entry was dead-lettered"),
     durationOption(
       "--claim-idle <duration>",

@@ -8,7 +8,7 @@ import { cli, type CliOptions, type CliResult, CliRun } from "./cli.ts";
 /** Short times, so that a test of retries and take-overs takes no longer than it must. */
 const QUICK = ["--claim-idle", "400ms", "--retry-delay", "20ms", "--retry-max-delay", "100ms"];
 
-function workerArgv(stream: string, command: string, ...more: string[]): string[] {
+export function workerArgv(stream: string, command: string, ...more: string[]): string[] {
   return ["consume", stream, "-g", "g", "--create-group", ...QUICK, ...more, "--exec", command];
 }
 

@@ -60,6 +60,8 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
   /** Exit codes that no retry will help. */
   readonly deadOn: ReadonlySet<number>;
+  /** Exit codes that are retried although they are dead-lettered by default. */
+  readonly retryOn: ReadonlySet<number>;
 }
 
 /** One entry in this worker's hands. */

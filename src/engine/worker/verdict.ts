@@ -37,7 +37,7 @@ export function judge(
       const { code, stderr, stdout } = outcome;
       if (code === 0) return stdout === undefined ? { kind: "ack" } : { kind: "ack", stdout };
       const failure = { reason: `exit ${code}`, exit: String(code), stderr };
-      if (DEAD_CODES.has(code) || policy.deadOn.has(code)) return { kind: "dead", ...failure };
+      if (isDead(code, policy)) return { kind: "dead", ...failure };
       // A command that can't be run says nothing about the entry, until it has been seen to run.
       if ((code === NOT_EXECUTABLE || code === NOT_FOUND) && !facts.everSucceeded) {
         return broken(code, stderr.toString("utf8").trim().split("\n").at(-1) || failure.reason);
@@ -47,7 +47,7 @@ export function judge(
     case "signal": {
       const { signal, code, stderr } = outcome;
       const failure = { reason: `signal ${signal.replace(/^SIG/, "")}`, exit: signal, stderr };
-      return policy.deadOn.has(code) ? { kind: "dead", ...failure } : failed(failure);
+      return isDead(code, policy) ? { kind: "dead", ...failure } : failed(failure);
     }
     case "timeout":
       return failed({ reason: `timeout ${formatDuration(outcome.afterMs)}`, stderr: outcome.stderr });
@@ -57,6 +57,10 @@ export function judge(
     if (facts.deliveries >= policy.maxDeliveries) return { kind: "dead", ...failure };
     return { kind: "retry", reason: failure.reason, delayMs: retryDelayMs(facts.deliveries, policy, random) };
   }
+}
+
+function isDead(code: number, policy: RetryPolicy): boolean {
+  return policy.deadOn.has(code) || (DEAD_CODES.has(code) && !policy.retryOn.has(code));
 }
 
 interface Failure {

@@ -1,5 +1,6 @@
 import { defineScript } from "../script.ts";
 import { ADD_ALL } from "./add-once.ts";
+import { DELETE_UNNEEDED } from "./delete-unneeded.ts";
 import { OWNED } from "./owned.ts";
 
 /**
@@ -11,18 +12,18 @@ import { OWNED } from "./owned.ts";
  * Acks entries.
  *
  * KEYS[1]  the stream
- * ARGV     group, consumer, delete ("1": also XDEL), id …
+ * ARGV     group, consumer, delete ("1": also delete what no group needs), id …
  * Returns  per id: 1 acked, -1 owned by another consumer, 0 not pending any more.
  */
 export const ack = defineScript(
   "ack",
-  `${OWNED}
+  `${OWNED}${DELETE_UNNEEDED}
 local answers = {}
 for i = 4, #ARGV do
   local owned = state(ARGV[i])
   if owned == 1 then
-    redis.call('XACK', KEYS[1], group, ARGV[i])
-    if ARGV[3] == '1' then redis.call('XDEL', KEYS[1], ARGV[i]) end
+    if ARGV[3] == '1' then ack_and_delete(KEYS[1], group, ARGV[i])
+    else redis.call('XACK', KEYS[1], group, ARGV[i]) end
   end
   answers[#answers + 1] = owned
 end
@@ -83,7 +84,7 @@ export const MAX_SCRIPT_VALUES = 7_900;
  * Acks one entry together with what its success brings: a marker for its key, output entries.
  *
  * KEYS     the stream; then, as ARGV says, the marker and the output stream
- * ARGV     group, consumer, id, delete ("1": also XDEL), marker's time to live in ms (0: no marker), then per
+ * ARGV     group, consumer, id, delete ("1": also delete what no group needs), marker's time to live in ms (0: no marker), then per
  *          output entry: how many values, the values
  * Returns  1 acked, -1 owned by another consumer, 0 not pending any more. When the marker is there already,
  *          the key has succeeded before: the entry is acked, and nothing is put out. An output that fails
@@ -91,7 +92,7 @@ export const MAX_SCRIPT_VALUES = 7_900;
  */
 export const succeed = defineScript(
   "succeed",
-  `${OWNED}${ADD_ALL}
+  `${OWNED}${DELETE_UNNEEDED}${ADD_ALL}
 local owned = state(ARGV[3])
 if owned ~= 1 then return owned end
 local marked = ARGV[5] ~= '0'
@@ -102,8 +103,8 @@ if not marked or redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5], 'NX') then
     return failure
   end
 end
-redis.call('XACK', KEYS[1], group, ARGV[3])
-if ARGV[4] == '1' then redis.call('XDEL', KEYS[1], ARGV[3]) end
+if ARGV[4] == '1' then ack_and_delete(KEYS[1], group, ARGV[3])
+else redis.call('XACK', KEYS[1], group, ARGV[3]) end
 return 1
 `,
 );

@@ -130,6 +130,21 @@ describe("the worker and its verdicts", () => {
     expect((await redis.xrange(stream, "-", "+")).map(([, fields]) => fields)).toEqual([["n", "1"]]);
   });
 
+  test("--delete leaves an entry that another group still needs to the last group that acks it", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [first] = await fill(redis, stream, 2);
+    await redis.xgroup("CREATE", stream, "other", "0");
+    await redis.xreadgroup("GROUP", "other", "c", "COUNT", 1, "STREAMS", stream, ">");
+    await drain(stream, "exit 0", ["--delete"]);
+    expect(await redis.xlen(stream)).toBe(2);
+    await redis.xack(stream, "other", first as string);
+    const argv = ["consume", stream, "-g", "other", "--delete", "--until-empty", "--exec", "exit 0"];
+    expect((await cli(argv)).code).toBe(0);
+    // The first was acked by hand, which deletes nothing.
+    expect((await redis.xrange(stream, "-", "+")).map(([id]) => id)).toEqual([first]);
+  });
+
   test("an entry with more values than a script can pass is dead-lettered whole", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();

@@ -8,7 +8,13 @@ import {
 } from "../../../src/engine/worker/backoff.ts";
 import type { RetryPolicy } from "../../../src/engine/worker/types.ts";
 
-const policy: RetryPolicy = { maxDeliveries: 5, delayMs: 1_000, maxDelayMs: 300_000, deadOn: new Set() };
+const policy: RetryPolicy = {
+  maxDeliveries: 5,
+  delayMs: 1_000,
+  maxDelayMs: 300_000,
+  deadOn: new Set(),
+  retryOn: new Set(),
+};
 
 describe("backoff", () => {
   test("doubles from the first delay up to the longest", () => {

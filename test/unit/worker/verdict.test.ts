@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import type { Outcome, RetryPolicy } from "../../../src/engine/worker/types.ts";
 import { judge } from "../../../src/engine/worker/verdict.ts";
 
-const policy: RetryPolicy = { maxDeliveries: 3, delayMs: 1_000, maxDelayMs: 60_000, deadOn: new Set([7]) };
+const policy: RetryPolicy = {
+  maxDeliveries: 3,
+  delayMs: 1_000,
+  maxDelayMs: 60_000,
+  deadOn: new Set([7]),
+  retryOn: new Set(),
+};
 const stderr = Buffer.from("boom\n");
 const exit = (code: number): Outcome => ({ kind: "exit", code, stderr });
 const first = { deliveries: 1, everSucceeded: false };
@@ -63,8 +69,19 @@ describe("verdict", () => {
     expect(judge(killed, first, { ...policy, deadOn: new Set([137]) })).toMatchObject({ kind: "dead" });
   });
 
+  test("--retry-on takes a code off the list of those that dead-letter at once", () => {
+    expect(judge(exit(65), first, { ...policy, retryOn: new Set([65]) })).toMatchObject({ kind: "retry" });
+  });
+
   test("--dead-on may name 126 and 127", () => {
     expect(judge(exit(127), first, { ...policy, deadOn: new Set([127]) })).toMatchObject({ kind: "dead" });
+  });
+
+  test("an entry that was not begun goes back uncounted, even from its last delivery", () => {
+    expect(judge({ kind: "unrun" }, { deliveries: 3, everSucceeded: true }, policy)).toEqual({
+      kind: "release",
+      counted: false,
+    });
   });
 
   test("a handler that the stopping worker ended says nothing about its entry", () => {

@@ -1,0 +1,26 @@
+import { defineScript } from "../script.ts";
+
+/**
+ * Acks entries whoever owns them, and tells what they were. XACK alone says neither which of several IDs
+ * were pending nor whose they were.
+ *
+ * KEYS[1]  the stream
+ * ARGV     group, dry-run ("1": change nothing), id …
+ * Returns  per id: [state, owner, idle ms, deliveries], as they were before the step; 1 acked, 0 not pending.
+ */
+export const ackAny = defineScript(
+  "ack-any",
+  `
+local answers = {}
+for i = 3, #ARGV do
+  local row = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
+  if row then
+    if ARGV[2] ~= '1' then redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) end
+    answers[#answers + 1] = {1, row[2], row[3], row[4]}
+  else
+    answers[#answers + 1] = {0, '', 0, 0}
+  end
+end
+return answers
+`,
+);

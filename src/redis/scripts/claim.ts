@@ -1,0 +1,55 @@
+import { defineScript } from "../script.ts";
+
+/**
+ * Gives pending entries to a consumer by hand: those that are still pending and still match, all in one
+ * step. A plain XCLAIM would take what another consumer got meanwhile, and from Redis 7.0 on it silently
+ * clears entries whose data is gone.
+ *
+ * KEYS[1]  the stream
+ * ARGV     group, consumer,
+ *          action: "claim"; "count", which also counts a delivery; "leave": move nothing,
+ *          drop-missing ("1": ack what has no data any more), dry-run ("1": change nothing),
+ *          min-idle ms, min-deliveries, owner-known ("1": only what is pending for the next), owner,
+ *          id …
+ * Returns  per id: [state, owner, idle ms, deliveries], as they were before the step;
+ *          1 claimed, 2 dropped, 3 pending for that consumer already, 4 left as asked, 0 not pending,
+ *          -1 does not match, -2 data gone and left as it is.
+ */
+export const claim = defineScript(
+  "claim",
+  `
+local group, consumer, action = ARGV[1], ARGV[2], ARGV[3]
+local drop_missing, dry_run = ARGV[4] == '1', ARGV[5] == '1'
+local min_idle, min_deliveries = tonumber(ARGV[6]), tonumber(ARGV[7])
+local owner_known, wanted_owner = ARGV[8] == '1', ARGV[9]
+
+local function settle(id, owner, idle, count)
+  if owner_known and owner ~= wanted_owner or idle < min_idle or count < min_deliveries then return -1 end
+  if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
+    if not drop_missing then return -2 end
+    if not dry_run then redis.call('XACK', KEYS[1], group, id) end
+    return 2
+  end
+  if action == 'leave' then return 4 end
+  if owner == consumer then return 3 end
+  if dry_run then return 1 end
+  if action == 'count' and count < 2 ^ 53 then
+    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'RETRYCOUNT', count + 1, 'JUSTID')
+  else
+    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
+  end
+  return 1
+end
+
+local answers = {}
+for i = 10, #ARGV do
+  local row = redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1)[1]
+  if row then
+    answers[#answers + 1] = {settle(ARGV[i], row[2], row[3], row[4]), row[2], row[3], row[4]}
+  else
+    answers[#answers + 1] = {0, '', 0, 0}
+  end
+end
+return answers
+`,
+);

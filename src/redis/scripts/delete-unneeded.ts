@@ -1,0 +1,34 @@
+/**
+ * Lua: deletes an entry that this group has acked, unless some other group has not been given it or has not
+ * acked it; then the last of them to ack deletes it. XACKDEL (Redis 8.2) knows that by itself; elsewhere the
+ * groups are looked at.
+ */
+export const DELETE_UNNEEDED = `
+local function id_before(a, b)
+  local aMs, aSeq = string.match(a, '(%d+)-(%d+)')
+  local bMs, bSeq = string.match(b, '(%d+)-(%d+)')
+  if #aMs ~= #bMs then return #aMs < #bMs end
+  if aMs ~= bMs then return aMs < bMs end
+  if #aSeq ~= #bSeq then return #aSeq < #bSeq end
+  return aSeq < bSeq
+end
+
+local function needed(key, group, id)
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', key)) do
+    local facts = {}
+    for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+    if facts['name'] ~= group then
+      if id_before(facts['last-delivered-id'], id) then return true end
+      if #redis.call('XPENDING', key, facts['name'], id, id, 1) > 0 then return true end
+    end
+  end
+  return false
+end
+
+local function ack_and_delete(key, group, id)
+  local answer = redis.pcall('XACKDEL', key, group, 'ACKED', 'IDS', 1, id)
+  if not answer.err then return end
+  redis.call('XACK', key, group, id)
+  if not needed(key, group, id) then redis.call('XDEL', key, id) end
+end
+`;

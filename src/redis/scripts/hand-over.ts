@@ -1,0 +1,31 @@
+import { defineScript } from "../script.ts";
+
+/**
+ * Moves a consumer's pending entries to another one, the oldest first, and removes the consumer once it
+ * holds nothing, in one step: nothing can be delivered to it in between and be thrown away with it.
+ *
+ * KEYS[1]  the stream
+ * ARGV     group, consumer, heir, at most so many entries
+ * Returns  [removed (1, or 0: it still holds entries), moved, acked because their data was gone].
+ */
+export const handOver = defineScript(
+  "hand-over",
+  `
+local group, consumer, heir, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local rows = redis.call('XPENDING', KEYS[1], group, '-', '+', most + 1, consumer)
+local moved, dropped = 0, 0
+for i = 1, math.min(#rows, most) do
+  local id = rows[i][1]
+  if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
+    redis.call('XACK', KEYS[1], group, id)
+    dropped = dropped + 1
+  else
+    redis.call('XCLAIM', KEYS[1], group, heir, 0, id, 'JUSTID')
+    moved = moved + 1
+  end
+end
+if #rows > most then return {0, moved, dropped} end
+redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, consumer)
+return {1, moved, dropped}
+`,
+);
