@@ -1,4 +1,6 @@
 import type { CommandModule } from "../program.ts";
+import { defineAck } from "./ack.ts";
+import { defineClaim } from "./claim.ts";
 import { defineComplete } from "./complete.ts";
 import { defineCompletion } from "./completion.ts";
 import { defineDlq } from "./dlq.ts";
@@ -15,6 +17,8 @@ export const commands: readonly CommandModule[] = [
   defineProduce,
   defineConsume,
   definePending,
+  defineClaim,
+  defineAck,
   defineDlq,
   defineLag,
   defineLs,

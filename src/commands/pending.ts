@@ -33,7 +33,7 @@ export function definePending(program: Command, act: Act): void {
 }
 
 /** The filters of every command that takes pending entries; they have the names of PendingFilter. */
-function pendingFilterOptions(): Option[] {
+export function pendingFilterOptions(): Option[] {
   return [
     durationOption("--min-idle <duration>", "only entries not delivered or claimed for this long"),
     new Option("--consumer <consumer>", "only what is pending for this consumer"),

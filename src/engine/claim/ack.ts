@@ -1,0 +1,48 @@
+import type { Connection } from "../../redis/connection.ts";
+import { ackEntries, type PendingTarget } from "../../redis/pending-steps.ts";
+import { onStream } from "../groups/missing.ts";
+import { writeOnce } from "../write-once.ts";
+
+/** One pending entry that was acked by hand, as it was before. */
+export interface AckedEntry {
+  readonly stream: string;
+  readonly group: string;
+  readonly id: string;
+  readonly consumer: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+export interface AckRequest extends PendingTarget {
+  readonly ids: AsyncIterable<readonly string[]>;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  readonly onNotPending: (id: string) => void;
+}
+
+const AT_ONCE = 100;
+
+/** Acks the entries, whoever owns them, and yields those that were pending. */
+export async function* ackPending(connection: Connection, request: AckRequest): AsyncGenerator<AckedEntry> {
+  const { stream, group, dryRun, signal } = request;
+  for await (const candidates of request.ids) {
+    for (let at = 0; at < candidates.length && !signal.aborted; at += AT_ONCE) {
+      const ids = candidates.slice(at, at + AT_ONCE);
+      const step = (): ReturnType<typeof ackEntries> => ackEntries(connection, request, dryRun, ids);
+      const found = await onStream(connection, stream, group, () =>
+        dryRun
+          ? connection.persist(step, { signal })
+          : writeOnce(
+              `acking ${ids.length} entries of ${stream}`,
+              "run it again: what is acked is no longer pending",
+              step,
+            ),
+      );
+      for (const { id, state, owner: consumer, idleMs, deliveries } of found) {
+        if (state === "acked") yield { stream, group, id, consumer, idleMs, deliveries };
+        else request.onNotPending(id);
+      }
+    }
+    if (signal.aborted) return;
+  }
+}
