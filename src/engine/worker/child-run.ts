@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
-import { errorText } from "../../errors.ts";
 import { Tail } from "./lines.ts";
-import { shellOutcome, signalOutcome } from "./outcome.ts";
+import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
 import { OutputPump } from "./output-pump.ts";
 import { endGroup, type Kill } from "./process-group.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
+import { type Ended, exitOf, startProcess } from "./process-start.ts";
 import type { Outcome } from "./types.ts";
 
 /** How much of a handler's stderr a dead letter keeps. */
@@ -40,7 +40,7 @@ export class ChildRun {
   constructor(parts: ChildParts) {
     this.#parts = parts;
     const { settings } = parts;
-    this.#child = spawn(settings.program, settings.args, {
+    this.#child = startProcess(settings.program, settings.args, {
       cwd: settings.cwd,
       env: { ...settings.env, ...parts.env },
       stdio: [
@@ -49,7 +49,6 @@ export class ChildRun {
         "pipe",
         ...(parts.results ? (["pipe"] as const) : []),
       ],
-      detached: true,
     });
     this.#exited = exitOf(this.#child);
   }
@@ -58,8 +57,7 @@ export class ChildRun {
   async outcome(): Promise<Outcome> {
     const { settings, tag, stdout, stderr, results } = this.#parts;
     if (this.#child.pid === undefined) {
-      const { missing, message } = await this.#exited;
-      return { kind: "unstarted", code: missing ? 127 : 126, message };
+      return startFailure((await this.#exited).error);
     }
     const { timeoutMs, killAfterMs } = settings;
     const timer =
@@ -101,21 +99,4 @@ export class ChildRun {
     this.#child.stdin?.on("error", () => {});
     this.#child.stdin?.end(this.#parts.input);
   }
-}
-
-/** How a process ended, or why it never started. */
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly missing: boolean;
-  readonly message: string;
-}
-
-export function exitOf(child: ChildProcess): Promise<Ended> {
-  return new Promise((resolve) => {
-    child.once("exit", (code, signal) => resolve({ code, signal, missing: false, message: "" }));
-    child.once("error", (error: NodeJS.ErrnoException) =>
-      resolve({ code: null, signal: null, missing: error.code === "ENOENT", message: errorText(error) }),
-    );
-  });
 }

@@ -15,7 +15,7 @@ export class Hands {
   #count = 0;
   #running = 0;
   #waiting = 0;
-  #listeners: (() => void)[] = [];
+  #listeners = new Set<() => void>();
 
   constructor(slots: () => number, unitSize: number) {
     this.#slots = slots;
@@ -90,17 +90,16 @@ export class Hands {
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener("abort", done);
+        this.#listeners.delete(done);
         resolve();
       };
       const timer = ms === undefined ? undefined : setTimeout(done, ms);
-      this.#listeners.push(done);
+      this.#listeners.add(done);
       signal.addEventListener("abort", done, { once: true });
     });
   }
 
   #wake(): void {
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const resume of listeners) resume();
+    for (const resume of [...this.#listeners]) resume();
   }
 }

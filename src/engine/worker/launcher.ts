@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
+import { exitOf, startProcess } from "./process-start.ts";
 import { LineCutter, tagLines, type Tail } from "./lines.ts";
 import type { Captured, HandlerOutput } from "./handler.ts";
 
@@ -65,7 +66,8 @@ export type LauncherEnd =
       readonly kind: "gone";
       readonly code: number | null;
       readonly signal: NodeJS.Signals | null;
-      readonly message: string;
+      /** Why it never started, when it did not. */
+      readonly error: unknown;
     }
   /** Nothing was run: this system does not let the shell open the input. */
   | { readonly kind: "no-input" };
@@ -85,41 +87,37 @@ export class Launcher {
 
   constructor(settings: LauncherSettings, output: HandlerOutput) {
     const { command, env, cwd } = settings;
-    this.#child = spawn("/bin/sh", ["-c", script(command), "sh", command, this.#mark.toString()], {
+    this.#child = startProcess("/bin/sh", ["-c", script(command), "sh", command, this.#mark.toString()], {
       cwd,
-      env: { ...env },
+      env,
       stdio: ["pipe", "pipe", "pipe"],
-      detached: true,
     });
     this.#child.stdin?.on("error", () => {});
+    const { stdout, stderr } = this.#child;
     const drained = [
-      this.#pump(this.#child.stdout as Readable, async (job, lines) => {
+      this.#pump(stdout, async (job, lines) => {
         if (job?.captured) job.captured.push(lines);
         else await output.stdout(tagged(job, lines));
       }),
-      this.#pump(this.#child.stderr as Readable, (job, lines) => {
+      this.#pump(stderr, (job, lines) => {
         job?.tail.push(lines);
         return output.stderr(tagged(job, lines));
       }),
     ];
-    this.#exited = new Promise((resolve) => {
-      const end = (code: number | null, signal: NodeJS.Signals | null, message: string): void => {
-        this.#gone = true;
-        const job = this.#job;
-        this.#job = undefined;
-        if (!job) return resolve();
-        // What the handler wrote last is worth waiting for, but a child that keeps the pipes is not.
-        const settled = Promise.all(drained);
-        const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
-        void settled.finally(() => {
-          clearTimeout(timer);
-          job.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, message });
-          resolve();
-        });
-      };
-      this.#child.once("exit", (code, signal) => end(code, signal, `the shell ended with ${signal ?? code}`));
-      this.#child.once("error", (error) => end(null, null, error.message));
-    });
+    this.#exited = this.#end(drained);
+  }
+
+  async #end(drained: readonly Promise<void>[]): Promise<void> {
+    const { code, signal, error } = await exitOf(this.#child);
+    this.#gone = true;
+    const job = this.#job;
+    this.#job = undefined;
+    if (!job) return;
+    // What the handler wrote last is worth waiting for, but a child that keeps the pipes is not.
+    const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
+    await Promise.all(drained);
+    clearTimeout(timer);
+    job.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, error });
   }
 
   /** The process group of the shell and of whatever its handlers started; undefined when it never started. */
@@ -128,14 +126,12 @@ export class Launcher {
   }
 
   get usable(): boolean {
-    return !this.#gone && this.#child.pid !== undefined;
+    return !this.#gone;
   }
 
-  /** Runs one entry; the shell takes one at a time. */
+  /** Runs one entry; the shell, while it is usable, takes one at a time. */
   run(job: LauncherJob): Promise<LauncherEnd> {
     return new Promise((resolve) => {
-      if (!this.usable)
-        return resolve({ kind: "gone", code: null, signal: null, message: "the shell has ended" });
       this.#job = { ...job, resolve, code: undefined, marksLeft: 2 };
       const { input, id, deliveries, timestamp, stream } = job;
       this.#child.stdin?.write(`${input} ${id} ${deliveries} ${timestamp} ${stream}\n`);
@@ -157,8 +153,12 @@ export class Launcher {
     this.#child.stderr?.destroy();
   }
 
-  async #pump(source: Readable, pass: (job: Job | undefined, lines: Buffer) => Promise<void>): Promise<void> {
+  async #pump(
+    source: Readable | null,
+    pass: (job: Job | undefined, lines: Buffer) => Promise<void>,
+  ): Promise<void> {
     const cutter = new LineCutter(this.#mark.length + MARK_EXTRA);
+    if (!source) return;
     try {
       for await (const chunk of source as AsyncIterable<Buffer>) {
         const lines = cutter.push(chunk);

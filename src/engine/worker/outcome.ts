@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { errorText } from "../../errors.ts";
 import { type Captured, MAX_CAPTURED } from "./handler.ts";
 import type { Outcome } from "./types.ts";
 
@@ -12,6 +13,16 @@ export function shellOutcome(code: number, stderr: Buffer): Outcome {
 
 export function signalOutcome(signal: NodeJS.Signals, stderr: Buffer): Outcome {
   return { kind: "signal", signal, code: 128 + constants.signals[signal], stderr };
+}
+
+const SHORTAGES = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC"]);
+
+/** Why a process could not be started: not there, not executable, or this machine has no room for it now. */
+export function startFailure(error: unknown): Outcome {
+  const { code } = error as NodeJS.ErrnoException;
+  const message = errorText(error);
+  if (code !== undefined && SHORTAGES.has(code)) return { kind: "shortage", message };
+  return { kind: "unstarted", code: code === "ENOENT" ? 127 : 126, message };
 }
 
 /** A success with what the handler printed; more than can be kept makes it a failure. */

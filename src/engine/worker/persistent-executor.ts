@@ -27,7 +27,6 @@ export class PersistentExecutor implements Executor {
   #queue: Job[] = [];
   #dispatching = false;
   #stopping = false;
-  #everAnswered = false;
   /** Processes that died one after the other without an answer: starting is slowed down. */
   #stillborn = 0;
   #startAt = 0;
@@ -135,11 +134,9 @@ export class PersistentExecutor implements Executor {
   #replace(gone: PersistentHandler, unstarted: readonly Job[]): void {
     this.#handlers.delete(gone);
     this.#queue.unshift(...unstarted);
-    this.#everAnswered ||= [gone, ...this.#handlers].some(({ answered }) => answered);
     this.#stillborn = gone.answered ? 0 : this.#stillborn + 1;
     if (this.#stillborn > 0) this.#startAt = Date.now() + reconnectDelayMs(this.#stillborn - 1);
-    // A command that can't be run would fail the whole queue, one by one.
-    if (this.#stopping || (gone.failedToStart && !this.#everAnswered)) this.#giveBack();
+    if (this.#stopping) this.#giveBack();
     else this.#dispatchSoon();
   }
 

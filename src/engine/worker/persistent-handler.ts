@@ -1,13 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { sleep } from "../../redis/backoff.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
-import { type Ended, exitOf, STDERR_TAIL } from "./child-run.ts";
+import { STDERR_TAIL } from "./child-run.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { eachLine, tagLines, Tail } from "./lines.ts";
-import { shellOutcome, signalOutcome } from "./outcome.ts";
+import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
 import { OutputPump } from "./output-pump.ts";
 import { endGroup, type Kill } from "./process-group.ts";
+import { type Ended, exitOf, startProcess } from "./process-start.ts";
 import type { Delivery, Outcome, WorkerObserver } from "./types.ts";
 import { WriteAhead } from "./write-ahead.ts";
 
@@ -61,7 +62,6 @@ export class PersistentHandler {
   #over = false;
   #ending: Promise<void> | undefined;
   #endedBy: EndReason | undefined;
-  #failedToStart = false;
   #workingSince = 0;
   #timer: NodeJS.Timeout | undefined;
   #pipeTimer: NodeJS.Timeout | undefined;
@@ -70,11 +70,10 @@ export class PersistentHandler {
     this.#parts = parts;
     this.#ahead = new WriteAhead(parts.ahead);
     const { program, args, cwd, env, group, consumer } = parts.settings;
-    this.#child = spawn(program, args, {
+    this.#child = startProcess(program, args, {
       cwd,
       env: { ...env, STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer },
       stdio: ["pipe", "pipe", "pipe"],
-      detached: true,
     });
     this.#child.stdin?.on("error", () => this.#pipeClosed("stdin"));
     this.#gone = this.#live(exitOf(this.#child));
@@ -101,11 +100,6 @@ export class PersistentHandler {
   /** Whether it has ever answered. */
   get answered(): boolean {
     return this.#answered;
-  }
-
-  /** Whether the command could not be run at all, as far as can be told. */
-  get failedToStart(): boolean {
-    return this.#failedToStart;
   }
 
   /** Takes a job; `flush` writes it. */
@@ -158,9 +152,6 @@ export class PersistentHandler {
     this.#child.stdin?.destroy();
     const outcome = this.#outcome(ended);
     const [first, ...unstarted] = this.#inHand.splice(0);
-    this.#failedToStart =
-      !this.#answered &&
-      (outcome.kind === "unstarted" || (outcome.kind === "exit" && [126, 127].includes(outcome.code)));
     first?.resolve(outcome);
     this.#parts.onGone(this, unstarted);
     if (!first && !this.#endedBy) {
@@ -257,10 +248,10 @@ export class PersistentHandler {
   }
 
   /** What its end means for the entry that it was working on. */
-  #outcome({ code, signal, missing, message }: Ended): Outcome {
+  #outcome({ code, signal, error }: Ended): Outcome {
     const stderr = this.#tail.bytes;
     const { shell, timeoutMs = 0 } = this.#parts.settings;
-    if (this.#child.pid === undefined) return { kind: "unstarted", code: missing ? 127 : 126, message };
+    if (this.#child.pid === undefined) return startFailure(error);
     if (this.#endedBy?.kind === "timeout") return { kind: "timeout", afterMs: timeoutMs, stderr };
     if (this.#endedBy?.kind === "fault")
       return { kind: "answer", answer: "retry", reason: this.#endedBy.reason, stderr };

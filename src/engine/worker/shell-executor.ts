@@ -5,7 +5,7 @@ import { Launcher } from "./launcher.ts";
 import { Tail } from "./lines.ts";
 import { envFor, stdinFor } from "./payload.ts";
 import { endGroup, type Kill } from "./process-group.ts";
-import { shellOutcome, signalOutcome, withStdout } from "./outcome.ts";
+import { shellOutcome, signalOutcome, startFailure, withStdout } from "./outcome.ts";
 import { STDERR_TAIL } from "./child-run.ts";
 import { Captured, type HandlerOutput, type HandlerSettings } from "./handler.ts";
 import { SpawnExecutor } from "./spawn-executor.ts";
@@ -52,10 +52,18 @@ export class ShellExecutor implements Executor {
     const launcher = this.#idle.pop() ?? new Launcher(this.#launcherSettings(), this.#output);
     const run = new Run(launcher, this.#kill);
     this.#running.add(run);
+    let file: NamelessFile | undefined;
     try {
-      const outcome = await this.#runOn(run, launcher, delivery, input);
+      if (input.length > 0) file = new NamelessFile(this.#settings, input);
+      const outcome = await this.#runOn(run, launcher, delivery, file?.path ?? "/dev/null");
       if (outcome) return outcome;
+    } catch (error) {
+      // No room for the input; a rejection of anything else would be a bug that must not go unseen.
+      const failure = startFailure(error);
+      if (failure.kind !== "shortage") throw error;
+      return failure;
     } finally {
+      file?.close();
       this.#running.delete(run);
       if (launcher.usable && run.reason === undefined) this.#idle.push(launcher);
       else await launcher.close();
@@ -78,18 +86,17 @@ export class ShellExecutor implements Executor {
     run: Run,
     launcher: Launcher,
     delivery: Delivery,
-    input: Buffer,
+    input: string,
   ): Promise<Outcome | undefined> {
     const { timeoutMs, killAfterMs, tag, captureStdout } = this.#settings;
     const captured = captureStdout ? new Captured() : undefined;
     const env = envFor(delivery, { ...this.#settings, envFields: false });
     const tail = new Tail(STDERR_TAIL);
-    const file = input.length > 0 ? new NamelessFile(this.#settings, input) : undefined;
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => void run.end("timeout", killAfterMs), timeoutMs);
     try {
       const end = await launcher.run({
-        input: file?.path ?? "/dev/null",
+        input,
         id: delivery.entry.id,
         deliveries: String(delivery.deliveries),
         timestamp: env["STREAMCTL_TIMESTAMP"] as string,
@@ -104,14 +111,13 @@ export class ShellExecutor implements Executor {
       if (run.reason === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr: tail.bytes };
       if (end.kind === "no-input") return undefined;
       if (end.kind === "gone") {
-        if (launcher.pgid === undefined) return { kind: "unstarted", code: 126, message: end.message };
+        if (launcher.pgid === undefined) return startFailure(end.error);
         if (end.signal !== null) return signalOutcome(end.signal, tail.bytes);
         return { kind: "exit", code: end.code ?? 1, stderr: tail.bytes };
       }
       return withStdout(shellOutcome(end.code, tail.bytes), captured);
     } finally {
       clearTimeout(timer);
-      file?.close();
     }
   }
 
@@ -150,7 +156,12 @@ class NamelessFile {
     const name = join(scratchDir, `streamctl-${randomBytes(12).toString("hex")}`);
     this.#fd = openSync(name, "wx+", 0o600);
     unlinkSync(name);
-    writeSync(this.#fd, bytes);
+    try {
+      writeSync(this.#fd, bytes);
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
     this.path = `/proc/${pid}/fd/${this.#fd}`;
   }
 

@@ -89,6 +89,8 @@ export type Outcome =
   /** `code` is 128 + n, the form in which shells and --dead-on name a signal. */
   | { readonly kind: "signal"; readonly signal: string; readonly code: number; readonly stderr: Buffer }
   | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }
+  /** This machine could not start it now (processes, memory, files): says nothing about entry or command. */
+  | { readonly kind: "shortage"; readonly message: string }
   /** The command could not be started at all. */
   | { readonly kind: "unstarted"; readonly code: 126 | 127; readonly message: string }
   /** This worker ended it because it is stopping: says nothing about the entry. */

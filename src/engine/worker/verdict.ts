@@ -6,6 +6,8 @@ import type { Outcome, RetryPolicy, Verdict } from "./types.ts";
 const DEAD_CODES = new Set([65, 100]);
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
+/** What this machine lacks, it will not have a moment later. */
+const SHORTAGE_DELAY_MS = 1_000;
 
 export interface VerdictFacts {
   /** How often the entry has been delivered, this time included. */
@@ -26,6 +28,10 @@ export function judge(
       return { kind: "release", counted: true };
     case "unrun":
       return { kind: "release", counted: false };
+    case "shortage": {
+      const delayMs = Math.max(SHORTAGE_DELAY_MS, policy.delayMs);
+      return { kind: "retry", reason: outcome.message, delayMs, counted: false };
+    }
     case "unstarted":
       if (!facts.everSucceeded) return broken(outcome.code, outcome.message);
       return failed({ reason: `exit ${outcome.code}`, exit: String(outcome.code), stderr: NO_BYTES });

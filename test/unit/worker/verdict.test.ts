@@ -73,6 +73,17 @@ describe("verdict", () => {
     expect(judge(exit(65), first, { ...policy, retryOn: new Set([65]) })).toMatchObject({ kind: "retry" });
   });
 
+  test("a machine that can't start processes now counts nothing against anyone", () => {
+    const shortage: Outcome = { kind: "shortage", message: "spawn EAGAIN" };
+    const last = { deliveries: policy.maxDeliveries, everSucceeded: false };
+    expect(judge(shortage, last, policy)).toEqual({
+      kind: "retry",
+      reason: "spawn EAGAIN",
+      delayMs: 1_000,
+      counted: false,
+    });
+  });
+
   test("--dead-on may name 126 and 127", () => {
     expect(judge(exit(127), first, { ...policy, deadOn: new Set([127]) })).toMatchObject({ kind: "dead" });
   });
