@@ -67,9 +67,9 @@ describe("--emit", () => {
     const cluster = await TestCluster.start();
     onTestFinished(() => cluster.stop());
     const stream = "{a}in";
-    for (let n = 0; n < 3; n++)
-      await cli(["produce", stream, `n=${n}`], { url: cluster.url, env: { STREAMCTL_CLUSTER: "1" } });
     const options = { url: cluster.url, env: { STREAMCTL_CLUSTER: "1" } };
+    for (let n = 0; n < 3; n++)
+      expect(await cli(["produce", stream, `n=${n}`], options)).toMatchObject({ code: 0 });
     const result = await drain(
       stream,
       "echo out; test $STREAMCTL_DELIVERIES = 2",
