@@ -14,6 +14,7 @@ export class Proxy {
   #mode: Mode = "pass";
   #delayMs = 0;
   #refusing = false;
+  #holding = false;
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
   accepted = 0;
@@ -70,6 +71,17 @@ export class Proxy {
   /** Bytes flow again, on connections old and new. What was swallowed stays lost. */
   pass(): void {
     this.#mode = "pass";
+  }
+
+  /** Bytes wait in both directions and in new connections, as on a stalled link, until `release()`; none is lost. */
+  hold(): void {
+    this.#holding = true;
+    for (const socket of this.#pairs) socket.pause();
+  }
+
+  release(): void {
+    this.#holding = false;
+    for (const socket of this.#pairs) socket.resume();
   }
 
   /** Holds every chunk of both directions back for that long. */
@@ -137,6 +149,7 @@ export class Proxy {
       if (lost) client.resetAndDestroy();
       else if (this.#mode === "pass") this.#forward(client, bytes);
     });
+    if (this.#holding) for (const socket of [client, server]) socket.pause();
   }
 
   #forward(to: Socket, bytes: Buffer): void {

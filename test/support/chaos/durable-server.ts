@@ -1,0 +1,64 @@
+import { Redis } from "ioredis";
+import { inject, onTestFinished } from "vitest";
+import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { scratchDir } from "../worker.ts";
+import { pause } from "./seat.ts";
+
+/** A server that loses nothing when it is killed: what it answered stands on disk. */
+export class DurableServer {
+  readonly #start: () => Promise<SandboxServer>;
+  readonly redis: Redis;
+  readonly url: string;
+  #server: SandboxServer;
+  #away: Promise<void> | undefined;
+
+  private constructor(start: () => Promise<SandboxServer>, server: SandboxServer) {
+    this.#start = start;
+    this.#server = server;
+    this.url = server.url;
+    // Patient: whoever looks at the server behind the workers' backs waits until it is there.
+    this.redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+    this.redis.on("error", () => {});
+  }
+
+  /** Ends with the test. */
+  static async start(): Promise<DurableServer> {
+    const dir = await scratchDir();
+    const port = await freePort();
+    const args = ["--appendonly", "yes", "--appendfsync", "always"];
+    const start = (): Promise<SandboxServer> =>
+      SandboxServer.start({ executable: inject("redisExecutable"), dir, port, args });
+    const durable = new DurableServer(start, await start());
+    onTestFinished(async () => {
+      durable.redis.disconnect();
+      await durable.#away;
+      await durable.#server.stop("SIGKILL");
+    });
+    return durable;
+  }
+
+  /** kill -9, and back with its data after a while. One such fault at a time: a second waits for the first. */
+  async killFor(ms: number): Promise<void> {
+    await this.#away;
+    this.#away = this.#kill(ms);
+    await this.#away;
+  }
+
+  async freeze(ms: number): Promise<void> {
+    await this.#away;
+    this.#server.signal("SIGSTOP");
+    this.#away = pause(ms).then(() => this.#server.signal("SIGCONT"));
+    await this.#away;
+  }
+
+  async command(name: string, ...args: string[]): Promise<void> {
+    await this.#away;
+    await this.redis.call(name, ...args);
+  }
+
+  async #kill(ms: number): Promise<void> {
+    await this.#server.stop("SIGKILL");
+    await pause(ms);
+    this.#server = await this.#start();
+  }
+}

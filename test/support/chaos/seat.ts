@@ -1,0 +1,124 @@
+import { BinRun } from "../bin.ts";
+import type { Proxy } from "../proxy.ts";
+
+/** A worker that ends for want of a connection is started again, as a service manager would. */
+const NO_CONNECTION = 3;
+const RESTART_AFTER_MS = 200;
+/** Longer than any handler may run and any link stays away. */
+const STOP_WITHIN_MS = 20_000;
+
+export interface SeatOptions {
+  readonly name: string;
+  readonly proxy: Proxy;
+  readonly program: readonly [string, ...string[]];
+  readonly argv: readonly string[];
+  /** Told of everything that a worker must not do. */
+  readonly complain: (complaint: string) => void;
+}
+
+/** A place at which one worker after the other is at work, behind a proxy of its own. */
+export class Seat {
+  readonly name: string;
+  readonly proxy: Proxy;
+  readonly #options: SeatOptions;
+  readonly #past: BinRun[] = [];
+  #run: BinRun;
+  #leaving = false;
+
+  constructor(options: SeatOptions) {
+    this.name = options.name;
+    this.proxy = options.proxy;
+    this.#options = options;
+    this.#run = this.#start();
+  }
+
+  /** Everything that its workers wrote to stderr. */
+  get stderr(): string {
+    return [...this.#past, this.#run].map((run) => run.stderr).join("");
+  }
+
+  /** The process at work now: consumers are named after it. */
+  get pid(): number {
+    return this.#run.pid;
+  }
+
+  get workers(): number {
+    return this.#past.length + 1;
+  }
+
+  /** kill -9, and another worker after a while. */
+  async kill(pauseMs: number): Promise<void> {
+    this.#leaving = true;
+    this.#run.signal("SIGKILL");
+    await this.#run.done;
+    await pause(pauseMs);
+    this.#replace();
+  }
+
+  /** A clean stop, which must be one; then another worker. */
+  async stopAndReplace(): Promise<void> {
+    await this.stop();
+    this.#replace();
+  }
+
+  /** A clean stop: exit 0 and nothing left behind. */
+  async stop(): Promise<void> {
+    this.#leaving = true;
+    this.#run.signal("SIGTERM");
+    const end = await within(STOP_WITHIN_MS, this.#run.done);
+    if (end === undefined) {
+      this.#complain(`does not stop: ${this.#tail()}`);
+      this.#run.signal("SIGKILL");
+      await this.#run.done;
+      // One without a connection ends in its own way before it hears the signal.
+    } else if (end.code !== 0 && end.code !== NO_CONNECTION)
+      this.#complain(`ended with ${end.signal ?? end.code} at SIGTERM: ${this.#tail()}`);
+    await this.#run.untilGone().catch((error: Error) => this.#complain(error.message));
+  }
+
+  /** The worker, not its handlers, stands still for that long. */
+  async freeze(ms: number): Promise<void> {
+    this.#run.signal("SIGSTOP");
+    await pause(ms);
+    this.#run.signal("SIGCONT");
+  }
+
+  #replace(): void {
+    this.#past.push(this.#run);
+    this.#leaving = false;
+    this.#run = this.#start();
+  }
+
+  #start(): BinRun {
+    const { program, argv, proxy } = this.#options;
+    const run = new BinRun(argv, { program, url: proxy.url });
+    void run.done.then(async ({ code, signal }) => {
+      if (this.#leaving || this.#run !== run) return;
+      if (code !== NO_CONNECTION) this.#complain(`ended by itself with ${signal ?? code}: ${this.#tail()}`);
+      await pause(RESTART_AFTER_MS);
+      if (!this.#leaving && this.#run === run) this.#replace();
+    });
+    return run;
+  }
+
+  #complain(text: string): void {
+    this.#options.complain(`${this.name}: ${text}`);
+  }
+
+  #tail(): string {
+    return this.#run.stderr.trim().split("\n").slice(-5).join(" / ");
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Undefined when the promise takes longer. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,58 @@
+import type { Random } from "./random.ts";
+
+/** What an entry makes its handler do. The number of runs that it takes when nothing else goes wrong. */
+export const RUNS = {
+  ok: 1,
+  slow: 1,
+  fail1: 2,
+  fail2: 3,
+  hang1: 2,
+  crash1: 2,
+  dead: 1,
+  poison: 8,
+} as const;
+
+export type Task = keyof typeof RUNS;
+
+export const MAX_DELIVERIES = RUNS.poison;
+export const HANDLER_TIMEOUT_MS = 2_000;
+
+/** Those that end in the dead-letter queue. */
+export function isFatal(task: Task): boolean {
+  return task === "dead" || task === "poison";
+}
+
+export function randomTask(random: Random): Task {
+  return random.weighted({
+    ok: 60,
+    slow: 26,
+    fail1: 5,
+    fail2: 3,
+    hang1: 0.4,
+    crash1: 1.6,
+    dead: 2,
+    poison: 2,
+  });
+}
+
+/**
+ * The handler, in shell builtins but for the sleeps. Every run appends `start ID DELIVERIES CONSUMER` to the
+ * file, and a run that did its work `done …` as well: short lines in one write each, so they never mix.
+ * `kill 0` ends its own process group, as a crash of the whole handler would.
+ */
+export function handlerCommand(file: string, slowSeconds: number): string {
+  return `
+read -r task
+note() { printf '%s %s %s %s\\n' "$1" "$STREAMCTL_ID" "$STREAMCTL_DELIVERIES" "$STREAMCTL_CONSUMER" >> '${file}'; }
+note start
+case $task in
+  slow) sleep ${slowSeconds} ;;
+  fail[12]) [ "$STREAMCTL_DELIVERIES" -gt "\${task#fail}" ] || exit 1 ;;
+  hang1) [ "$STREAMCTL_DELIVERIES" -gt 1 ] || sleep 60 ;;
+  crash1) [ "$STREAMCTL_DELIVERIES" -gt 1 ] || kill -KILL 0 ;;
+  dead) exit 65 ;;
+  poison) exit 3 ;;
+esac
+note done
+`;
+}
