@@ -4,6 +4,7 @@ import { defineClaim } from "./claim.ts";
 import { defineComplete } from "./complete.ts";
 import { defineCompletion } from "./completion.ts";
 import { defineDlq } from "./dlq.ts";
+import { defineGroup } from "./group.ts";
 import { defineLag } from "./lag.ts";
 import { defineLs } from "./ls.ts";
 import { definePending } from "./pending.ts";
@@ -22,6 +23,7 @@ export const commands: readonly CommandModule[] = [
   defineDlq,
   defineLag,
   defineLs,
+  defineGroup,
   defineCompletion,
   defineConfig,
   defineSandbox,

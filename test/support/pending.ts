@@ -27,6 +27,6 @@ export async function age(
 
 /** The pending list of group g: `[id, owner, deliveries]`. */
 export async function pendingRows(redis: Redis, key: string): Promise<[string, string, number][]> {
-  const rows = (await redis.xpending(key, "g", "-", "+", 10_000)) as [string, string, number, number][];
+  const rows = (await redis.xpending(key, "g", "-", "+", 100_000)) as [string, string, number, number][];
   return rows.map(([id, owner, , deliveries]) => [id, owner, deliveries]);
 }

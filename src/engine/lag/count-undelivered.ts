@@ -47,6 +47,18 @@ export async function countUndelivered(
   return { count: ahead.count, exact: false };
 }
 
+/** Counts the entries after one ID and up to another, no further than about `limit`. */
+export async function countBetween(
+  connection: Caller,
+  stream: string,
+  range: { readonly after: string; readonly upTo: string; readonly limit: number },
+  signal: AbortSignal,
+): Promise<Count> {
+  const counter = new RangeCounter(connection, stream, nextId(range.after), range.upTo);
+  while (!counter.done && counter.count < range.limit && !signal.aborted) await counter.step();
+  return { count: counter.count, exact: counter.done };
+}
+
 /** Counts the entries of an ID range page by page. */
 class RangeCounter {
   readonly #connection: Caller;

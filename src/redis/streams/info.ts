@@ -14,6 +14,11 @@ export interface StreamInfo {
   readonly entriesAdded: number | undefined;
   /** The largest ID that XDEL removed, `0-0` for none (7.0). */
   readonly maxDeletedId: string | undefined;
+  /** The first ID the server's own lag counts from (7.0). */
+  readonly recordedFirstId: string | undefined;
+  /** Blocks of entries: as many as the radix tree has keys. The tree itself has nodes besides. */
+  readonly radixKeys: number;
+  readonly radixNodes: number;
 }
 
 /** One group of XINFO GROUPS. */
@@ -37,6 +42,9 @@ export async function streamInfo(connection: Caller, stream: string): Promise<St
     lastId: entryId(info.get("last-entry")),
     entriesAdded: optionalNumber(info.get("entries-added")),
     maxDeletedId: optional(info.get("max-deleted-entry-id"), asText),
+    recordedFirstId: optional(info.get("recorded-first-entry-id"), asText),
+    radixKeys: asNumber(info.get("radix-tree-keys")),
+    radixNodes: asNumber(info.get("radix-tree-nodes")),
   };
 }
 
@@ -55,11 +63,14 @@ export async function groupInfos(connection: Caller, stream: string): Promise<Gr
   });
 }
 
-/** One consumer of XINFO CONSUMERS. `idleMs` counts from its last attempt to read (before 7.2: its last success). */
+/** One consumer of XINFO CONSUMERS. */
 export interface ConsumerInfo {
   readonly name: string;
   readonly pending: number;
+  /** Since its last attempt to read or claim (before 7.2: its last success). */
   readonly idleMs: number;
+  /** Since it last got anything; null when it never did, or the server does not tell (before 7.2). */
+  readonly inactiveMs: number | null;
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key or group. */
@@ -75,8 +86,15 @@ export async function consumerInfos(
       name: asText(info.get("name")),
       pending: asNumber(info.get("pending")),
       idleMs: asNumber(info.get("idle")),
+      inactiveMs: sinceActive(info.get("inactive")),
     };
   });
+}
+
+/** -1 is never. */
+function sinceActive(value: Value | undefined): number | null {
+  const inactive = optionalNumber(value);
+  return inactive === undefined || inactive < 0 ? null : inactive;
 }
 
 function entryId(entry: Value | undefined): string | undefined {

@@ -13,6 +13,9 @@ const stream: StreamInfo = {
   lastId: "10-0",
   entriesAdded: 10,
   maxDeletedId: "0-0",
+  recordedFirstId: "0-0",
+  radixKeys: 1,
+  radixNodes: 2,
 };
 
 const group: GroupInfo = { name: "g", consumers: 1, pending: 0, lastDeliveredId: "4-0", lag: 6 };

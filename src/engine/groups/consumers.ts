@@ -1,0 +1,81 @@
+import { ServerError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { type ConsumerInfo, consumerInfos, groupInfos } from "../../redis/streams/info.ts";
+import { explain, noGroup } from "./missing.ts";
+
+/** One consumer of one group. */
+export interface GroupConsumer {
+  readonly stream: string;
+  readonly group: string;
+  readonly consumer: string;
+  readonly pending: number;
+  readonly idleMs: number;
+  /** Null: it never got anything, or the server does not tell (before 7.2). */
+  readonly inactiveMs: number | null;
+  /** It holds entries and has not been heard of for long. Slow work without heartbeats looks the same. */
+  readonly looksDead: boolean;
+}
+
+/** Heartbeats come far more often, and few handlers take longer. */
+export const DEAD_AFTER_MS = 300_000;
+
+export function looksDead({ pending, idleMs }: ConsumerInfo, deadAfterMs: number): boolean {
+  return pending > 0 && idleMs >= deadAfterMs;
+}
+
+export interface ConsumersRequest {
+  readonly streams: readonly string[];
+  /** Streams that must be there, and have the group. */
+  readonly named: ReadonlySet<string>;
+  readonly group: string | undefined;
+  readonly deadAfterMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The consumers of the group, or of all groups, stream by stream. */
+export async function* groupConsumers(
+  connection: Connection,
+  request: ConsumersRequest,
+): AsyncGenerator<GroupConsumer> {
+  for (const stream of request.streams) {
+    if (request.signal.aborted) return;
+    for (const group of await groupsOf(connection, stream, request)) {
+      for (const info of await consumersOf(connection, stream, group)) {
+        const { name: consumer, pending, idleMs, inactiveMs } = info;
+        const dead = looksDead(info, request.deadAfterMs);
+        yield { stream, group, consumer, pending, idleMs, inactiveMs, looksDead: dead };
+      }
+    }
+  }
+}
+
+async function groupsOf(
+  connection: Connection,
+  stream: string,
+  { named, group }: ConsumersRequest,
+): Promise<string[]> {
+  try {
+    const names = (await groupInfos(connection, stream)).map(({ name }) => name);
+    if (group === undefined) return names;
+    if (names.includes(group)) return [group];
+    if (named.has(stream)) throw noGroup(stream, group, names);
+    return [];
+  } catch (error) {
+    if (isGone(error) && !named.has(stream)) return [];
+    throw await explain(connection, stream, undefined, error);
+  }
+}
+
+/** A group that goes meanwhile has no consumers. */
+async function consumersOf(connection: Connection, stream: string, group: string): Promise<ConsumerInfo[]> {
+  try {
+    return await consumerInfos(connection, stream, group);
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ServerError && error.kind === "notFound";
+}

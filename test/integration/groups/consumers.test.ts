@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
+import { pendingRows, pendingStream } from "../../support/pending.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+
+type Raw = ReturnType<typeof rawRedis>;
+
+async function consumersOf(redis: Raw, key: string): Promise<string[]> {
+  const consumers = (await redis.xinfo("CONSUMERS", key, "g")) as string[][];
+  return consumers.map((info) => info[info.indexOf("name") + 1] as string).sort();
+}
+
+describe("group consumers", () => {
+  test("lists them, and marks those that hold entries and have long been silent", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 3);
+    await redis.xreadgroup("GROUP", "g", "idle", "STREAMS", key, "0");
+    await until("some time has passed", async () => {
+      const rows = ndjson((await cli(["group", "consumers", key, "-g", "g"])).stdout);
+      return rows.every(({ idleMs }) => (idleMs as number) >= 60);
+    });
+    await redis.xclaim(key, "g", "b", 0, "2-0", "JUSTID");
+    const { code, stdout, stderr } = await cli([
+      "group",
+      "consumers",
+      key,
+      "-g",
+      "g",
+      "--dead-after",
+      "60ms",
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const rows = ndjson(stdout);
+    expect(rows[0]).toEqual({
+      stream: key,
+      group: "g",
+      consumer: "a",
+      pending: 2,
+      idleMs: expect.any(Number),
+      inactiveMs: rows[0]?.["inactiveMs"] === null ? null : expect.any(Number),
+      looksDead: true,
+    });
+    const dead = rows.map(({ consumer, looksDead }) => [consumer, looksDead]);
+    expect(dead).toContainEqual(["a", true]);
+    expect(dead).not.toContainEqual(["idle", true]);
+    const calm = ndjson((await cli(["group", "consumers", key, "-g", "g"])).stdout);
+    expect(calm.some(({ looksDead }) => looksDead)).toBe(false);
+  });
+
+  test("patterns, every group, and a terminal", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    await redis.xgroup("CREATE", key, "h", "0");
+    await redis.xreadgroup("GROUP", "h", "c", "COUNT", 1, "STREAMS", key, ">");
+    const rows = ndjson((await cli(["group", "consumers", `${key}*`])).stdout);
+    expect(rows.map(({ group, consumer }) => [group, consumer])).toEqual([
+      ["g", "a"],
+      ["g", "b"],
+      ["h", "c"],
+    ]);
+    const { stdout } = await cli(["group", "consumers", key, "--dead-after", "0"], { columns: 120 });
+    expect(stdout).toContain("CONSUMER");
+    expect(stdout).toContain("looks dead");
+  });
+
+  test("a missing stream or group: exit 4", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 1);
+    const group = await cli(["group", "consumers", key, "-g", "billing"]);
+    expect(group.code).toBe(4);
+    expect(group.stderr).toContain(`no group "billing" on ${key}: groups are g`);
+    expect((await cli(["group", "consumers", uniqueKey(), "-g", "g"])).code).toBe(4);
+  });
+});
+
+describe("group forget-consumer", () => {
+  test("removes one that holds nothing", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    await redis.xack(key, "g", "1-0");
+    const { code, stdout } = await cli(["group", "forget-consumer", key, "a", "-g", "g"]);
+    expect(code).toBe(0);
+    expect(ndjson(stdout)).toEqual([
+      { stream: key, group: "g", consumer: "a", claimedTo: null, moved: 0, dropped: 0 },
+    ]);
+    expect(await consumersOf(redis, key)).toEqual(["b"]);
+  });
+
+  test("refuses while it holds entries", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 3);
+    const { code, stderr } = await cli(["group", "forget-consumer", key, "a", "-g", "g"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`a holds 2 pending entries of g on ${key}: --claim-to CONSUMER`);
+    expect(await consumersOf(redis, key)).toEqual(["a", "b"]);
+    expect(await pendingRows(redis, key)).toHaveLength(3);
+  });
+
+  test("--claim-to moves every entry first, over several steps, and acks what has no data", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 700);
+    await redis.xdel(key, "1-0", "699-0");
+    const argv = ["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "z"];
+    const { code, stdout } = await cli(argv);
+    expect(code).toBe(0);
+    expect(ndjson(stdout)).toEqual([
+      { stream: key, group: "g", consumer: "a", claimedTo: "z", moved: 348, dropped: 2 },
+    ]);
+    expect(await consumersOf(redis, key)).toEqual(["b", "z"]);
+    const rows = await pendingRows(redis, key);
+    expect(rows).toHaveLength(698);
+    expect(rows.filter(([, owner]) => owner === "z").every(([, , deliveries]) => deliveries === 1)).toBe(
+      true,
+    );
+  });
+
+  test("loses nothing of a consumer that goes on reading", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const reader = rawRedis();
+    const delivered: string[] = [];
+    const reading = new AbortController();
+    const readAll = (async () => {
+      for (let n = 1; !reading.signal.aborted; n++) {
+        await reader.xadd(key, `${n}-0`, "n", String(n));
+        const reply = (await reader.xreadgroup("GROUP", "g", "a", "COUNT", 10, "STREAMS", key, ">")) as
+          | [string, [string, string[]][]][]
+          | null;
+        for (const [id] of reply?.[0]?.[1] ?? []) delivered.push(id);
+      }
+    })();
+    for (let round = 0; round < 20; round++) {
+      const before = delivered.length;
+      await until("more was delivered", () => delivered.length > before + 20);
+      const { code } = await cli(["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "z"]);
+      expect(code).toBe(0);
+    }
+    reading.abort();
+    await readAll;
+    const pending = (await pendingRows(redis, key)).map(([id]) => id);
+    expect(pending).toEqual(delivered);
+  });
+
+  test("a missing consumer, group or stream: exit 4; the same name twice: exit 2", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    const consumer = await cli(["group", "forget-consumer", key, "x", "-g", "g"]);
+    expect(consumer.code).toBe(4);
+    expect(consumer.stderr).toContain(`no consumer "x" in group "g" on ${key}: consumers are a, b`);
+    expect((await cli(["group", "forget-consumer", key, "a", "-g", "h"])).code).toBe(4);
+    expect((await cli(["group", "forget-consumer", uniqueKey(), "a", "-g", "g"])).code).toBe(4);
+    expect((await cli(["group", "forget-consumer", key, "a"])).code).toBe(2);
+    expect((await cli(["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "a"])).code).toBe(2);
+  });
+});
