@@ -2,9 +2,9 @@ import { CommanderError, type Command } from "commander";
 import { applyOptionDefaults, commandPath } from "./config/option-defaults.ts";
 import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
 import { Context, signalExitCode } from "./context.ts";
-import { ExitCode, StreamctlError } from "./errors.ts";
+import { errorText, ExitCode, StreamctlError } from "./errors.ts";
 import type { Io } from "./io.ts";
-import { Log } from "./output/log.ts";
+import { Log, type LogFormat } from "./output/log.ts";
 import { type Format, isPipeError, Output, PipeClosed, wantsColor } from "./output/output.ts";
 import { type Act, buildProgram } from "./program.ts";
 
@@ -58,6 +58,7 @@ class Run {
   readonly #onStderrError = (): void => {};
   #context: Context | undefined;
   #verbose = false;
+  #logFormat: LogFormat = "text";
   #code: number | undefined;
 
   constructor(io: Io) {
@@ -114,7 +115,9 @@ class Run {
 
   /** Resolves the settings and gives the command the options that the environment and files have for it. */
   async #configure(command: Command): Promise<ResolvedConfig> {
-    this.#verbose = command.optsWithGlobals()["verbose"] === true;
+    const given: Record<string, unknown> = command.optsWithGlobals();
+    this.#verbose = given["verbose"] === true;
+    this.#logFormat = logFormat(given);
     const path = commandPath(command);
     const config = WITHOUT_CONFIG.has(path)
       ? builtInConfig()
@@ -137,7 +140,7 @@ class Run {
       log: new Log(io.stderr, {
         quiet: options["quiet"] === true,
         verbose: this.#verbose,
-        format: options["log"] === "json" ? "json" : "text",
+        format: logFormat(options),
       }),
       stop: this.#stop.signal,
       kill: this.#kill.signal,
@@ -151,14 +154,15 @@ class Run {
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     }
-    const log = this.#context?.log ?? new Log(this.#io.stderr, { quiet: false, verbose: this.#verbose });
+    const log =
+      this.#context?.log ??
+      new Log(this.#io.stderr, { quiet: false, verbose: this.#verbose, format: this.#logFormat });
+    const stack = this.#verbose && error instanceof Error ? error.stack : undefined;
     if (error instanceof StreamctlError) {
-      log.error(error.hint === undefined ? error.message : `${error.message}: ${error.hint}`);
-      if (this.#verbose && error.stack) this.#io.stderr.write(`${error.stack}\n`);
+      log.error(error.hint === undefined ? error.message : `${error.message}: ${error.hint}`, stack);
       return ExitCode[error.kind];
     }
-    log.error(`bug: ${error instanceof Error ? error.message : String(error)}`);
-    if (this.#verbose && error instanceof Error) this.#io.stderr.write(`${error.stack}\n`);
+    log.error(`bug: ${errorText(error)}`, stack);
     return ExitCode.failed;
   }
 
@@ -174,6 +178,10 @@ const KILL_GRACE_MS = 5_000;
 
 /** They touch no configured server, and must work when a configuration file is broken. */
 const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox"]);
+
+function logFormat(options: Record<string, unknown>): LogFormat {
+  return options["log"] === "json" ? "json" : "text";
+}
 
 function rootOf(command: Command): Command {
   return command.parent ? rootOf(command.parent) : command;

@@ -21,6 +21,8 @@ import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
 import { expandStreams } from "../redis/scan.ts";
+import type { MetricsFlags } from "./metrics-options.ts";
+import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
 import { checkManner, parseExitCodes, parseStdinForm } from "./worker-options.ts";
 
 export interface WorkerRequest {
@@ -49,8 +51,12 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     streams: await expandStreams(connection, [...request.patterns]),
     dlqKey: (stream) => dlqKey(stream, naming),
   };
+  const reader = await connection.reader();
   const report = workerReport(log, settings);
-  const status = startStatusLine(log, () => report.statusLine(worker.state.running));
+  const lag = await pollLag(context, connection, settings, options);
+  const watched = { connection, settings, lag, state: () => worker.state };
+  const metrics = await workerMetrics(context, options, watched);
+  const status = startStatusLine(log, () => report.statusLine(worker.state, lag?.latest));
   context.defer(() => status.stop());
   const write = async (stream: (lines: Buffer) => Promise<void> | void, lines: Buffer): Promise<void> => {
     status.clear();
@@ -67,15 +73,16 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   };
   const worker = new Worker({
     connection,
-    reader: await connection.reader(),
+    reader,
     settings,
     executor: makeExecutor(context, handler, options, handlerOutput, (level, message) =>
       report.observer.notice(level, message),
     ),
-    observer: report.observer,
+    observer: metrics ? observers(report.observer, metrics.observer) : report.observer,
     stop: context.stop,
     kill: context.kill,
   });
+  await metrics?.listen();
   const startedAt = Date.now();
   const result = await worker.run();
   status.stop();
@@ -105,7 +112,7 @@ function makeExecutor(
   return new ShellExecutor({ ...handler, command: flags.exec, scratchDir, pid: io.pid }, output, kill);
 }
 
-interface WorkerFlags {
+interface WorkerFlags extends MetricsFlags {
   readonly group?: string;
   readonly consumer?: string;
   readonly createGroup?: boolean;

@@ -4,7 +4,8 @@ import { UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
 import type { PrintFlags } from "./consume-print.ts";
 import { groupStartOption, positionOption, whereOption } from "./entry-options.ts";
-import { countOption, durationOption, groupOption, listOption } from "./options.ts";
+import { metricsOptions } from "./metrics-options.ts";
+import { countOption, durationOption, groupOption, listOption, logOption } from "./options.ts";
 import { workerOptions } from "./worker-options.ts";
 
 const HELP = `
@@ -59,6 +60,7 @@ export function defineConsume(program: Command, act: Act): void {
   ]);
   addGroup(command, "Printing:", [listOption("--field <name>", "print this field only; repeatable")]);
   addGroup(command, "Running a command for each entry:", workerOptions());
+  addGroup(command, "Watching a run:", [logOption(), ...metricsOptions("none")]);
   command.action(
     act((context, args, options) => {
       const [streams, handler] = splitAtDashes(program, args);

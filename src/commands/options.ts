@@ -46,6 +46,14 @@ export function listOption(flags: string, description: string): Option {
   ]);
 }
 
+/** `--log`, for commands that run for long; Log takes it from the run's options. */
+export function logOption(): Option {
+  return new Option(
+    "--log <format>",
+    "how to write messages on stderr; json: an object per line (default: text)",
+  ).choices(["text", "json"]);
+}
+
 /** `-g, --group`, the same everywhere. */
 export function groupOption(): Option {
   return new Option("-g, --group <group>", "the consumer group");

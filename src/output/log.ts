@@ -1,5 +1,5 @@
 import type { OutStream } from "../io.ts";
-import { safeText } from "./safe-text.ts";
+import { safeJson, safeText } from "./safe-text.ts";
 
 export type LogFormat = "text" | "json";
 
@@ -29,6 +29,16 @@ export class Log {
     return this.stream.isTTY === true;
   }
 
+  /** Every message is a JSON object. */
+  get json(): boolean {
+    return this.#format === "json";
+  }
+
+  /** Whether progress and a status line may be drawn. */
+  get live(): boolean {
+    return this.terminal && !this.quiet && !this.json;
+  }
+
   /** Only with -v. */
   detail(message: string, facts?: LogFacts): void {
     if (this.verbose) this.#line("debug", message, facts);
@@ -43,8 +53,10 @@ export class Log {
     this.#line("warn", message, facts);
   }
 
-  error(message: string, facts?: LogFacts): void {
-    this.#line("error", message, facts);
+  /** `stack` follows the message, as lines of its own or as part of the object. */
+  error(message: string, stack?: string): void {
+    this.#line("error", message, stack === undefined || !this.json ? {} : { stack });
+    if (stack !== undefined && !this.json) this.stream.write(`${stack}\n`);
   }
 
   /** Bytes as they are, by whole lines (a handler's stderr). */
@@ -62,7 +74,7 @@ export class Log {
   #line(level: string, message: string, facts: LogFacts = {}): void {
     this.#around?.clear();
     if (this.#format === "json") {
-      this.stream.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...facts })}\n`);
+      this.stream.write(`${safeJson({ time: new Date().toISOString(), level, message, ...facts })}\n`);
     } else {
       const mark =
         level === "info" ? "" : `${level === "error" ? "error" : level === "warn" ? "warning" : "debug"}: `;

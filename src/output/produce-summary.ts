@@ -1,4 +1,4 @@
-import type { ProduceReport } from "../engine/produce/produce.ts";
+import type { ProduceReport } from "../engine/produce/request.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 
 /** What a run of produce has done, for people: how much is in Redis, what is not, and how to go on. */

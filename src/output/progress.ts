@@ -28,7 +28,7 @@ export interface ProgressOptions {
  * on a terminal, not with -q, and only after half a second.
  */
 export function createProgress(log: Log, options: ProgressOptions): Progress {
-  if (!log.terminal || log.quiet) return { update() {}, stop() {} };
+  if (!log.live) return { update() {}, stop() {} };
   return new ProgressLine(log, options);
 }
 

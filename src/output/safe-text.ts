@@ -6,6 +6,14 @@ export function safeText(text: string): string {
   return text.replace(UNSAFE, escapeCharacter);
 }
 
+/** JSON of any value on one line, harmless for a terminal, too: what JSON leaves as it is becomes `\uXXXX`. */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    UNSAFE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 // oxlint-disable-next-line no-control-regex -- these are the characters to escape
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 

@@ -16,11 +16,11 @@ export interface StatusLine {
 
 /**
  * One line at the bottom of a terminal that shows `text()`, redrawn five times a second and kept below
- * the log. Without a terminal, or with -q, it draws nothing. Whoever writes to stdout on the same
+ * the log. Without a terminal, with -q or with --log json it draws nothing. Whoever writes to stdout on the same
  * terminal calls `clear()` before and `draw()` after.
  */
 export function startStatusLine(log: Log, text: () => string): StatusLine {
-  if (!log.terminal || log.quiet) return { clear() {}, draw() {}, stop() {} };
+  if (!log.live) return { clear() {}, draw() {}, stop() {} };
   let shown = false;
   const clear = (): void => {
     if (shown) log.stream.write("\r\u001b[2K");

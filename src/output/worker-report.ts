@@ -1,16 +1,20 @@
+import type { GroupLag } from "../engine/lag/lag.ts";
 import type {
   Delivery,
   Verdict,
   WorkerObserver,
   WorkerResult,
   WorkerSettings,
+  WorkerState,
 } from "../engine/worker/types.ts";
-import { formatDuration } from "../units.ts";
-import type { Log } from "./log.ts";
+import { formatDuration, formatNumber } from "../units.ts";
+import type { Log, LogFacts } from "./log.ts";
+import { verdictWord } from "./verdict-words.ts";
 
 export interface WorkerReport {
   readonly observer: WorkerObserver;
-  statusLine(running: number): string;
+  /** `lag` undefined: not known now. */
+  statusLine(state: WorkerState, lag: readonly GroupLag[] | undefined): string;
   summary(result: WorkerResult, tookMs: number, asJson: boolean): void;
 }
 
@@ -18,16 +22,10 @@ export interface WorkerReport {
 export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
   const counts = { ok: 0, retry: 0, dead: 0 };
   const rate = new RateMeter();
-  const name = ({ stream, entry }: Delivery): string => `${stream} ${entry.id}`;
   const observer: WorkerObserver = {
     ran() {},
     settled(delivery, verdict, durationMs) {
-      const facts = {
-        stream: delivery.stream,
-        id: delivery.entry.id,
-        deliveries: delivery.deliveries,
-        durationMs,
-      };
+      const facts = { ...factsOf(delivery), verdict: verdictWord(verdict), durationMs };
       rate.count();
       switch (verdict.kind) {
         case "ack":
@@ -54,25 +52,26 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
         case "release":
         case "broken":
           log.detail(`${name(delivery)} handed back`, facts);
+          return;
       }
     },
     lost(delivery, verdict) {
       log.warn(
-        `${name(delivery)} belongs to another consumer by now: its ${verdictName(verdict)} was dropped`,
-        {
-          stream: delivery.stream,
-          id: delivery.entry.id,
-        },
+        `${name(delivery)} belongs to another consumer by now: its ${DROPPED[verdict.kind]} was dropped`,
+        { ...factsOf(delivery), verdict: "lost" },
       );
     },
     missing(stream, ids) {
       log.warn(
         `${stream}: ${ids.length === 1 ? "a pending entry" : `${ids.length} pending entries`} had no data left in the stream and went from the pending list: ${ids.slice(0, 5).join(" ")}${ids.length > 5 ? " …" : ""}`,
-        { stream, count: ids.length },
+        { stream, verdict: "missing", count: ids.length },
       );
     },
     takenOver(delivery, from) {
-      log.detail(`${name(delivery)} taken over from ${from}, delivery ${delivery.deliveries}`);
+      log.detail(`${name(delivery)} taken over from ${from}, delivery ${delivery.deliveries}`, {
+        ...factsOf(delivery),
+        from,
+      });
     },
     notice(level, message) {
       log[level](message);
@@ -80,10 +79,20 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
   };
   return {
     observer,
-    statusLine: (running) =>
-      `${rate.perSecond().toFixed(1)}/s  ${running} running  ${counts.ok} ok  ${counts.retry} retried  ${counts.dead} dead`,
+    statusLine(state, lag) {
+      const parts = [
+        `${rate.perSecond().toFixed(1)}/s`,
+        `${state.running} running`,
+        `${formatNumber(counts.ok)} ok`,
+        `${formatNumber(counts.retry)} retried`,
+        `${formatNumber(counts.dead)} dead`,
+      ];
+      if (lag !== undefined) parts.push(`lag ${lagText(lag)}`);
+      if (state.paused) parts.push("paused");
+      return parts.join("  ");
+    },
     summary(result, tookMs, asJson) {
-      if (asJson && !log.quiet) {
+      if (asJson && !log.json && !log.quiet) {
         log.stream.write(`${JSON.stringify({ ...result, tookMs })}\n`);
         return;
       }
@@ -92,25 +101,37 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
       if (result.lost > 0) parts.push(`${result.lost} lost to other consumers`);
       if (result.missing > 0) parts.push(`${result.missing} without data`);
       if (result.killed > 0) parts.push(`${result.killed} killed`);
-      log.info(`${parts.join(", ")} in ${formatDuration(tookMs)}`);
+      log.info(`${parts.join(", ")} in ${formatDuration(tookMs)}`, { ...result, tookMs });
     },
   };
+}
+
+function name({ stream, entry }: Delivery): string {
+  return `${stream} ${entry.id}`;
+}
+
+function factsOf({ stream, entry, deliveries }: Delivery): LogFacts {
+  return { stream, id: entry.id, deliveries };
+}
+
+/** Of all the streams together; a bound where that is all there is. */
+function lagText(rows: readonly GroupLag[]): string {
+  const sum = rows.reduce((total, { lag, lagAtLeast }) => total + (lag ?? lagAtLeast ?? 0), 0);
+  return `${rows.some(({ lag }) => lag === null) ? "≥" : ""}${formatNumber(sum)}`;
 }
 
 function times(deliveries: number): string {
   return deliveries === 1 ? "1 delivery" : `${deliveries} deliveries`;
 }
 
-function verdictName(verdict: Verdict): string {
-  return {
-    ack: "ack",
-    duplicate: "ack",
-    retry: "retry",
-    dead: "dead letter",
-    release: "return",
-    broken: "return",
-  }[verdict.kind];
-}
+const DROPPED: Readonly<Record<Verdict["kind"], string>> = {
+  ack: "ack",
+  duplicate: "ack",
+  retry: "retry",
+  dead: "dead letter",
+  release: "return",
+  broken: "return",
+};
 
 /** Events per second over the last few seconds. */
 class RateMeter {

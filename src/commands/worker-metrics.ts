@@ -1,0 +1,96 @@
+import type { Context } from "../context.ts";
+import type { GroupLag } from "../engine/lag/lag.ts";
+import { Poll } from "../engine/poll.ts";
+import type { WorkerObserver, WorkerSettings, WorkerState } from "../engine/worker/types.ts";
+import type { Connection } from "../redis/connection.ts";
+import { formatDuration } from "../units.ts";
+import { type MetricsFlags, startEndpoint } from "./metrics-options.ts";
+
+/** How old the lag may be that a status line or a scrape shows. */
+const LAG_EVERY_MS = 5_000;
+/** Where the server does not know the lag, so many entries are read for it each time. */
+const LAG_COUNT_LIMIT = 10_000;
+/**
+ * A turn of the worker's loop is some commands, each of which ends within a command's timeout. One that
+ * takes as long as several timeouts will not end any more.
+ */
+const STUCK_AFTER_TIMEOUTS = 6;
+
+/** Looks at the worker's groups every few seconds until the run ends; not when nobody will see it. */
+export async function pollLag(
+  context: Context,
+  connection: Connection,
+  { streams, group }: WorkerSettings,
+  flags: MetricsFlags,
+): Promise<Poll<readonly GroupLag[]> | undefined> {
+  if (flags.metricsPort === undefined && !context.log.live) return undefined;
+  const { groupLags } = await import("../engine/lag/lag.ts");
+  const poll = new Poll({
+    everyMs: LAG_EVERY_MS,
+    async look(signal) {
+      const rows: GroupLag[] = [];
+      const request = { streams, named: new Set<string>(), group, countLimit: LAG_COUNT_LIMIT, signal };
+      for await (const row of groupLags(connection, request)) rows.push(row);
+      // The worker may be about to make the group.
+      if (rows.length === 0) throw new Error("there is no group");
+      return rows;
+    },
+  });
+  context.defer(() => poll.stop());
+  return poll;
+}
+
+export interface WorkerMetricsParts {
+  readonly connection: Connection;
+  readonly settings: WorkerSettings;
+  readonly lag: Poll<readonly GroupLag[]> | undefined;
+  readonly state: () => WorkerState;
+}
+
+export interface WorkerMetrics {
+  readonly observer: WorkerObserver;
+  /** Starts answering; to be called when there is a worker, and before it reads anything. */
+  listen(): Promise<void>;
+}
+
+/** The worker's metrics and probes; undefined when nobody asked for them. */
+export async function workerMetrics(
+  context: Context,
+  { metricsPort: port, metricsHost: host }: MetricsFlags,
+  { connection, settings, lag, state }: WorkerMetricsParts,
+): Promise<WorkerMetrics | undefined> {
+  if (port === undefined) return undefined;
+  const [{ MetricSet }, { addWorkerMetrics }] = await Promise.all([
+    import("../metrics/metric-set.ts"),
+    import("../metrics/worker-metrics.ts"),
+  ]);
+  const { streams, group } = settings;
+  const metrics = await MetricSet.open(() => connection.ready);
+  const observer = addWorkerMetrics(metrics, { streams, group, state, lag: () => lag?.latest });
+  const stuckAfterMs = STUCK_AFTER_TIMEOUTS * connection.settings.commandTimeoutMs;
+  const site = {
+    metrics,
+    stuck(): string | undefined {
+      const { turnMs } = state();
+      return turnMs > stuckAfterMs ? `stuck: Redis was asked ${formatDuration(turnMs)} ago` : undefined;
+    },
+    notReady(): string | undefined {
+      if (context.stop.aborted) return "stopping";
+      if (!connection.ready) return "waiting for Redis";
+      return state().reading ? undefined : "not reading";
+    },
+  };
+  return { observer, listen: () => startEndpoint(context, { host, port }, site) };
+}
+
+/** One observer that tells several. */
+export function observers(...all: readonly WorkerObserver[]): WorkerObserver {
+  return {
+    ran: (...event) => all.forEach((one) => one.ran(...event)),
+    settled: (...event) => all.forEach((one) => one.settled(...event)),
+    lost: (...event) => all.forEach((one) => one.lost(...event)),
+    missing: (...event) => all.forEach((one) => one.missing(...event)),
+    takenOver: (...event) => all.forEach((one) => one.takenOver(...event)),
+    notice: (...event) => all.forEach((one) => one.notice(...event)),
+  };
+}

@@ -1,0 +1,19 @@
+import type { Verdict } from "../engine/worker/types.ts";
+
+/** What logs and metrics call what became of an entry. */
+export const VERDICT_WORDS = ["ok", "retry", "dead", "duplicate", "lost", "missing", "released"] as const;
+
+export type VerdictWord = (typeof VERDICT_WORDS)[number];
+
+export function verdictWord({ kind }: Verdict): VerdictWord {
+  return WORD_OF[kind];
+}
+
+const WORD_OF: Readonly<Record<Verdict["kind"], VerdictWord>> = {
+  ack: "ok",
+  duplicate: "duplicate",
+  retry: "retry",
+  dead: "dead",
+  release: "released",
+  broken: "released",
+};
