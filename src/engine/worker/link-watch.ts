@@ -17,13 +17,13 @@ export class LinkWatch {
 
   waits(error: unknown): void {
     if (this.#since !== undefined) return;
-    this.#since = Date.now();
+    this.#since = performance.now();
     this.#observer.notice("warn", `waiting for Redis: ${errorText(error)}`);
   }
 
   works(): void {
     if (this.#since === undefined) return;
-    const took = formatDuration(Date.now() - this.#since);
+    const took = formatDuration(performance.now() - this.#since);
     this.#since = undefined;
     this.#observer.notice("info", `Redis is back after ${took}`);
   }

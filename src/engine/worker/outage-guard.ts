@@ -52,7 +52,7 @@ export class OutageGuard {
     this.#inARow++;
     if (!this.paused) return verdict;
     const delayMs = longestDelayMs(++this.#probes, this.#policy);
-    this.#probeAt = Date.now() + delayMs;
+    this.#probeAt = performance.now() + delayMs;
     if (!before) {
       this.#notice(
         "warn",

@@ -110,7 +110,7 @@ export class PersistentExecutor implements Executor {
 
   #start(): PersistentHandler | undefined {
     if (this.#handlers.size >= this.#settings.processes) return undefined;
-    const waitMs = this.#startAt - Date.now();
+    const waitMs = this.#startAt - performance.now();
     if (waitMs > 0) {
       this.#startTimer ??= setTimeout(() => {
         this.#startTimer = undefined;
@@ -135,7 +135,7 @@ export class PersistentExecutor implements Executor {
     this.#handlers.delete(gone);
     this.#queue.unshift(...unstarted);
     this.#stillborn = gone.answered ? 0 : this.#stillborn + 1;
-    if (this.#stillborn > 0) this.#startAt = Date.now() + reconnectDelayMs(this.#stillborn - 1);
+    if (this.#stillborn > 0) this.#startAt = performance.now() + reconnectDelayMs(this.#stillborn - 1);
     if (this.#stopping) this.#giveBack();
     else this.#dispatchSoon();
   }

@@ -19,9 +19,9 @@ export async function endGroup(pgid: number, graceMs: number, kill: Kill): Promi
 const KILL_WAIT_MS = 2_000;
 
 async function groupGone(pgid: number, withinMs: number, kill: Kill): Promise<boolean> {
-  const deadline = Date.now() + withinMs;
+  const deadline = performance.now() + withinMs;
   for (let pause = 5; signalGroup(pgid, 0, kill) && (await anyRuns(pgid)); pause = Math.min(100, pause * 2)) {
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (left <= 0) return false;
     await sleep(Math.min(pause, left));
   }

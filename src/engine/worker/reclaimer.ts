@@ -49,7 +49,7 @@ export class Reclaimer {
     this.#everyMs = Math.min(500, Math.max(50, settings.claimIdleMs / 10));
   }
 
-  /** When to look again, as Date.now() gives it. */
+  /** When to look again, by the clock of performance.now(): the machine's own may be set while this runs. */
   get nextAt(): number {
     return this.#repliesLost ? 0 : Math.min(this.#nextRetryAt, this.#nextSweepAt);
   }
@@ -81,7 +81,7 @@ export class Reclaimer {
       if (taken.length > 0) return taken;
       this.#repliesLost = false;
     }
-    const now = Date.now();
+    const now = performance.now();
     const sweep = now >= this.#nextSweepAt;
     if (!sweep && now < this.#nextRetryAt) return taken;
     for (const stream of this.#settings.streams) {
@@ -90,7 +90,7 @@ export class Reclaimer {
       if (sweep) for (const id of await this.#sweep(stream, this.#candidates(left))) due.add(id);
       taken.push(...(await this.#take(stream, [...due].slice(0, this.#candidates(left)), left, false)));
     }
-    if (sweep) this.#nextSweepAt = Date.now() + (taken.length >= limit ? 0 : this.#everyMs);
+    if (sweep) this.#nextSweepAt = performance.now() + (taken.length >= limit ? 0 : this.#everyMs);
     this.#nextRetryAt = this.#earliestRetry();
     return taken;
   }

@@ -47,9 +47,9 @@ export class Runner {
   async #run(unit: readonly Delivery[]): Promise<void> {
     const { executor, hands, settler, onRan } = this.#parts;
     hands.started();
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const outcomes = await executor.run(unit);
-    const durationMs = Date.now() - startedAt;
+    const durationMs = Math.round(performance.now() - startedAt);
     onRan(outcomes, durationMs);
     for (const [i, delivery] of unit.entries()) {
       settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);

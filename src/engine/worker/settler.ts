@@ -19,6 +19,8 @@ interface Settling {
   readonly verdict: Verdict;
   readonly durationMs: number;
   readonly failedAt: Date;
+  /** The same moment on the clock that nobody sets. */
+  readonly sinceMs: number;
 }
 
 export interface SettlerParts {
@@ -49,7 +51,13 @@ export class Settler {
   }
 
   settle(delivery: Delivery, verdict: Verdict, durationMs: number): void {
-    const item: Settling = { delivery, verdict, durationMs, failedAt: new Date() };
+    const item: Settling = {
+      delivery,
+      verdict,
+      durationMs,
+      failedAt: new Date(),
+      sinceMs: performance.now(),
+    };
     if (this.#isPlainAck(verdict)) {
       const queue = this.#acks.get(delivery.stream);
       if (queue) queue.push(item);
@@ -87,7 +95,7 @@ export class Settler {
     await this.#deliver([item], async () => [await this.#send(item)]);
   }
 
-  #send({ delivery, verdict, failedAt }: Settling): Promise<number> {
+  #send({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<number> {
     const { connection, settings, reclaimer } = this.#parts;
     const { stream, deliveries } = delivery;
     const { id } = delivery.entry;
@@ -95,9 +103,9 @@ export class Settler {
     switch (verdict.kind) {
       case "retry": {
         // Measured from the failure, not from when Redis could be told of it.
-        const delayMs = Math.max(0, verdict.delayMs - (Date.now() - failedAt.getTime()));
+        const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
-        reclaimer.remember(stream, id, Date.now() + delayMs);
+        reclaimer.remember(stream, id, performance.now() + delayMs);
         return requeueOwned(connection, stream, settings, {
           id,
           idleMs: idleForDelayMs(count, delayMs, claimIdleMs, retry),

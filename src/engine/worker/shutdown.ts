@@ -70,10 +70,10 @@ async function leaveGroup(
 
 /** Waits until `done`, for no longer than `ms` and not past the signal. */
 async function within(ms: number, hands: Hands, done: () => boolean, signal?: AbortSignal): Promise<boolean> {
-  const deadline = Date.now() + ms;
+  const deadline = performance.now() + ms;
   const never = new AbortController().signal;
   while (!done()) {
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (left <= 0 || signal?.aborted) break;
     await hands.changed(signal ?? never, left);
   }

@@ -80,7 +80,7 @@ export class Worker {
   readonly #moves = new Set<Promise<void>>();
   #fatal: unknown;
   #looping = true;
-  #lastActivity = Date.now();
+  #lastActivity = performance.now();
 
   constructor(parts: WorkerParts) {
     this.#tally = new Tally(parts.observer);
@@ -199,7 +199,7 @@ export class Worker {
   /** How many entries may be taken now. */
   #places(): number {
     const { count } = this.#parts.settings.ends;
-    const free = this.#pacer.allow(this.#guard.allow(this.#hands.free, this.#hands.running, Date.now()));
+    const free = this.#pacer.allow(this.#guard.allow(this.#hands.free, this.#hands.running, performance.now()));
     if (count === undefined) return free;
     const left = count - this.#tally.final;
     if (left <= 0) this.#end();
@@ -208,7 +208,7 @@ export class Worker {
 
   /** What else than a finished run may free a place, and when. */
   #waitMs(): number | undefined {
-    const waits = [this.#guard.waitMs(Date.now()), this.#pacer.waitMs()].filter((ms) => ms !== undefined);
+    const waits = [this.#guard.waitMs(performance.now()), this.#pacer.waitMs()].filter((ms) => ms !== undefined);
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
@@ -223,14 +223,14 @@ export class Worker {
       if (fresh.length > 0) return fresh;
       if (await this.#nothingPending()) return "finished";
     }
-    if (idle && ends.idleMs !== undefined && Date.now() - this.#lastActivity >= ends.idleMs)
+    if (idle && ends.idleMs !== undefined && performance.now() - this.#lastActivity >= ends.idleMs)
       return "finished";
     return this.#intake.read(places, this.#blockMs());
   }
 
   #blockMs(): number {
     const { ends } = this.#parts.settings;
-    const now = Date.now();
+    const now = performance.now();
     const idleLeft =
       ends.idleMs === undefined ? Number.POSITIVE_INFINITY : this.#lastActivity + ends.idleMs - now;
     const most = ends.untilEmpty || ends.count !== undefined ? ENDING_BLOCK_MS : MAX_BLOCK_MS;
@@ -321,7 +321,7 @@ export class Worker {
   }
 
   #active(): void {
-    this.#lastActivity = Date.now();
+    this.#lastActivity = performance.now();
   }
 
   #fail(error: unknown): void {
@@ -338,8 +338,8 @@ export class Worker {
   /** The read may be about to block as well as blocked: it is woken until the loop has ended. */
   async #wakeRead(): Promise<void> {
     for (
-      const start = Date.now();
-      this.#looping && Date.now() - start < MAX_BLOCK_MS;
+      const start = performance.now();
+      this.#looping && performance.now() - start < MAX_BLOCK_MS;
       await sleep(WAKE_EVERY_MS)
     ) {
       await this.#intake.wake();
