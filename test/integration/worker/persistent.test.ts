@@ -108,7 +108,7 @@ describe("--persistent", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 4);
-    const command = loop('echo ok; if [ "$n-$d" = 1-1 ]; then exec <&-; sleep 60 & wait; fi');
+    const command = loop('if [ "$n-$d" = 1-1 ]; then exec <&-; echo ok; sleep 60 & wait; fi; echo ok');
     const result = await drain(stream, command, [...PERSISTENT, "--ahead", "1"]);
     expect(result.stderr).toContain("4 ok, 0 dead-lettered, 1 retried");
     expect(result.stderr).toContain("failed (closed its stdin)");
