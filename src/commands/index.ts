@@ -5,6 +5,7 @@ import { defineComplete } from "./complete.ts";
 import { defineCompletion } from "./completion.ts";
 import { defineDlq } from "./dlq.ts";
 import { defineGroup } from "./group.ts";
+import { defineInfo } from "./info.ts";
 import { defineLag } from "./lag.ts";
 import { defineLs } from "./ls.ts";
 import { definePending } from "./pending.ts";
@@ -23,6 +24,7 @@ export const commands: readonly CommandModule[] = [
   defineDlq,
   defineLag,
   defineLs,
+  defineInfo,
   defineGroup,
   defineCompletion,
   defineConfig,

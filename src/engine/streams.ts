@@ -60,7 +60,7 @@ async function look(
 }
 
 /** MEMORY is a right of its own: whoever lacks it still sees the rest. */
-async function memoryUsage(connection: Connection, stream: string): Promise<number | null> {
+export async function memoryUsage(connection: Connection, stream: string): Promise<number | null> {
   try {
     const bytes = await connection.persist(() => connection.call("MEMORY", "USAGE", stream));
     return typeof bytes === "number" ? bytes : null;

@@ -180,7 +180,8 @@ async function lookThroughPending(
 /** IDs from before Redis had streams are numbers that somebody chose, not times. */
 const FIRST_TIME_MS = Date.UTC(2017, 0);
 
-function ageMs(id: string | undefined, nowMs: number): number | null {
+/** How old an entry is by its ID; null for none, and for an ID that is not a time. */
+export function ageMs(id: string | undefined, nowMs: number): number | null {
   if (id === undefined) return null;
   const ms = idMs(id);
   return ms < FIRST_TIME_MS ? null : Math.max(0, nowMs - ms);

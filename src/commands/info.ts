@@ -1,0 +1,142 @@
+import type { Command } from "commander";
+import type { Context } from "../context.ts";
+import type { StreamDetails } from "../engine/info/info.ts";
+import type { GroupLag } from "../engine/lag/lag.ts";
+import type { Column } from "../output/column.ts";
+import { durationText, sizeText } from "../output/format.ts";
+import type { Act } from "../program.ts";
+import { formatNumber } from "../units.ts";
+
+export function defineInfo(program: Command, act: Act): void {
+  program
+    .command("info")
+    .description("show everything about a stream")
+    .argument("<stream...>", "streams or patterns like 'orders:*'")
+    .action(act(info))
+    .addHelpText("after", HELP);
+}
+
+const HELP = `
+A block holds up to stream-node-max-entries entries (100 unless configured otherwise); trimming without
+--exact removes whole blocks only.`;
+
+async function info(context: Context, names: string[]): Promise<void> {
+  const connection = await context.connect();
+  const [{ streamDetails }, { expandStreams, isPattern }, { printRows }] = await Promise.all([
+    import("../engine/info/info.ts"),
+    import("../redis/scan.ts"),
+    import("../output/rows.ts"),
+  ]);
+  const streams = await expandStreams(connection, names);
+  const named = new Set(names.filter((name) => !isPattern(name)));
+  const details = streamDetails(connection, streams, { named, signal: context.stop });
+  if (context.output.format !== "table") {
+    await printRows(context, COLUMNS, details, { empty: "" });
+    return;
+  }
+  let first = true;
+  for await (const stream of details) {
+    if (!first) await context.output.write("\n");
+    first = false;
+    await printRows(context, SHEET_COLUMNS, sheet(stream), { empty: "" });
+    if (stream.groups.length === 0) continue;
+    await context.output.write("\n");
+    await printRows(context, GROUP_COLUMNS, stream.groups, { empty: "" });
+  }
+}
+
+interface Line {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** One stream as lines for people; what is not known is left out. */
+function sheet(row: StreamDetails): Line[] {
+  const lines: (Line | undefined)[] = [
+    { name: "entries", text: formatNumber(row.length) },
+    line("first", placed(row.firstId, row.firstAgeMs)),
+    line("last", placed(row.lastId, row.lastAgeMs)),
+    row.lastGeneratedId === row.lastId ? undefined : line("last ID given", row.lastGeneratedId),
+    line("memory", memoryText(row)),
+    line("expires in", row.expiresInMs === null ? null : durationText(row.expiresInMs)),
+    line("ever added", row.entriesAdded === null ? null : formatNumber(row.entriesAdded)),
+    row.maxDeletedId === "0-0" ? undefined : line("last deleted", row.maxDeletedId),
+    row.recordedFirstId === "0-0" ? undefined : line("first on record", row.recordedFirstId),
+    line("blocks", blocksText(row)),
+    { name: "groups", text: formatNumber(row.groups.length) },
+    { name: "consumers", text: formatNumber(row.consumers) },
+  ];
+  return [{ name: "stream", text: row.stream }, ...lines.filter((each) => each !== undefined)];
+}
+
+function line(name: string, text: string | null): Line | undefined {
+  return text === null ? undefined : { name, text };
+}
+
+function placed(id: string | null, ageMs: number | null): string | null {
+  return id === null || ageMs === null ? id : `${id}, ${durationText(ageMs)} ago`;
+}
+
+function memoryText({ memoryBytes, length }: StreamDetails): string | null {
+  if (memoryBytes === null) return null;
+  return length === 0
+    ? sizeText(memoryBytes)
+    : `${sizeText(memoryBytes)}, ${sizeText(memoryBytes / length)} an entry`;
+}
+
+function blocksText({ radixKeys, radixNodes, entriesPerBlock }: StreamDetails): string {
+  const fill = entriesPerBlock === null ? "" : ` of ${entriesPerBlock} entries on average`;
+  return `${formatNumber(radixKeys)}${fill}, ${formatNumber(radixNodes)} tree nodes`;
+}
+
+const SHEET_COLUMNS: readonly Column<Line>[] = [
+  { key: "name", title: "PROPERTY", value: (row) => row.name },
+  { key: "text", title: "VALUE", value: (row) => row.text },
+];
+
+const GROUP_COLUMNS: readonly Column<GroupLag>[] = [
+  { key: "group", title: "GROUP", value: (row) => row.group },
+  {
+    key: "lag",
+    title: "LAG",
+    align: "right",
+    value: (row) => row.lag,
+    text: (row) => (row.lag === null ? `≥${formatNumber(row.lagAtLeast ?? 0)}` : formatNumber(row.lag)),
+  },
+  { key: "consumers", title: "CONSUMERS", align: "right", value: (row) => row.consumers },
+  { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
+  {
+    key: "oldestPendingMs",
+    title: "PENDING FOR",
+    align: "right",
+    value: (row) => row.oldestPendingMs,
+    text: (row) => durationText(row.oldestPendingMs),
+  },
+  { key: "lastDeliveredId", title: "LAST DELIVERED", value: (row) => row.lastDeliveredId },
+];
+
+/** A group inside its stream's object: the names of the rows of `lag`. */
+function groupObject(row: GroupLag): { readonly [key: string]: string | number | null } {
+  const { stream: _, ...facts } = row;
+  return facts;
+}
+
+const COLUMNS: readonly Column<StreamDetails>[] = [
+  { key: "stream", title: "STREAM", value: (row) => row.stream },
+  { key: "length", title: "LENGTH", value: (row) => row.length },
+  { key: "firstId", title: "FIRST", value: (row) => row.firstId },
+  { key: "firstAgeMs", title: "FIRST AGE", value: (row) => row.firstAgeMs },
+  { key: "lastId", title: "LAST", value: (row) => row.lastId },
+  { key: "lastAgeMs", title: "LAST AGE", value: (row) => row.lastAgeMs },
+  { key: "lastGeneratedId", title: "LAST GIVEN", value: (row) => row.lastGeneratedId },
+  { key: "memoryBytes", title: "MEMORY", value: (row) => row.memoryBytes },
+  { key: "expiresInMs", title: "EXPIRES", value: (row) => row.expiresInMs },
+  { key: "entriesAdded", title: "ADDED", value: (row) => row.entriesAdded },
+  { key: "maxDeletedId", title: "LAST DELETED", value: (row) => row.maxDeletedId },
+  { key: "recordedFirstId", title: "RECORDED FIRST", value: (row) => row.recordedFirstId },
+  { key: "radixKeys", title: "BLOCKS", value: (row) => row.radixKeys },
+  { key: "radixNodes", title: "TREE NODES", value: (row) => row.radixNodes },
+  { key: "entriesPerBlock", title: "PER BLOCK", value: (row) => row.entriesPerBlock },
+  { key: "consumers", title: "CONSUMERS", value: (row) => row.consumers },
+  { key: "groups", title: "GROUPS", value: (row) => row.groups.map(groupObject) },
+];
