@@ -10,6 +10,7 @@ const MEASURES = [
   { file: "./read.mjs", ids: ["P2"] },
   { file: "./exec.mjs", ids: ["P3"] },
   { file: "./start.mjs", ids: ["P6"] },
+  { file: "./replay.mjs", ids: ["P7"] },
 ];
 
 const wanted = process.argv.slice(2);

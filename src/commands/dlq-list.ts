@@ -1,13 +1,12 @@
 import { Option, type Command } from "commander";
 import type { Context } from "../context.ts";
-import type { DeadLetter } from "../engine/dlq/record.ts";
+import type { DeadLetter } from "../engine/dlq/letter.ts";
 import { type Tally, TALLY_KEYS, type TallyKey } from "../engine/dlq/tally.ts";
 import { ExitCode } from "../errors.ts";
-import { type Column, FieldList } from "../output/column.ts";
-import { agoText } from "../output/format.ts";
+import type { Column } from "../output/column.ts";
 import type { Act } from "../program.ts";
-import type { Connection } from "../redis/connection.ts";
 import { letterFilter, type LetterFlags, letterOptions, queueOf } from "./dlq-options.ts";
+import { queueLength } from "./dlq-selection.ts";
 
 interface ListFlags extends LetterFlags {
   readonly oldest?: boolean;
@@ -44,12 +43,14 @@ async function list(
 ): Promise<number | undefined> {
   const flags = options as ListFlags;
   const connection = await context.connect();
-  const [{ deadLetters }, { resolveRange }, { printRows }, { createProgress }] = await Promise.all([
-    import("../engine/dlq/list.ts"),
-    import("../engine/position.ts"),
-    import("../output/rows.ts"),
-    import("../output/progress.ts"),
-  ]);
+  const [{ deadLetters }, { letterColumns }, { resolveRange }, { printRows }, { createProgress }] =
+    await Promise.all([
+      import("../engine/dlq/list.ts"),
+      import("./dlq-columns.ts"),
+      import("../engine/position.ts"),
+      import("../output/rows.ts"),
+      import("../output/progress.ts"),
+    ]);
   const key = queueOf(context, connection, stream, flags.dlq);
   const total = await queueLength(context, connection, stream, key);
   const range = await resolveRange(connection, key, { from: flags.since, to: flags.until });
@@ -60,6 +61,7 @@ async function list(
         ...letterFilter(context, stream, flags),
         key,
         range,
+        layout: flags.layout,
         oldestFirst: flags.oldest === true,
         limit: flags.limit,
         signal: context.stop,
@@ -78,51 +80,6 @@ async function list(
 }
 
 async function* none(): AsyncGenerator<DeadLetter> {}
-
-/** A queue comes into being with its first dead letter, so only a stream that isn't there either is an error. */
-async function queueLength(
-  context: Context,
-  connection: Connection,
-  stream: string,
-  key: string,
-): Promise<number> {
-  const { streamLength, noStream } = await import("../engine/groups/missing.ts");
-  const length = await streamLength(connection, key);
-  if (length !== undefined) return length;
-  if ((await streamLength(connection, stream)) === undefined) throw noStream(stream);
-  if (stream.endsWith(":dlq"))
-    context.log.warn(`${stream} looks like a queue: name its source stream, or pass --dlq ${stream}`);
-  return 0;
-}
-
-function letterColumns(stream: string, key: string, nowMs: number): readonly Column<DeadLetter>[] {
-  return [
-    { key: "stream", title: "STREAM", value: (row) => row.stream ?? stream, optional: true },
-    { key: "dlq", title: "QUEUE", value: () => key, onlyForPrograms: true },
-    { key: "id", title: "ID", value: (row) => row.id },
-    { key: "originalId", title: "ORIGINAL", value: (row) => row.originalId, optional: true },
-    { key: "group", title: "GROUP", value: (row) => row.group },
-    { key: "consumer", title: "CONSUMER", value: (row) => row.consumer, optional: true },
-    { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },
-    { key: "reason", title: "REASON", value: (row) => row.reason },
-    {
-      key: "failedAt",
-      title: "FAILED",
-      value: (row) => row.failedAt?.toISOString() ?? null,
-      text: (row) => agoText(row.failedAt, nowMs),
-    },
-    {
-      key: "replays",
-      title: "REPLAYS",
-      align: "right",
-      value: (row) => row.replays,
-      tone: (row) => (row.replays > 0 ? "warning" : undefined),
-      optional: true,
-    },
-    { key: "layout", title: "LAYOUT", value: (row) => row.layout, onlyForPrograms: true },
-    { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields) },
-  ];
-}
 
 function tallyColumns(by: TallyKey): readonly Column<Tally>[] {
   return [

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Context } from "../context.ts";
+import { LAYOUTS, type LayoutChoice } from "../engine/dlq/letter.ts";
 import { type LetterFilter, parseReason, type ReasonTest } from "../engine/dlq/filter.ts";
 import { dlqKey } from "../engine/dlq/name.ts";
 import type { Position } from "../engine/position.ts";
@@ -18,6 +19,7 @@ export interface LetterFlags {
   readonly where?: readonly Condition[];
   readonly minDeliveries?: number;
   readonly limit?: number;
+  readonly layout?: LayoutChoice;
 }
 
 export function letterOptions(): Option[] {
@@ -36,6 +38,9 @@ export function letterOptions(): Option[] {
     whereOption(),
     countOption("--min-deliveries <n>", "only entries that had been delivered at least so often"),
     countOption("--limit <n>", "no more entries than this"),
+    new Option("--layout <layout>", "how the queue keeps the originals (default: auto)").choices([
+      ...LAYOUTS,
+    ]),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
+import { fitWidth } from "./fit.ts";
 
 function mustBeTerminal(io: Io, question: string): void {
   if (io.stdin.isTTY && io.stderr.isTTY) return;
@@ -32,3 +33,24 @@ export async function askForText(
   ]);
   return answer;
 }
+
+/** Lets a person tick any number of rows; what was ticked. Rows are cut to the terminal's width. */
+export async function askForMany(
+  io: Io,
+  question: string,
+  rows: readonly { readonly value: string; readonly name: string }[],
+): Promise<string[]> {
+  mustBeTerminal(io, question);
+  const { default: inquirer } = await import("inquirer");
+  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
+  const width = (io.stderr.columns ?? 80) - MARGIN;
+  const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width), short: value }));
+  const { answer } = await prompt<{ answer: string[] }>([
+    { type: "checkbox", name: "answer", message: question, choices, pageSize: PAGE_ROWS, loop: false },
+  ]);
+  return answer;
+}
+
+/** The columns of the mark before a row. */
+const MARGIN = 6;
+const PAGE_ROWS = 15;

@@ -1,6 +1,6 @@
 import { errorText } from "../../errors.ts";
 import { type Condition, entryFilter } from "../where.ts";
-import type { DeadLetter } from "./record.ts";
+import type { DeadLetter } from "./letter.ts";
 
 /** Which dead letters; the same choice in every command that takes them by filters. */
 export interface LetterFilter {

@@ -1,51 +1,99 @@
-import { compareIds, nextId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { PageSize, rangePage } from "../../redis/streams/range.ts";
-import { onStream } from "../groups/missing.ts";
+import { entriesById } from "../../redis/streams/range.ts";
+import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
+import type { LinkListener } from "../read/lanes.ts";
+import { readRange } from "../read/range.ts";
 import { type LetterFilter, letterTest } from "./filter.ts";
-import { type DeadLetter, decodeRecord } from "./record.ts";
+import { decodeLetter } from "./layout.ts";
+import type { DeadLetter, LayoutChoice } from "./letter.ts";
 
 export interface LetterRequest extends LetterFilter {
   /** The dead-letter queue. */
   readonly key: string;
   /** Where in the queue; its IDs are the times of the failures. */
   readonly range: IdRange;
+  readonly layout?: LayoutChoice | undefined;
   readonly oldestFirst: boolean;
   readonly limit?: number | undefined;
   readonly signal: AbortSignal;
   /** Hears how many records were looked at. */
-  readonly onProgress?: (seen: number) => void;
+  readonly onProgress?: ((seen: number) => void) | undefined;
 }
 
-/** The dead letters that the filter lets through, page by page. A queue that does not exist has none. */
+/** An outage shows as a pause: within connectTimeoutMs reading goes on, after it the error says why. */
+const SILENT: LinkListener = { lost() {}, back() {} };
+
+/**
+ * The dead letters that the filter lets through, page by page; no page is empty. A queue that does not
+ * exist has none.
+ */
+export async function* letterPages(
+  connection: Connection,
+  request: LetterRequest,
+): AsyncGenerator<DeadLetter[]> {
+  const { key, range, oldestFirst, layout, signal } = request;
+  const fits = letterTest(request);
+  let left = request.limit ?? Number.POSITIVE_INFINITY;
+  let seen = 0;
+  const pages = readRange(
+    connection,
+    { stream: key, range, reverse: !oldestFirst },
+    { signal, link: SILENT },
+  );
+  try {
+    for await (const [batch] of pages) {
+      const entries = batch?.entries ?? [];
+      seen += entries.length;
+      request.onProgress?.(seen);
+      const letters: DeadLetter[] = [];
+      for (const entry of entries) {
+        const letter = decodeLetter(entry, layout);
+        if (fits(letter) && letters.length < left) letters.push(letter);
+      }
+      left -= letters.length;
+      if (letters.length > 0) yield letters;
+      if (left === 0) return;
+    }
+  } catch (error) {
+    throw await explain(connection, key, undefined, error);
+  }
+}
+
+/** The same letters one by one. */
 export async function* deadLetters(
   connection: Connection,
   request: LetterRequest,
 ): AsyncGenerator<DeadLetter> {
-  const { key, oldestFirst, signal, limit = Number.POSITIVE_INFINITY } = request;
-  const fits = letterTest(request);
-  const size = new PageSize();
-  let { from, to }: { from: string; to: string } = request.range;
-  let left = limit;
-  let seen = 0;
-  while (left > 0 && !signal.aborted && compareIds(from, to) <= 0) {
-    const { count } = size;
-    const window = { from, to, count, reverse: !oldestFirst };
-    const page = await onStream(connection, key, undefined, () => rangePage(connection, key, window));
-    size.saw(page);
-    seen += page.length;
-    request.onProgress?.(seen);
-    for (const entry of page) {
-      const letter = decodeRecord(entry);
-      if (!fits(letter)) continue;
-      yield letter;
-      if (--left === 0) return;
+  for await (const page of letterPages(connection, request)) yield* page;
+}
+
+/** So many named letters are looked at before they are dealt with. */
+const NAMED_AT_ONCE = 100;
+
+/**
+ * The letters with these IDs, page by page, in the order given. `onMissing` hears of IDs that are not in
+ * the queue.
+ */
+export async function* namedLetters(
+  connection: Connection,
+  key: string,
+  ids: readonly string[],
+  options: { readonly layout?: LayoutChoice | undefined; readonly onMissing: (id: string) => void },
+): AsyncGenerator<DeadLetter[]> {
+  let page: DeadLetter[] = [];
+  let at = 0;
+  try {
+    for await (const entry of entriesById(connection, key, ids)) {
+      const id = ids[at++] as string;
+      if (entry) page.push(decodeLetter(entry, options.layout));
+      else options.onMissing(id);
+      if (page.length < NAMED_AT_ONCE) continue;
+      yield page;
+      page = [];
     }
-    const last = page.at(-1);
-    const beyond = last && (oldestFirst ? nextId(last.id) : previousId(last.id));
-    if (page.length < count || beyond === undefined) return;
-    if (oldestFirst) from = beyond;
-    else to = beyond;
+  } catch (error) {
+    throw await explain(connection, key, undefined, error);
   }
+  if (page.length > 0) yield page;
 }

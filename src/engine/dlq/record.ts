@@ -1,5 +1,6 @@
 import { textFields, type Entry } from "../../entry/entry.ts";
 import { parseEntryId } from "../../entry/id.ts";
+import type { DeadLetter } from "./letter.ts";
 
 /** What a dead letter says about the failure, next to the original's fields. */
 export interface DeadLetterFacts {
@@ -18,27 +19,6 @@ export interface DeadLetterFacts {
   readonly stderr: Buffer;
   readonly failedAt: Date;
   /** How often the entry had been replayed before it failed this time. */
-  readonly replays: number;
-}
-
-/** `native`: written by streamctl. `copied`: the original's fields and nothing that streamctl can read. */
-export type Layout = "native" | "copied";
-
-/** A dead letter taken apart: the original's fields as they were, and the facts, null where not known. */
-export interface DeadLetter {
-  /** Its ID in the dead-letter queue. */
-  readonly id: string;
-  readonly layout: Layout;
-  readonly fields: readonly Buffer[];
-  readonly stream: string | null;
-  readonly originalId: string | null;
-  readonly group: string | null;
-  readonly consumer: string | null;
-  readonly deliveries: number | null;
-  readonly reason: string | null;
-  readonly exit: string | null;
-  readonly stderr: Buffer | null;
-  readonly failedAt: Date | null;
   readonly replays: number;
 }
 
@@ -73,67 +53,98 @@ export function encodeRecord(fields: readonly Buffer[], facts: DeadLetterFacts):
   ];
 }
 
-/** Takes a record of a dead-letter queue apart. What has no complete `dlq.*` block at its end is `copied`. */
-export function decodeRecord(entry: Entry): DeadLetter {
-  const start = blockStart(entry.fields);
-  if (start !== undefined) {
-    const facts = readBlock(entry.fields.slice(start));
-    if (facts) return { id: entry.id, layout: "native", fields: entry.fields.slice(0, start), ...facts };
-  }
-  return {
-    id: entry.id,
-    layout: "copied",
-    fields: entry.fields,
-    stream: null,
-    originalId: null,
-    group: null,
-    consumer: null,
-    deliveries: null,
-    reason: null,
-    exit: null,
-    stderr: null,
-    failedAt: null,
-    replays: 0,
-  };
-}
-
-/** Where the last run of `dlq.*` fields that begins with `dlq.stream` starts; it must reach the end. */
-function blockStart(fields: readonly Buffer[]): number | undefined {
+/** Takes a record that streamctl wrote apart; undefined when it has no complete `dlq.*` block at its end. */
+export function decodeNative(entry: Entry): DeadLetter | undefined {
+  const { fields } = entry;
+  const block: Block = new Map();
+  // The last run of `dlq.*` fields that begins with `dlq.stream`; it must reach the end.
   for (let at = fields.length - 2; at >= 0; at -= 2) {
     const name = (fields[at] as Buffer).latin1Slice();
     if (!name.startsWith(PREFIX)) return undefined;
-    if (name === "dlq.stream") return at;
+    if (!block.has(name)) block.set(name, fields[at + 1] as Buffer);
+    if (name === "dlq.stream")
+      return isComplete(block) ? new NativeLetter(entry, fields.slice(0, at), block) : undefined;
   }
   return undefined;
 }
 
-type BlockFacts = Omit<DeadLetter, "id" | "layout" | "fields">;
+/** The values of the `dlq.*` fields by their names. */
+type Block = Map<string, Buffer>;
 
-function readBlock(block: readonly Buffer[]): BlockFacts | undefined {
-  const values = new Map<string, Buffer>();
-  for (let at = 0; at + 1 < block.length; at += 2)
-    values.set((block[at] as Buffer).latin1Slice(), block[at + 1] as Buffer);
-  const text = (name: string): string | undefined => values.get(PREFIX + name)?.toString("utf8");
-  const stream = text("stream");
-  const originalId = text("id");
-  const group = text("group");
-  const deliveries = Number(text("deliveries") ?? Number.NaN);
-  const failedAt = new Date(text("failed-at") ?? Number.NaN);
-  const replays = Number(text("replays") ?? Number.NaN);
-  if (stream === undefined || group === undefined) return undefined;
-  if (originalId === undefined || parseEntryId(originalId) === undefined) return undefined;
-  if (!Number.isInteger(deliveries) || !Number.isInteger(replays) || Number.isNaN(failedAt.getTime()))
-    return undefined;
-  return {
-    stream,
-    originalId,
-    group,
-    consumer: text("consumer") ?? null,
-    deliveries,
-    reason: text("reason") ?? null,
-    exit: text("exit") ?? null,
-    stderr: values.get("dlq.stderr") ?? null,
-    failedAt,
-    replays,
-  };
+const WHOLE_NUMBER = /^\d{1,15}$/;
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
+
+function isComplete(block: Block): boolean {
+  const text = (name: string): string => block.get(name)?.latin1Slice() ?? "";
+  return (
+    block.has("dlq.group") &&
+    parseEntryId(text("dlq.id")) !== undefined &&
+    WHOLE_NUMBER.test(text("dlq.deliveries")) &&
+    WHOLE_NUMBER.test(text("dlq.replays")) &&
+    RFC_3339.test(text("dlq.failed-at"))
+  );
+}
+
+/** Reads a fact when it is asked for: replaying a long queue needs few of them, a hundred thousand times. */
+class NativeLetter implements DeadLetter {
+  readonly layout = "native";
+  readonly doubt = undefined;
+  readonly entry: Entry;
+  readonly fields: readonly Buffer[];
+  readonly #block: Block;
+
+  constructor(entry: Entry, fields: readonly Buffer[], block: Block) {
+    this.entry = entry;
+    this.fields = fields;
+    this.#block = block;
+  }
+
+  get id(): string {
+    return this.entry.id;
+  }
+
+  get stream(): string | null {
+    return this.#text("dlq.stream");
+  }
+
+  get originalId(): string | null {
+    return this.#text("dlq.id");
+  }
+
+  get group(): string | null {
+    return this.#text("dlq.group");
+  }
+
+  get consumer(): string | null {
+    return this.#text("dlq.consumer");
+  }
+
+  get deliveries(): number {
+    return Number(this.#text("dlq.deliveries"));
+  }
+
+  get reason(): string | null {
+    return this.#text("dlq.reason");
+  }
+
+  get exit(): string | null {
+    return this.#text("dlq.exit");
+  }
+
+  get stderr(): Buffer | null {
+    return this.#block.get("dlq.stderr") ?? null;
+  }
+
+  get failedAt(): Date | null {
+    const at = new Date(this.#text("dlq.failed-at") ?? Number.NaN);
+    return Number.isNaN(at.getTime()) ? null : at;
+  }
+
+  get replays(): number {
+    return Number(this.#text("dlq.replays"));
+  }
+
+  #text(name: string): string | null {
+    return this.#block.get(name)?.toString("utf8") ?? null;
+  }
 }

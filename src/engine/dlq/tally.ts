@@ -1,5 +1,5 @@
 import { idMs } from "../../entry/id.ts";
-import type { DeadLetter } from "./record.ts";
+import type { DeadLetter } from "./letter.ts";
 
 export const TALLY_KEYS = ["reason", "group", "consumer", "hour"] as const;
 export type TallyKey = (typeof TALLY_KEYS)[number];

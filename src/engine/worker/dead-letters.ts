@@ -1,14 +1,15 @@
 import { ServerError } from "../../errors.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { addLargeOnce } from "../../redis/add-large.ts";
 import { ackOwned, pendingPage } from "../../redis/group-steps.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
-import { encodeCommand, ReplyError, type Reply } from "../../redis/resp.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import { addOnce } from "../../redis/scripts/add-once.ts";
 import { deadLetter, MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
 import { asNumber } from "../../redis/value.ts";
 import { encodeRecord } from "../dlq/record.ts";
+import { replaysOf } from "../dlq/replay-memory.ts";
 import type { Delivery, Verdict, WorkerSettings } from "./types.ts";
 
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
@@ -46,7 +47,7 @@ export async function moveToDeadLetters(
     exit,
     stderr,
     failedAt,
-    replays: 0,
+    replays: await replaysOf(connection, stream, entry.id),
   };
   const record = encodeRecord(entry.fields, facts);
   const fitsScript = record.length <= MAX_SCRIPT_VALUES;
@@ -59,7 +60,7 @@ export async function moveToDeadLetters(
   if (row.consumer !== consumer) return Owned.takenByOther;
   const marker = siblingKey(dlq, `:moved:${stream}:${group}:${entry.id}`, connection.cluster);
   if (fitsScript) await connection.run(addOnce, [dlq, marker], [MARKER_TTL_MS, record.length, ...record]);
-  else await addLarge(connection, dlq, marker, record);
+  else await addLargeOnce(connection, dlq, { key: marker, ttlMs: MARKER_TTL_MS }, record);
   const [answer = Owned.notPending] = await ackOwned(connection, stream, settings, [entry.id], false);
   await connection.call("DEL", marker).catch(() => {});
   return answer;
@@ -73,44 +74,4 @@ function namingQueue(dlq: string): (error: unknown) => never {
     }
     throw error;
   };
-}
-
-/**
- * The record and its marker in one transaction, for records that no script can take. The type of the key is
- * looked at first: inside a transaction the SET would be carried out even though the XADD failed.
- */
-async function addLarge(
-  connection: Connection,
-  dlq: string,
-  marker: string,
-  record: readonly Buffer[],
-): Promise<void> {
-  const lane = await connection.lane(dlq);
-  try {
-    const context = { command: "XADD", key: dlq };
-    const request = async (...args: (string | number | Buffer)[]): Promise<Reply> => {
-      const reply = await lane.request(encodeCommand(args));
-      if (reply instanceof ReplyError) throw translateReply(reply.text, context);
-      return reply;
-    };
-    if ((await request("EXISTS", marker)) === 1) return;
-    const type = await request("TYPE", dlq);
-    if (type !== "none" && type !== "stream") throw translateReply("WRONGTYPE", context);
-    const steps = [
-      encodeCommand(["MULTI"]),
-      encodeCommand(["XADD", dlq, "*", ...record]),
-      encodeCommand(["SET", marker, "1", "PX", MARKER_TTL_MS]),
-      encodeCommand(["EXEC"]),
-    ];
-    const results = await new Promise<Reply>((resolve, reject) => {
-      let left = steps.length;
-      lane.send(Buffer.concat(steps), steps.length, (reply) => --left === 0 && resolve(reply), reject);
-    });
-    const failure = [results, ...(Array.isArray(results) ? results : [])].find(
-      (reply) => reply instanceof ReplyError,
-    );
-    if (failure instanceof ReplyError) throw translateReply(failure.text, context);
-  } finally {
-    lane.close();
-  }
 }

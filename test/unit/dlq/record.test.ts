@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type DeadLetterFacts, decodeRecord, encodeRecord } from "../../../src/engine/dlq/record.ts";
+import { decodeLetter } from "../../../src/engine/dlq/layout.ts";
+import { type DeadLetterFacts, encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { textFields } from "../../../src/entry/entry.ts";
 
 const facts: DeadLetterFacts = {
@@ -28,7 +29,7 @@ describe("dead-letter record", () => {
     fc.assert(
       fc.property(anyFields, fc.option(fc.string(), { nil: undefined }), (fields, exit) => {
         const record = encodeRecord(fields, { ...facts, exit });
-        const letter = decodeRecord({ id: "9-0", fields: record });
+        const letter = decodeLetter({ id: "9-0", fields: record });
         expect(record.slice(0, fields.length)).toEqual(fields);
         expect(letter.layout).toBe("native");
         expect(Buffer.concat(letter.fields as Buffer[])).toEqual(Buffer.concat(fields));
@@ -39,9 +40,10 @@ describe("dead-letter record", () => {
   });
 
   test("gives back every fact", () => {
-    expect(decodeRecord({ id: "9-0", fields: encodeRecord(textFields([["a", "1"]]), facts) })).toEqual({
+    expect(decodeLetter({ id: "9-0", fields: encodeRecord(textFields([["a", "1"]]), facts) })).toMatchObject({
       id: "9-0",
       layout: "native",
+      doubt: undefined,
       fields: textFields([["a", "1"]]),
       stream: "orders",
       originalId: "1694012345678-0",
@@ -59,15 +61,15 @@ describe("dead-letter record", () => {
   test("a dead letter that was dead-lettered again unwraps one layer at a time", () => {
     const once = encodeRecord(textFields([["a", "1"]]), facts);
     const twice = encodeRecord(once, { ...facts, stream: "orders:dlq", group: "repair" });
-    const outer = decodeRecord({ id: "9-0", fields: twice });
+    const outer = decodeLetter({ id: "9-0", fields: twice });
     expect([outer.stream, outer.group]).toEqual(["orders:dlq", "repair"]);
     expect(outer.fields).toEqual(once);
-    expect(decodeRecord({ id: "8-0", fields: outer.fields }).group).toBe("billing");
+    expect(decodeLetter({ id: "8-0", fields: outer.fields }).group).toBe("billing");
   });
 
   test("keeps the end of a long stderr", () => {
     const stderr = Buffer.from(`${"x".repeat(5_000)}last words`);
-    const letter = decodeRecord({ id: "9-0", fields: encodeRecord([], { ...facts, stderr }) });
+    const letter = decodeLetter({ id: "9-0", fields: encodeRecord([], { ...facts, stderr }) });
     expect(letter.stderr).toHaveLength(4_096);
     expect(letter.stderr?.toString().endsWith("last words")).toBe(true);
   });
@@ -79,7 +81,7 @@ describe("dead-letter record", () => {
     ["an ID that is none", encodeRecord([], { ...facts, id: "soon" })],
     ["nothing", []],
   ])("%s is a copied entry, all of its fields its own", (_, fields) => {
-    const letter = decodeRecord({ id: "9-0", fields });
+    const letter = decodeLetter({ id: "9-0", fields });
     expect(letter.layout).toBe("copied");
     expect(letter.fields).toEqual(fields);
     expect(letter.group).toBeNull();

@@ -1,0 +1,39 @@
+import type { Context } from "../context.ts";
+import type { DeadLetter } from "../engine/dlq/letter.ts";
+import { UsageError } from "../errors.ts";
+import type { Selection } from "./dlq-selection.ts";
+
+/** More rows than this nobody chooses from, and they would have to be held in memory. */
+const ROWS = 20_000;
+
+/** Lets a person tick letters on the terminal, newest first; their IDs. */
+export async function chooseLetters(context: Context, selection: Selection): Promise<string[]> {
+  const { io, log } = context;
+  if (!io.stdin.isTTY || !io.stderr.isTTY)
+    throw new UsageError("which dead letters?", { hint: "name their IDs, or give filters, or --all" });
+  const [{ askForMany }, { agoText, fieldsText }, { safeText }] = await Promise.all([
+    import("../output/prompt.ts"),
+    import("../output/format.ts"),
+    import("../output/safe-text.ts"),
+  ]);
+  const nowMs = Date.now();
+  const rowText = (letter: DeadLetter): string =>
+    [
+      letter.id,
+      agoText(letter.failedAt, nowMs),
+      safeText(letter.reason ?? "-"),
+      fieldsText(letter.fields),
+    ].join("  ");
+  const rows: { value: string; name: string }[] = [];
+  let more = false;
+  for await (const page of selection.pages()) {
+    for (const letter of page) {
+      if (rows.length === ROWS) more = true;
+      else rows.push({ value: letter.id, name: rowText(letter) });
+    }
+    if (more) break;
+  }
+  if (more) log.warn(`only the oldest ${ROWS} letters are shown: filters show others`);
+  if (rows.length === 0) throw new UsageError(`no dead letters in ${selection.key}: nothing to replay`);
+  return askForMany(io, "Replay which?", rows.toReversed());
+}

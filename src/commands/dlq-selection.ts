@@ -1,0 +1,142 @@
+import { Option } from "commander";
+import type { Context } from "../context.ts";
+import type { LetterRequest } from "../engine/dlq/list.ts";
+import type { DeadLetter } from "../engine/dlq/letter.ts";
+import { StreamctlError, UsageError } from "../errors.ts";
+import type { Connection } from "../redis/connection.ts";
+import { letterFilter, type LetterFlags, letterOptions, queueOf } from "./dlq-options.ts";
+
+/** The flags of commands that change the dead letters they are told of. */
+export interface SelectionFlags extends LetterFlags {
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export function selectionOptions(): Option[] {
+  return [
+    new Option("--all", "every dead letter of the stream"),
+    ...letterOptions(),
+    new Option("--dry-run", "change nothing; print the letters that it would be"),
+  ];
+}
+
+const FILTERS = ["since", "until", "reason", "group", "where", "minDeliveries", "limit"] as const;
+
+/** What the command line says: these letters, those that fit the filters (or all), or nothing. */
+type Choice = { kind: "named"; ids: readonly string[] } | { kind: "filtered" } | { kind: "none" };
+
+export async function readChoice(ids: readonly string[], flags: SelectionFlags): Promise<Choice> {
+  const filter = FILTERS.find((name) => flags[name] !== undefined);
+  if (ids.length === 0) return flags.all || filter ? { kind: "filtered" } : { kind: "none" };
+  if (flags.all || filter)
+    throw new UsageError("name letters by their IDs, or choose them by filters, not both");
+  const { parseEntryId } = await import("../entry/id.ts");
+  const whole = ids.map((text) => {
+    const id = text.includes("-") ? parseEntryId(text) : undefined;
+    if (id === undefined) throw new UsageError(`${text} is not an entry ID like 1694012345678-0`);
+    return id;
+  });
+  return { kind: "named", ids: [...new Set(whole)] };
+}
+
+/** The letters that a command is about. They can be read more than once. */
+export interface Selection {
+  /** The dead-letter queue. */
+  readonly key: string;
+  /** How many records the queue holds, when all of them are looked at. */
+  readonly total: number | undefined;
+  /** Named IDs that the last reading did not find. */
+  readonly missing: readonly string[];
+  pages(onSeen?: (seen: number) => void): AsyncIterable<readonly DeadLetter[]>;
+}
+
+/**
+ * Opens the queue of a stream and gives what was chosen of it. Letters that come in later are not part of
+ * it: what is replayed and fails again must not be replayed for ever.
+ */
+export async function selectLetters(
+  context: Context,
+  connection: Connection,
+  stream: string,
+  flags: SelectionFlags,
+  choice: Exclude<Choice, { kind: "none" }>,
+): Promise<Selection> {
+  const [{ letterPages, namedLetters }, { lastGeneratedId, resolveRange }, { compareIds }] =
+    await Promise.all([
+      import("../engine/dlq/list.ts"),
+      import("../engine/position.ts"),
+      import("../entry/id.ts"),
+    ]);
+  const key = queueOf(context, connection, stream, flags.dlq);
+  const length = await queueLength(context, connection, stream, key);
+  const { layout } = flags;
+  if (choice.kind === "named") {
+    const missing: string[] = [];
+    return {
+      key,
+      total: choice.ids.length,
+      missing,
+      pages() {
+        missing.length = 0;
+        return namedLetters(connection, key, choice.ids, { layout, onMissing: (id) => missing.push(id) });
+      },
+    };
+  }
+  const asked = await resolveRange(connection, key, { from: flags.since, to: flags.until });
+  const last = await lastGeneratedId(connection, key);
+  const range = asked && { from: asked.from, to: compareIds(asked.to, last) < 0 ? asked.to : last };
+  const wholeQueue = FILTERS.every((name) => flags[name] === undefined);
+  const request: Omit<LetterRequest, "range"> = {
+    ...letterFilter(context, stream, flags),
+    key,
+    layout,
+    oldestFirst: true,
+    limit: flags.limit,
+    signal: context.stop,
+  };
+  return {
+    key,
+    total: wholeQueue ? length : undefined,
+    missing: [],
+    pages: (onProgress) => (range ? letterPages(connection, { ...request, range, onProgress }) : NOTHING),
+  };
+}
+
+const NOTHING: AsyncIterable<DeadLetter[]> = { [Symbol.asyncIterator]: () => ({ next: nothingMore }) };
+
+function nothingMore(): Promise<IteratorResult<DeadLetter[]>> {
+  return Promise.resolve({ done: true, value: undefined });
+}
+
+/** How many letters were chosen; reads them all. */
+export async function countLetters(selection: Selection): Promise<number> {
+  let count = 0;
+  for await (const page of selection.pages()) count += page.length;
+  return count;
+}
+
+/** Fails with exit 4 when none of the named letters is there; says which are not. */
+export function reportMissing(context: Context, { key, missing, total }: Selection): boolean {
+  if (missing.length === 0) return false;
+  const names = missing.slice(0, 10).join(" ") + (missing.length > 10 ? " …" : "");
+  const message = `not in ${key}: ${names}`;
+  if (missing.length === total) throw new StreamctlError("notFound", message);
+  context.log.warn(message);
+  return true;
+}
+
+/** A queue comes into being with its first dead letter, so only a stream that isn't there either is an error. */
+export async function queueLength(
+  context: Context,
+  connection: Connection,
+  stream: string,
+  key: string,
+): Promise<number> {
+  const { streamLength, noStream } = await import("../engine/groups/missing.ts");
+  const length = await streamLength(connection, key);
+  if (length !== undefined) return length;
+  if ((await streamLength(connection, stream)) === undefined) throw noStream(stream);
+  if (stream.endsWith(":dlq"))
+    context.log.warn(`${stream} looks like a queue: name its source stream, or pass --dlq ${stream}`);
+  return 0;
+}

@@ -1,0 +1,79 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EntryDraft } from "../entry/entry-draft.ts";
+import { JsonDecoder } from "../entry/json-decode.ts";
+import { JsonBytes, writeFields } from "../entry/json-encode.ts";
+import { JsonFault } from "../entry/json-scan.ts";
+import { StreamctlError, UsageError } from "../errors.ts";
+import type { Io } from "../io.ts";
+
+/**
+ * Opens an entry's fields as JSON in $VISUAL or $EDITOR, and gives what they are afterwards; unchanged text
+ * gives the same bytes. Throws UsageError when the text is no entry any more.
+ */
+export async function editFields(io: Io, id: string, fields: readonly Buffer[]): Promise<readonly Buffer[]> {
+  const folder = await mkdtemp(join(tmpdir(), "streamctl-edit-"));
+  const file = join(folder, `${id}.json`);
+  try {
+    await writeFile(file, editableText(fields), { mode: 0o600 });
+    await runEditor(io, file);
+    return readEntry(id, await readFile(file));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The JSON form of an entry with a field a line. */
+function editableText(fields: readonly Buffer[]): Buffer {
+  const whole = new JsonBytes();
+  writeFields(whole, fields);
+  const asObject = whole.take()[0] === 0x7b;
+  const out = new JsonBytes();
+  out.raw(asObject ? '{\n  "fields": {' : '{\n  "fields": [');
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    out.raw(at === 0 ? "\n    " : ",\n    ");
+    if (!asObject) out.raw("[");
+    out.value(fields[at] as Buffer).raw(asObject ? ": " : ", ");
+    out.value(fields[at + 1] as Buffer);
+    if (!asObject) out.raw("]");
+  }
+  out.raw(asObject ? "\n  }\n}\n" : "\n  ]\n}\n");
+  return out.take();
+}
+
+/** The setting may hold flags (`code --wait`), so a shell reads it; the file's name is an argument of its own. */
+async function runEditor(io: Io, file: string): Promise<void> {
+  const editor = io.env["VISUAL"] || io.env["EDITOR"] || "vi";
+  // What the editor draws is for the terminal, also when stdout goes elsewhere.
+  const child = spawn("sh", ["-c", `${editor} "$1"`, "sh", file], {
+    stdio: ["inherit", io.stdout.isTTY ? "inherit" : 2, "inherit"],
+    env: { ...io.env },
+  });
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  if (code !== 0)
+    throw new StreamctlError(
+      "failed",
+      `the editor "${editor}" ended with ${signal ?? code}: nothing was replayed`,
+      {
+        hint: "set VISUAL or EDITOR",
+      },
+    );
+}
+
+function readEntry(id: string, text: Buffer): Buffer[] {
+  const draft = new EntryDraft();
+  try {
+    new JsonDecoder().entry(text, 0, text.length, draft);
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    const before = text.toString("utf8", 0, error.at).split("\n");
+    throw new UsageError(
+      `${id} was edited into something that is no entry: line ${before.length}, column ${(before.at(-1) ?? "").length + 1}: ${error.message}`,
+      { hint: "it was not replayed", cause: error },
+    );
+  }
+  return draft.fields();
+}

@@ -1,0 +1,50 @@
+import type { Connection } from "./connection.ts";
+import { translateReply } from "./errors.ts";
+import { encodeCommand, type Reply, ReplyError } from "./resp.ts";
+
+type Words = (string | number | Buffer)[];
+
+/**
+ * Adds an entry that has more values than a script can pass, together with a marker (in the same slot) that
+ * says so, in one transaction. True when this call added it, false when the marker was there already, also
+ * when somebody else set it meanwhile. The type of the key is looked at first: inside a transaction the
+ * SET would be carried out even though the XADD failed.
+ */
+export async function addLargeOnce(
+  connection: Connection,
+  key: string,
+  marker: { readonly key: string; readonly ttlMs: number },
+  fields: readonly Buffer[],
+): Promise<boolean> {
+  const lane = await connection.lane(key);
+  const context = { command: "XADD", key };
+  const request = async (...words: Words): Promise<Reply> =>
+    orThrow(await lane.request(encodeCommand(words)));
+  const orThrow = (reply: Reply): Reply => {
+    if (reply instanceof ReplyError) throw translateReply(reply.text, context);
+    return reply;
+  };
+  try {
+    for (;;) {
+      await request("WATCH", marker.key);
+      if ((await request("EXISTS", marker.key)) === 1) return false;
+      const type = await request("TYPE", key);
+      if (type !== "none" && type !== "stream") throw translateReply("WRONGTYPE", context);
+      const steps: Words[] = [
+        ["MULTI"],
+        ["XADD", key, "*", ...fields],
+        ["SET", marker.key, "1", "PX", marker.ttlMs],
+        ["EXEC"],
+      ];
+      const replies = await Promise.all(steps.map((words) => lane.request(encodeCommand(words))));
+      replies.forEach(orThrow);
+      const results = replies.at(-1);
+      // Null: the marker has changed since it was looked at.
+      if (!Array.isArray(results)) continue;
+      results.forEach(orThrow);
+      return true;
+    }
+  } finally {
+    lane.close();
+  }
+}
