@@ -2,19 +2,15 @@ import type { Context } from "../context.ts";
 import type { GroupLag } from "../engine/lag/lag.ts";
 import { Poll } from "../engine/poll.ts";
 import type { WorkerObserver, WorkerSettings, WorkerState } from "../engine/worker/types.ts";
+import type { Site } from "../metrics/http-server.ts";
+import type { ProbedWorker } from "../metrics/worker-probes.ts";
 import type { Connection } from "../redis/connection.ts";
-import { formatDuration } from "../units.ts";
 import { type MetricsFlags, startEndpoint } from "./metrics-options.ts";
 
 /** How old the lag may be that a status line or a scrape shows. */
 const LAG_EVERY_MS = 5_000;
 /** Where the server does not know the lag, so many entries are read for it each time. */
 const LAG_COUNT_LIMIT = 10_000;
-/**
- * A turn of the worker's loop is some commands, each of which ends within a command's timeout. One that
- * takes as long as several timeouts will not end any more.
- */
-const STUCK_AFTER_TIMEOUTS = 6;
 
 /** Looks at the worker's groups every few seconds until the run ends; not when nobody will see it. */
 export async function pollLag(
@@ -60,25 +56,29 @@ export async function workerMetrics(
   { connection, settings, lag, state }: WorkerMetricsParts,
 ): Promise<WorkerMetrics | undefined> {
   if (port === undefined) return undefined;
-  const [{ MetricSet }, { addWorkerMetrics }] = await Promise.all([
+  const [{ MetricSet }, { addWorkerMetrics }, { notReadyReason, stuckReason }] = await Promise.all([
     import("../metrics/metric-set.ts"),
     import("../metrics/worker-metrics.ts"),
+    import("../metrics/worker-probes.ts"),
   ]);
   const { streams, group } = settings;
   const metrics = await MetricSet.open(() => connection.ready);
-  const observer = addWorkerMetrics(metrics, { streams, group, state, lag: () => lag?.latest });
-  const stuckAfterMs = STUCK_AFTER_TIMEOUTS * connection.settings.commandTimeoutMs;
-  const site = {
+  const observer = addWorkerMetrics(metrics, {
+    streams,
+    group,
+    state,
+    lag: () => (connection.ready ? lag?.latest : undefined),
+  });
+  const probed = (): ProbedWorker => ({
+    state: state(),
+    connected: connection.ready,
+    stopping: context.stop.aborted,
+    commandTimeoutMs: connection.settings.commandTimeoutMs,
+  });
+  const site: Site = {
     metrics,
-    stuck(): string | undefined {
-      const { turnMs } = state();
-      return turnMs > stuckAfterMs ? `stuck: Redis was asked ${formatDuration(turnMs)} ago` : undefined;
-    },
-    notReady(): string | undefined {
-      if (context.stop.aborted) return "stopping";
-      if (!connection.ready) return "waiting for Redis";
-      return state().reading ? undefined : "not reading";
-    },
+    stuck: () => stuckReason(probed()),
+    notReady: () => notReadyReason(probed()),
   };
   return { observer, listen: () => startEndpoint(context, { host, port }, site) };
 }

@@ -74,6 +74,12 @@ function addStateGauges(metrics: MetricSet, state: () => WorkerState): void {
   metrics.gauge("streamctl_paused", "1 while --pause-after lets only probes run, else 0.", [], (gauge) =>
     gauge.set(state().paused ? 1 : 0),
   );
+  metrics.gauge(
+    "streamctl_turn_seconds",
+    "How long the worker's loop has been asking Redis without coming round; /healthz goes by it.",
+    [],
+    (gauge) => gauge.set(state().turnMs / 1_000),
+  );
 }
 
 /**
