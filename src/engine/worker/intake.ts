@@ -55,10 +55,12 @@ export class Intake {
 
   /** What streams of one slot have at once, without waiting. */
   async #look(streams: readonly string[], count: number): Promise<Delivery[]> {
-    if (!this.#ordering) return this.#readFrom(streams.slice(0, count), count, 0);
     const found: Delivery[] = [];
-    for (const stream of streams) {
-      if (found.length < count) found.push(...(await this.#ordering.read(stream, count - found.length)));
+    for (let at = 0; at < streams.length && found.length < count;) {
+      const left = count - found.length;
+      const some = streams.slice(at, at + (this.#ordering ? 1 : left));
+      at += some.length;
+      found.push(...(await (this.#ordering?.read(some[0] as string, left) ?? this.#readFrom(some, left, 0))));
     }
     return found;
   }
