@@ -1,26 +1,19 @@
-import { CommanderError, type Command } from "commander";
-import { applyOptionDefaults, commandPath } from "./config/option-defaults.ts";
-import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
-import { Context, signalExitCode } from "./context.ts";
-import { errorText, ExitCode, StreamctlError } from "./errors.ts";
+import { ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
-import { Log, type LogFormat } from "./output/log.ts";
-import { type Format, isPipeError, Output, PipeClosed, wantsColor } from "./output/output.ts";
-import { type Act, buildProgram } from "./program.ts";
+import { isPipeError } from "./output/output.ts";
+import { version } from "./version.ts";
 
 /**
- * Runs one command line (without node and script name) and resolves with its exit code. The only error
- * boundary: nothing below exits the process, and nothing above sees an error.
+ * Runs one command line (without node and script name) and resolves with its exit code. Never rejects.
+ * Asking for the version loads nothing else of the program.
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const run = new Run(io);
-  try {
-    return await run.execute(argv);
-  } catch (error) {
-    return run.report(error);
-  } finally {
-    await run.end();
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+    io.stdout.write(`${version}\n`);
+    return ExitCode.ok;
   }
+  const { runCommandLine } = await import("./run.ts");
+  return runCommandLine(argv, io);
 }
 
 /** The entry of bin/streamctl.js: this process as Io. */
@@ -32,7 +25,10 @@ export async function run(): Promise<number> {
     });
   }
   return main(process.argv.slice(2), {
-    stdin: process.stdin,
+    // Making the stream takes a while, and few commands read it.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
@@ -47,154 +43,4 @@ export async function run(): Promise<number> {
       };
     },
   });
-}
-
-class Run {
-  readonly #io: Io;
-  readonly #stop = new AbortController();
-  readonly #kill = new AbortController();
-  readonly #stopListening: () => void;
-  readonly #onStdoutError: (error: Error) => void;
-  readonly #onStderrError = (): void => {};
-  #context: Context | undefined;
-  #verbose = false;
-  #logFormat: LogFormat = "text";
-  #code: number | undefined;
-
-  constructor(io: Io) {
-    this.#io = io;
-    this.#stopListening = io.onSignal((signal) => {
-      if (this.#stop.signal.aborted) this.#kill.abort(signal);
-      else this.#stop.abort(signal);
-    });
-    this.#onStdoutError = (error) => {
-      if (isPipeError(error)) this.#stop.abort(new PipeClosed());
-    };
-    io.stdout.on("error", this.#onStdoutError);
-    io.stderr.on("error", this.#onStderrError);
-  }
-
-  async execute(argv: readonly string[]): Promise<number> {
-    const program = buildProgram(this.#act);
-    prepare(program, this.#io);
-    await program.parseAsync([...argv], { from: "user" });
-    return this.#code ?? ExitCode.ok;
-  }
-
-  readonly #act: Act =
-    (action) =>
-    async (...parameters) => {
-      const command = parameters.at(-1) as Command;
-      const args = (parameters.slice(0, -2) as (string | string[] | undefined)[])
-        .flat()
-        .filter((arg) => arg !== undefined);
-      const config = await this.#configure(command);
-      const options: Record<string, unknown> = command.optsWithGlobals();
-      const context = this.#makeContext(command, options, config);
-      this.#context = context;
-      const code = await Promise.race([action(context, args, options), this.#killed()]);
-      // A finite command that a signal stopped early did not do all it was asked to.
-      this.#code = code ?? context.signalCode();
-    };
-
-  /** A second signal does not wait for what the command is doing, but gives it a moment to kill its children. */
-  #killed(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#kill.signal.addEventListener(
-        "abort",
-        () => {
-          setTimeout(
-            () => resolve(signalExitCode(this.#stop.signal, this.#kill.signal)),
-            KILL_GRACE_MS,
-          ).unref();
-        },
-        { once: true },
-      );
-    });
-  }
-
-  /** Resolves the settings and gives the command the options that the environment and files have for it. */
-  async #configure(command: Command): Promise<ResolvedConfig> {
-    const given: Record<string, unknown> = command.optsWithGlobals();
-    this.#verbose = given["verbose"] === true;
-    this.#logFormat = logFormat(given);
-    const path = commandPath(command);
-    const config = WITHOUT_CONFIG.has(path)
-      ? builtInConfig()
-      : await resolveConfig(rootOf(command).opts(), this.#io);
-    applyOptionDefaults(command, config.files, config.profile?.name, this.#io.env);
-    return config;
-  }
-
-  #makeContext(command: Command, options: Record<string, unknown>, config: ResolvedConfig): Context {
-    const io = this.#io;
-    this.#verbose = options["verbose"] === true;
-    return new Context({
-      io,
-      command: commandPath(command),
-      config,
-      output: new Output(io, {
-        format: options["json"] === true ? "json" : (options["output"] as Format | undefined),
-        color: wantsColor(io.stdout, io.env, options["color"] as boolean | undefined),
-      }),
-      log: new Log(io.stderr, {
-        quiet: options["quiet"] === true,
-        verbose: this.#verbose,
-        format: logFormat(options),
-      }),
-      stop: this.#stop.signal,
-      kill: this.#kill.signal,
-      assumeYes: options["yes"] === true,
-    });
-  }
-
-  /** The message on stderr and the exit code of whatever was thrown. */
-  report(error: unknown): number {
-    if (error instanceof PipeClosed || isPipeError(error)) return ExitCode.ok;
-    if (error instanceof CommanderError) {
-      return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    }
-    const log =
-      this.#context?.log ??
-      new Log(this.#io.stderr, { quiet: false, verbose: this.#verbose, format: this.#logFormat });
-    const stack = this.#verbose && error instanceof Error ? error.stack : undefined;
-    if (error instanceof StreamctlError) {
-      log.error(error.hint === undefined ? error.message : `${error.message}: ${error.hint}`, stack);
-      return ExitCode[error.kind];
-    }
-    log.error(`bug: ${errorText(error)}`, stack);
-    return ExitCode.failed;
-  }
-
-  async end(): Promise<void> {
-    await this.#context?.release();
-    this.#stopListening();
-    this.#io.stdout.off("error", this.#onStdoutError);
-    this.#io.stderr.off("error", this.#onStderrError);
-  }
-}
-
-const KILL_GRACE_MS = 5_000;
-
-/** They touch no configured server, and must work when a configuration file is broken. */
-const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox"]);
-
-function logFormat(options: Record<string, unknown>): LogFormat {
-  return options["log"] === "json" ? "json" : "text";
-}
-
-function rootOf(command: Command): Command {
-  return command.parent ? rootOf(command.parent) : command;
-}
-
-/** Help and usage errors go to the run's own streams; every subcommand inherits that. */
-function prepare(command: Command, io: Io): void {
-  command.configureOutput({
-    writeOut: (text) => void io.stdout.write(text),
-    writeErr: (text) => void io.stderr.write(text),
-    outputError: (text, write) => write(text.replace(/^error: /, "streamctl: ")),
-    getOutHelpWidth: () => io.stdout.columns ?? 80,
-    getErrHelpWidth: () => io.stderr.columns ?? 80,
-  });
-  for (const child of command.commands) prepare(child, io);
 }

@@ -2,7 +2,8 @@ import { ConnectionError, errorText, ServerError, type StreamctlError } from "..
 import { reconnectDelayMs, sleep } from "./backoff.ts";
 import { cannotConnect } from "./connect-error.ts";
 import { errorCode, translateReply } from "./errors.ts";
-import { Cluster, PASSWORD_UNUSED, type Redis } from "./ioredis.ts";
+import type { Cluster, Redis } from "ioredis";
+import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import type { Arg, Value } from "./value.ts";
 
@@ -59,8 +60,7 @@ export class Client {
 
   /** Calls back when the server turns out to need no password although one was given. */
   onPasswordUnused(listener: () => void): void {
-    if (this.#redis instanceof Cluster)
-      this.#redis.on("+node", (node: Redis) => node.on(PASSWORD_UNUSED, listener));
+    if (isCluster(this.#redis)) this.#redis.on("+node", (node: Redis) => node.on(PASSWORD_UNUSED, listener));
     else this.#redis.on(PASSWORD_UNUSED, listener);
   }
 
@@ -97,7 +97,7 @@ export class Client {
   /** A handle on each primary of a cluster; outside one, this client alone. */
   primaries(): Pick<Client, "call">[] {
     const redis = this.#redis;
-    if (!(redis instanceof Cluster)) return [this];
+    if (!isCluster(redis)) return [this];
     return redis.nodes("master").map((node) => ({
       call: (command, args, timeoutMs) =>
         this.#limited(node.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs),
@@ -107,7 +107,7 @@ export class Client {
   /** Wakes the blocked client `id` of the cluster's node at `address`, or of the one server there is. */
   async unblock(id: number, address: string | undefined, timeoutMs: number): Promise<void> {
     const redis = this.#redis;
-    const node = redis instanceof Cluster ? redis.nodes().find((one) => addressOf(one) === address) : redis;
+    const node = isCluster(redis) ? redis.nodes().find((one) => addressOf(one) === address) : redis;
     if (!node || !this.ready) return;
     await this.#limited(node.client("UNBLOCK", id), "CLIENT UNBLOCK", timeoutMs);
   }
@@ -115,7 +115,7 @@ export class Client {
   /** Reads a cluster's slot table again; resolves also when no node answers, with the table as it was. */
   refreshSlots(): Promise<void> {
     const redis = this.#redis;
-    if (!(redis instanceof Cluster)) return Promise.resolve();
+    if (!isCluster(redis)) return Promise.resolve();
     return new Promise((resolve) => redis.refreshSlotsCache(() => resolve()));
   }
 
@@ -168,7 +168,7 @@ export class Client {
   async #obstacle(): Promise<unknown> {
     if (this.#final) return this.#final;
     // A cluster has just answered CLUSTER SLOTS and CLUSTER INFO.
-    if (this.#redis instanceof Cluster) return undefined;
+    if (isCluster(this.#redis)) return undefined;
     try {
       await this.call("PING", [], this.#settings.connectTimeoutMs);
       return undefined;
@@ -211,7 +211,7 @@ export class Client {
         const message = `no answer to ${command} within ${timeoutMs} ms from ${target}`;
         reject(new ConnectionError(message, { sent: true }));
         // In a cluster the silent node's own limit drops its socket; the others are well.
-        if (!(this.#redis instanceof Cluster)) this.reset();
+        if (!isCluster(this.#redis)) this.reset();
       }, timeoutMs);
     });
     try {
@@ -225,7 +225,7 @@ export class Client {
   #cork(): void {
     if (this.#corked) return;
     const redis = this.#redis;
-    const clients = redis instanceof Cluster ? redis.nodes("master") : [redis];
+    const clients = isCluster(redis) ? redis.nodes("master") : [redis];
     const sockets = clients.flatMap((client) => socketOf(client) ?? []);
     this.#corked = true;
     for (const socket of sockets) socket.cork();

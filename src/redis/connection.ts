@@ -4,7 +4,7 @@ import { BlockingReader } from "./blocking-reader.ts";
 import type { Client } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
 import { Lane } from "./lane.ts";
-import { clientForKey, createClient } from "./make-client.ts";
+import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { Script } from "./script.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import type { Arg, Value } from "./value.ts";
@@ -36,11 +36,11 @@ export class Connection {
   #closed = false;
   #wasReady = false;
 
-  private constructor(settings: ConnectionSettings, options: OpenOptions) {
+  private constructor(client: Client, settings: ConnectionSettings, options: OpenOptions) {
     this.settings = settings;
     this.cluster = settings.mode === "cluster";
     this.#name = options.name;
-    this.#client = createClient(settings, options.name);
+    this.#client = client;
     this.#client.onPasswordUnused(once(() => options.onWarning?.(PASSWORD_UNUSED)));
     this.#client.on("ready", () => {
       this.#wasReady = true;
@@ -54,7 +54,8 @@ export class Connection {
 
   /** Connects; fails with a ConnectionError (exit 3) when that can't be done within connectTimeoutMs. */
   static async open(settings: ConnectionSettings, options: OpenOptions): Promise<Connection> {
-    const connection = new Connection(settings, options);
+    const client = await createClient(settings, options.name);
+    const connection = new Connection(client, settings, options);
     try {
       await connection.#client.connectOnce(options.signal);
       return connection;
@@ -150,8 +151,14 @@ export class Connection {
   async lane(key: string): Promise<Lane> {
     // A lane is opened anew when its node answers MOVED, which the control connection knows nothing of.
     await this.#client.refreshSlots();
-    const { client } = clientForKey(this.#client, this.settings, this.#name, key);
-    return this.#track(await Lane.open(client, this.settings.commandTimeoutMs));
+    const { client, address } = clientForKey(this.#client, this.settings, this.#name, key);
+    return this.#track(await Lane.open(client, this.settings.commandTimeoutMs, address));
+  }
+
+  /** The `host:port` of the cluster's node that holds `key` now; "" outside a cluster. */
+  async nodeOf(key: string): Promise<string> {
+    await this.#client.refreshSlots();
+    return ownerAddress(this.#client, key) ?? "";
   }
 
   close(): void {

@@ -29,6 +29,8 @@ export class ReplyTooLarge extends ConnectionError {
  * Depends on one internal of ioredis, `redis.stream`, and a test pins it.
  */
 export class Lane {
+  /** The `host:port` of the cluster's node at the other end; "" outside a cluster. */
+  readonly node: string;
   readonly #client: Client;
   readonly #socket: Socket;
   readonly #silenceMs: number;
@@ -45,7 +47,8 @@ export class Lane {
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
 
-  private constructor(client: Client, silenceMs: number) {
+  private constructor(client: Client, silenceMs: number, node: string) {
+    this.node = node;
     this.#client = client;
     this.#silenceMs = silenceMs;
     this.#socket = (client.raw as unknown as { stream: Socket }).stream;
@@ -71,10 +74,10 @@ export class Lane {
    * Connects `client`, which must not reconnect by itself, and takes over its socket. `silenceMs`: with
    * commands in flight and no byte for that long, the peer counts as dead. 0: never.
    */
-  static async open(client: Client, silenceMs: number): Promise<Lane> {
+  static async open(client: Client, silenceMs: number, node = ""): Promise<Lane> {
     try {
       await client.connectOnce();
-      return new Lane(client, silenceMs);
+      return new Lane(client, silenceMs, node);
     } catch (error) {
       client.close();
       throw error;

@@ -1,14 +1,15 @@
-import type { RedisOptions } from "ioredis";
+import type { Cluster, RedisOptions } from "ioredis";
 import { ConnectionError } from "../errors.ts";
 import { addressOf, Client } from "./client.ts";
 import { clusterOptions, nodeOptions, redisOptions } from "./client-options.ts";
-import { Cluster, Redis } from "./ioredis.ts";
+import { isCluster, Redis } from "./ioredis.ts";
 import { keySlot } from "./keys.ts";
 import type { ConnectionSettings } from "./settings.ts";
 
 /** A client that is not connected yet; connectOnce() connects it. */
-export function createClient(settings: ConnectionSettings, name: string): Client {
+export async function createClient(settings: ConnectionSettings, name: string): Promise<Client> {
   if (settings.mode !== "cluster") return new Client(makeRedis(redisOptions(settings, name)), settings);
+  const { Cluster } = await import("./ioredis-cluster.ts");
   const nodes = [{ host: settings.host, port: settings.port }];
   return new Client(new Cluster(nodes, clusterOptions(settings, name)), settings);
 }
@@ -21,7 +22,7 @@ export function clientForKey(
   key: string,
 ): { client: Client; address: string | undefined } {
   const { raw } = control;
-  if (!(raw instanceof Cluster)) {
+  if (!isCluster(raw)) {
     const redis = makeRedis({ ...redisOptions(settings, name), retryStrategy: null });
     return { client: new Client(redis, settings), address: undefined };
   }
@@ -34,7 +35,7 @@ export function clientForKey(
 
 /** The address of the node that holds `key`; undefined outside a cluster. */
 export function ownerAddress(control: Client, key: string): string | undefined {
-  return control.raw instanceof Cluster ? addressOf(ownerOf(control.raw, key)) : undefined;
+  return isCluster(control.raw) ? addressOf(ownerOf(control.raw, key)) : undefined;
 }
 
 function ownerOf(cluster: Cluster, key: string): Redis {
