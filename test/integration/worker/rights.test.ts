@@ -23,7 +23,9 @@ describe("a worker with no more rights than the README asks for", () => {
       "-@all",
       ...COMMANDS.split(" "),
     );
-    onTestFinished(() => redis.call("ACL", "DELUSER", user));
+    onTestFinished(async () => {
+      await redis.call("ACL", "DELUSER", user);
+    });
     await fill(redis, stream, 4);
     const url = inject("redisUrl").replace("redis://", `redis://${user}:secret@`);
     const command =
@@ -52,7 +54,9 @@ describe("a worker with no more rights than the README asks for", () => {
       "-@all",
       ...rights,
     );
-    onTestFinished(() => redis.call("ACL", "DELUSER", user));
+    onTestFinished(async () => {
+      await redis.call("ACL", "DELUSER", user);
+    });
     await fill(redis, stream, 1);
     const url = inject("redisUrl").replace("redis://", `redis://${user}:secret@`);
     const result = await drain(stream, "exit 65", [], { url });
