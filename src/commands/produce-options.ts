@@ -1,12 +1,17 @@
 import type { IdRule } from "../engine/produce/id-rule.ts";
+import type { LagRule } from "../engine/produce/lag-gate.ts";
 import type { InputOptions } from "../engine/produce/open-source.ts";
-import type { ProduceRequest } from "../engine/produce/produce.ts";
+import type { PartitionRule } from "../engine/produce/partition-rule.ts";
+import type { ProduceRequest } from "../engine/produce/request.ts";
 import { parseEntryId } from "../entry/id.ts";
 import { UsageError } from "../errors.ts";
 
 export const INPUT_FORMS = ["ndjson", "lines", "csv", "tsv", "entries"] as const;
 
 const DEFAULT_MAX_LINE = 32 * 1024 * 1024;
+const DEFAULT_KEY_TTL_MS = 24 * 60 * 60 * 1_000;
+/** Each partition has buffers and a place in every look at a group's lag. */
+const MOST_PARTITIONS = 1_024;
 
 /** The options of produce as commander gives them. */
 export interface ProduceOptions {
@@ -15,17 +20,23 @@ export interface ProduceOptions {
   readonly field?: string;
   readonly skipLines?: number;
   readonly maxLine?: number;
+  readonly schema?: string;
   readonly onError?: "stop" | "skip";
   readonly rejects?: string;
   readonly id?: string;
   readonly idField?: string;
   readonly keepId?: boolean;
+  readonly idempotencyKey?: string;
+  readonly idempotencyTtl?: number;
   readonly ids?: boolean;
+  readonly partitions?: number;
+  readonly partitionBy?: string;
   readonly create?: boolean;
   readonly maxlen?: number;
   readonly maxAge?: number;
   readonly exact?: boolean;
   readonly rate?: number;
+  readonly waitLag?: LagRule;
   readonly output?: string;
   readonly json?: boolean;
 }
@@ -33,7 +44,7 @@ export interface ProduceOptions {
 /** What a command line of produce asks for, checked. */
 export interface ProducePlan {
   readonly input: InputOptions;
-  readonly request: Omit<ProduceRequest, "key" | "source" | "signal">;
+  readonly request: Omit<ProduceRequest, "stream" | "source" | "signal">;
   /** One entry, given as arguments. */
   readonly single: boolean;
   readonly rejects: string | undefined;
@@ -62,12 +73,14 @@ export function readProduceOptions(pairs: readonly string[], options: ProduceOpt
       form,
       field: options.field ?? "payload",
       file: options.file === "-" ? undefined : options.file,
+      schema: options.schema,
       skipLines,
       maxLine: options.maxLine ?? DEFAULT_MAX_LINE,
     },
     request: {
       skipLines,
       ids: readIdRule(options),
+      partitions: readPartitionRule(options),
       xadd: {
         noCreate: options.create === false,
         trim,
@@ -76,6 +89,7 @@ export function readProduceOptions(pairs: readonly string[], options: ProduceOpt
       },
       maxAgeMs: options.maxAge,
       rate: options.rate,
+      waitLag: options.waitLag,
       onBadLine: options.onError ?? (options.rejects === undefined ? "stop" : "skip"),
       keepRaw: options.rejects !== undefined,
     },
@@ -106,10 +120,28 @@ function mustHaveNoInput(options: ProduceOptions): void {
   throw new UsageError(`--${flag} is for entries that are read: give fields or an input, not both`);
 }
 
+function readPartitionRule({ partitions, partitionBy }: ProduceOptions): PartitionRule | undefined {
+  if (partitions === undefined && partitionBy === undefined) return undefined;
+  if (partitions === undefined) throw new UsageError("--partition-by needs --partitions");
+  if (partitionBy === undefined)
+    throw new UsageError("--partitions needs --partition-by: the field that decides where an entry goes");
+  if (partitions > MOST_PARTITIONS) throw new UsageError(`--partitions can be ${MOST_PARTITIONS} at most`);
+  return { count: partitions, field: partitionBy };
+}
+
 function readIdRule(options: ProduceOptions): IdRule {
-  const { id, idField, keepId, input } = options;
-  if ([id, idField, keepId].filter((option) => option !== undefined).length > 1)
-    throw new UsageError("give one of --id, --id-field and --keep-id");
+  const { id, idField, keepId, idempotencyKey, idempotencyTtl, input } = options;
+  if ([id, idField, keepId, idempotencyKey].filter((option) => option !== undefined).length > 1)
+    throw new UsageError("give one of --id, --id-field, --keep-id and --idempotency-key");
+  if (idempotencyTtl !== undefined && idempotencyKey === undefined)
+    throw new UsageError("--idempotency-ttl needs --idempotency-key");
+  if (idempotencyTtl === 0) throw new UsageError("--idempotency-ttl 0 would remember nothing");
+  if (idempotencyKey !== undefined)
+    return {
+      kind: "keyed",
+      field: idempotencyKey,
+      ttlMs: idempotencyTtl ?? DEFAULT_KEY_TTL_MS,
+    };
   if (keepId === true && input !== "entries") throw new UsageError("--keep-id needs --input entries");
   if (keepId === true) return { kind: "kept" };
   if (idField !== undefined) return { kind: "field", name: idField };

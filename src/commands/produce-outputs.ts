@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import type { Context } from "../context.ts";
+import type { Backlog } from "../engine/produce/lag-gate.ts";
 import type { Ledger } from "../engine/produce/ledger.ts";
-import type { ProduceEvents } from "../engine/produce/produce.ts";
+import type { ProduceEvents } from "../engine/produce/request.ts";
 import { RejectsFile } from "../engine/produce/rejects-file.ts";
 import type { BadLine } from "../engine/produce/source.ts";
 import { IdPrinter } from "../output/id-printer.ts";
 import { createProgress, type Progress } from "../output/progress.ts";
+import { formatNumber } from "../units.ts";
 import type { ProducePlan } from "./produce-options.ts";
 
 /** So many bad lines are named on stderr; with -v all of them. */
@@ -28,6 +30,8 @@ export class ProduceOutputs implements ProduceEvents {
   readonly #progress: Progress;
   #named = 0;
   #entries = 0;
+  /** What the run waits for; empty while it goes on. */
+  #waiting: readonly string[] = [];
   #closed = false;
 
   private constructor(context: Context, options: OutputOptions, rejects: RejectsFile | undefined) {
@@ -39,11 +43,15 @@ export class ProduceOutputs implements ProduceEvents {
     this.#ids =
       plan.printIds === "no"
         ? undefined
-        : new IdPrinter(context.output, plan.printIds === "json" ? stream : undefined);
+        : new IdPrinter(context.output, {
+            json: plan.printIds === "json",
+            named: plan.request.partitions !== undefined,
+          });
     this.#progress = createProgress(context.log, {
       label: `producing to ${stream}`,
       unit: size === undefined ? "entries" : "bytes",
-      detail: size === undefined ? undefined : () => `${this.#entries} entries`,
+      detail: () =>
+        [...(size === undefined ? [] : [`${this.#entries} entries`]), ...this.#waiting].join(", "),
     });
   }
 
@@ -53,8 +61,21 @@ export class ProduceOutputs implements ProduceEvents {
     return new ProduceOutputs(context, options, file);
   }
 
-  onId(id: Buffer): void {
-    this.#ids?.add(id);
+  onId(id: Buffer, stream: string): void {
+    this.#ids?.add(id, stream);
+  }
+
+  onWait(backlog: Backlog | undefined): void {
+    if (backlog === undefined) {
+      this.#waiting = [];
+      return;
+    }
+    const { stream, group, lag, exact } = backlog;
+    const behind = `${exact ? "" : "≥"}${formatNumber(lag)}`;
+    // Told once per wait; the progress line keeps up with the number.
+    if (this.#waiting.length === 0)
+      this.#context.log.detail(`waiting for ${group}: its lag on ${stream} is ${behind}`);
+    this.#waiting = [`waiting for ${group} (lag ${behind})`];
   }
 
   onRejected(bad: BadLine, raw: Uint8Array | undefined): void {

@@ -1,9 +1,11 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../context.ts";
-import type { ProduceReport } from "../engine/produce/produce.ts";
+import type { LagRule } from "../engine/produce/lag-gate.ts";
+import type { ProduceReport } from "../engine/produce/request.ts";
 import { ExitCode } from "../errors.ts";
 import type { Act } from "../program.ts";
 import { countOption, durationOption, rateOption, sizeOption } from "./options.ts";
+import { parseCount } from "../units.ts";
 import { INPUT_FORMS, type ProducePlan, readProduceOptions } from "./produce-options.ts";
 
 export function defineProduce(program: Command, act: Act): void {
@@ -13,26 +15,47 @@ export function defineProduce(program: Command, act: Act): void {
     .argument("<stream>", "the stream's key")
     .argument("[field=value...]", "the fields of one entry; without any, entries are read from stdin")
     .optionsGroup("Input:")
-    .option("--file <file>", "read entries from this file (- is stdin)")
+    .option("--file <file>", "read entries from this file (- is stdin; what ends in .gz is unpacked)")
     .addOption(new Option("--input <form>", "what a line is (default: ndjson)").choices([...INPUT_FORMS]))
     .option("--field <name>", "with --input lines: the field that holds the line (default: payload)")
     .addOption(countOption("--skip-lines <n>", "pass over the first n lines: resumes an earlier run", 0))
     .addOption(sizeOption("--max-line <size>", "the longest line accepted (default: 32mb)"))
+    .option("--schema <file>", "a JSON Schema: what does not match it is a bad line")
     .addOption(new Option("--on-error <what>", "at a bad line (default: stop)").choices(["stop", "skip"]))
     .option("--rejects <file>", "append bad lines to this file as they are; implies --on-error skip")
     .optionsGroup("Entries:")
     .option("--id <id>", "the entry's ID: <ms>-<seq>, <ms>, or <ms>-* (Redis 7.0)")
     .option("--id-field <name>", "take the ID of each entry from this field")
     .option("--keep-id", "with --input entries: keep the IDs")
+    .option("--idempotency-key <field>", "add an entry only if none with this field's value was added before")
+    .addOption(durationOption("--idempotency-ttl <duration>", "how long such keys are known (default: 24h)"))
     .option("--ids", "print the ID of every entry (that of a single one is always printed)")
     .optionsGroup("Stream:")
     .option("--no-create", "fail when the stream does not exist (Redis 6.2)")
     .addOption(countOption("--maxlen <n>", "trim the stream to about n entries", 0))
     .addOption(durationOption("--max-age <duration>", "trim entries older than that (Redis 6.2)"))
     .option("--exact", "trim exactly, not by whole nodes")
+    .addOption(countOption("--partitions <n>", "spread the entries over <stream>:0 … <stream>:<n-1>"))
+    .option("--partition-by <field>", "entries with one value of this field go to one partition, in order")
+    .optionsGroup("Pace:")
     .addOption(rateOption("--rate <rate>", "send no more than this, e.g. 500/s"))
+    .addOption(waitLagOption())
     .addHelpText("after", HELP)
     .action(act(produceCommand));
+}
+
+/** `--wait-lag group:1000`; the name of a group may have colons, too. */
+function waitLagOption(): Option {
+  const flags = "--wait-lag <group:n>";
+  return new Option(flags, "wait while this group has more than n entries to be given").argParser(
+    (text): LagRule => {
+      const colon = text.lastIndexOf(":");
+      const most = parseCount(text.slice(colon + 1));
+      if (colon < 1 || most === undefined)
+        throw new InvalidArgumentError("Give a group and a count, like billing:1000 (10k is understood).");
+      return { group: text.slice(0, colon), most };
+    },
+  );
 }
 
 const HELP = `
@@ -45,14 +68,21 @@ Forms of input:
 Empty lines are passed over in every form, and counted.
 
 An entry with an ID of its own (--id, --id-field, --keep-id) that is there already with the same fields
-counts as done, so such a run can be repeated without harm. Without one, an entry whose reply is lost is
-never sent again: the run ends with exit code 7 and says which lines are in doubt.
+counts as done, so such a run can be repeated without harm. So it can with --idempotency-key, on any server:
+a key next to the stream remembers each value for --idempotency-ttl. Without either, an entry whose reply is
+lost is never sent again: the run ends with exit code 7 and says which lines are in doubt.
+
+A schema sees the JSON of an ndjson line, and of other forms an object of strings, one per field. The
+partition of an entry is the CRC-32 of the field's value modulo n.
 
 Examples:
   streamctl produce orders orderId=42 amount=9.99
   streamctl produce orders --file orders.ndjson --on-error skip --rejects bad.ndjson
   tail -f app.log | streamctl produce logs --input lines --field line --maxlen 1m
-  streamctl consume orders | streamctl produce copy --input entries --keep-id`;
+  streamctl produce orders --file orders.ndjson --idempotency-key orderId --schema order.schema.json
+  streamctl produce orders --partitions 8 --partition-by customer --wait-lag billing:10k < orders.ndjson
+  streamctl consume orders | streamctl produce copy --input entries --keep-id
+  streamctl produce restored --input entries --keep-id --file archive.ndjson.gz`;
 
 async function produceCommand(
   context: Context,
@@ -67,7 +97,9 @@ async function produceCommand(
     import("./produce-outputs.ts"),
   ]);
   const { cwd, stdin } = context.io;
-  const { source, size } = await openSource({ ...plan.input, cwd, stdin, signal: context.stop });
+  const onWarning = (message: string): void => context.log.warn(message);
+  const surroundings = { cwd, stdin, signal: context.stop, onWarning };
+  const { source, size } = await openSource({ ...plan.input, ...surroundings });
   context.defer(() => source.close());
   const connection = await context.connect();
   const outputs = await ProduceOutputs.open(context, { stream, plan, size });
@@ -75,7 +107,7 @@ async function produceCommand(
   if (!plan.single && plan.input.file === undefined && stdin.isTTY)
     context.log.info(`reading ${plan.input.form} from the terminal, one line each: end with Ctrl-D`);
   const startedAt = performance.now();
-  const request = { ...plan.request, key: stream, source, signal: context.stop };
+  const request = { ...plan.request, stream, source, signal: context.stop };
   const report = await produce(connection, request, outputs);
   await outputs.close();
   await summarize(context, stream, plan, report, performance.now() - startedAt);
@@ -90,7 +122,9 @@ async function summarize(
   elapsedMs: number,
 ): Promise<void> {
   if (plan.single) return;
-  const { summaryJson, summaryText } = await import("../output/produce-summary.ts");
+  const { partitionTexts, summaryJson, summaryText } = await import("../output/produce-summary.ts");
+  if (plan.request.partitions && !plan.json)
+    for (const text of partitionTexts(report)) context.log.detail(text);
   if (plan.json) context.io.stderr.write(`${summaryJson(stream, report, elapsedMs)}\n`);
   else if (report.failure === undefined) context.log.info(summaryText(stream, report, elapsedMs));
   // What a failed run has done is no mere summary: -q does not hide it.

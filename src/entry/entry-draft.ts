@@ -77,6 +77,22 @@ export class EntryDraft {
     return bytes;
   }
 
+  /** The index of the value of the first field called `name`; -1 when there is none. */
+  find(name: string): number {
+    const length = Buffer.byteLength(name);
+    for (let i = 0; i < this.count; i += 2)
+      if (this.length(i) === length && this.string(i).toString() === name) return i + 1;
+    return -1;
+  }
+
+  /** True for the bare word `null` of a JSON text: the absence of a value, and not the characters. */
+  isNull(index: number): boolean {
+    const at = index * STRIDE;
+    if (this.#places[at + 3] !== IN_LINE || this.length(index) !== NULL.length) return false;
+    const before = this.#line[(this.#places[at] as number) - 1] ?? 0;
+    return (before === COLON || before === SPACE || before === TAB) && this.string(index).equals(NULL);
+  }
+
   /** Names and values, alternating, as bytes of their own. */
   fields(): Buffer[] {
     return Array.from({ length: this.count }, (_, index) => this.string(index));
@@ -97,6 +113,11 @@ export class EntryDraft {
     this.bytes += length;
   }
 }
+
+const NULL = Buffer.from("null");
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
 
 /** Up to this many bytes a loop is faster than a call into the runtime. */
 const SHORT = 100;

@@ -1,22 +1,37 @@
 import { entryPrefix, JsonBytes } from "../entry/json-encode.ts";
 import { type Output, PipeClosed } from "./output.ts";
 
-/** Entry IDs on stdout, one a line: plain, or as `{"stream":"…","id":"…"}` when a stream is named. */
+export interface IdForm {
+  /** `{"stream":"…","id":"…"}`. */
+  readonly json: boolean;
+  /** As text the ID alone says it all, unless it may be of one of several streams: then a tab and the stream follow. */
+  readonly named: boolean;
+}
+
+/** Entry IDs on stdout, one a line. */
 export class IdPrinter {
   readonly #output: Output;
-  readonly #prefix: Buffer | undefined;
+  readonly #form: IdForm;
   readonly #text = new JsonBytes();
+  /** What goes before and after an ID, by stream. */
+  readonly #around = new Map<string, { readonly before: Buffer; readonly after: Buffer }>();
   #closed = false;
 
-  constructor(output: Output, stream: string | undefined) {
+  constructor(output: Output, form: IdForm) {
     this.#output = output;
-    this.#prefix = stream === undefined ? undefined : entryPrefix(stream);
+    this.#form = form;
   }
 
-  add(id: Buffer): void {
+  add(id: Buffer, stream: string): void {
     if (this.#closed) return;
-    if (this.#prefix === undefined) this.#text.bytes(id).byte(NEWLINE);
-    else this.#text.bytes(this.#prefix).bytes(id).raw('"}\n');
+    let around = this.#around.get(stream);
+    if (around === undefined) this.#around.set(stream, (around = this.#makeAround(stream)));
+    this.#text.bytes(around.before).bytes(id).bytes(around.after);
+  }
+
+  #makeAround(stream: string): { before: Buffer; after: Buffer } {
+    if (this.#form.json) return { before: entryPrefix(stream), after: Buffer.from('"}\n') };
+    return { before: Buffer.alloc(0), after: Buffer.from(this.#form.named ? `\t${stream}\n` : "\n") };
   }
 
   /** Resolves when stdout has taken what was added. A reader that has gone ends the printing, quietly. */
@@ -30,5 +45,3 @@ export class IdPrinter {
     }
   }
 }
-
-const NEWLINE = 10;

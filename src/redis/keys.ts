@@ -35,6 +35,17 @@ export function siblingKey(key: string, suffix: string, cluster: boolean): strin
   return `{${key}}${suffix}`;
 }
 
+/**
+ * What any text can follow to name a key that shares the slot of `key`, however the text reads; undefined
+ * for a name that allows no such key.
+ */
+export function siblingPrefix(key: string, suffix: string, cluster: boolean): string | undefined {
+  const tag = hashTag(key);
+  if (!cluster || tag !== key) return key + suffix;
+  const prefix = `{${key}}${suffix}`;
+  return hashTag(prefix) === tag ? prefix : undefined;
+}
+
 /** True when one script may take both keys. Outside a cluster every two keys may meet. */
 export function sameSlot(a: string, b: string, cluster: boolean): boolean {
   return !cluster || keySlot(a) === keySlot(b);

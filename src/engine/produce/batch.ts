@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
-import type { XaddEncoder } from "./xadd-encoder.ts";
+import type { EntryEncoder } from "./encoder.ts";
 
-/** A batch is sent when it holds this much. */
+/** A batch is sent when it holds this much; where many are filled at a time, sooner. */
 export const BATCH_BYTES = 64 * 1024;
 
 /** An entry that has to be looked at one by one: its command as sent, and where it came from. */
@@ -15,6 +15,7 @@ export interface EncodedEntry {
 
 /** Commands of several entries as one piece of RESP, and the lines they came from. */
 export class Batch {
+  readonly #capacity: number;
   #bytes: Buffer;
   /** The offset after each command. */
   readonly #ends: number[] = [];
@@ -22,8 +23,13 @@ export class Batch {
   readonly #raws: (Buffer | undefined)[] = [];
   length = 0;
 
-  constructor() {
-    this.#bytes = Buffer.allocUnsafeSlow(BATCH_BYTES * 2);
+  /** When it was sent, by performance.now(). */
+  sentAt = 0;
+
+  /** `expected`: how long it may get before it is sent; one entry more always fits. */
+  constructor(expected: number) {
+    this.#capacity = expected * 2;
+    this.#bytes = Buffer.allocUnsafeSlow(this.#capacity);
   }
 
   get count(): number {
@@ -34,7 +40,7 @@ export class Batch {
     return this.#bytes.subarray(0, this.length);
   }
 
-  add(encoder: XaddEncoder, draft: EntryDraft, line: number, raw: Buffer | undefined): void {
+  add(encoder: EntryEncoder, draft: EntryDraft, line: number, raw: Buffer | undefined): void {
     this.#reserve(encoder.size(draft));
     this.length = encoder.write(draft, this.#bytes, this.length);
     this.#end(line, raw);
@@ -60,7 +66,7 @@ export class Batch {
 
   /** Empties the batch for another use; a buffer that one huge entry made grow is let go. */
   clear(): void {
-    if (this.#bytes.length > BATCH_BYTES * 4) this.#bytes = Buffer.allocUnsafeSlow(BATCH_BYTES * 2);
+    if (this.#bytes.length > this.#capacity * 2) this.#bytes = Buffer.allocUnsafeSlow(this.#capacity);
     this.length = 0;
     this.#ends.length = 0;
     this.#lines.length = 0;

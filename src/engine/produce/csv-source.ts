@@ -39,6 +39,7 @@ export class CsvSource implements EntrySource {
   #text: Buffer = NOTHING;
   #textStart = 0;
   #lines = 0;
+  #started = false;
   #ended = false;
   #unreadable = false;
   line = 0;
@@ -90,10 +91,10 @@ export class CsvSource implements EntrySource {
     this.#items = [];
     this.#next = 0;
     while (this.#items.length === 0 && !this.#ended) {
-      const first = this.#input.bytesRead === 0;
       let chunk = await this.#input.read();
       if (chunk === undefined) this.#ended = true;
-      else if (first) chunk = withoutMark(chunk);
+      else if (!this.#started) chunk = withoutMark(chunk);
+      this.#started = true;
       await this.#parse(chunk);
     }
     return this.#items.length > 0;

@@ -1,10 +1,13 @@
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseEntryId } from "../../entry/id.ts";
+import { MOST_KEYED_STRINGS } from "./keyed-encoder.ts";
 import { BadLine } from "./source.ts";
 
 /** Where the IDs of entries come from. */
 export type IdRule =
   | { readonly kind: "server" }
+  /** The server's, given once per value of that field: Redis knows each value for `ttlMs`. */
+  | { readonly kind: "keyed"; readonly field: string; readonly ttlMs: number }
   /** One ID as given: a whole one, or `<ms>-*` (Redis 7.0), whose rest the server chooses. */
   | { readonly kind: "fixed"; readonly id: string }
   /** The first field of that name holds it, and stays a field. */
@@ -12,9 +15,22 @@ export type IdRule =
   /** The draft has it from the entry's JSON form. */
   | { readonly kind: "kept" };
 
-/** Whether an entry can be told from any other by its ID, so that writing it twice does no harm. */
-export function isExplicit(rule: IdRule): boolean {
-  return rule.kind === "fixed" ? !rule.id.endsWith("*") : rule.kind !== "server";
+/**
+ * What can be done about an entry whose reply was lost: nothing but say so, look for its ID, or send it
+ * again, because the server adds it only once.
+ */
+export function afterLoss(rule: IdRule): "unknown" | "lookUp" | "sendAgain" {
+  switch (rule.kind) {
+    case "server":
+      return "unknown";
+    case "keyed":
+      return "sendAgain";
+    case "fixed":
+      return rule.id.endsWith("*") ? "unknown" : "lookUp";
+    case "field":
+    case "kept":
+      return "lookUp";
+  }
 }
 
 /** Gives the draft its ID. Throws BadLine when the line has none that is valid. */
@@ -22,6 +38,10 @@ export function assignId(rule: IdRule, draft: EntryDraft, line: number): void {
   switch (rule.kind) {
     case "server":
       draft.id = undefined;
+      return;
+    case "keyed":
+      draft.id = undefined;
+      mustHaveKey(rule.field, draft, line);
       return;
     case "fixed":
       draft.id = rule.id;
@@ -36,11 +56,22 @@ export function assignId(rule: IdRule, draft: EntryDraft, line: number): void {
 }
 
 function idOfField(name: string, draft: EntryDraft, line: number): string {
-  for (let i = 0; i < draft.count; i += 2) {
-    if (draft.length(i) === Buffer.byteLength(name) && draft.string(i).toString() === name)
-      return mustBeValid(draft.string(i + 1).toString(), name, line);
-  }
-  throw new BadLine(line, `there is no field ${name} to take the ID from`);
+  const at = draft.find(name);
+  if (at < 0) throw new BadLine(line, `there is no field ${name} to take the ID from`);
+  return mustBeValid(draft.string(at).toString(), name, line);
+}
+
+/** Entries without a key of their own must not pass for one and the same. */
+function mustHaveKey(name: string, draft: EntryDraft, line: number): void {
+  const at = draft.find(name);
+  if (at < 0) throw new BadLine(line, `there is no field ${name} to take the idempotency key from`);
+  if (draft.length(at) === 0 || draft.isNull(at))
+    throw new BadLine(
+      line,
+      `the field ${name} is ${draft.isNull(at) ? "null" : "empty"}: no idempotency key`,
+    );
+  if (draft.count > MOST_KEYED_STRINGS)
+    throw new BadLine(line, `more than ${MOST_KEYED_STRINGS / 2} fields: too many for --idempotency-key`);
 }
 
 function mustBeValid(text: string, what: string, line: number): string {

@@ -10,15 +10,23 @@ export class Input {
   readonly #chunks: AsyncIterator<unknown>;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
-  bytesRead = 0;
+  readonly #consumed: (() => number) | undefined;
+  #given = 0;
 
-  constructor(stream: Readable, signal: AbortSignal) {
+  /** `consumed`: how much of the input has been read, where the stream gives something else than its bytes. */
+  constructor(stream: Readable, signal: AbortSignal, consumed?: () => number) {
     this.#stream = stream;
+    this.#consumed = consumed;
     this.#chunks = stream[Symbol.asyncIterator]();
     this.#signal = signal;
     this.#onAbort = () => void stream.destroy();
     if (signal.aborted) this.#onAbort();
     else signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Bytes of the input that have been read so far. */
+  get bytesRead(): number {
+    return this.#consumed?.() ?? this.#given;
   }
 
   /** The next chunk; undefined at the end of the input or after the signal. */
@@ -28,7 +36,7 @@ export class Input {
       const { done, value } = await this.#chunks.next();
       if (done === true) return undefined;
       const chunk = Buffer.isBuffer(value) ? value : Buffer.from(value as string);
-      this.bytesRead += chunk.length;
+      this.#given += chunk.length;
       return chunk;
     } catch (error) {
       if (this.#signal.aborted) return undefined;

@@ -10,7 +10,7 @@ type Open = "unwritten" | "unknown";
 export class Ledger {
   /** Entries that this run wrote. */
   written = 0;
-  /** Entries with an ID of their own that stood there already, with the same fields. */
+  /** Entries with an ID or a key of their own that stood there already. */
   present = 0;
   rejected = 0;
   /** The last line that was read. */

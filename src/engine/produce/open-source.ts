@@ -1,6 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Readable } from "node:stream";
+import { pipeline, type Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { errorText, UsageError } from "../../errors.ts";
 import { Input } from "./input.ts";
 import { entriesFormat, LineSource, ndjsonFormat, plainFormat } from "./line-source.ts";
@@ -12,8 +13,10 @@ export interface InputOptions {
   readonly form: "ndjson" | "lines" | "csv" | "tsv" | "entries";
   /** With `lines`: the name of the field. */
   readonly field: string;
-  /** Undefined is stdin. */
+  /** Undefined is stdin. What is called `….gz` is unpacked. */
   readonly file: string | undefined;
+  /** The file of a JSON Schema that every entry has to match. */
+  readonly schema: string | undefined;
   readonly skipLines: number;
   readonly maxLine: number;
 }
@@ -23,6 +26,15 @@ interface Surroundings {
   readonly stdin: Readable;
   /** Ends the reading. */
   readonly signal: AbortSignal;
+  readonly onWarning: (message: string) => void;
+}
+
+interface OpenInput {
+  readonly stream: Readable;
+  /** In bytes, where it is known. */
+  readonly size: number | undefined;
+  /** How much of that has been read, where it is not what the stream gave. */
+  readonly bytesRead?: () => number;
 }
 
 /** Larger chunks of a file mean fewer turns of the event loop. */
@@ -32,9 +44,24 @@ const FILE_CHUNK = 256 * 1024;
 export async function openSource(
   options: InputOptions & Surroundings,
 ): Promise<{ source: EntrySource; size: number | undefined }> {
+  const { schema, cwd, form } = options;
+  const check =
+    schema === undefined
+      ? undefined
+      : await (await import("./schema.ts")).loadSchema(resolve(cwd, schema), options.onWarning);
+  const { source, size } = await openUnchecked(options);
+  if (check === undefined) return { source, size };
+  const { CheckedSource, fieldsValue, lineValue } = await import("./checked-source.ts");
+  const byLine = form === "ndjson" && options.fields.length === 0;
+  return { source: new CheckedSource(source, check, byLine ? lineValue : fieldsValue), size };
+}
+
+async function openUnchecked(
+  options: InputOptions & Surroundings,
+): Promise<{ source: EntrySource; size: number | undefined }> {
   if (options.fields.length > 0) return { source: new SingleEntry(options.fields), size: undefined };
-  const { stream, size } = await openStream(options);
-  return { source: await makeSource(new Input(stream, options.signal), options), size };
+  const { stream, size, bytesRead } = await openStream(options);
+  return { source: await makeSource(new Input(stream, options.signal, bytesRead), options), size };
 }
 
 async function makeSource(input: Input, options: InputOptions): Promise<EntrySource> {
@@ -54,9 +81,7 @@ async function makeSource(input: Input, options: InputOptions): Promise<EntrySou
   }
 }
 
-async function openStream(
-  options: InputOptions & Surroundings,
-): Promise<{ stream: Readable; size: number | undefined }> {
+async function openStream(options: InputOptions & Surroundings): Promise<OpenInput> {
   const { file, cwd, stdin } = options;
   if (file === undefined) return { stream: stdin, size: undefined };
   let handle: FileHandle;
@@ -71,5 +96,10 @@ async function openStream(
     throw new UsageError(`can't read --file: ${file} is a directory`);
   }
   const stream = handle.createReadStream({ highWaterMark: FILE_CHUNK });
-  return { stream, size: stats.isFile() ? stats.size : undefined };
+  const size = stats.isFile() ? stats.size : undefined;
+  if (!file.endsWith(".gz")) return { stream, size };
+  const unpacked = createGunzip({ chunkSize: FILE_CHUNK });
+  // Whichever of the two ends or fails, the other goes with it; whoever reads hears of the error.
+  pipeline(stream, unpacked, () => {});
+  return { stream: unpacked, size, bytesRead: () => stream.bytesRead };
 }

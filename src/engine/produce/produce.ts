@@ -3,56 +3,15 @@ import { EntryDraft } from "../../entry/entry-draft.ts";
 import { sleep } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { asList, asNumber } from "../../redis/value.ts";
-import { type Batch, BATCH_BYTES } from "./batch.ts";
-import { assignId, type IdRule, isExplicit } from "./id-rule.ts";
-import { Ledger, type LineRange } from "./ledger.ts";
+import { afterLoss, assignId } from "./id-rule.ts";
+import { type Backlog, LagGate } from "./lag-gate.ts";
+import { LanePool } from "./lane-pool.ts";
 import { Pace } from "./pace.ts";
-import { Route } from "./route.ts";
-import { Sender } from "./sender.ts";
-import { BadLine, type EntrySource } from "./source.ts";
-import { XaddEncoder, type XaddOptions } from "./xadd-encoder.ts";
-
-export interface ProduceRequest {
-  readonly key: string;
-  readonly source: EntrySource;
-  /** How many lines the source passes over: they count as done. */
-  readonly skipLines: number;
-  readonly ids: IdRule;
-  readonly xadd: XaddOptions;
-  /** With `trim: "age"`: how old an entry may get, by the server's clock. */
-  readonly maxAgeMs?: number | undefined;
-  /** Entries per second. */
-  readonly rate?: number | undefined;
-  readonly onBadLine: "stop" | "skip";
-  /** Hand over the text of rejected lines, also of those that Redis rejects. */
-  readonly keepRaw: boolean;
-  /** Stop reading; what is in flight is waited for. */
-  readonly signal: AbortSignal;
-}
-
-export interface ProduceEvents {
-  /** The ID of an entry in Redis, as bytes that are only lent. */
-  onId?(id: Buffer): void;
-  /** A line that is not in Redis and won't be. `raw` without its line end. */
-  onRejected?(bad: BadLine, raw: Uint8Array | undefined): void;
-  /** Called between batches: the place to wait for slow outputs. */
-  onBatch?(ledger: Ledger, bytesRead: number): Promise<void>;
-}
-
-export interface ProduceReport {
-  readonly written: number;
-  readonly present: number;
-  readonly rejected: number;
-  readonly unknown: readonly LineRange[];
-  /** Every line up to this one is in Redis, was rejected, or was empty. */
-  readonly through: number;
-  /** Lines after that which are in Redis, too. */
-  readonly later: readonly LineRange[];
-  readonly bytesRead: number;
-  /** The whole input was dealt with. */
-  readonly complete: boolean;
-  readonly failure: StreamctlError | undefined;
-}
+import { choosePartition, partitionKeys } from "./partition-rule.ts";
+import { Partition } from "./partition.ts";
+import type { ProduceEvents, ProduceReport, ProduceRequest } from "./request.ts";
+import { BadLine } from "./source.ts";
+import { Transfer } from "./transfer.ts";
 
 /**
  * Writes the entries of a source to a stream and reports what became of them; also what fails is in the
@@ -72,49 +31,62 @@ export async function produce(
   }
 }
 
+/** Why the filling of batches ended: one is full, it is time to pause, or more input is needed. */
+type Filled = Partition | "pause" | "dry";
+
 class Producer {
   readonly #connection: Connection;
   readonly #request: ProduceRequest;
   readonly #events: ProduceEvents;
-  readonly #encoder: XaddEncoder;
-  readonly #ledger = new Ledger();
-  readonly #route: Route;
-  readonly #sender: Sender;
+  readonly #transfer: Transfer;
+  readonly #partitions: readonly Partition[];
   readonly #draft = new EntryDraft();
   readonly #pace: Pace | undefined;
+  readonly #gate: LagGate | undefined;
   /** The server's clock minus the monotonic one of this process. */
   #clockOffset = 0;
   #minIdSetAt = Number.NEGATIVE_INFINITY;
   #failure: StreamctlError | undefined;
 
   constructor(connection: Connection, request: ProduceRequest, events: ProduceEvents) {
+    const { stream, partitions, rate, waitLag, signal } = request;
+    const streams = partitionKeys(stream, partitions, connection.cluster);
     this.#connection = connection;
     this.#request = request;
     this.#events = events;
-    this.#encoder = new XaddEncoder(request.key, request.xadd);
-    this.#pace = request.rate === undefined ? undefined : new Pace(request.rate);
-    this.#route = new Route(connection, request.key, this.#encoder);
-    this.#ledger.lastLine = request.skipLines;
-    this.#sender = new Sender({
-      route: this.#route,
-      key: request.key,
-      encoder: this.#encoder,
-      ledger: this.#ledger,
-      explicitIds: isExplicit(request.ids),
-      onId: events.onId && ((id) => events.onId?.(id)),
-      onRejected: (bad, raw) => this.#reject(bad, raw),
-    });
+    this.#pace = rate === undefined ? undefined : new Pace(rate);
+    this.#transfer = new Transfer(streams.length);
+    this.#transfer.ledger.lastLine = request.skipLines;
+    const lanes = new LanePool(connection);
+    this.#partitions = streams.map(
+      (key) =>
+        new Partition({
+          key,
+          connection,
+          lanes,
+          transfer: this.#transfer,
+          ids: request.ids,
+          xadd: request.xadd,
+          onId: events.onId && ((id) => events.onId?.(id, key)),
+          onRejected: (bad, raw) => this.#reject(bad, raw),
+        }),
+    );
+    if (waitLag) {
+      const onWait = (backlog: Backlog | undefined): void => events.onWait?.(backlog);
+      this.#gate = new LagGate(connection, { streams, rule: waitLag, signal, onWait });
+    }
   }
 
   async prepare(): Promise<void> {
-    const { xadd, key } = this.#request;
+    const { xadd, ids } = this.#request;
     if (xadd.trim === "age") {
       const [seconds, micros] = asList(await this.#connection.call("TIME"));
       this.#clockOffset = asNumber(seconds) * 1_000 + asNumber(micros) / 1_000 - performance.now();
       this.#refreshMinId();
     }
-    if (xadd.trim === "age" || xadd.noCreate) await this.#mustUnderstandOptions(key);
-    await this.#route.open();
+    if (xadd.trim === "age" || xadd.noCreate || ids.kind === "keyed") await this.#mustUnderstandOptions();
+    await this.#gate?.look();
+    for (const { route } of this.#partitions) await route.open();
   }
 
   async run(): Promise<ProduceReport> {
@@ -122,34 +94,37 @@ class Producer {
     try {
       complete = await this.#sendAll();
     } catch (error) {
-      this.#failure ??= new StreamctlError("failed", `could not read the input: ${errorText(error)}`, {
-        cause: error,
-      });
+      this.#failure ??=
+        error instanceof StreamctlError
+          ? error
+          : new StreamctlError("failed", `could not read the input: ${errorText(error)}`, { cause: error });
     }
-    await this.#sender.settle();
-    await this.#events.onBatch?.(this.#ledger, this.#request.source.bytesRead);
-    const failure = this.#failure ?? this.#sender.failure;
-    return this.#report(complete && !this.#sender.stopped && failure === undefined, failure);
+    await this.#settle();
+    const failure = this.#failure ?? this.#transfer.failure;
+    return this.#report(complete && !this.#transfer.stopped && failure === undefined, failure);
   }
 
   close(): void {
-    this.#route.close();
+    for (const { route } of this.#partitions) route.close();
     this.#request.source.close();
   }
 
   /** True when the input came to its end; false after a signal or a failure. */
   async #sendAll(): Promise<boolean> {
     const { source, signal } = this.#request;
-    let batch = this.#sender.batch();
-    while (!signal.aborted && !this.#sender.stopped && this.#failure === undefined) {
-      const full = this.#fill(batch);
-      if (batch.count > 0) {
-        await this.#sender.send(batch);
-        batch = this.#sender.batch();
+    while (!signal.aborted && !this.#transfer.stopped && this.#failure === undefined) {
+      if (this.#gate?.due) {
+        await this.#settle();
+        await this.#gate.pass();
+        continue;
       }
-      await this.#events.onBatch?.(this.#ledger, source.bytesRead);
-      if (full) await this.#pause();
-      else if (!(await this.#moreInput())) return !signal.aborted;
+      const filled = this.#fill();
+      if (filled instanceof Partition) await filled.flush();
+      else await this.#flush();
+      await this.#events.onBatch?.(this.#transfer.ledger, source.bytesRead);
+      if (filled === "dry") {
+        if (!(await this.#moreInput())) return !signal.aborted;
+      } else await this.#pause();
     }
     return false;
   }
@@ -161,50 +136,73 @@ class Producer {
       () => true,
       () => true,
     );
-    while (!(await Promise.race([arrived, this.#sender.news()]))) {
-      await this.#sender.settle();
-      await this.#events.onBatch?.(this.#ledger, this.#request.source.bytesRead);
-      if (this.#sender.stopped || this.#failure !== undefined) return false;
+    while (!(await Promise.race([arrived, this.#transfer.news()]))) {
+      await this.#settle();
+      if (this.#transfer.stopped || this.#failure !== undefined) return false;
     }
     return more;
   }
 
-  /** Takes entries until the batch is full (true), or the source needs more input or a line is bad for good. */
-  #fill(batch: Batch): boolean {
+  /** Takes entries until a batch is full, the pace asks for a pause, or there is no further input at hand. */
+  #fill(): Filled {
     const { source, keepRaw, ids } = this.#request;
-    const explicitIds = isExplicit(ids);
+    const keepCopy = keepRaw && afterLoss(ids) === "lookUp";
     this.#refreshMinId();
     while (this.#failure === undefined) {
+      let partition: Partition;
       try {
         if (!source.next(this.#draft)) {
           this.#readTo(source.line);
-          return false;
+          return "dry";
         }
         assignId(ids, this.#draft, source.line);
+        partition = this.#choose(source.line);
       } catch (error) {
         if (!(error instanceof BadLine)) throw error;
         this.#reject(error, source.raw());
         continue;
       }
-      const raw = keepRaw && explicitIds ? Buffer.from(source.raw()) : undefined;
       this.#readTo(source.line);
-      batch.add(this.#encoder, this.#draft, source.line, raw);
-      if (batch.length >= BATCH_BYTES || this.#pace?.take() === false) return true;
+      const raw = keepCopy ? Buffer.from(source.raw()) : undefined;
+      partition.batch.add(partition.encoder, this.#draft, source.line, raw);
+      const paced = this.#pace?.take() === false;
+      const held = this.#gate?.take() === false;
+      if (paced || held) return "pause";
+      if (partition.full) return partition;
     }
-    return true;
+    return "pause";
+  }
+
+  /** The partition of the entry in the draft. Throws BadLine when it has none. */
+  #choose(line: number): Partition {
+    const { partitions } = this.#request;
+    const index = partitions === undefined ? 0 : choosePartition(partitions, this.#draft, line);
+    return this.#partitions[index] as Partition;
+  }
+
+  async #flush(): Promise<void> {
+    for (const partition of this.#partitions) await partition.flush();
+  }
+
+  /** Sends what there is, and waits until every entry has its answer, or is in trouble for good. */
+  async #settle(): Promise<void> {
+    await this.#flush();
+    for (const { sender } of this.#partitions) await sender.settle();
+    await this.#events.onBatch?.(this.#transfer.ledger, this.#request.source.bytesRead);
   }
 
   #readTo(line: number): void {
-    if (line > this.#ledger.lastLine) this.#ledger.lastLine = line;
+    const { ledger } = this.#transfer;
+    if (line > ledger.lastLine) ledger.lastLine = line;
   }
 
   #reject(bad: BadLine, raw: Uint8Array | undefined): void {
     this.#readTo(bad.line);
     if (this.#request.onBadLine === "stop" || bad.final) {
-      this.#ledger.rejected++;
-      this.#ledger.keepOpen(bad.line, "unwritten");
+      this.#transfer.ledger.rejected++;
+      this.#transfer.ledger.keepOpen(bad.line, "unwritten");
       this.#failure ??= new StreamctlError("partial", bad.describe());
-    } else this.#ledger.reject(bad.line);
+    } else this.#transfer.ledger.reject(bad.line);
     this.#events.onRejected?.(bad, raw);
   }
 
@@ -217,21 +215,26 @@ class Producer {
     const { maxAgeMs } = this.#request;
     if (maxAgeMs === undefined || performance.now() - this.#minIdSetAt < 1_000) return;
     this.#minIdSetAt = performance.now();
-    this.#encoder.minId = String(Math.max(0, Math.floor(this.#minIdSetAt + this.#clockOffset - maxAgeMs)));
+    const oldest = Math.max(0, Math.floor(this.#minIdSetAt + this.#clockOffset - maxAgeMs));
+    for (const { encoder } of this.#partitions) encoder.minId = String(oldest);
   }
 
-  /** Redis before 6.2 takes NOMKSTREAM and MINID for an ID and refuses them: say so before any input is read. */
-  async #mustUnderstandOptions(key: string): Promise<void> {
+  /**
+   * Redis before 6.2 takes NOMKSTREAM and MINID for an ID and refuses them: say so before any input is
+   * read. The same try makes known the script that adds entries with a key.
+   */
+  async #mustUnderstandOptions(): Promise<void> {
+    const { stream, xadd } = this.#request;
     try {
-      await this.#route.probe();
+      await Promise.all(this.#partitions.map(({ route }) => route.probe()));
     } catch (error) {
-      if (!(error instanceof ServerError) || !/invalid stream id|syntax error/i.test(error.reply))
-        throw error;
-      const option = this.#request.xadd.noCreate ? "--no-create" : "--max-age";
+      const misread = error instanceof ServerError && /invalid stream id|syntax error/i.test(error.reply);
+      if (!misread || (xadd.trim !== "age" && !xadd.noCreate)) throw error;
+      const option = xadd.noCreate ? "--no-create" : "--max-age";
       throw new StreamctlError("failed", `this server can't do ${option}: it needs Redis 6.2 or later`, {
         hint:
           option === "--no-create"
-            ? `check with streamctl info ${key} first, or leave it out`
+            ? `check with streamctl info ${stream} first, or leave it out`
             : "trim with --maxlen, or with streamctl trim",
         cause: error,
       });
@@ -239,7 +242,7 @@ class Producer {
   }
 
   #report(complete: boolean, failure: StreamctlError | undefined): ProduceReport {
-    const ledger = this.#ledger;
+    const { ledger } = this.#transfer;
     return {
       written: ledger.written,
       present: ledger.present,
@@ -250,19 +253,24 @@ class Producer {
       bytesRead: this.#request.source.bytesRead,
       complete,
       failure: this.#unknownOutcome() ?? failure,
+      streams: this.#partitions.map(({ key, sender: { written, present } }) => ({
+        stream: key,
+        written,
+        present,
+      })),
     };
   }
 
   #unknownOutcome(): StreamctlError | undefined {
-    const { unknown } = this.#ledger;
+    const { unknown } = this.#transfer.ledger;
     if (unknown === 0) return undefined;
-    const reason = this.#sender.lost ?? this.#sender.failure;
+    const reason = this.#transfer.lost ?? this.#transfer.failure;
     const entries = unknown === 1 ? "one entry" : `${unknown} entries`;
     return new StreamctlError(
       "unknownOutcome",
-      `${reason?.message ?? "lost the connection"}; nobody knows whether ${entries} sent without a reply got into ${this.#request.key}`,
+      `${reason?.message ?? "lost the connection"}; nobody knows whether ${entries} sent without a reply got into ${this.#request.stream}`,
       {
-        hint: "look at the end of the stream before sending them again; entries with IDs of their own (--id-field) can be sent again safely",
+        hint: "look at the end of the stream before sending them again; entries with IDs of their own (--id-field) or keys (--idempotency-key) can be sent again safely",
         cause: reason,
       },
     );

@@ -2,17 +2,20 @@ import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { Lane } from "../../redis/lane.ts";
 import type { Arg, Value } from "../../redis/value.ts";
-import type { XaddEncoder } from "./xadd-encoder.ts";
+import type { EntryEncoder } from "./encoder.ts";
+import type { LanePool } from "./lane-pool.ts";
 
-/** The way to wherever the stream can be written now. */
+/** The way to wherever one stream can be written now. */
 export class Route {
   readonly #connection: Connection;
+  readonly #lanes: LanePool;
   readonly #key: string;
-  readonly #encoder: XaddEncoder;
+  readonly #encoder: EntryEncoder;
   #lane: Lane | undefined;
 
-  constructor(connection: Connection, key: string, encoder: XaddEncoder) {
+  constructor(connection: Connection, lanes: LanePool, key: string, encoder: EntryEncoder) {
     this.#connection = connection;
+    this.#lanes = lanes;
     this.#key = key;
     this.#encoder = encoder;
   }
@@ -38,7 +41,7 @@ export class Route {
 
   /** Connects, so that what prevents it shows before any input is read. Throws ConnectionError. */
   async open(): Promise<void> {
-    this.#lane = await this.#connection.persist(() => this.#connection.lane(this.#key));
+    this.#lane = await this.#connection.persist(() => this.#lanes.take(this.#key));
   }
 
   /** The lane, made anew when it has died. Throws ConnectionError after `patienceMs`. */
@@ -51,15 +54,15 @@ export class Route {
    * control connection learns where a cluster's slot is, and a server that can't write yet says so.
    */
   async renew(): Promise<Lane> {
-    this.#lane?.close();
+    this.close();
     this.#lane = await this.#connection.persist(async () => {
       await this.probe();
-      return this.#connection.lane(this.#key);
+      return this.#lanes.take(this.#key);
     });
     return this.#lane;
   }
 
-  /** Fails as a real XADD with these options would fail now; never writes. */
+  /** Fails as adding an entry with these options would fail now; never adds one. Makes the server know the script. */
   async probe(): Promise<void> {
     const [command = "XADD", ...args] = this.#encoder.probe();
     try {
@@ -70,6 +73,7 @@ export class Route {
   }
 
   close(): void {
-    this.#lane?.close();
+    if (this.#lane) this.#lanes.release(this.#lane);
+    this.#lane = undefined;
   }
 }

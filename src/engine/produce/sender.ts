@@ -3,26 +3,33 @@ import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
-import { Batch, BATCH_BYTES, type EncodedEntry } from "./batch.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Batch, EncodedEntry } from "./batch.ts";
+import type { EntryEncoder } from "./encoder.ts";
 import { lookUp, readCommand } from "./look-up.ts";
 import type { Route } from "./route.ts";
 import { BadLine } from "./source.ts";
-import type { XaddEncoder } from "./xadd-encoder.ts";
-
-/** So much may be sent and unanswered. */
-const IN_FLIGHT_BYTES = 32 * BATCH_BYTES;
+import type { Transfer } from "./transfer.ts";
 
 /** Refusals that say: not carried out, and not for good. In a cluster or under Sentinel READONLY is one, too. */
-const NOT_HERE_NOW = new Set(["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"]);
+const NOT_HERE_NOW = new Set([
+  "MOVED",
+  "ASK",
+  "TRYAGAIN",
+  "CLUSTERDOWN",
+  "LOADING",
+  "MASTERDOWN",
+  "NOSCRIPT",
+]);
 
 export interface SenderOptions {
-  readonly route: Route;
   readonly key: string;
-  readonly encoder: XaddEncoder;
-  readonly ledger: Ledger;
-  /** Every entry has a whole ID of its own, so that it can be looked for, and sent twice without harm. */
-  readonly explicitIds: boolean;
+  readonly encoder: EntryEncoder;
+  readonly route: Route;
+  readonly transfer: Transfer;
+  /** What to do about entries whose reply was lost: see `afterLoss`. */
+  readonly afterLoss: "unknown" | "lookUp" | "sendAgain";
+  /** With `sendAgain`: for how long the server knows an entry after it was sent. */
+  readonly knownForMs: number;
   /** An entry is in Redis. The bytes are only lent. */
   readonly onId?: ((id: Buffer) => void) | undefined;
   /** An entry can't get in, because its ID is taken or too small. */
@@ -31,95 +38,75 @@ export interface SenderOptions {
 
 interface Trouble {
   readonly entry: EncodedEntry;
-  /** `elsewhere`: not written. `lost`: no reply came. `taken`: the ID is not above the stream's last one. */
-  readonly why: "elsewhere" | "lost" | "taken";
+  /** `again`: not written, or no harm if it is. `lost`: no reply came. `taken`: the ID is not above the last one. */
+  readonly why: "again" | "lost" | "taken";
   readonly code: string;
 }
 
 /**
- * Sends batches over a lane with a bounded number of bytes in flight, and deals with what goes wrong.
- * Entries that were certainly not written are sent again where they belong. Entries whose reply was lost
- * are never sent again, unless they have IDs: then Redis is asked whether they are there.
+ * Sends the batches of one stream over a lane, and deals with what goes wrong. Entries that were certainly
+ * not written are sent again where they belong. Entries whose reply was lost are sent again only when the
+ * server would not add them twice; when they have IDs, Redis is asked whether they are there.
  */
 export class Sender {
   readonly #options: SenderOptions;
-  #inFlight = 0;
-  #idleBatches: Batch[] = [];
+  #unanswered = 0;
   #troubles: Trouble[] = [];
-  #wake: (() => void) | undefined;
-  #tell: (() => void) | undefined;
-  #hasNews = false;
-  /** Why nothing more is sent. */
-  failure: StreamctlError | undefined;
-  /** The connection that died with entries in flight. */
-  lost: ConnectionError | undefined;
+  /** When the oldest entry whose reply was lost had been sent, by performance.now(). */
+  #doubtfulSince = Number.POSITIVE_INFINITY;
+  /** Entries of this stream that this run wrote, and that stood there already. */
+  written = 0;
+  present = 0;
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  get stopped(): boolean {
-    return this.failure !== undefined || this.lost !== undefined;
-  }
-
-  /** An empty batch to fill and `send`. */
-  batch(): Batch {
-    return this.#idleBatches.pop() ?? new Batch();
-  }
-
-  /** Sends a batch, which is the sender's from then on; resolves when there may be another one. */
+  /** Sends a batch, which the transfer takes back; resolves when it is on its way. */
   async send(batch: Batch): Promise<void> {
-    while (this.#inFlight > 0 && this.#inFlight + batch.length > IN_FLIGHT_BYTES) await this.#change();
+    await this.#options.transfer.room(batch);
     if (this.#troubles.length > 0) await this.#recover();
     await this.#dispatch(batch);
   }
 
   /** Waits until every entry has been answered, or is known to be in trouble for good. */
   async settle(): Promise<void> {
-    while (this.#inFlight > 0) await this.#change();
-    await this.#recover();
+    await this.#answered();
+    if (this.#troubles.length > 0) await this.#recover();
   }
 
-  /**
-   * Resolves (with false) when there is something to see to: every reply has come, or entries are in
-   * trouble. One caller at a time.
-   */
-  news(): Promise<false> {
-    return new Promise((resolve) => {
-      this.#tell = () => {
-        this.#hasNews = false;
-        this.#tell = undefined;
-        resolve(false);
-      };
-      if (this.#hasNews) this.#tell();
-    });
+  async #answered(): Promise<void> {
+    while (this.#unanswered > 0) await this.#options.transfer.change();
   }
 
   async #dispatch(batch: Batch): Promise<void> {
+    const { transfer } = this.#options;
     const lane = await this.#liveLane();
     if (lane === undefined) {
-      for (let i = 0; i < batch.count; i++) this.#options.ledger.keepOpen(batch.line(i), "unwritten");
+      for (let i = 0; i < batch.count; i++) transfer.ledger.keepOpen(batch.line(i), "unwritten");
+      transfer.recycle(batch);
       return;
     }
-    const length = batch.length;
     const count = batch.count;
     let answered = 0;
-    this.#inFlight += length;
+    batch.sentAt = performance.now();
+    const free = transfer.sent(batch);
+    this.#unanswered++;
     const done = (): void => {
-      this.#inFlight -= length;
-      batch.clear();
-      this.#idleBatches.push(batch);
-      this.#wake?.();
-      if (this.#inFlight === 0) this.#report();
+      this.#unanswered--;
+      free();
+      if (this.#unanswered === 0) transfer.report();
     };
     lane.send(
       batch.bytes,
       count,
       (reply) => {
-        if (!this.#accept(batch, answered, reply)) this.#report();
+        const refused = this.#accept(batch.line(answered), reply);
+        if (refused !== undefined) this.#onRefused(batch.entry(answered), refused);
         if (++answered === count) done();
       },
       (error) => {
+        this.#doubtfulSince = Math.min(this.#doubtfulSince, batch.sentAt);
         for (let i = answered; i < count; i++) this.#onLost(batch.entry(i), error);
         done();
       },
@@ -128,78 +115,107 @@ export class Sender {
 
   /** A lane that is alive; undefined when nothing more is to be sent. */
   async #liveLane(): Promise<Lane | undefined> {
-    if (this.stopped) return undefined;
+    const { transfer, route } = this.#options;
+    if (transfer.stopped) return undefined;
     try {
-      return await this.#options.route.live();
+      return await route.live();
     } catch (error) {
-      this.#fail(error);
+      transfer.fail(error);
       return undefined;
     }
   }
 
-  /** True when the reply says that the entry is in the stream. */
-  #accept(batch: Batch, index: number, reply: Reply): boolean {
-    const { ledger, key, onId } = this.#options;
-    if (Buffer.isBuffer(reply)) {
-      ledger.accept(batch.line(index));
-      onId?.(reply);
-      return true;
-    }
-    if (reply instanceof ReplyError) this.#onRefused(batch.entry(index), reply.text);
+  /** Takes the reply to one entry; returns the error's text when the server refused the entry. */
+  #accept(line: number, reply: Reply): string | undefined {
+    if (Buffer.isBuffer(reply)) this.#inRedis(line, "written", reply);
+    else if (reply instanceof ReplyError) return reply.text;
+    // The script add-keyed wraps the ID of an entry that was there before.
+    else if (Array.isArray(reply)) this.#inRedis(line, "present", reply[0] as Buffer);
     else {
-      ledger.keepOpen(batch.line(index), "unwritten");
-      this.failure ??= new StreamctlError("notFound", `no such stream: ${key}`, {
+      const { transfer, key } = this.#options;
+      transfer.ledger.keepOpen(line, "unwritten");
+      transfer.failure ??= new StreamctlError("notFound", `no such stream: ${key}`, {
         hint: "without --no-create it is made",
       });
+      transfer.report();
     }
-    return false;
+    return undefined;
+  }
+
+  #inRedis(line: number, how: "written" | "present", id: Buffer): void {
+    this[how]++;
+    this.#options.transfer.ledger.accept(line, how);
+    this.#options.onId?.(id);
   }
 
   #onRefused(entry: EncodedEntry, text: string): void {
-    const { ledger, key, route, explicitIds } = this.#options;
+    const { transfer, key, route, afterLoss } = this.#options;
     const code = errorCode(text);
     const failingOver = code === "READONLY" && route.hasReplicas;
-    ledger.keepOpen(entry.line, "unwritten");
-    if (explicitIds && /equal or smaller/.test(text)) this.#troubles.push({ entry, why: "taken", code });
-    else if (NOT_HERE_NOW.has(code) || failingOver) this.#troubles.push({ entry, why: "elsewhere", code });
-    else this.failure ??= translateReply(text, { command: "XADD", key });
+    transfer.ledger.keepOpen(entry.line, "unwritten");
+    if (afterLoss === "lookUp" && /equal or smaller/.test(text))
+      this.#troubles.push({ entry, why: "taken", code });
+    else if (NOT_HERE_NOW.has(code) || failingOver) this.#troubles.push({ entry, why: "again", code });
+    else transfer.failure ??= translateReply(text, { command: "XADD", key });
+    transfer.report();
   }
 
   #onLost(entry: EncodedEntry, error: ConnectionError): void {
-    this.#options.ledger.keepOpen(entry.line, "unknown");
-    if (this.#options.explicitIds) this.#troubles.push({ entry, why: "lost", code: "" });
-    else this.lost ??= error;
+    const { transfer, afterLoss } = this.#options;
+    if (afterLoss === "sendAgain" && this.#stillKnown()) {
+      transfer.ledger.keepOpen(entry.line, "unwritten");
+      this.#troubles.push({ entry, why: "again", code: "" });
+      return;
+    }
+    transfer.ledger.keepOpen(entry.line, "unknown");
+    if (afterLoss === "lookUp") this.#troubles.push({ entry, why: "lost", code: "" });
+    else transfer.lost ??= error;
   }
 
-  /** Brings entries in trouble to an end, in their order; gives up after connectTimeoutMs without progress. */
+  /** Half the time is kept for an entry to reach the server once more. */
+  #stillKnown(): boolean {
+    return performance.now() - this.#doubtfulSince < this.#options.knownForMs / 2;
+  }
+
+  /** Brings entries in trouble to an end, in their order; gives up after `patienceMs` without progress. */
   async #recover(): Promise<void> {
-    const { ledger, route } = this.#options;
+    const { transfer, route } = this.#options;
+    const { ledger } = transfer;
     let settled = -1;
     let deadline = 0;
     for (let attempt = 0; ; attempt++) {
-      while (this.#inFlight > 0) await this.#change();
-      if (this.#troubles.length === 0 || this.stopped) return;
+      await this.#answered();
+      if (this.#troubles.length === 0) this.#doubtfulSince = Number.POSITIVE_INFINITY;
+      if (this.#troubles.length === 0 || transfer.stopped) return;
+      if (!this.#stillKnown()) return this.#giveUp();
       if (ledger.inRedis + ledger.rejected > settled) {
         settled = ledger.inRedis + ledger.rejected;
         deadline = Date.now() + route.patienceMs;
         attempt = 0;
-      } else if (Date.now() > deadline) return this.#fail(this.#reasonOf(this.#troubles[0] as Trouble));
+      } else if (Date.now() > deadline) return transfer.fail(this.#reasonOf(this.#troubles[0] as Trouble));
       if (attempt > 0) await sleep(reconnectDelayMs(attempt));
       const troubles = this.#troubles.splice(0);
       try {
         await this.#retry(troubles);
       } catch (error) {
-        if (!isTransient(error)) return this.#fail(error);
+        if (!isTransient(error)) return transfer.fail(error);
         this.#troubles.unshift(...troubles);
         route.close();
       }
     }
   }
 
+  /** It took so long that the server may have forgotten what it was sent. */
+  #giveUp(): void {
+    const { transfer, route } = this.#options;
+    for (const { entry } of this.#troubles) transfer.ledger.keepOpen(entry.line, "unknown");
+    transfer.lost ??= new ConnectionError(`lost the connection to ${route.target}`, { sent: true });
+  }
+
   async #retry(troubles: readonly Trouble[]): Promise<void> {
     const { route, key, encoder } = this.#options;
-    if (troubles.some(({ why }) => why === "elsewhere")) await route.renew();
-    const doubtful = troubles.filter(({ why }) => why !== "elsewhere");
+    if (troubles.some(({ why }) => why === "again")) await route.renew();
+    const doubtful = troubles.filter(({ why }) => why !== "again");
     const verdicts = await lookUp(
       await route.live(),
       key,
@@ -208,7 +224,7 @@ export class Sender {
     );
     const again: EncodedEntry[] = [];
     for (const { entry, why } of troubles) {
-      const verdict = why === "elsewhere" ? undefined : verdicts.shift();
+      const verdict = why === "again" ? undefined : verdicts.shift();
       if (verdict === undefined || (verdict === "missing" && why === "lost")) again.push(entry);
       else this.#judge(entry, verdict);
     }
@@ -218,11 +234,7 @@ export class Sender {
 
   #judge(entry: EncodedEntry, verdict: "same" | "other" | "missing"): void {
     const id = readCommand(entry.command)[this.#options.encoder.idIndex] as Buffer;
-    if (verdict === "same") {
-      this.#options.ledger.accept(entry.line, "present");
-      this.#options.onId?.(id);
-      return;
-    }
+    if (verdict === "same") return this.#inRedis(entry.line, "present", id);
     const reason =
       verdict === "other"
         ? `${id.toString()} is in ${this.#options.key} with other fields`
@@ -231,39 +243,42 @@ export class Sender {
   }
 
   async #resend(entries: readonly EncodedEntry[]): Promise<void> {
-    let batch = this.batch();
+    const { transfer } = this.#options;
+    let batch = transfer.batch();
     for (const entry of entries) {
       batch.addEncoded(entry);
-      if (batch.length < BATCH_BYTES) continue;
+      if (batch.length < transfer.batchBytes) continue;
       await this.#dispatch(batch);
-      batch = this.batch();
+      batch = transfer.batch();
     }
     if (batch.count > 0) await this.#dispatch(batch);
-    else this.#idleBatches.push(batch);
+    else transfer.recycle(batch);
   }
 
   /** While a slot moves, its entries must be announced with ASKING: the control connection does that. */
   async #sendOneByOne(entries: readonly EncodedEntry[]): Promise<void> {
-    const { route, ledger, onId } = this.#options;
+    const { route, transfer } = this.#options;
     let linked = true;
     for (const entry of entries) {
-      if (this.stopped) return;
+      if (transfer.stopped) return;
       if (!linked) {
-        this.#troubles.push({ entry, why: "elsewhere", code: "" });
+        this.#troubles.push({ entry, why: "again", code: "" });
         continue;
       }
-      const [, ...args] = readCommand(entry.command);
+      const [command, ...args] = readCommand(entry.command);
+      const sentAt = performance.now();
       try {
-        const id = await route.call("XADD", ...args);
-        ledger.accept(entry.line);
-        if (Buffer.isBuffer(id)) onId?.(id);
+        // XADD and its script answer with strings, a list of them or nil, which look the same here.
+        this.#accept(entry.line, await route.call(String(command), ...args));
       } catch (error) {
         if (error instanceof ServerError) this.#onRefused(entry, error.reply);
         else if (!(error instanceof ConnectionError)) throw error;
-        else if (error.sent) this.#onLost(entry, error);
-        else {
+        else if (error.sent) {
+          this.#doubtfulSince = Math.min(this.#doubtfulSince, sentAt);
+          this.#onLost(entry, error);
+        } else {
           linked = false;
-          this.#troubles.push({ entry, why: "elsewhere", code: "" });
+          this.#troubles.push({ entry, why: "again", code: "" });
         }
       }
     }
@@ -277,21 +292,5 @@ export class Sender {
         : `${target} answers ${code} and line ${entry.line} could not be written`,
       { hint: "wait until the server is well again, then resume" },
     );
-  }
-
-  #fail(error: unknown): void {
-    if (!(error instanceof StreamctlError)) throw error;
-    this.failure ??= error;
-  }
-
-  #report(): void {
-    this.#hasNews = true;
-    this.#tell?.();
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
   }
 }

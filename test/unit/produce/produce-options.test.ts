@@ -19,7 +19,12 @@ describe("the options of produce", () => {
     ["fields and --skip-lines", ["a=1"], { skipLines: 1 }, "--skip-lines is for entries that are read"],
     ["two ways to trim", [], { maxlen: 1, maxAge: 1 }, "give --maxlen or --max-age, not both"],
     ["--exact alone", [], { exact: true }, "--exact needs --maxlen or --max-age"],
-    ["two kinds of IDs", [], { id: "1-1", idField: "a" }, "give one of --id, --id-field and --keep-id"],
+    [
+      "two kinds of IDs",
+      [],
+      { id: "1-1", idField: "a" },
+      "give one of --id, --id-field, --keep-id and --idempotency-key",
+    ],
     ["--keep-id without entries", [], { keepId: true }, "--keep-id needs --input entries"],
     ["an ID that is none", [], { id: "x" }, "--id x is not an entry ID"],
     ["the ID that no entry can have", [], { id: "0-0" }, "--id 0-0 is not an entry ID"],

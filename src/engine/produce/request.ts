@@ -1,0 +1,61 @@
+import type { StreamctlError } from "../../errors.ts";
+import type { IdRule } from "./id-rule.ts";
+import type { Backlog, LagRule } from "./lag-gate.ts";
+import type { Ledger, LineRange } from "./ledger.ts";
+import type { PartitionRule } from "./partition-rule.ts";
+import type { BadLine, EntrySource } from "./source.ts";
+import type { XaddOptions } from "./xadd-encoder.ts";
+
+export interface ProduceRequest {
+  /** The stream, or what the names of its partitions begin with. */
+  readonly stream: string;
+  readonly partitions?: PartitionRule | undefined;
+  readonly source: EntrySource;
+  /** How many lines the source passes over: they count as done. */
+  readonly skipLines: number;
+  readonly ids: IdRule;
+  readonly xadd: XaddOptions;
+  /** With `trim: "age"`: how old an entry may get, by the server's clock. */
+  readonly maxAgeMs?: number | undefined;
+  /** Entries per second. */
+  readonly rate?: number | undefined;
+  /** Wait while this group is too far behind. */
+  readonly waitLag?: LagRule | undefined;
+  readonly onBadLine: "stop" | "skip";
+  /** Hand over the text of rejected lines, also of those that Redis rejects. */
+  readonly keepRaw: boolean;
+  /** Stop reading; what is in flight is waited for. */
+  readonly signal: AbortSignal;
+}
+
+export interface ProduceEvents {
+  /** The ID of an entry in Redis, as bytes that are only lent. */
+  onId?(id: Buffer, stream: string): void;
+  /** A line that is not in Redis and won't be. `raw` without its line end. */
+  onRejected?(bad: BadLine, raw: Uint8Array | undefined): void;
+  /** Called between batches: the place to wait for slow outputs. */
+  onBatch?(ledger: Ledger, bytesRead: number): Promise<void>;
+  /** What the run waits for with `waitLag`; undefined when it goes on. */
+  onWait?(backlog: Backlog | undefined): void;
+}
+
+export interface ProduceReport {
+  readonly written: number;
+  readonly present: number;
+  readonly rejected: number;
+  readonly unknown: readonly LineRange[];
+  /** Every line up to this one is in Redis, was rejected, or was empty. */
+  readonly through: number;
+  /** Lines after that which are in Redis, too. */
+  readonly later: readonly LineRange[];
+  readonly bytesRead: number;
+  /** The whole input was dealt with. */
+  readonly complete: boolean;
+  readonly failure: StreamctlError | undefined;
+  /** What went where. */
+  readonly streams: readonly {
+    readonly stream: string;
+    readonly written: number;
+    readonly present: number;
+  }[];
+}
