@@ -1,28 +1,52 @@
 // P3: one shell command for each entry, against xargs (which has no queue behind it) and against the loop
-// of redis-cli calls that people write.
+// of redis-cli calls that people write. P4: the ways that start no process for each entry, against xargs too.
 import { compare, run } from "./lib/measure.mjs";
 
 const HANDLER = "cat >/dev/null";
 const ENTRIES = 2_000;
 const LOOP_ENTRIES = 100;
 
+const MANY_ENTRIES = 100_000;
+
+/** Reads a line, answers a line: the least that a persistent handler can do. */
+const PERSISTENT = ["--persistent", "--", "perl", "-ne", "BEGIN { $| = 1 } print qq(ok\n)"];
+const BATCH = ["--batch", "100", "--exec", HANDLER];
+
 export async function bench(tools) {
-  return [await againstXargs(tools), await againstLoop(tools)];
+  return [
+    await againstXargs(tools),
+    await againstLoop(tools),
+    await manyAgainstXargs(tools, "exec --persistent -j 2, against xargs -P2", 30, PERSISTENT),
+    await manyAgainstXargs(tools, "exec --batch 100 -j 2, against xargs -P2", 20, BATCH),
+  ];
 }
 
 function againstXargs(tools) {
-  const numbers = Array.from({ length: ENTRIES }, (_, index) => index).join("\n");
   return compare({
     id: "P3",
     name: "exec -j 2, against xargs -P2",
     goal: 1,
     unit: "entries/s",
-    ours: () => drain(tools, ENTRIES, 2),
-    peer: async () => {
-      const { ms } = await run("xargs", ["-P2", "-n1", "sh", "-c", HANDLER, "sh"], { input: numbers });
-      return ENTRIES / (ms / 1_000);
-    },
+    ours: () => drain(tools, ENTRIES, ["--exec", HANDLER]),
+    peer: xargs,
   });
+}
+
+function manyAgainstXargs(tools, name, goal, handler) {
+  return compare({
+    id: "P4",
+    name,
+    goal,
+    unit: "entries/s",
+    ours: () => drain(tools, MANY_ENTRIES, handler),
+    peer: xargs,
+  });
+}
+
+async function xargs() {
+  const numbers = Array.from({ length: ENTRIES }, (_, index) => index).join("\n");
+  const { ms } = await run("xargs", ["-P2", "-n1", "sh", "-c", HANDLER, "sh"], { input: numbers });
+  return ENTRIES / (ms / 1_000);
 }
 
 function againstLoop(tools) {
@@ -31,7 +55,7 @@ function againstLoop(tools) {
     name: "exec -j 2, against a bash loop",
     goal: 15,
     unit: "entries/s",
-    ours: () => drain(tools, ENTRIES, 2),
+    ours: () => drain(tools, ENTRIES, ["--exec", HANDLER]),
     peer: () => loop(tools),
   });
 }
@@ -49,11 +73,11 @@ async function fill(tools, entries) {
 }
 
 /** Entries per second of wall time, start-up included. */
-async function drain(tools, entries, slots) {
+async function drain(tools, entries, handler) {
   const stream = await fill(tools, entries);
   const [node, bin] = tools.streamctl;
-  const options = ["-g", "g", "--exec", HANDLER, "-j", String(slots), "--until-empty", "-q"];
-  const { ms } = await run(node, [bin, "consume", stream, ...options, "-u", tools.redisUrl]);
+  const options = ["-u", tools.redisUrl, "-g", "g", "-j", "2", "--until-empty", "-q"];
+  const { ms } = await run(node, [bin, "consume", stream, ...options, ...handler]);
   await mustBeDone(tools, stream);
   return entries / (ms / 1_000);
 }

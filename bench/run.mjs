@@ -8,7 +8,7 @@ import { startTools } from "./lib/tools.mjs";
 const MEASURES = [
   { file: "./produce.mjs", ids: ["P1"] },
   { file: "./read.mjs", ids: ["P2"] },
-  { file: "./exec.mjs", ids: ["P3"] },
+  { file: "./exec.mjs", ids: ["P3", "P4"] },
   { file: "./start.mjs", ids: ["P6"] },
   { file: "./replay.mjs", ids: ["P7"] },
 ];
