@@ -93,6 +93,14 @@ export class Context {
     if (answer !== profile.name) throw new UsageError("not confirmed: nothing was changed");
   }
 
+  /** Resolves when this run is to stop. */
+  stopped(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.stop.aborted) resolve();
+      else this.stop.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
   /** 128 + n for the signal that stopped this run; 0 when none did. */
   signalCode(): number {
     return signalExitCode(this.stop, this.kill);

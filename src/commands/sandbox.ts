@@ -56,7 +56,7 @@ async function sandbox(
       : `${server.url}\n`,
   );
   if (context.log.terminal) context.log.info("the sandbox is up; end it with Ctrl-C");
-  await Promise.race([aborted(context.stop), server.exited]);
+  await Promise.race([context.stopped(), server.exited]);
   if (!context.stop.aborted) throw new StreamctlError("failed", "the sandbox's server has ended by itself");
   return ExitCode.ok;
 }
@@ -118,9 +118,4 @@ const ELSEWHERE = new RegExp(
 function commandEnv(env: Context["io"]["env"], url: string): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !ELSEWHERE.test(name));
   return { ...Object.fromEntries(kept), REDIS_URL: url, STREAMCTL_URL: url };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

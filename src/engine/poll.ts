@@ -6,6 +6,8 @@ const RETRY_MS = 1_000;
 const LOOKING_SHARE = 1 / 10;
 
 export interface PollOptions<T> {
+  /** What has been seen already; then the first look comes after `everyMs`. */
+  readonly first?: T | undefined;
   readonly look: (signal: AbortSignal) => Promise<T>;
   readonly everyMs: number;
   /** Hears of every look that failed. */
@@ -23,8 +25,9 @@ export class Poll<T> {
   #latest: T | undefined;
   #since: number | undefined;
 
-  /** Starts looking at once; `stop()` it when done. */
+  /** Starts looking; `stop()` it when done. */
   constructor(options: PollOptions<T>) {
+    this.#latest = options.first;
     void this.#run(options);
   }
 
@@ -43,16 +46,18 @@ export class Poll<T> {
     this.#stopping.abort();
   }
 
-  async #run({ look, everyMs, onFailure, onSuccess }: PollOptions<T>): Promise<void> {
+  async #run({ first, look, everyMs, onFailure, onSuccess }: PollOptions<T>): Promise<void> {
     const { signal } = this.#stopping;
+    if (first !== undefined) await sleep(everyMs, signal);
     while (!signal.aborted) {
       const startedAt = (this.#since = performance.now());
-      let waitMs = everyMs;
+      let waitMs: number;
       try {
         const seen = await look(signal);
         if (signal.aborted) return;
         this.#latest = seen;
         onSuccess?.();
+        waitMs = Math.max(everyMs, (performance.now() - startedAt) / LOOKING_SHARE);
       } catch (error) {
         if (signal.aborted) return;
         this.#latest = undefined;
@@ -60,7 +65,7 @@ export class Poll<T> {
         waitMs = Math.min(everyMs, RETRY_MS);
       }
       this.#since = undefined;
-      await sleep(Math.max(waitMs, (performance.now() - startedAt) / LOOKING_SHARE), signal);
+      await sleep(waitMs, signal);
     }
   }
 }

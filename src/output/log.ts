@@ -56,7 +56,8 @@ export class Log {
   /** `stack` follows the message, as lines of its own or as part of the object. */
   error(message: string, stack?: string): void {
     this.#line("error", message, stack === undefined || !this.json ? {} : { stack });
-    if (stack !== undefined && !this.json) this.stream.write(`${stack}\n`);
+    if (stack !== undefined && !this.json)
+      this.stream.write(`${stack.split("\n").map(safeText).join("\n")}\n`);
   }
 
   /** Bytes as they are, by whole lines (a handler's stderr). */

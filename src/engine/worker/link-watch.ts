@@ -4,10 +4,10 @@ import type { WorkerObserver } from "./types.ts";
 
 /** Tells of an outage when it begins and when it ends, however often it is met in between. */
 export class LinkWatch {
-  readonly #observer: WorkerObserver;
+  readonly #observer: Pick<WorkerObserver, "notice">;
   #since: number | undefined;
 
-  constructor(observer: WorkerObserver) {
+  constructor(observer: Pick<WorkerObserver, "notice">) {
     this.#observer = observer;
   }
 

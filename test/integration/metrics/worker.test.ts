@@ -120,7 +120,10 @@ describe("a worker's metrics", () => {
     const stream = uniqueKey();
     const url = await listening(startWorker(stream, "true", ANY_PORT));
     expect(await ask(`${url}/`)).toMatchObject({ status: 404 });
-    expect(await ask(`${url}/metrics`, "POST")).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
+    expect(await ask(`${url}/metrics`, "POST")).toMatchObject({
+      status: 405,
+      headers: { allow: "GET, HEAD" },
+    });
     expect(await ask(`${url}/metrics?x=1`, "HEAD")).toMatchObject({ status: 200, body: "" });
     expect((await ask(`${url}/metrics`)).headers["content-type"]).toBe(
       "text/plain; version=0.0.4; charset=utf-8",

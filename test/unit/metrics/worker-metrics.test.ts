@@ -68,7 +68,9 @@ describe("a group's gauges", () => {
     lastDeliveredId: "1-0",
   };
 
-  async function gauges(rows: readonly GroupLag[] | undefined): Promise<(name: string) => number | undefined> {
+  async function gauges(
+    rows: readonly GroupLag[] | undefined,
+  ): Promise<(name: string) => number | undefined> {
     const metrics = await MetricSet.open(() => true);
     addGroupGauges(metrics, () => rows);
     const shown = new Exposition(await metrics.text());

@@ -5,7 +5,13 @@ import { notReadyReason, type ProbedWorker, stuckReason } from "../../../src/met
 
 function worker(state: Partial<WorkerState> = {}, more: Partial<ProbedWorker> = {}): ProbedWorker {
   const idle: WorkerState = { running: 0, inFlight: 0, paused: false, reading: true, turnMs: 0 };
-  return { state: { ...idle, ...state }, connected: true, stopping: false, commandTimeoutMs: 10_000, ...more };
+  return {
+    state: { ...idle, ...state },
+    connected: true,
+    stopping: false,
+    commandTimeoutMs: 10_000,
+    ...more,
+  };
 }
 
 describe("alive", () => {

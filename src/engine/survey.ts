@@ -1,0 +1,84 @@
+import { ServerError, StreamctlError } from "../errors.ts";
+import type { Connection } from "../redis/connection.ts";
+import { expandStreams } from "../redis/scan.ts";
+import { type GroupLag, groupLags } from "./lag/lag.ts";
+import { overviews, type StreamOverview } from "./streams.ts";
+
+/** How many dead letters a stream has. */
+export interface DeadLetters {
+  readonly stream: string;
+  readonly dlq: string;
+  readonly count: number;
+}
+
+/** What there is to see of many streams, their groups and their dead-letter queues at one moment. */
+export interface Survey {
+  readonly streams: readonly StreamOverview[];
+  readonly groups: readonly GroupLag[];
+  /** Only of streams that have groups: others have no dead letters. */
+  readonly deadLetters: readonly DeadLetters[];
+  /** How many streams there were beyond `maxStreams`. */
+  readonly leftOut: number;
+}
+
+export interface SurveyRequest {
+  /** Names and patterns; what is not there is left out. */
+  readonly names: readonly string[];
+  readonly group?: string | undefined;
+  readonly dlqKey: (stream: string) => string;
+  /** How many entries to count through where the server does not know a lag. */
+  readonly countLimit: number;
+  readonly maxStreams: number;
+  readonly signal: AbortSignal;
+}
+
+/** Looks at everything once. */
+export async function survey(connection: Connection, request: SurveyRequest): Promise<Survey> {
+  const { group, countLimit, maxStreams, signal } = request;
+  const found = await existing(connection, request.names);
+  const names = found.slice(0, maxStreams);
+  const named = new Set<string>();
+  const streams = await all(overviews(connection, names, { named, signal }));
+  const groups = await all(groupLags(connection, { streams: names, named, group, countLimit, signal }));
+  const worked = streams.filter((overview) => overview.groups > 0);
+  const deadLetters = await Promise.all(
+    worked.map(({ stream }) => countDeadLetters(connection, stream, request.dlqKey(stream))),
+  );
+  return {
+    streams,
+    groups,
+    deadLetters: deadLetters.filter((letters) => letters !== undefined),
+    leftOut: found.length - names.length,
+  };
+}
+
+async function existing(connection: Connection, names: readonly string[]): Promise<string[]> {
+  try {
+    return await expandStreams(connection, names);
+  } catch (error) {
+    // Patterns that match nothing yet.
+    if (error instanceof StreamctlError && error.kind === "notFound") return [];
+    throw error;
+  }
+}
+
+/** Undefined where this user may not look, or where the key holds something else. */
+async function countDeadLetters(
+  connection: Connection,
+  stream: string,
+  dlq: string,
+): Promise<DeadLetters | undefined> {
+  try {
+    const count = await connection.call("XLEN", dlq);
+    return typeof count === "number" ? { stream, dlq, count } : undefined;
+  } catch (error) {
+    if (error instanceof ServerError) return undefined;
+    throw error;
+  }
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
