@@ -3,6 +3,7 @@ import { defineAck } from "./ack.ts";
 import { defineClaim } from "./claim.ts";
 import { defineComplete } from "./complete.ts";
 import { defineCompletion } from "./completion.ts";
+import { defineDoctor } from "./doctor.ts";
 import { defineDlq } from "./dlq.ts";
 import { defineGroup } from "./group.ts";
 import { defineInfo } from "./info.ts";
@@ -13,6 +14,7 @@ import { defineConsume } from "./consume.ts";
 import { defineConfig } from "./config.ts";
 import { defineProduce } from "./produce.ts";
 import { defineSandbox } from "./sandbox.ts";
+import { defineServeMetrics } from "./serve-metrics.ts";
 
 /** Every command, in the order of the help text. */
 export const commands: readonly CommandModule[] = [
@@ -26,6 +28,8 @@ export const commands: readonly CommandModule[] = [
   defineLs,
   defineInfo,
   defineGroup,
+  defineServeMetrics,
+  defineDoctor,
   defineCompletion,
   defineConfig,
   defineSandbox,

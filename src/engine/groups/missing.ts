@@ -77,7 +77,7 @@ async function wrongType(connection: Caller, stream: string, error: ServerError)
 }
 
 /** A name as a shell takes it. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 

@@ -1,0 +1,103 @@
+import { ServerError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
+import { asText } from "../../redis/value.ts";
+import { dlqKey } from "../dlq/name.ts";
+import { explain } from "../groups/missing.ts";
+import { serverNowMs } from "../position.ts";
+import { type Finding, unseen } from "./finding.ts";
+import { checkGroup } from "./group-checks.ts";
+import { checkRights } from "./rights.ts";
+import { checkCluster, checkServer, evictsVolatile } from "./server-checks.ts";
+import { parseInfo, serverFacts } from "./server-facts.ts";
+import { checkStream } from "./stream-checks.ts";
+
+export interface DoctorRequest {
+  readonly streams: readonly string[];
+  /** Streams that must be there; any other one may vanish while we look. */
+  readonly named: ReadonlySet<string>;
+  /** How queues are named, if not as usual. */
+  readonly dlqTemplate: string | undefined;
+  readonly deadAfterMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Streams looked at side by side. */
+const AT_ONCE = 20;
+
+/** Looks at the server, at the user's rights and at every stream with its groups. Changes nothing. */
+export async function* diagnose(connection: Connection, request: DoctorRequest): AsyncGenerator<Finding> {
+  const servers = await serverFacts(connection);
+  for (const facts of servers) yield* checkServer(facts, connection.cluster);
+  if (connection.cluster) yield* await clusterState(connection);
+  yield* await rights(connection, request);
+  const { streams, signal } = request;
+  const surroundings: Surroundings = {
+    evictsVolatile: servers.some(evictsVolatile),
+    queues: new Set(streams.map((stream) => queueOf(connection, stream, request))),
+  };
+  for (let at = 0; at < streams.length && !signal.aborted; at += AT_ONCE) {
+    const batch = streams.slice(at, at + AT_ONCE);
+    const found = await Promise.all(
+      batch.map((stream) => examine(connection, stream, request, surroundings)),
+    );
+    yield* found.flat();
+  }
+}
+
+async function clusterState(connection: Connection): Promise<Finding[]> {
+  try {
+    return checkCluster(parseInfo(asText(await connection.call("CLUSTER", "INFO"))));
+  } catch (error) {
+    if (error instanceof ServerError) return [unseen("the cluster", error.message)];
+    throw error;
+  }
+}
+
+/** Rights on streams that have a name in common are the same as a rule: without names, one stream stands for all. */
+async function rights(connection: Connection, request: DoctorRequest): Promise<Finding[]> {
+  const { streams, named } = request;
+  const looked = named.size > 0 ? [...named] : streams.slice(0, 1);
+  const found = await Promise.all(
+    looked.map((stream) => checkRights(connection, { stream, dlq: queueOf(connection, stream, request) })),
+  );
+  return found.flat();
+}
+
+function queueOf(connection: Connection, stream: string, { dlqTemplate }: DoctorRequest): string {
+  return dlqKey(stream, { cluster: connection.cluster, template: dlqTemplate });
+}
+
+interface Surroundings {
+  readonly evictsVolatile: boolean;
+  /** The names of the streams' dead-letter queues. */
+  readonly queues: ReadonlySet<string>;
+}
+
+async function examine(
+  connection: Connection,
+  stream: string,
+  request: DoctorRequest,
+  { evictsVolatile, queues }: Surroundings,
+): Promise<Finding[]> {
+  const { named, deadAfterMs } = request;
+  try {
+    const [groups, info, nowMs] = await Promise.all([
+      groupInfos(connection, stream),
+      streamInfo(connection, stream),
+      serverNowMs(connection),
+    ]);
+    const isQueue = queues.has(stream) || stream.endsWith(":dlq");
+    const dlq = isQueue ? undefined : queueOf(connection, stream, request);
+    const found = await checkStream(connection, stream, info, { nowMs, evictsVolatile, dlq });
+    for (const group of groups)
+      found.push(...(await checkGroup(connection, group, { stream, info, nowMs, deadAfterMs })));
+    return found;
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    const mustBeThere = named.has(stream);
+    if (error.kind === "notFound" && !mustBeThere) return [];
+    if (error.code === "NOPERM") return [unseen("the stream", error.message, { stream })];
+    throw await explain(connection, stream, undefined, error);
+  }
+}

@@ -1,0 +1,137 @@
+import { compareIds, nextId } from "../../entry/id.ts";
+import { ServerError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import {
+  type ConsumerInfo,
+  consumerInfos,
+  type GroupInfo,
+  type StreamInfo,
+} from "../../redis/streams/info.ts";
+import { missingIds } from "../../redis/streams/presence.ts";
+import { rangePage } from "../../redis/streams/range.ts";
+import { formatDuration, formatNumber } from "../../units.ts";
+import { looksDead } from "../groups/consumers.ts";
+import { shellWord } from "../groups/missing.ts";
+import { knownLag } from "../lag/known-lag.ts";
+import { ageMs } from "../lag/lag.ts";
+import { pendingPages } from "../pending/pages.ts";
+import { type Finding, finding, type Place, unseen } from "./finding.ts";
+
+export interface GroupSurroundings {
+  readonly stream: string;
+  readonly info: StreamInfo;
+  readonly nowMs: number;
+  readonly deadAfterMs: number;
+}
+
+/** More dead consumers of one group are added up. */
+const NAMED = 10;
+/** A longer pending list is looked through no further. */
+const LOOKED_AT = 10_000;
+
+/** What is wrong with a group of a stream. */
+export async function checkGroup(
+  connection: Connection,
+  group: GroupInfo,
+  surroundings: GroupSurroundings,
+): Promise<Finding[]> {
+  const place = { stream: surroundings.stream, group: group.name };
+  const [consumers, missing] = await Promise.all([
+    seen("the consumers", place, async () => {
+      const infos = await consumerInfos(connection, place.stream, group.name);
+      return [
+        ...deadConsumers(infos, surroundings.deadAfterMs, place),
+        ...(await unread(connection, group, infos, surroundings)),
+      ];
+    }),
+    seen("what is pending", place, () => missingData(connection, group, place)),
+  ]);
+  return [...consumers, ...missing];
+}
+
+interface GroupPlace {
+  readonly stream: string;
+  readonly group: string;
+}
+
+/** A group that goes meanwhile has nothing wrong with it; what the user may not see is said. */
+async function seen(what: string, place: Place, look: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    return error.kind === "notFound" ? [] : [unseen(what, error.message, place)];
+  }
+}
+
+function deadConsumers(infos: readonly ConsumerInfo[], deadAfterMs: number, place: GroupPlace): Finding[] {
+  const dead = infos.filter((info) => looksDead(info, deadAfterMs)).sort((a, b) => b.pending - a.pending);
+  const claim = `streamctl claim ${shellWord(place.stream)} -g ${shellWord(place.group)} --all`;
+  const found = dead
+    .slice(0, NAMED)
+    .map(({ name, pending, idleMs }) =>
+      finding(
+        "error",
+        "dead-consumer",
+        `it holds ${formatNumber(pending)} pending entries and was not heard of for ${formatDuration(idleMs)}`,
+        `${claim} --from-consumer ${shellWord(name)} --to CONSUMER, or start a worker, which takes them over`,
+        { ...place, consumer: name },
+      ),
+    );
+  const rest = dead.slice(NAMED);
+  if (rest.length === 0) return found;
+  const held = formatNumber(rest.reduce((sum, { pending }) => sum + pending, 0));
+  const evidence = `${rest.length} more consumers look dead and hold ${held} pending entries`;
+  return [
+    ...found,
+    finding("error", "dead-consumer", evidence, `${claim} --min-idle 5m --to CONSUMER`, place),
+  ];
+}
+
+/** Entries wait for the group, and nobody has come for them for long. */
+async function unread(
+  connection: Connection,
+  groupInfo: GroupInfo,
+  consumers: readonly ConsumerInfo[],
+  { stream, info, nowMs, deadAfterMs }: GroupSurroundings,
+): Promise<Finding[]> {
+  const { name: group, lastDeliveredId } = groupInfo;
+  if (info.lastId === undefined || compareIds(lastDeliveredId, info.lastId) >= 0) return [];
+  const idleMs = Math.min(...consumers.map((consumer) => consumer.idleMs));
+  if (idleMs < deadAfterMs) return [];
+  const from = nextId(lastDeliveredId) ?? "+";
+  const [oldest] = await rangePage(connection, stream, { from, to: "+", count: 1 });
+  if (!oldest) return [];
+  const waiting = ageMs(oldest.id, nowMs);
+  if (waiting !== null && waiting < deadAfterMs) return [];
+  const nobody =
+    consumers.length === 0 ? "it has no consumers" : `nobody has read for ${formatDuration(idleMs)}`;
+  const lag = knownLag(info, groupInfo, undefined);
+  const behind = lag === undefined ? "entries" : `${formatNumber(lag)} entries`;
+  const since = waiting === null ? "" : `, the oldest for ${formatDuration(waiting)}`;
+  const evidence = `${nobody}, and ${behind} wait for it${since}: trim keeps everything from ${oldest.id} on`;
+  const fix = `start its consumers, or streamctl group destroy ${shellWord(stream)} ${shellWord(group)}`;
+  return [finding("warning", "unread-group", evidence, fix, { stream, group })];
+}
+
+async function missingData(connection: Connection, group: GroupInfo, place: GroupPlace): Promise<Finding[]> {
+  let looked = 0;
+  let missing = 0;
+  let first: string | undefined;
+  for await (const page of pendingPages(connection, place)) {
+    const ids = page.map(({ id }) => id);
+    const gone = await missingIds(connection, place.stream, ids);
+    looked += ids.length;
+    missing += gone.size;
+    first ??= ids.find((id) => gone.has(id));
+    if (looked >= LOOKED_AT) break;
+  }
+  if (first === undefined) return [];
+  const all = looked >= group.pending;
+  const of = all
+    ? `${formatNumber(looked)} pending entries`
+    : `the first ${formatNumber(looked)} pending entries`;
+  const evidence = `${formatNumber(missing)} of ${of} have no data any more, from ${first} on: they can never be worked on`;
+  const fix = `streamctl claim ${shellWord(place.stream)} -g ${shellWord(place.group)} --all --drop-missing`;
+  return [finding("error", "missing-data", evidence, fix, place)];
+}

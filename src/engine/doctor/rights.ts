@@ -1,0 +1,191 @@
+import { randomBytes } from "node:crypto";
+import { ServerError } from "../../errors.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { asText } from "../../redis/value.ts";
+import { shellWord } from "../groups/missing.ts";
+import { type Finding, finding } from "./finding.ts";
+
+/** A stream and its dead-letter queue. */
+export interface StreamKeys {
+  readonly stream: string;
+  readonly dlq: string;
+}
+
+/** One command of the server on some keys. */
+interface Call {
+  /** As ACL rules write it: `xgroup|create`. */
+  readonly right: string;
+  readonly key: string | undefined;
+  readonly words: readonly string[];
+}
+
+/** No such group, consumer or key is anywhere. */
+const NOBODY = `streamctl-doctor-${randomBytes(8).toString("hex")}`;
+const NO_SCRIPT = "0".repeat(40);
+
+/**
+ * Each command in a form that can't do anything: with an ID or number that is none, or for a group that
+ * does not exist. The server checks rights before it looks at arguments.
+ */
+const HARMLESS: Readonly<Record<string, (key: string) => readonly string[]>> = {
+  xadd: (key) => ["XADD", key, "none", "a", "b"],
+  xrange: (key) => ["XRANGE", key, "none", "none"],
+  xrevrange: (key) => ["XREVRANGE", key, "none", "none"],
+  xread: (key) => ["XREAD", "STREAMS", key, "none"],
+  xreadgroup: (key) => ["XREADGROUP", "GROUP", NOBODY, NOBODY, "STREAMS", key, "none"],
+  xack: (key) => ["XACK", key, NOBODY, "none"],
+  xclaim: (key) => ["XCLAIM", key, NOBODY, NOBODY, "none", "none"],
+  xpending: (key) => ["XPENDING", key, NOBODY],
+  xdel: (key) => ["XDEL", key, "none"],
+  xtrim: (key) => ["XTRIM", key, "MAXLEN", "none"],
+  "xinfo|stream": (key) => ["XINFO", "STREAM", key],
+  "xinfo|groups": (key) => ["XINFO", "GROUPS", key],
+  "xinfo|consumers": (key) => ["XINFO", "CONSUMERS", key, NOBODY],
+  "xgroup|create": (key) => ["XGROUP", "CREATE", key, NOBODY, "none"],
+  "xgroup|setid": (key) => ["XGROUP", "SETID", key, NOBODY, "none"],
+  "xgroup|destroy": (key) => ["XGROUP", "DESTROY", key, NOBODY],
+  "xgroup|delconsumer": (key) => ["XGROUP", "DELCONSUMER", key, NOBODY, NOBODY],
+};
+
+const HARMLESS_WITHOUT_KEY: Readonly<Record<string, readonly string[]>> = {
+  evalsha: ["EVALSHA", NO_SCRIPT, "0"],
+  eval: ["EVAL", "return 0", "0"],
+  scan: ["SCAN", "0", "MATCH", NOBODY, "COUNT", "1"],
+  time: ["TIME"],
+  info: ["INFO", "server"],
+};
+
+const SCRIPT = "eval evalsha";
+
+/** What the commands call on the stream, and what on its dead-letter queue. */
+const NEEDS: readonly { readonly command: string; readonly stream: string; readonly dlq?: string }[] = [
+  { command: "produce", stream: "xadd" },
+  { command: "consume", stream: "xrange xread xinfo|stream" },
+  { command: "consume -g", stream: "xreadgroup xack xinfo|groups" },
+  {
+    command: "consume --exec",
+    stream: `xreadgroup xack xclaim xpending xrange xinfo|groups ${SCRIPT}`,
+    dlq: "xadd",
+  },
+  { command: "pending", stream: `xpending xrange ${SCRIPT}` },
+  { command: "claim", stream: `xpending xrange xclaim xack ${SCRIPT}` },
+  { command: "ack", stream: `xpending xack ${SCRIPT}` },
+  { command: "dlq list", stream: "", dlq: "xinfo|stream xrange xrevrange" },
+  { command: "dlq replay", stream: `xadd ${SCRIPT}`, dlq: "xrange xdel" },
+  { command: "dlq purge", stream: "", dlq: "xrange xdel" },
+  { command: "trim", stream: `xtrim xpending xinfo|stream xinfo|groups ${SCRIPT}` },
+  { command: "lag", stream: "xinfo|stream xinfo|groups xpending xrange time info" },
+  { command: "ls", stream: "scan xinfo|stream" },
+  { command: "group create", stream: "xgroup|create" },
+  { command: "group set-id", stream: `xgroup|setid xinfo|groups xinfo|stream xrange ${SCRIPT}` },
+  { command: "group destroy", stream: "xgroup|destroy xinfo|groups xinfo|stream" },
+  { command: "group consumers", stream: "xinfo|groups xinfo|consumers" },
+  {
+    command: "group forget-consumer",
+    stream: `xgroup|delconsumer xinfo|consumers xpending xrange xclaim xack ${SCRIPT}`,
+  },
+];
+
+/** For every command of streamctl that this user may not use on the stream in full: what is missing. */
+export async function checkRights(connection: Connection, keys: StreamKeys): Promise<Finding[]> {
+  const user = await userName(connection);
+  const calls = new Map<string, Call>();
+  const plans = NEEDS.map(({ command, stream, dlq = "" }) => {
+    const wanted = [...callsOf(stream, keys.stream), ...callsOf(dlq, keys.dlq)];
+    for (const call of wanted) calls.set(call.words.join(" "), call);
+    return { command, wanted };
+  });
+  const dryRun = user !== undefined && (await canDryRun(connection, user)) ? user : undefined;
+  const denied = new Map<string, Denial>();
+  await Promise.all(
+    [...calls].map(async ([words, call]) => {
+      const denial = await denialOf(connection, call, dryRun);
+      if (denial) denied.set(words, denial);
+    }),
+  );
+  return plans.flatMap(({ command, wanted }) => {
+    const lacking = wanted.flatMap((call) => denied.get(call.words.join(" ")) ?? []);
+    if (lacking.length === 0) return [];
+    const evidence = `${user ?? "this user"} lacks rights for ${command}: ${unique(lacking.map(({ what }) => what)).join(", ")}`;
+    const rules = unique(lacking.map(({ rule }) => rule)).map(shellWord);
+    const fix = `ACL SETUSER ${user ?? "USER"} ${rules.join(" ")}`;
+    return [finding("warning", "rights", evidence, fix, { stream: keys.stream })];
+  });
+}
+
+function callsOf(rights: string, key: string): Call[] {
+  return rights
+    .split(" ")
+    .filter(Boolean)
+    .map((right) => {
+      const withoutKey = HARMLESS_WITHOUT_KEY[right];
+      if (withoutKey) return { right, key: undefined, words: withoutKey };
+      return { right, key, words: HARMLESS[right]?.(key) ?? [] };
+    });
+}
+
+interface Denial {
+  readonly what: string;
+  /** The ACL rule that would grant it. */
+  readonly rule: string;
+}
+
+/** Undefined: allowed. Asks ACL DRYRUN where it may, which leaves no trace in ACL LOG; else tries. */
+async function denialOf(
+  connection: Connection,
+  { right, key, words }: Call,
+  user: string | undefined,
+): Promise<Denial | undefined> {
+  const answer = await (user === undefined ? attempt(connection, words) : dryRun(connection, user, words));
+  if (answer === undefined) return undefined;
+  const name = right.replace("|", " ").toUpperCase();
+  if (key !== undefined && /\bkeys?\b/i.test(answer)) return { what: `the key ${key}`, rule: `~${key}` };
+  return { what: name, rule: `+${right}` };
+}
+
+/** The refusal, or undefined. Whatever else goes wrong was allowed to. */
+async function attempt(
+  connection: Connection,
+  [command = "", ...args]: readonly string[],
+): Promise<string | undefined> {
+  try {
+    await connection.call(command, ...args);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    return error.code === "NOPERM" ? error.reply : undefined;
+  }
+}
+
+async function dryRun(
+  connection: Connection,
+  user: string,
+  words: readonly string[],
+): Promise<string | undefined> {
+  const answer = asText(await connection.call("ACL", "DRYRUN", user, ...words));
+  return answer === "OK" ? undefined : answer;
+}
+
+async function userName(connection: Connection): Promise<string | undefined> {
+  try {
+    return asText(await connection.call("ACL", "WHOAMI"));
+  } catch (error) {
+    if (error instanceof ServerError) return undefined;
+    throw error;
+  }
+}
+
+/** Redis 7.0, for users who may ask for rights. */
+async function canDryRun(connection: Connection, user: string): Promise<boolean> {
+  try {
+    await connection.call("ACL", "DRYRUN", user, "PING");
+    return true;
+  } catch (error) {
+    if (error instanceof ServerError) return false;
+    throw error;
+  }
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}
