@@ -1,4 +1,6 @@
 import type { Redis } from "ioredis";
+import { expect } from "vitest";
+import { partitionOf } from "../../../src/engine/produce/partition-rule.ts";
 import type { CliResult } from "../../support/cli.ts";
 
 /** Every entry of a stream as text: its ID, then names and values. */
@@ -22,6 +24,7 @@ export interface Summary {
   laterLines: [number, number][];
   complete: boolean;
   error: string | null;
+  partitions?: { stream: string; inRedis: number; alreadyThere: number }[];
 }
 
 /** The JSON summary on stderr of a run with `-o json`. */
@@ -40,4 +43,23 @@ export function numbered(first: number, last: number): string {
 
 export function numbers(first: number, last: number): string[] {
   return Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
+}
+
+/** NDJSON lines with the customers c-0 … c-6 in turn: `{"n":"1","customer":"c-1"}`, … */
+export function byCustomer(first: number, last: number): string {
+  let text = "";
+  for (let n = first; n <= last; n++) text += `{"n":"${n}","customer":"c-${n % 7}"}\n`;
+  return text;
+}
+
+/** Lines 1 … `last` of `byCustomer` stand each in the partition of their customer, once, in order. */
+export async function expectPartitioned(
+  last: number,
+  partitions: number,
+  valuesIn: (index: number) => Promise<string[]>,
+): Promise<void> {
+  const expected = Array.from({ length: partitions }, (): string[] => []);
+  for (let n = 1; n <= last; n++)
+    expected[partitionOf(Buffer.from(`c-${n % 7}`), partitions)]?.push(String(n));
+  for (let index = 0; index < partitions; index++) expect(await valuesIn(index)).toEqual(expected[index]);
 }

@@ -28,6 +28,12 @@ describe("the options of produce", () => {
     ["--keep-id without entries", [], { keepId: true }, "--keep-id needs --input entries"],
     ["an ID that is none", [], { id: "x" }, "--id x is not an entry ID"],
     ["the ID that no entry can have", [], { id: "0-0" }, "--id 0-0 is not an entry ID"],
+    ["two ways to know an entry", [], { idField: "a", idempotencyKey: "b" }, "give one of --id"],
+    ["a time for no key", [], { idempotencyTtl: 1 }, "--idempotency-ttl needs --idempotency-key"],
+    ["keys known for no time", [], { idempotencyKey: "a", idempotencyTtl: 0 }, "would remember nothing"],
+    ["partitions by nothing", [], { partitions: 2 }, "--partitions needs --partition-by"],
+    ["no partitions", [], { partitionBy: "a" }, "--partition-by needs --partitions"],
+    ["too many", [], { partitions: 5_000, partitionBy: "a" }, "--partitions can be 1024 at most"],
     ["--field for JSON", [], { field: "a" }, "--field needs --input lines"],
   ] as [string, string[], ProduceOptions, string][])("refuses %s", (_, pairs, options, message) => {
     expect(() => plan(pairs, options)).toThrow(message);
@@ -39,6 +45,11 @@ describe("the options of produce", () => {
     [{ id: "5" }, { kind: "fixed", id: "5-0" }],
     [{ id: "5-*" }, { kind: "fixed", id: "5-*" }],
     [{ idField: "x" }, { kind: "field", name: "x" }],
+    [{ idempotencyKey: "x" }, { kind: "keyed", field: "x", ttlMs: 86_400_000 }],
+    [
+      { idempotencyKey: "x", idempotencyTtl: 5 },
+      { kind: "keyed", field: "x", ttlMs: 5 },
+    ],
     [{ keepId: true, input: "entries" }, { kind: "kept" }],
   ] as [ProduceOptions, object][])("%j takes IDs from %j", (options, rule) => {
     expect(plan([], options).request.ids).toEqual(rule);
