@@ -1,0 +1,34 @@
+import type { Command } from "commander";
+import { buildProgram } from "../../src/program.ts";
+
+export interface ParsedLine {
+  /** `consume`, `dlq list`. */
+  readonly command: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Parses a command line with the real command tree, without running it; throws at what it would refuse. */
+export async function parseLine(argv: readonly string[]): Promise<ParsedLine> {
+  let parsed: ParsedLine | undefined;
+  const program = buildProgram(() => (...parameters) => {
+    const command = parameters.at(-1) as Command;
+    const names: string[] = [];
+    for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());
+    parsed = { command: names.join(" "), options: command.optsWithGlobals() };
+    return Promise.resolve();
+  });
+  const silent = (command: Command): void => {
+    command.configureOutput({ writeOut() {}, writeErr() {} });
+    command.commands.forEach(silent);
+  };
+  silent(program);
+  await program.parseAsync([...argv], { from: "user" });
+  if (!parsed) throw new Error(`no command in: ${argv.join(" ")}`);
+  return parsed;
+}
+
+/** The words of a line as a shell would take them: single and double quotes, no expansion. */
+export function shellWords(line: string): string[] {
+  const words = line.matchAll(/(?:[^\s'"]+|'[^']*'|"[^"]*")+/g);
+  return [...words].map(([word]) => word.replace(/'([^']*)'|"([^"]*)"/g, "$1$2"));
+}
