@@ -7,6 +7,7 @@ import { BatchExecutor } from "../engine/worker/batch-executor.ts";
 import { ShellExecutor } from "../engine/worker/shell-executor.ts";
 import type { HandlerOutput, HandlerSettings } from "../engine/worker/handler.ts";
 import { PersistentExecutor } from "../engine/worker/persistent-executor.ts";
+import { ShellRunner, type ShellSettings } from "../engine/worker/shell-runner.ts";
 import { SpawnExecutor } from "../engine/worker/spawn-executor.ts";
 import type {
   Executor,
@@ -104,12 +105,23 @@ function makeExecutor(
     const places = { processes: flags.jobs ?? 1, ahead: flags.ahead ?? 100 };
     return new PersistentExecutor({ ...handler, ...places }, output, kill, notice);
   }
-  if (flags.batch !== undefined) return new BatchExecutor(handler, output, kill, notice);
-  if (flags.exec === undefined || handler.envFields || !existsSync(`/proc/${io.pid}/fd`)) {
-    return new SpawnExecutor(handler, output, kill);
+  const shell = shellSettings(context, handler, flags);
+  if (flags.batch !== undefined) {
+    const shells = shell && new ShellRunner(shell, "batch", output, kill);
+    return new BatchExecutor(handler, output, kill, notice, shells);
   }
+  return shell ? new ShellExecutor(shell, output, kill) : new SpawnExecutor(handler, output, kill);
+}
+
+/** Undefined when waiting shells can't be used. */
+function shellSettings(
+  { io }: Context,
+  handler: HandlerSettings,
+  { exec }: WorkerFlags,
+): ShellSettings | undefined {
+  if (exec === undefined || handler.envFields || !existsSync(`/proc/${io.pid}/fd`)) return undefined;
   const scratchDir = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  return new ShellExecutor({ ...handler, command: flags.exec, scratchDir, pid: io.pid }, output, kill);
+  return { ...handler, command: exec, scratchDir, pid: io.pid };
 }
 
 interface WorkerFlags extends MetricsFlags {

@@ -4,6 +4,7 @@ import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { inputLine, noLine } from "./input-lines.ts";
 import { eachLine } from "./lines.ts";
 import type { Kill } from "./process-group.ts";
+import type { ShellRunner } from "./shell-runner.ts";
 import type { Delivery, Executor, Outcome, WorkerObserver } from "./types.ts";
 
 /** So many useless lines on fd 3 are shown for one invocation; the rest is counted. */
@@ -18,18 +19,22 @@ export class BatchExecutor implements Executor {
   readonly #output: HandlerOutput;
   readonly #kill: Kill;
   readonly #notice: WorkerObserver["notice"];
+  readonly #shells: ShellRunner | undefined;
   readonly #running = new Set<ChildRun>();
 
+  /** `shells`: runs what it can, where there are any. */
   constructor(
     settings: HandlerSettings,
     output: HandlerOutput,
     kill: Kill,
     notice: WorkerObserver["notice"],
+    shells?: ShellRunner,
   ) {
     this.#settings = settings;
     this.#output = output;
     this.#kill = kill;
     this.#notice = notice;
+    this.#shells = shells;
   }
 
   async run(unit: readonly Delivery[]): Promise<readonly Outcome[]> {
@@ -47,60 +52,82 @@ export class BatchExecutor implements Executor {
   }
 
   async killAll(killAfterMs: number): Promise<void> {
-    await Promise.all([...this.#running].map((child) => child.end("stopped", killAfterMs)));
+    const ends = [...this.#running].map((child) => child.end("stopped", killAfterMs));
+    await Promise.all([...ends, this.#shells?.killAll(killAfterMs)]);
   }
 
-  /** Nothing waits here: a process per unit ends with its unit. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#shells?.close();
+  }
 
   async #runBatch(batch: readonly Delivery[], input: Buffer): Promise<ReadonlyMap<Delivery, Outcome>> {
     const settings = this.#settings;
     const sheet = new AnswerSheet(batch);
     const complaints = new Complaints(this.#notice);
-    const child = new ChildRun({
-      settings,
-      kill: this.#kill,
-      env: environment(batch, settings),
+    const run: Run = {
+      batch,
       input,
       tag: settings.tag ? `${tagOf(batch)} ` : undefined,
-      stdout: (lines) => this.#output.stdout(lines),
-      stderr: (lines) => this.#output.stderr(lines),
       results: (lines) => {
         for (const line of eachLine(lines)) complaints.add(sheet.note(line));
       },
+    };
+    const outcome = (await this.#inShell(run)) ?? (await this.#spawn(run));
+    complaints.end();
+    const stderr = "stderr" in outcome ? outcome.stderr : Buffer.alloc(0);
+    return new Map(
+      batch.map((delivery) => {
+        const answer = sheet.of(delivery);
+        return [delivery, answer ? { kind: "answer", ...answer, stderr } : outcome];
+      }),
+    );
+  }
+
+  #inShell({ batch, input, tag, results }: Run): Promise<Outcome | undefined> | undefined {
+    const words = [String(batch.length), "-", "-"] as const;
+    return this.#shells?.run({ input, words, stream: onlyStream(batch), tag, captured: undefined, results });
+  }
+
+  async #spawn({ batch, input, tag, results }: Run): Promise<Outcome> {
+    const { group, consumer } = this.#settings;
+    const stream = onlyStream(batch);
+    const child = new ChildRun({
+      settings: this.#settings,
+      kill: this.#kill,
+      env: {
+        STREAMCTL_BATCH: String(batch.length),
+        STREAMCTL_GROUP: group,
+        STREAMCTL_CONSUMER: consumer,
+        ...(stream === "" ? {} : { STREAMCTL_STREAM: stream }),
+      },
+      input,
+      tag,
+      stdout: (lines) => this.#output.stdout(lines),
+      stderr: (lines) => this.#output.stderr(lines),
+      results,
     });
     this.#running.add(child);
     try {
-      const outcome = await child.outcome();
-      complaints.end();
-      const stderr = "stderr" in outcome ? outcome.stderr : Buffer.alloc(0);
-      return new Map(
-        batch.map((delivery) => {
-          const answer = sheet.of(delivery);
-          return [delivery, answer ? { kind: "answer", ...answer, stderr } : outcome];
-        }),
-      );
+      return await child.outcome();
     } finally {
       this.#running.delete(child);
     }
   }
 }
 
+interface Run {
+  readonly batch: readonly Delivery[];
+  readonly input: Buffer;
+  readonly tag: string | undefined;
+  readonly results: (lines: Buffer) => void;
+}
+
 const NONE: ReadonlyMap<Delivery, Outcome> = new Map();
 
-/** STREAMCTL_STREAM only when there is just one: a line of stdin always says its own. */
-function environment(
-  batch: readonly Delivery[],
-  { group, consumer }: HandlerSettings,
-): Record<string, string> {
+/** The one stream that the batch is of; empty when there are several: a line of stdin always says its own. */
+function onlyStream(batch: readonly Delivery[]): string {
   const streams = new Set(batch.map(({ stream }) => stream));
-  const [stream = ""] = streams;
-  return {
-    STREAMCTL_BATCH: String(batch.length),
-    STREAMCTL_GROUP: group,
-    STREAMCTL_CONSUMER: consumer,
-    ...(streams.size === 1 ? { STREAMCTL_STREAM: stream } : {}),
-  };
+  return streams.size === 1 ? (batch[0]?.stream ?? "") : "";
 }
 
 /** The one ID, or the first and the last. */

@@ -11,28 +11,35 @@ import type { Captured, HandlerOutput } from "./handler.ts";
  * own subshell (variables, directory, traps, exit), its own stdin (a file of its own, opened by path) and
  * environment; the shell leads a process group that is ended as a whole.
  *
- * Control line on stdin: `input id deliveries timestamp stream`. After each entry the shell writes its mark
- * and the exit code to stdout and the mark to stderr, behind everything the handler wrote there.
+ * Control line on stdin: `input id deliveries timestamp stream`, or `input count - - stream` for a batch,
+ * which may leave the stream out. After each run the shell writes its mark and the exit code to stdout, and
+ * the mark to stderr and, for a batch, to fd 3, behind everything the handler wrote there.
  *
  * A subshell has its parent's `$$`, so a command that mentions `$$` gets a shell of its own.
  */
-function script(command: string): string {
+function script(command: string, serves: LauncherSettings["serves"]): string {
   const run = command.includes("$$")
     ? 'exec /bin/sh -c "$__streamctl_command"'
     : 'eval "$__streamctl_command"';
+  const variables = {
+    entry: `export STREAMCTL_ID="$__streamctl_a" STREAMCTL_DELIVERIES="$__streamctl_b"
+    export STREAMCTL_TIMESTAMP="$__streamctl_c" STREAMCTL_STREAM="$__streamctl_d"`,
+    batch: `export STREAMCTL_BATCH="$__streamctl_a"
+    [ -z "$__streamctl_d" ] || export STREAMCTL_STREAM="$__streamctl_d"`,
+  }[serves];
   return `
 __streamctl_command=$1 __streamctl_mark=$2
 set --
 while IFS=' ' read -r __streamctl_input __streamctl_a __streamctl_b __streamctl_c __streamctl_d; do
   [ -r "$__streamctl_input" ] || exit ${NO_INPUT}
   (
-    export STREAMCTL_ID="$__streamctl_a" STREAMCTL_DELIVERIES="$__streamctl_b"
-    export STREAMCTL_TIMESTAMP="$__streamctl_c" STREAMCTL_STREAM="$__streamctl_d"
+    ${variables}
     ${run}
   ) <"$__streamctl_input"
   __streamctl_status=$?
   printf '%s %s\\n' "$__streamctl_mark" "$__streamctl_status"
   printf '%s\\n' "$__streamctl_mark" >&2
+  ${serves === "batch" ? `printf '%s\\n' "$__streamctl_mark" >&3` : ""}
 done
 `;
 }
@@ -42,21 +49,24 @@ const NO_INPUT = 75;
 
 export interface LauncherSettings {
   readonly command: string;
+  readonly serves: "entry" | "batch";
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
 }
 
-/** What one entry's subshell gets. None of the words may hold white space, but `stream`, inside. */
+/** What one subshell gets. None of the words may hold white space, but `stream`, inside. */
 export interface LauncherJob {
+  /** The path of what it reads. */
   readonly input: string;
-  readonly id: string;
-  readonly deliveries: string;
-  readonly timestamp: string;
+  /** An entry's ID, deliveries and timestamp, or a batch's count. */
+  readonly words: readonly [string, string, string];
   readonly stream: string;
   readonly tag: string | undefined;
   readonly tail: Tail;
   /** Takes what it prints, which then is not passed on. */
   readonly captured: Captured | undefined;
+  /** Takes what a batch's run writes to fd 3. */
+  readonly results?: (lines: Buffer) => void;
 }
 
 export type LauncherEnd =
@@ -86,12 +96,10 @@ export class Launcher {
   #gone = false;
 
   constructor(settings: LauncherSettings, output: HandlerOutput) {
-    const { command, env, cwd } = settings;
-    this.#child = startProcess("/bin/sh", ["-c", script(command), "sh", command, this.#mark.toString()], {
-      cwd,
-      env,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
+    const { command, serves, env, cwd } = settings;
+    const args = ["-c", script(command, serves), "sh", command, this.#mark.toString()];
+    const stdio = new Array<"pipe">(serves === "batch" ? 4 : 3).fill("pipe");
+    this.#child = startProcess("/bin/sh", args, { cwd, env, stdio });
     this.#child.stdin?.on("error", () => {});
     const { stdout, stderr } = this.#child;
     const drained = [
@@ -103,6 +111,7 @@ export class Launcher {
         job?.tail.push(lines);
         return output.stderr(tagged(job, lines));
       }),
+      this.#pump(this.#results, async (job, lines) => job?.results?.(lines)),
     ];
     this.#exited = this.#end(drained);
   }
@@ -110,14 +119,14 @@ export class Launcher {
   async #end(drained: readonly Promise<void>[]): Promise<void> {
     const { code, signal, error } = await exitOf(this.#child);
     this.#gone = true;
-    const job = this.#job;
-    this.#job = undefined;
-    if (!job) return;
+    if (!this.#job) return;
     // What the handler wrote last is worth waiting for, but a child that keeps the pipes is not.
     const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
     await Promise.all(drained);
     clearTimeout(timer);
-    job.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, error });
+    const job = this.#job;
+    this.#job = undefined;
+    job?.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, error });
   }
 
   /** The process group of the shell and of whatever its handlers started; undefined when it never started. */
@@ -125,16 +134,21 @@ export class Launcher {
     return this.#child.pid;
   }
 
+  /** The other end of the shell's fd 3, when it serves batches. */
+  get #results(): Readable | null {
+    return (this.#child.stdio?.[3] as Readable | undefined) ?? null;
+  }
+
   get usable(): boolean {
     return !this.#gone;
   }
 
-  /** Runs one entry; the shell, while it is usable, takes one at a time. */
+  /** Runs one job; the shell, while it is usable, takes one at a time. */
   run(job: LauncherJob): Promise<LauncherEnd> {
     return new Promise((resolve) => {
-      this.#job = { ...job, resolve, code: undefined, marksLeft: 2 };
-      const { input, id, deliveries, timestamp, stream } = job;
-      this.#child.stdin?.write(`${input} ${id} ${deliveries} ${timestamp} ${stream}\n`);
+      this.#job = { ...job, resolve, code: undefined, marksLeft: this.#results ? 3 : 2 };
+      const { input, words, stream } = job;
+      this.#child.stdin?.write(`${input} ${words.join(" ")} ${stream}\n`);
     });
   }
 
@@ -151,6 +165,7 @@ export class Launcher {
     this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
+    this.#results?.destroy();
   }
 
   async #pump(

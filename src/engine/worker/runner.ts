@@ -27,14 +27,11 @@ export class Runner {
     this.#parts = parts;
   }
 
-  /** Starts a unit, or keeps it until a slot is free. */
+  /** Starts a unit, or keeps it until a slot is free; none overtakes another. */
   start(unit: readonly Delivery[]): void {
-    const { hands } = this.#parts;
-    if (hands.freeSlots > 0) void this.#run(unit);
-    else {
-      hands.waits(unit.length);
-      this.#queue.push(unit);
-    }
+    this.#parts.hands.waits(unit.length);
+    this.#queue.push(unit);
+    this.#startNext();
   }
 
   /** Gives up the units that were not started: their entries are the caller's. */
@@ -55,10 +52,16 @@ export class Runner {
       settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);
     }
     hands.finished();
-    const next = this.#queue.shift();
-    if (next) {
-      hands.waitedFor(next.length);
-      this.start(next);
+    this.#startNext();
+  }
+
+  #startNext(): void {
+    const { hands } = this.#parts;
+    while (hands.freeSlots > 0) {
+      const unit = this.#queue.shift();
+      if (!unit) return;
+      hands.waitedFor(unit.length);
+      void this.#run(unit);
     }
   }
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
+import { cli, type CliResult, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import {
   deadLetters,
@@ -19,7 +19,21 @@ function eachEntry(body: string): string {
   return `while read -r l; do id=\${l#*'"id":"'}; id=\${id%%'"'*}; n=\${l#*'"n":"'}; n=\${n%%'"'*}; ${body}; done`;
 }
 
-describe("--batch", () => {
+type Drain = (stream: string, command: string, more: string[]) => Promise<CliResult>;
+
+/** A shell command goes through a waiting shell; a program is a process of its own. */
+const WAYS: [string, Drain][] = [
+  ["a shell command", drain],
+  [
+    "a program",
+    (stream, command, more) => {
+      const argv = workerArgv(stream, "", "--until-empty", ...more).slice(0, -2);
+      return cli([...argv, "--", "sh", "-c", command]);
+    },
+  ],
+];
+
+describe.each(WAYS)("--batch with %s", (_, drain) => {
   test("gives one run up to N lines, with their number and no entry's own facts in the environment", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
@@ -30,23 +44,6 @@ describe("--batch", () => {
     expect(ndjson(result.stdout).map(({ id }) => id)).toEqual(ids);
     expect(result.stderr).toBe([10, 10, 5].map((n) => `${n}|${stream}|g||\n`).join(""));
     expect(await pendingIn(redis, stream)).toBe(0);
-  });
-
-  test("runs what has come when --batch-wait is over", async () => {
-    const redis = rawRedis();
-    const stream = uniqueKey();
-    const worker = startWorker(stream, 'echo "$STREAMCTL_BATCH"', [
-      "--batch",
-      "100",
-      "--batch-wait",
-      "200ms",
-    ]);
-    await until("the group is there", () => redis.exists(stream));
-    await fill(redis, stream, 3);
-    await until("the entries were run", () => worker.stdout !== "");
-    await until("they are acked", async () => (await pendingIn(redis, stream)) === 0);
-    const sizes = worker.stdout.trim().split("\n").map(Number);
-    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3);
   });
 
   test("settles on exit 0 what fd 3 said, and all the rest as done", async () => {
@@ -80,10 +77,24 @@ describe("--batch", () => {
       (a, b) => Number(a["n"]) - Number(b["n"]),
     );
     expect(records).toMatchObject([
-      { n: "1", "dlq.stderr": "boom\n", ...facts },
-      { n: "2", "dlq.stderr": "boom\n", "dlq.reason": "of its own" },
-      { n: "3", "dlq.stderr": "boom\n", ...facts },
+      { n: "1", "dlq.stderr": expect.stringMatching(/^boom\n/), ...facts },
+      { n: "2", "dlq.stderr": expect.stringMatching(/^boom\n/), "dlq.reason": "of its own" },
+      { n: "3", "dlq.stderr": expect.stringMatching(/^boom\n/), ...facts },
     ]);
+  });
+
+  test("lines on fd 3 that mean no entry are ignored with a warning, however many", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 2);
+    const noise =
+      'cat >/dev/null; echo "9-9 dead" >&3; i=0; while [ $i -lt 500 ]; do echo "what $i"; i=$((i+1)); done >&3; head -c 3000000 /dev/zero >&3';
+    const result = await drain(stream, noise, BATCH);
+    expect(result.code).toBe(0);
+    expect(result.stderr).toContain("2 ok, 0 dead-lettered");
+    expect(result.stderr).toContain("9-9 is not in this batch");
+    expect(result.stderr).toMatch(/ignored on fd 3: \d+ more lines/);
+    expect(result.stderr.length).toBeLessThan(2_000);
   });
 
   test("exit 65 dead-letters the whole batch at once", async () => {
@@ -92,6 +103,25 @@ describe("--batch", () => {
     await fill(redis, stream, 3);
     await drain(stream, "exit 65", BATCH);
     expect(await deadLetters(redis, `${stream}:dlq`)).toHaveLength(3);
+  });
+});
+
+describe("--batch", () => {
+  test("runs what has come when --batch-wait is over", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const worker = startWorker(stream, 'echo "$STREAMCTL_BATCH"', [
+      "--batch",
+      "100",
+      "--batch-wait",
+      "200ms",
+    ]);
+    await until("the group is there", () => redis.exists(stream));
+    await fill(redis, stream, 3);
+    await until("the entries were run", () => worker.stdout !== "");
+    await until("they are acked", async () => (await pendingIn(redis, stream)) === 0);
+    const sizes = worker.stdout.trim().split("\n").map(Number);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3);
   });
 
   test("an ID that two streams share settles neither; with its stream it settles the right one", async () => {
@@ -109,35 +139,6 @@ describe("--batch", () => {
     expect(result.stderr).toContain("3 ok, 1 dead-lettered");
     expect(await deadLetters(redis, `${b}:dlq`)).toMatchObject([{ n: "1", "dlq.reason": "this one" }]);
     expect(await redis.exists(`${a}:dlq`)).toBe(0);
-  });
-
-  test("lines on fd 3 that mean no entry are ignored with a warning, however many", async () => {
-    const redis = rawRedis();
-    const stream = uniqueKey();
-    await fill(redis, stream, 2);
-    const noise =
-      'cat >/dev/null; echo "9-9 dead" >&3; i=0; while [ $i -lt 500 ]; do echo "what $i"; i=$((i+1)); done >&3; head -c 3000000 /dev/zero >&3';
-    const result = await drain(stream, noise, BATCH);
-    expect(result.code).toBe(0);
-    expect(result.stderr).toContain("2 ok, 0 dead-lettered");
-    expect(result.stderr).toContain("9-9 is not in this batch");
-    expect(result.stderr).toMatch(/ignored on fd 3: \d+ more lines/);
-    expect(result.stderr.length).toBeLessThan(2_000);
-  });
-
-  test("also runs a program after --", async () => {
-    const redis = rawRedis();
-    const stream = uniqueKey();
-    const [first] = await fill(redis, stream, 2);
-    const argv = workerArgv(stream, "", "--until-empty", ...BATCH).slice(0, -2);
-    const result = await cli([
-      ...argv,
-      "--",
-      "sh",
-      "-c",
-      `cat >/dev/null; echo "${first} dead bad" >&3; exit 0`,
-    ]);
-    expect(result.stderr).toContain("1 ok, 1 dead-lettered");
   });
 
   test("a command that is not found stops the worker and counts nothing", async () => {
