@@ -81,13 +81,14 @@ async function replay(
     maxReplays: flags.maxReplays,
     acceptDoubt,
     ratePerSecond: flags.rate,
+    sweep: flags.edit ? undefined : selection.everything,
   };
   if (flags.dryRun) return dryRun(context, stream, selection, request);
   return run(context, connection, selection, request, flags);
 }
 
 /** So many letters are looked at before anything is replayed. */
-const LOOKED_AT = 1_000;
+const LOOKED_AT = 200;
 
 /**
  * Says what letters of a doubtful layout were taken for, and asks. True when they are to be replayed all
@@ -138,7 +139,15 @@ async function dryRun(
     import("../output/rows.ts"),
     import("../output/replay-summary.ts"),
   ]);
-  const counts = { replayed: 0, doneBefore: 0, tooOften: 0, doubtful: 0, unknown: 0, failure: undefined };
+  const counts = {
+    replayed: 0,
+    uncounted: 0,
+    doneBefore: 0,
+    tooOften: 0,
+    doubtful: 0,
+    unknown: 0,
+    failure: undefined,
+  };
   async function* wouldGo(): AsyncGenerator<DeadLetter> {
     for await (const page of selection.pages()) {
       for (const letter of page) {

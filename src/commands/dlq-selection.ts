@@ -2,6 +2,7 @@ import { Option } from "commander";
 import type { Context } from "../context.ts";
 import type { LetterRequest } from "../engine/dlq/list.ts";
 import type { DeadLetter } from "../engine/dlq/letter.ts";
+import type { IdRange } from "../engine/position.ts";
 import { StreamctlError, UsageError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { letterFilter, type LetterFlags, letterOptions, queueOf } from "./dlq-options.ts";
@@ -45,6 +46,8 @@ export interface Selection {
   readonly key: string;
   /** How many records the queue holds, when all of them are looked at. */
   readonly total: number | undefined;
+  /** Set when every letter in this part of the queue is wanted, and nobody said what layout they have. */
+  readonly everything: IdRange | undefined;
   /** Named IDs that the last reading did not find. */
   readonly missing: readonly string[];
   pages(onSeen?: (seen: number) => void): AsyncIterable<readonly DeadLetter[]>;
@@ -75,6 +78,7 @@ export async function selectLetters(
     return {
       key,
       total: choice.ids.length,
+      everything: undefined,
       missing,
       pages() {
         missing.length = 0;
@@ -86,8 +90,9 @@ export async function selectLetters(
   const last = await lastGeneratedId(connection, key);
   const range = asked && { from: asked.from, to: compareIds(asked.to, last) < 0 ? asked.to : last };
   const wholeQueue = FILTERS.every((name) => flags[name] === undefined);
+  const filter = letterFilter(context, stream, flags);
   const request: Omit<LetterRequest, "range"> = {
-    ...letterFilter(context, stream, flags),
+    ...filter,
     key,
     layout,
     oldestFirst: true,
@@ -97,6 +102,7 @@ export async function selectLetters(
   return {
     key,
     total: wholeQueue ? length : undefined,
+    everything: wholeQueue && filter.stream === undefined && layout === undefined ? range : undefined,
     missing: [],
     pages: (onProgress) => (range ? letterPages(connection, { ...request, range, onProgress }) : NOTHING),
   };

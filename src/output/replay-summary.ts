@@ -10,23 +10,24 @@ export function replaySummary(
   report: ReplayReport,
   { dryRun, tookMs }: { readonly dryRun: boolean; readonly tookMs: number },
 ): void {
-  const { replayed, doneBefore, tooOften, doubtful, unknown, failure } = report;
+  const { replayed, uncounted, doneBefore, tooOften, doubtful, unknown, failure } = report;
   if (log.quiet && failure === undefined) return;
   if (output.format === "json") {
-    const facts = { dlq, to: target, dryRun, replayed, doneBefore, tooOften, doubtful, unknown };
+    const facts = { dlq, to: target, dryRun, replayed, uncounted, doneBefore, tooOften, doubtful, unknown };
     const error = failure?.message ?? null;
     log.stream.write(`${JSON.stringify({ ...facts, tookMs: Math.round(tookMs), error })}\n`);
     return;
   }
   const count = `${formatNumber(replayed)} ${replayed === 1 ? "entry" : "entries"}`;
   const parts = [`${dryRun ? "would replay" : "replayed"} ${count} to ${target}`];
+  if (uncounted > 0) parts.push(`and at most ${formatNumber(uncounted)} more in steps whose reply was lost`);
   if (keep) parts.push(`kept in ${dlq}`);
   if (doneBefore > 0)
     parts.push(`${formatNumber(doneBefore)} ${keep ? "replayed before" : "taken from the queue by others"}`);
   if (tooOften > 0) parts.push(`${formatNumber(tooOften)} left out: replayed too often`);
   if (doubtful > 0)
     parts.push(`${formatNumber(doubtful)} left out: what they are is in doubt (--layout says it)`);
-  if (unknown > 0) parts.push(`${formatNumber(unknown)} unknown`);
+  if (unknown > 0) parts.push(`at most ${formatNumber(unknown)} unknown`);
   const rate =
     tookMs >= 1 && replayed > 0 ? `, ${formatNumber(Math.round((replayed * 1_000) / tookMs))}/s` : "";
   const text = parts.join(", ") + (dryRun ? "" : ` (${formatDuration(tookMs)}${rate})`);

@@ -6,8 +6,8 @@ type Words = (string | number | Buffer)[];
 
 /**
  * Adds an entry that has more values than a script can pass, together with a marker (in the same slot) that
- * says so, in one transaction. True when this call added it, false when the marker was there already, also
- * when somebody else set it meanwhile. The type of the key is looked at first: inside a transaction the
+ * says so, in one transaction. Its ID; undefined when the marker was there already, also when somebody else set
+ * it meanwhile. The type of the key is looked at first: inside a transaction the
  * SET would be carried out even though the XADD failed.
  */
 export async function addLargeOnce(
@@ -15,7 +15,7 @@ export async function addLargeOnce(
   key: string,
   marker: { readonly key: string; readonly ttlMs: number },
   fields: readonly Buffer[],
-): Promise<boolean> {
+): Promise<string | undefined> {
   const lane = await connection.lane(key);
   const context = { command: "XADD", key };
   const request = async (...words: Words): Promise<Reply> =>
@@ -27,7 +27,7 @@ export async function addLargeOnce(
   try {
     for (;;) {
       await request("WATCH", marker.key);
-      if ((await request("EXISTS", marker.key)) === 1) return false;
+      if ((await request("EXISTS", marker.key)) === 1) return undefined;
       const type = await request("TYPE", key);
       if (type !== "none" && type !== "stream") throw translateReply("WRONGTYPE", context);
       const steps: Words[] = [
@@ -42,7 +42,7 @@ export async function addLargeOnce(
       // Null: the marker has changed since it was looked at.
       if (!Array.isArray(results)) continue;
       results.forEach(orThrow);
-      return true;
+      return String(results[0]);
     }
   } finally {
     lane.close();

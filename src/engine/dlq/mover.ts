@@ -1,12 +1,14 @@
+import { type EntryId, idMs, nextId } from "../../entry/id.ts";
 import { ServerError, UsageError } from "../../errors.ts";
 import { addLargeOnce } from "../../redis/add-large.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { packReplays, type Replay } from "../../redis/replay-pack.ts";
-import { addLettersOnce, moveLetters } from "../../redis/scripts/replay.ts";
+import { addLettersOnce, moveLetters, sweepLetters } from "../../redis/scripts/replay.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
-import { asText } from "../../redis/value.ts";
+import { asList, asNumber, asText, type Value } from "../../redis/value.ts";
+import type { IdRange } from "../position.ts";
 import { MEMORY_MS, replayMemory } from "./replay-memory.ts";
 
 export interface MoveRequest {
@@ -22,21 +24,29 @@ export interface MoveRequest {
  *
  * - In one slot a move is one script (moveLetters); being in the queue is the token.
  * - Across slots, and for a letter with more values than a script can pass:
- *     1. add, named in the target's memory – a crash here: the letter is in the queue, its name keeps the
- *                                            next try from adding it again
- *     2. delete from the queue             – nothing to do again
- * - A letter that is kept is only added, and its name stays, so that no later run adds it again.
+ *     1. add, and mark beside the target – a crash here: the letter is in the queue, its mark keeps the
+ *                                          next try from adding it again
+ *     2. delete from the queue           – a crash here: done
+ * - A letter that is kept is only added, and its mark keeps later runs from adding it again.
  */
 export class Mover {
   readonly #connection: Connection;
   readonly #request: MoveRequest;
-  /** Undefined when the name allows none, or this user may not use it. */
-  #memory: string | undefined;
+  readonly #memory: { readonly notes: string; readonly marks: string } | undefined;
+  /** Undefined when the target's name allows none, or this user may not write them. */
+  #notes: string | undefined;
 
   constructor(connection: Connection, request: MoveRequest) {
     this.#connection = connection;
     this.#request = request;
     this.#memory = replayMemory(request.target, connection.cluster);
+    this.#notes = this.#memory?.notes;
+  }
+
+  /** True when a move is one script, and sweepable records need not be looked at one by one. */
+  get inOneStep(): boolean {
+    const { dlq, target, keep } = this.#request;
+    return !keep && sameSlot(dlq, target, this.#connection.cluster);
   }
 
   /** True for a letter that goes alone. */
@@ -46,30 +56,48 @@ export class Mover {
 
   /** For each letter whether it was this call that replayed it. */
   async move(replays: readonly Replay[]): Promise<boolean[]> {
-    const { dlq, target, keep } = this.#request;
+    const { dlq, keep } = this.#request;
     const [first] = replays;
     const large = first !== undefined && this.isLarge(first);
-    if (!large && !keep && sameSlot(dlq, target, this.#connection.cluster)) return this.#moveHere(replays);
+    if (!large && this.inOneStep) {
+      const args = [packReplays(replays), MEMORY_MS];
+      return flags(await this.#noted((keys) => this.#connection.run(moveLetters, keys, args)));
+    }
     const added = large ? [await this.#addLarge(first)] : await this.#addOnce(replays);
     if (!keep) await this.#connection.call("XDEL", dlq, ...replays.map(({ id }) => id));
     return added;
   }
 
-  async #moveHere(replays: readonly Replay[]): Promise<boolean[]> {
+  /**
+   * Moves the next `count` records that need nobody to look at them; how many these were, and where the
+   * next sweep starts (undefined: the range has been swept). Only where `inOneStep`. After a lost reply
+   * it may be repeated: then it moves others, and nobody knows how many the first one moved.
+   */
+  async sweep(
+    range: IdRange,
+    count: number,
+    most: number,
+  ): Promise<{ moved: number; next: EntryId | undefined }> {
+    const args = [range.from, range.to, count, MEMORY_MS, most];
+    const reply = await this.#noted((keys) => this.#connection.run(sweepLetters, keys, args));
+    const [moved, last] = asList(reply);
+    const next = last === null || last === undefined ? undefined : nextId(asText(last));
+    return { moved: asNumber(moved), next };
+  }
+
+  /** Runs a script on the queue, the target and its notes; without notes when this user may not write them. */
+  async #noted(run: (keys: readonly string[]) => Promise<Value>): Promise<Value> {
     const { dlq, target, onUncounted } = this.#request;
-    const memory = this.#memory;
-    const keys = memory === undefined ? [dlq, target] : [dlq, target, memory];
-    const args = [Date.now(), MEMORY_MS, packReplays(replays)];
+    const notes = this.#notes;
     try {
-      return flags(await this.#connection.run(moveLetters, keys, args));
+      return await run(notes === undefined ? [dlq, target] : [dlq, target, notes]);
     } catch (error) {
-      if (memory !== undefined && error instanceof ServerError && error.code === "NOPERM") {
-        this.#memory = undefined;
-        const moved = await this.#moveHere(replays);
-        onUncounted(`this user may not write ${memory}`);
-        return moved;
-      }
-      throw this.#namingTarget(error);
+      if (notes === undefined || !(error instanceof ServerError) || error.code !== "NOPERM")
+        throw this.#namingTarget(error);
+      this.#notes = undefined;
+      const reply = await this.#noted(run);
+      onUncounted(`this user may not write ${notes}`);
+      return reply;
     }
   }
 
@@ -80,22 +108,29 @@ export class Mover {
       throw new UsageError(`${target} can't share its slot with a key that remembers what was replayed`, {
         hint: "replay without --keep and within one slot, or to a stream without braces in its name",
       });
-    const args = [Date.now(), MEMORY_MS, packReplays(replays), this.#name("")];
+    const keys = [target, memory.marks, memory.notes];
+    const args = [packReplays(replays), MEMORY_MS, this.#mark(""), Date.now()];
     try {
-      return flags(await this.#connection.run(addLettersOnce, [target, memory], args));
+      return flags(await this.#connection.run(addLettersOnce, keys, args));
     } catch (error) {
       throw this.#namingTarget(error);
     }
   }
 
-  #addLarge({ id, fields }: Replay): Promise<boolean> {
+  /** Its note comes after it: a crash in between forgets how often it was replayed, and nothing else. */
+  async #addLarge({ id, fields, replays }: Replay): Promise<boolean> {
     const { target } = this.#request;
-    const key = siblingKey(target, `:replayed:${this.#name(id)}`, this.#connection.cluster);
-    return addLargeOnce(this.#connection, target, { key, ttlMs: MEMORY_MS }, fields);
+    const key = siblingKey(target, `:replayed:${this.#mark(id)}`, this.#connection.cluster);
+    const added = await addLargeOnce(this.#connection, target, { key, ttlMs: MEMORY_MS }, fields);
+    if (added !== undefined && this.#notes !== undefined) {
+      const note = `${added} ${added} ${replays}`;
+      await this.#connection.call("ZADD", this.#notes, idMs(added), note).catch(() => {});
+    }
+    return added !== undefined;
   }
 
-  /** What a letter is called in the target's memory. One that was kept may be moved later. */
-  #name(id: string): string {
+  /** What a letter is called in the target's marks. One that was kept may be moved later. */
+  #mark(id: string): string {
     return `${this.#request.keep ? "kept" : "moved"} ${this.#request.dlq} ${id}`;
   }
 
@@ -106,6 +141,6 @@ export class Mover {
   }
 }
 
-function flags(reply: Parameters<typeof asText>[0]): boolean[] {
+function flags(reply: Value): boolean[] {
   return Array.from(asText(reply), (character) => character === "1");
 }

@@ -1,8 +1,10 @@
+import type { EntryId } from "../../entry/id.ts";
 import { ConnectionError, errorText, StreamctlError, UsageError } from "../../errors.ts";
 import { sleep } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { packedSize, type Replay } from "../../redis/replay-pack.ts";
 import { Pace } from "../produce/pace.ts";
+import type { IdRange } from "../position.ts";
 import type { DeadLetter } from "./letter.ts";
 import { Mover } from "./mover.ts";
 
@@ -16,6 +18,8 @@ export interface ReplayRequest {
   /** Also replay letters of a layout that is in doubt. */
   readonly acceptDoubt: boolean;
   readonly ratePerSecond?: number | undefined;
+  /** The part of the queue of which everything is wanted, so that not every record must be looked at here. */
+  readonly sweep?: IdRange | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((done: number) => void) | undefined;
   /** Hears once why the number of replays can't be remembered. */
@@ -25,13 +29,15 @@ export interface ReplayRequest {
 /** What came of the letters; every one that was looked at is counted in one place. */
 export interface ReplayReport {
   readonly replayed: number;
+  /** At most so many more were replayed in steps whose reply was lost. */
+  readonly uncounted: number;
   /** Gone from the queue before this run came to them, or kept there by a replay that has added them. */
   readonly doneBefore: number;
   /** Left out because of maxReplays. */
   readonly tooOften: number;
   /** Left out because their layout is in doubt. */
   readonly doubtful: number;
-  /** Sent, and never heard of again. */
+  /** Sent, and never heard of again; at most so many of them were replayed. */
   readonly unknown: number;
   /** Why the run ended early. */
   readonly failure: StreamctlError | undefined;
@@ -39,8 +45,11 @@ export interface ReplayReport {
 
 const BATCH = 100;
 const BATCH_BYTES = 256 * 1_024;
-/** Batches under way: the server never waits for the next, and a stop waits for few. */
-const IN_FLIGHT = 3;
+
+/** Records that the server looks at in one go: about a millisecond's work. */
+const SWEEP = 150;
+/** So that the server has the next sweep at hand when it is done with one. */
+const SWEEPERS = 2;
 
 /** Why a letter is not replayed; undefined when it is. */
 export function leftOut(
@@ -68,8 +77,9 @@ class Replayer {
   readonly #mover: Mover;
   readonly #pace: Pace | undefined;
   readonly #connection: Connection;
-  readonly #inFlight = new Set<Promise<void>>();
-  readonly #counts = { replayed: 0, doneBefore: 0, tooOften: 0, doubtful: 0, unknown: 0 };
+  /** The batch that is under way while the next one is gathered. */
+  #sending: Promise<void> = Promise.resolve();
+  readonly #counts = { replayed: 0, uncounted: 0, doneBefore: 0, tooOften: 0, doubtful: 0, unknown: 0 };
   #batch: Replay[] = [];
   #bytes = 0;
   #failure: StreamctlError | undefined;
@@ -83,7 +93,11 @@ class Replayer {
 
   async run(pages: AsyncIterable<readonly DeadLetter[]>): Promise<ReplayReport> {
     try {
-      for await (const page of pages) {
+      const { sweep, ratePerSecond } = this.#request;
+      if (sweep && ratePerSecond === undefined && this.#mover.inOneStep)
+        await Promise.all(Array.from({ length: SWEEPERS }, () => this.#sweep(sweep)));
+      // What a sweep leaves is looked at letter by letter.
+      for await (const page of this.#stopped ? [] : pages) {
         for (const letter of page) {
           await this.#take(letter);
           if (this.#stopped) break;
@@ -94,12 +108,31 @@ class Replayer {
     } catch (error) {
       this.#fail(error);
     }
-    await Promise.all(this.#inFlight);
+    await this.#sending;
     return { ...this.#counts, failure: this.#failure };
   }
 
   get #stopped(): boolean {
     return this.#failure !== undefined || this.#request.signal.aborted;
+  }
+
+  /** Several of these may go over the same range: what one has moved the others don't find. */
+  async #sweep({ from, to }: IdRange): Promise<void> {
+    const most = this.#request.maxReplays ?? Number.MAX_SAFE_INTEGER;
+    let next: EntryId | undefined = from;
+    while (next !== undefined && !this.#stopped) {
+      const range: IdRange = { from: next, to };
+      try {
+        const swept = await this.#persist(() => this.#mover.sweep(range, SWEEP, most));
+        if (swept.replyLost) this.#counts.uncounted += SWEEP;
+        this.#counts.replayed += swept.result.moved;
+        next = swept.result.next;
+      } catch (error) {
+        if (error instanceof ReplyLost) this.#counts.unknown += SWEEP;
+        this.#fail(error);
+      }
+      this.#request.onProgress?.(this.#counts.replayed);
+    }
   }
 
   async #take(letter: DeadLetter): Promise<void> {
@@ -122,48 +155,59 @@ class Replayer {
     if (!mayGoOn) await sleep(this.#pace?.waitMs() ?? 0, this.#request.signal);
   }
 
-  /** Sends the batch; resolves when there may be another one. */
+  /** Sends the batch when the one before it has come to its end, so that no fault changes their order. */
   async #flush(): Promise<void> {
     const batch = this.#batch;
-    if (batch.length === 0 || this.#stopped) return;
+    if (batch.length === 0) return;
     this.#batch = [];
     this.#bytes = 0;
-    const sending: Promise<void> = this.#send(batch).finally(() => this.#inFlight.delete(sending));
-    this.#inFlight.add(sending);
-    while (this.#inFlight.size >= IN_FLIGHT) await Promise.race(this.#inFlight);
+    await this.#sending;
+    if (!this.#stopped) this.#sending = this.#send(batch);
   }
 
-  /** Repeats the steps of a batch through an outage: each takes effect once. Never rejects. */
+  /** Sends a batch to its end. Never rejects. */
   async #send(batch: readonly Replay[]): Promise<void> {
-    let replyLost = false;
     try {
-      const moved = await this.#connection.persist(
-        () =>
-          this.#mover.move(batch).catch((error: unknown) => {
-            replyLost ||= error instanceof ConnectionError && error.sent;
-            throw error;
-          }),
-        { signal: this.#request.signal },
-      );
+      const { result, replyLost } = await this.#persist(() => this.#mover.move(batch));
       // After a lost reply, "done before" is what our own success looks like.
-      for (const done of moved) this.#counts[done || replyLost ? "replayed" : "doneBefore"]++;
+      for (const done of result) this.#counts[done || replyLost ? "replayed" : "doneBefore"]++;
       this.#request.onProgress?.(this.#counts.replayed);
     } catch (error) {
-      if (replyLost) this.#counts.unknown += batch.length;
+      if (error instanceof ReplyLost) this.#counts.unknown += batch.length;
       this.#fail(error);
+    }
+  }
+
+  /** Repeats a step through an outage. Rejects with ReplyLost when it may have been carried out. */
+  async #persist<T>(step: () => Promise<T>): Promise<{ result: T; replyLost: boolean }> {
+    let replyLost = false;
+    const attempt = (): Promise<T> =>
+      step().catch((error: unknown) => {
+        replyLost ||= error instanceof ConnectionError && error.sent;
+        throw error;
+      });
+    try {
+      const result = await this.#connection.persist(attempt, { signal: this.#request.signal });
+      return { result, replyLost };
+    } catch (error) {
+      throw replyLost ? new ReplyLost(errorText(error), { cause: error }) : error;
     }
   }
 
   #fail(error: unknown): void {
     if (!(error instanceof StreamctlError)) throw error;
-    const { unknown } = this.#counts;
-    if (unknown > 0)
-      this.#failure = new StreamctlError(
-        "unknownOutcome",
-        `${errorText(error)}; ${unknown} entries may or may not have been replayed`,
-        { hint: "run it again: what has been replayed is not replayed twice", cause: error },
-      );
-    else this.#failure ??= error;
+    if (this.#failure === undefined || error instanceof ReplyLost) this.#failure = error;
+  }
+}
+
+/** A step was sent, and no later attempt has shown what came of it. */
+class ReplyLost extends StreamctlError {
+  constructor(reason: string, options: { cause: unknown }) {
+    super("unknownOutcome", `${reason}: the last entries may or may not have been replayed`, {
+      ...options,
+      hint: "run it again: what has been replayed is not replayed twice",
+    });
+    this.name = "ReplyLost";
   }
 }
 

@@ -1,40 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { encodeRecord, type DeadLetterFacts } from "../../../src/engine/dlq/record.ts";
 import { textFields } from "../../../src/entry/entry.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
-
-type Raw = ReturnType<typeof rawRedis>;
+import { deadStream } from "./support.ts";
 
 const HOUR = 3_600_000;
-
-/** A stream, and in its queue one dead letter per element, an hour apart, the last one just now. */
-async function deadStream(
-  redis: Raw,
-  letters: readonly (Partial<DeadLetterFacts> & { readonly fields?: readonly Buffer[] })[],
-): Promise<{ stream: string; dlq: string }> {
-  const stream = uniqueKey();
-  const dlq = `${stream}:dlq`;
-  await redis.xadd(stream, "1-0", "a", "1");
-  const [seconds] = await redis.time();
-  for (const [index, { fields, ...facts }] of letters.entries()) {
-    const ms = (Number(seconds) - (letters.length - 1 - index) * 3_600) * 1_000;
-    const record = encodeRecord(fields ?? textFields([["n", String(index)]]), {
-      stream,
-      id: `${index + 1}-0`,
-      group: "billing",
-      consumer: "host-1",
-      deliveries: 5,
-      reason: "exit 1",
-      stderr: Buffer.from("boom\n"),
-      failedAt: new Date(ms),
-      replays: 0,
-      ...facts,
-    });
-    await redis.xadd(dlq, `${ms}-${index}`, ...record);
-  }
-  return { stream, dlq };
-}
 
 async function originals(args: readonly string[]): Promise<unknown[]> {
   const { code, stdout, stderr } = await cli(["dlq", "list", ...args]);

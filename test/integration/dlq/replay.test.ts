@@ -1,0 +1,316 @@
+import { inject } from "vitest";
+import { describe, expect, test } from "vitest";
+import { textFields } from "../../../src/entry/entry.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
+import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { deadLetters, drain } from "../../support/worker.ts";
+import { deadStream, fieldsIn, longQueue, numbersIn, upTo } from "./support.ts";
+
+const AWKWARD = [
+  [
+    Buffer.from("10"),
+    Buffer.from([0xff, 0x00]),
+    ...textFields([
+      ["2", "x"],
+      ["2", "y"],
+    ]),
+  ],
+  textFields([
+    ["__proto__", ""],
+    ["", "no name"],
+  ]),
+  textFields([
+    ["dlq.stream", "an original's own"],
+    ["dlq.id", "7"],
+  ]),
+  [Buffer.from([0xfe]), Buffer.alloc(70_000, "x")],
+];
+
+/** Ways to the same end: the server sweeps, or letters are looked at one by one. */
+const WAYS: [string, string[]][] = [
+  ["--all", ["--all"]],
+  ["by a filter", ["--reason", "exit"]],
+  ["with --layout", ["--all", "--layout", "native"]],
+  ["with --rate", ["--all", "--rate", "100k/s"]],
+  ["with --limit", ["--limit", "1000000"]],
+];
+
+function names(): { stream: string; dlq: string } {
+  const stream = uniqueKey();
+  return { stream, dlq: `${stream}:dlq` };
+}
+
+describe("dlq replay", () => {
+  test.each(WAYS)(
+    "%s: the fields are the original's, byte for byte, and the queue is empty",
+    async (_, flags) => {
+      const redis = rawRedis();
+      const { stream, dlq } = await deadStream(
+        redis,
+        AWKWARD.map((fields) => ({ fields })),
+      );
+      const result = await cli(["dlq", "replay", stream, ...flags]);
+      expect(result).toMatchObject({ code: 0, stdout: "" });
+      expect(result.stderr).toContain(`replayed 4 entries to ${stream}`);
+      expect(await fieldsIn(redis, stream)).toEqual(AWKWARD);
+      expect(await redis.xlen(dlq)).toBe(0);
+    },
+  );
+
+  test.each(WAYS)("%s: a long queue, each once and in its order", async (_, flags) => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 2_500, queue);
+    expect((await cli(["dlq", "replay", queue.stream, ...flags])).code).toBe(0);
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(2_500));
+    expect(await redis.xlen(queue.dlq)).toBe(0);
+  });
+
+  test("named letters, and no others; those that are not there are said to be", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}, {}]);
+    const ids = (await redis.xrange(dlq, "-", "+")).map(([id]) => id);
+    const some = await cli(["dlq", "replay", stream, ids[1] as string, ids[1] as string, "5-5"]);
+    expect(some).toMatchObject({ code: 5, stderr: expect.stringContaining(`not in ${dlq}: 5-5`) });
+    expect(await numbersIn(redis, stream)).toEqual([1]);
+    expect((await cli(["dlq", "replay", stream, "5-5"])).code).toBe(4);
+    expect((await redis.xrange(dlq, "-", "+")).map(([id]) => id)).toEqual([ids[0], ids[2]]);
+  });
+
+  test("--to another stream, --limit and --max-replays", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{ replays: 3 }, { replays: 2 }, {}, {}]);
+    const other = uniqueKey("other");
+    const result = await cli(["dlq", "replay", stream, "--to", other, "--max-replays", "3", "--limit", "3"]);
+    expect(result).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("1 left out: replayed too often"),
+    });
+    expect(await numbersIn(redis, other)).toEqual([1, 2]);
+    expect(await redis.xlen(dlq)).toBe(2);
+    expect(await redis.xlen(stream)).toBe(1);
+    const all = await cli(["dlq", "replay", stream, "--to", other, "--all", "--max-replays", "3", "--json"]);
+    expect(JSON.parse(all.stderr)).toMatchObject({ dlq, to: other, replayed: 1, tooOften: 1, doneBefore: 0 });
+    expect(await numbersIn(redis, dlq)).toEqual([0]);
+  });
+
+  test("the number of replays survives the trip through a worker, and --max-replays ends the loop", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    for (let n = 0; n < 3; n++) await redis.xadd(stream, "*", "n", String(n));
+    const replays = async (): Promise<(string | undefined)[]> => {
+      await drain(stream, "exit 65");
+      return (await deadLetters(redis, `${stream}:dlq`)).map((letter) => letter["dlq.replays"]);
+    };
+    expect(await replays()).toEqual(["0", "0", "0"]);
+    await cli(["dlq", "replay", stream, "--all"]);
+    expect(await replays()).toEqual(["1", "1", "1"]);
+    await cli(["dlq", "replay", stream, "--all", "--where", "n=1"]);
+    expect((await replays()).toSorted()).toEqual(["1", "1", "2"]);
+    const last = await cli(["dlq", "replay", stream, "--all", "--max-replays", "2"]);
+    expect(last.stderr).toContain("replayed 2 entries");
+    expect(last.stderr).toContain("1 left out: replayed too often");
+    expect(await replays()).toEqual(["2", "2", "2"]);
+    expect((await cli(["dlq", "replay", stream, "--all", "--max-replays", "2"])).stderr).toContain(
+      "replayed 0",
+    );
+    const rows = ndjson((await cli(["dlq", "list", stream])).stdout);
+    expect(rows.map((row) => row["replays"])).toEqual([2, 2, 2]);
+  });
+
+  test("--keep leaves the letters, and does not replay them again", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 250, queue);
+    const keep = (): Promise<{ code: number; stderr: string }> =>
+      cli(["dlq", "replay", queue.stream, "--all", "--keep"]);
+    expect((await keep()).stderr).toContain(`replayed 250 entries to ${queue.stream}, kept in ${queue.dlq}`);
+    expect((await keep()).stderr).toContain("replayed 0 entries");
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(250));
+    expect(await redis.xlen(queue.dlq)).toBe(250);
+    // A target that was deleted has lost what was replayed into it.
+    await redis.del(queue.stream);
+    await redis.xadd(`${queue.stream}:x`, "*", "a", "1");
+    expect((await keep()).stderr).toContain("replayed 250 entries");
+  });
+
+  test("what fails again while it is replayed is not replayed for ever", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 300, queue);
+    const run = new CliRun(["dlq", "replay", queue.stream, "--all", "--rate", "600/s"]);
+    await until("it replays", async () => (await redis.xlen(queue.stream)) > 50);
+    await redis.xadd(queue.dlq, "*", "n", "1000");
+    expect((await run.done).code).toBe(0);
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(300));
+    expect(await numbersIn(redis, queue.dlq)).toEqual([1_000]);
+  });
+
+  test("a letter with more values than a script can pass, moved and kept", async () => {
+    const redis = rawRedis();
+    const large = Array.from({ length: 9_000 }, (_, n) => Buffer.from(`${n % 2 ? "value" : "name"}${n}`));
+    const { stream, dlq } = await deadStream(redis, [{}, { fields: large, replays: 1 }, {}]);
+    const kept = uniqueKey("kept");
+    for (let run = 0; run < 2; run++)
+      expect((await cli(["dlq", "replay", stream, "--all", "--keep", "--to", kept])).code).toBe(0);
+    const smallThenLarge = [textFields([["n", "0"]]), large, textFields([["n", "2"]])];
+    expect(await fieldsIn(redis, kept)).toEqual(smallThenLarge);
+    expect((await cli(["dlq", "replay", stream, "--all", "--reason", "exit"])).code).toBe(0);
+    expect(await fieldsIn(redis, stream)).toEqual(smallThenLarge);
+    expect(await redis.xlen(dlq)).toBe(0);
+    await drain(stream, "exit 65");
+    const again = ndjson((await cli(["dlq", "list", stream, "--oldest"])).stdout);
+    expect(again.map((row) => row["replays"]).toSorted()).toEqual([0, 1, 1, 2]);
+  });
+
+  test("--dry-run prints exactly the letters that would go, and changes nothing", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{ reason: "timeout 30s" }, {}, { replays: 9 }]);
+    const flags = ["--reason", "exit", "--max-replays", "5"];
+    const dry = await cli(["dlq", "replay", stream, ...flags, "--dry-run"]);
+    expect(dry.code).toBe(0);
+    expect(dry.stderr).toContain("would replay 1 entry");
+    expect(ndjson(dry.stdout).map((row) => row["originalId"])).toEqual(["2-0"]);
+    expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([1, 3]);
+    await cli(["dlq", "replay", stream, ...flags]);
+    expect(await numbersIn(redis, stream)).toEqual([1]);
+  });
+
+  test("Ctrl-C stops between two entries, with a summary that adds up", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 1_000, queue);
+    const run = new CliRun(["dlq", "replay", queue.stream, "--all", "--rate", "200/s"]);
+    await until("it replays", async () => (await redis.xlen(queue.stream)) > 20);
+    run.signal("SIGINT");
+    const { code, stderr } = await run.done;
+    expect(code).toBe(130);
+    const moved = await redis.xlen(queue.stream);
+    expect(stderr).toContain(`replayed ${moved} entries`);
+    expect(moved + (await redis.xlen(queue.dlq))).toBe(1_000);
+  });
+});
+
+describe("dlq replay, whatever fails", () => {
+  test.each(WAYS)("%s: a reply that is lost doubles nothing and loses nothing", async (_, flags) => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 1_000, queue);
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo(`${queue.stream}:replays`);
+    const { code, stderr } = await cli(["dlq", "replay", queue.stream, ...flags], { url: proxy.url });
+    await lost;
+    expect(code).toBe(0);
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(1_000));
+    expect(await redis.xlen(queue.dlq)).toBe(0);
+    if (flags.length === 1) expect(stderr).toMatch(/replayed \d+ entries .*, and at most \d+ more/);
+    else expect(stderr).toContain("replayed 1000 entries");
+  });
+
+  test("--keep: a reply that is lost doubles nothing", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 500, queue);
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo(`${queue.stream}:replayed`);
+    expect((await cli(["dlq", "replay", queue.stream, "--all", "--keep"], { url: proxy.url })).code).toBe(0);
+    await lost;
+    expect((await numbersIn(redis, queue.stream)).toSorted((a, b) => a - b)).toEqual(upTo(500));
+  });
+
+  test("a server that does not come back: exit 7 and how to go on", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 1_000, queue);
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo(`${queue.stream}:replays`);
+    const limits = ["--connect-timeout", "300ms"];
+    const run = cli(["dlq", "replay", queue.stream, "--all", ...limits], { url: proxy.url });
+    await lost;
+    proxy.refuse();
+    const { code, stderr } = await run;
+    expect(code).toBe(7);
+    expect(stderr).toContain("run it again: what has been replayed is not replayed twice");
+    expect((await cli(["dlq", "replay", queue.stream, "--all"])).code).toBe(0);
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(1_000));
+  });
+
+  test.each([...WAYS, ["--keep", ["--all", "--keep"]] as [string, string[]]])(
+    "%s: two replays of one queue at once add each entry once",
+    async (_, flags) => {
+      const redis = rawRedis();
+      const queue = names();
+      await longQueue(redis, 3_000, queue);
+      const runs = await Promise.all(
+        [1, 2].map(() => cli(["dlq", "replay", queue.stream, ...flags, "--json"])),
+      );
+      expect(runs.map(({ code }) => code)).toEqual([0, 0]);
+      expect((await numbersIn(redis, queue.stream)).toSorted((a, b) => a - b)).toEqual(upTo(3_000));
+      const counts = runs.map(({ stderr }) => (JSON.parse(stderr) as { replayed: number }).replayed);
+      expect((counts[0] ?? 0) + (counts[1] ?? 0)).toBe(3_000);
+    },
+  );
+
+  test.each(WAYS)("%s: a target that is no stream changes nothing", async (_, flags) => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 10, queue);
+    const list = uniqueKey("list");
+    await redis.lpush(list, "x");
+    const { code, stderr } = await cli(["dlq", "replay", queue.stream, ...flags, "--to", list]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${list} is not a stream`);
+    expect(await redis.xlen(queue.dlq)).toBe(10);
+  });
+
+  test("memory that has run out: nothing is moved, and it says so", async () => {
+    const server = await SandboxServer.start({ executable: inject("redisExecutable") });
+    try {
+      const redis = rawRedis(server.url);
+      const queue = names();
+      await longQueue(redis, 10, queue);
+      await redis.config("SET", "maxmemory", "1");
+      const flags = ["--connect-timeout", "300ms"];
+      for (const more of [["--all"], ["--limit", "5"], ["--all", "--keep"]]) {
+        const result = await cli(["dlq", "replay", queue.stream, ...more, ...flags], { url: server.url });
+        expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("out of memory") });
+      }
+      expect([await redis.xlen(queue.dlq), await redis.exists(queue.stream)]).toEqual([10, 0]);
+      redis.disconnect();
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("a user who may not write beside the stream can replay; it is said that nothing is counted", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 10, queue);
+    const user = `u${Date.now().toString(36)}`;
+    const rights = ["+xrange", "+xadd", "+xdel", "+xinfo|stream", "+eval", "+evalsha", "+ping"];
+    const keys = [`~${queue.stream}`, `~${queue.dlq}`];
+    await redis.call("ACL", "SETUSER", user, "on", "nopass", "resetchannels", ...keys, "-@all", ...rights);
+    const url = inject("redisUrl").replace("redis://", `redis://${user}:x@`);
+    for (const flags of [["--limit", "4"], ["--all"]]) {
+      const { code, stderr } = await cli(["dlq", "replay", queue.stream, ...flags], { url });
+      expect(code).toBe(0);
+      expect(stderr).toContain(`replays are not counted: this user may not write ${queue.stream}:replays`);
+    }
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(10));
+    await redis.call("ACL", "DELUSER", user);
+  });
+
+  test("what makes no sense is refused before anything is read", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}]);
+    const code = async (...args: string[]): Promise<number> => (await cli(["dlq", "replay", ...args])).code;
+    expect(await code(stream)).toBe(2);
+    expect(await code(stream, "soon")).toBe(2);
+    expect(await code(stream, "1-1", "--all")).toBe(2);
+    expect(await code(stream, "--all", "--to", dlq)).toBe(2);
+    expect(await code(`${stream}:nowhere`, "--all")).toBe(4);
+    expect(await redis.xlen(dlq)).toBe(1);
+  });
+});
