@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 /** Commands besides those of streams that ioredis or streamctl send. */
 const COMMANDS = new Set(
   `acl asking auth client cluster command config del discard eval evalsha exec exists expire function get hello
-  info memory multi object ping psubscribe quit readonly readwrite role scan script select set ssubscribe subscribe
+  info memory mget multi object ping psubscribe quit readonly readwrite role scan script select set ssubscribe subscribe
   sunsubscribe time type unsubscribe punsubscribe`.split(/\s+/),
 );
 
