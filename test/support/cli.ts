@@ -40,7 +40,7 @@ export class CliRun {
         : Readable.from([Buffer.isBuffer(stdin) ? stdin : Buffer.from(stdin)]);
     if (options.columns !== undefined) {
       for (const sink of [this.#out, this.#err])
-        Object.assign(sink, { isTTY: true, columns: options.columns });
+        Object.assign(sink, { isTTY: true, columns: options.columns, ...CURSOR });
     }
     const io: Io = {
       stdin: input,
@@ -81,6 +81,9 @@ export class CliRun {
     this.#signals.emit("signal", signal);
   }
 }
+
+/** What whoever draws on a terminal calls; the text itself is what tests look at. */
+const CURSOR = { cursorTo() {}, moveCursor() {}, clearLine() {} };
 
 class Sink extends Writable {
   readonly #chunks: Buffer[] = [];

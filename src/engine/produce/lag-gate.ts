@@ -56,24 +56,22 @@ export class LagGate {
     this.#onWait = options.onWait;
   }
 
-  /** Counts one entry; false when no further one may be sent before another look. */
+  /** Lets one entry pass and counts it; false when none may before `wait` has returned. */
   take(): boolean {
-    return --this.#left > 0;
+    if (this.#left <= 0 || performance.now() - this.#lookedAt > GOOD_FOR_MS) return false;
+    this.#left--;
+    return true;
   }
 
-  /** A look is due: everything sent must have been answered before `pass`, or it would not be counted. */
-  get due(): boolean {
-    return this.#left <= 0 || performance.now() - this.#lookedAt > GOOD_FOR_MS;
-  }
-
-  /** Looks, and returns when there is room or the signal aborts. Fails with exit 4 without the group. */
-  async pass(): Promise<void> {
+  /**
+   * Returns when there is room or the signal aborts. Every entry sent must have its answer before, or it
+   * would not be counted. Fails with exit 4 when the group is not there.
+   */
+  async wait(): Promise<void> {
     let waitMs = FIRST_WAIT_MS;
     let waiting = false;
     while (!this.#signal.aborted) {
       const worst = await this.look();
-      this.#left = this.#rule.most + 1 - worst.lag;
-      this.#lookedAt = performance.now();
       if (this.#left > 0) break;
       waiting = true;
       this.#onWait(worst);
@@ -83,10 +81,13 @@ export class LagGate {
     if (waiting) this.#onWait(undefined);
   }
 
-  /** The stream on which the group is farthest behind. */
+  /** Learns how much may be sent; returns where the group is farthest behind. */
   async look(): Promise<Backlog> {
     const all = await Promise.all(this.#streams.map((stream) => this.#lagOf(stream)));
-    return all.reduce((worst, backlog) => (backlog.lag > worst.lag ? backlog : worst));
+    const worst = all.reduce((most, backlog) => (backlog.lag > most.lag ? backlog : most));
+    this.#left = this.#rule.most + 1 - worst.lag;
+    this.#lookedAt = performance.now();
+    return worst;
   }
 
   /** Counts no farther than it takes to know that it is too much. */

@@ -31,8 +31,8 @@ export async function produce(
   }
 }
 
-/** Why the filling of batches ended: one is full, it is time to pause, or more input is needed. */
-type Filled = Partition | "pause" | "dry";
+/** Why the filling of batches ended: one is full, the pace or the group's lag asks for a pause, input is needed. */
+type Filled = Partition | "paced" | "held" | "dry";
 
 class Producer {
   readonly #connection: Connection;
@@ -41,6 +41,8 @@ class Producer {
   readonly #transfer: Transfer;
   readonly #partitions: readonly Partition[];
   readonly #draft = new EntryDraft();
+  /** Where the entry in the draft belongs that had to wait for the group. */
+  #held: Partition | undefined;
   readonly #pace: Pace | undefined;
   readonly #gate: LagGate | undefined;
   /** The server's clock minus the monotonic one of this process. */
@@ -113,16 +115,14 @@ class Producer {
   async #sendAll(): Promise<boolean> {
     const { source, signal } = this.#request;
     while (!signal.aborted && !this.#transfer.stopped && this.#failure === undefined) {
-      if (this.#gate?.due) {
-        await this.#settle();
-        await this.#gate.pass();
-        continue;
-      }
       const filled = this.#fill();
       if (filled instanceof Partition) await filled.flush();
       else await this.#flush();
       await this.#events.onBatch?.(this.#transfer.ledger, source.bytesRead);
-      if (filled === "dry") {
+      if (filled === "held") {
+        await this.#settle();
+        await this.#gate?.wait();
+      } else if (filled === "dry") {
         if (!(await this.#moreInput())) return !signal.aborted;
       } else await this.#pause();
     }
@@ -143,34 +143,41 @@ class Producer {
     return more;
   }
 
-  /** Takes entries until a batch is full, the pace asks for a pause, or there is no further input at hand. */
+  /** Takes entries into their batches. */
   #fill(): Filled {
     const { source, keepRaw, ids } = this.#request;
     const keepCopy = keepRaw && afterLoss(ids) === "lookUp";
     this.#refreshMinId();
     while (this.#failure === undefined) {
-      let partition: Partition;
-      try {
-        if (!source.next(this.#draft)) {
-          this.#readTo(source.line);
-          return "dry";
-        }
-        assignId(ids, this.#draft, source.line);
-        partition = this.#choose(source.line);
-      } catch (error) {
-        if (!(error instanceof BadLine)) throw error;
-        this.#reject(error, source.raw());
-        continue;
-      }
+      const partition = this.#held ?? this.#next();
+      if (partition === undefined) continue;
+      if (partition === "dry") return partition;
+      this.#held = this.#gate?.take() === false ? partition : undefined;
+      if (this.#held) return "held";
       this.#readTo(source.line);
       const raw = keepCopy ? Buffer.from(source.raw()) : undefined;
       partition.batch.add(partition.encoder, this.#draft, source.line, raw);
-      const paced = this.#pace?.take() === false;
-      const held = this.#gate?.take() === false;
-      if (paced || held) return "pause";
+      if (this.#pace?.take() === false) return "paced";
       if (partition.full) return partition;
     }
-    return "pause";
+    return "paced";
+  }
+
+  /** Reads the next entry into the draft; undefined for a bad line. */
+  #next(): Partition | "dry" | undefined {
+    const { source, ids } = this.#request;
+    try {
+      if (!source.next(this.#draft)) {
+        this.#readTo(source.line);
+        return "dry";
+      }
+      assignId(ids, this.#draft, source.line);
+      return this.#choose(source.line);
+    } catch (error) {
+      if (!(error instanceof BadLine)) throw error;
+      this.#reject(error, source.raw());
+      return undefined;
+    }
   }
 
   /** The partition of the entry in the draft. Throws BadLine when it has none. */

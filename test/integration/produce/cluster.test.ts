@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { partitionOf } from "../../../src/engine/produce/partition-rule.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { CliRun, cli, openStdin, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { until } from "../../support/redis.ts";
-import { numbered, numbers, summaryOf, valuesOf } from "./support.ts";
+import { byCustomer, expectPartitioned, numbered, numbers, summaryOf, valuesOf } from "./support.ts";
+
+const BY_CUSTOMER = ["--cluster", "--partitions", "6", "--partition-by", "customer", "-o", "json"];
 
 let cluster: TestCluster;
 
@@ -64,6 +67,119 @@ describe("a cluster", () => {
     expect(await cluster.on(to, (redis) => valuesOf(redis, key))).toEqual(numbers(1, 300));
   });
 });
+
+describe("partitions in a cluster", () => {
+  test("each is on the node of its own slot, over one lane per node, with every key in order", async () => {
+    const key = uniqueKey("orders");
+    const run = await cli(["produce", key, ...BY_CUSTOMER], {
+      stdin: byCustomer(1, 10_000),
+      url: cluster.url,
+    });
+    expect(run.code).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ inRedis: 10_000, lastLine: 10_000, complete: true });
+    const slots = Array.from({ length: 6 }, (_, index) => keySlot(`${key}:${index}`));
+    expect(new Set(slots).size).toBe(6);
+    await expectPartitioned(10_000, 6, (index) => valuesAt(`${key}:${index}`));
+  });
+
+  test("a partition that moves while entries flow: it and the others get each entry once, in order", async () => {
+    const key = uniqueKey("moving");
+    const moving = `${key}:${partitionOf(Buffer.from("c-1"), 6)}`;
+    const slot = keySlot(moving);
+    const from = cluster.ownerOf(slot);
+    const to = (from + 1) % cluster.nodes.length;
+    const stdin = openStdin();
+    const run = new CliRun(["produce", key, ...BY_CUSTOMER], { stdin, url: cluster.url });
+    stdin.write(byCustomer(1, 700));
+    await until("some are in", () => cluster.on(from, async (redis) => (await redis.xlen(moving)) >= 100));
+    await cluster.moveSlot(slot, from, to);
+    stdin.end(byCustomer(701, 7_000));
+    const result = await run.done;
+    expect(result.code).toBe(0);
+    expect(summaryOf(result)).toMatchObject({ inRedis: 7_000, complete: true, error: null });
+    await expectPartitioned(7_000, 6, (index) => {
+      const stream = `${key}:${index}`;
+      return stream === moving ? cluster.on(to, (redis) => valuesOf(redis, stream)) : valuesAt(stream);
+    });
+    await cluster.moveSlot(slot, to, from);
+  });
+
+  test("a name with a tag is refused before anything is sent: its partitions would share a slot", async () => {
+    const key = `{${uniqueKey("tag")}}`;
+    const { code, stderr } = await cli(["produce", key, ...BY_CUSTOMER], {
+      stdin: byCustomer(1, 10),
+      url: cluster.url,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain("would all share one slot");
+  });
+
+  test("a rerun with keys adds nothing: each marker is in its partition's slot", async () => {
+    const key = uniqueKey("orders");
+    const args = ["produce", key, ...BY_CUSTOMER, "--idempotency-key", "n"];
+    const input = { stdin: byCustomer(1, 1_000), url: cluster.url };
+    expect(summaryOf(await cli(args, input))).toMatchObject({ inRedis: 1_000, alreadyThere: 0 });
+    const again = await cli(args, input);
+    expect(again.code).toBe(0);
+    expect(summaryOf(again)).toMatchObject({ inRedis: 1_000, alreadyThere: 1_000, complete: true });
+    await expectPartitioned(1_000, 6, (index) => valuesAt(`${key}:${index}`));
+  });
+
+  test("entries with keys, while their slot is half moved: the run waits until it is whole again", async () => {
+    const key = uniqueKey("keyed");
+    const slot = keySlot(key);
+    const from = cluster.ownerOf(slot);
+    const to = (from + 1) % cluster.nodes.length;
+    const args = ["produce", key, "--cluster", "--idempotency-key", "n", "-o", "json", "--ids"];
+    const stdin = openStdin();
+    const run = new CliRun(args, { stdin, url: cluster.url });
+    stdin.write(numbered(1, 100));
+    await until("some are in", () => cluster.on(from, async (redis) => (await redis.xlen(key)) === 100));
+    await cluster.moveSlot(slot, from, to, async () => {
+      // The stream is here, the markers are nowhere yet: TRYAGAIN.
+      stdin.end(numbered(101, 200));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(await cluster.on(from, (redis) => redis.xlen(key))).toBe(100);
+    });
+    const result = await run.done;
+    expect(result.code).toBe(0);
+    expect(summaryOf(result)).toMatchObject({ inRedis: 200, alreadyThere: 0, complete: true });
+    expect(await cluster.on(to, (redis) => valuesOf(redis, key))).toEqual(numbers(1, 200));
+    await cluster.moveSlot(slot, to, from);
+  });
+
+  test("no marker can share the slot of some names: they are refused", async () => {
+    const args = ["produce", `{}${uniqueKey()}`, "n=1", "--cluster", "--idempotency-key", "n"];
+    const { code, stderr } = await cli(args, { url: cluster.url });
+    expect(code).toBe(2);
+    expect(stderr).toContain("no other key can share the slot of");
+  });
+
+  test("--wait-lag looks at the partitions on all nodes", async () => {
+    const key = uniqueKey("orders");
+    for (let index = 0; index < 6; index++) {
+      const stream = `${key}:${index}`;
+      const node = cluster.ownerOf(keySlot(stream));
+      await cluster.on(node, (redis) => redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM"));
+    }
+    const run = new CliRun(["produce", key, ...BY_CUSTOMER, "--wait-lag", "g:50", "-v"], {
+      stdin: byCustomer(1, 1_000),
+      url: cluster.url,
+    });
+    await until("it waits", () => run.stderr.includes("waiting for g"));
+    run.signal("SIGINT");
+    const result = await run.done;
+    expect(result.code).toBe(130);
+    const streams = summaryOf(result).partitions ?? [];
+    expect(Math.max(...streams.map(({ inRedis }) => inRedis))).toBeLessThanOrEqual(51);
+    expect(streams).toHaveLength(6);
+  });
+});
+
+/** The values of a stream, read from the node that has its slot. */
+function valuesAt(key: string): Promise<string[]> {
+  return cluster.on(cluster.ownerOf(keySlot(key)), (redis) => valuesOf(redis, key));
+}
 
 test("a cluster that has lost a slot: the run ends with the reason and a true count", async () => {
   const key = uniqueKey("down");

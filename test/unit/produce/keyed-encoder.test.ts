@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assignId } from "../../../src/engine/produce/id-rule.ts";
 import { KeyedEncoder } from "../../../src/engine/produce/keyed-encoder.ts";
@@ -37,8 +37,21 @@ describe("an entry with an idempotency key", () => {
   test("is one call of the script, with its marker and the options of XADD", () => {
     const args = encode(encoder("length"), draftOf(["a", "1", "k", "x-1"])).map(String);
     expect(args).toEqual([
-      ...["EVALSHA", addKeyed.sha, "2", "orders", "orders:produced:x-1", "5000"],
-      ...["NOMKSTREAM", "MAXLEN", "~", "7", "*", "a", "1", "k", "x-1"],
+      "EVALSHA",
+      addKeyed.sha,
+      "2",
+      "orders",
+      "orders:produced:x-1",
+      "5000",
+      "NOMKSTREAM",
+      "MAXLEN",
+      "~",
+      "7",
+      "*",
+      "a",
+      "1",
+      "k",
+      "x-1",
     ]);
     expect(args[encoder("length").idIndex]).toBe("*");
   });

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { choosePartition, partitionKeys, partitionOf } from "../../../src/engine/produce/partition-rule.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
