@@ -32,13 +32,17 @@ export async function printRows<Row>(
   const { output, log } = to;
   const format = await openFormat(output, columns);
   let count = 0;
-  for await (const row of rows) {
-    count++;
-    format.add(row);
-    if (format.full) await output.write(format.take());
+  try {
+    for await (const row of rows) {
+      count++;
+      format.add(row);
+      if (format.full) await output.write(format.take());
+    }
+  } finally {
+    // Also when the rows end in an error: each may stand for something that was done.
+    await output.write(format.take());
+    if (format.end) await output.write(format.end());
   }
-  await output.write(format.take());
-  if (format.end) await output.write(format.end());
   if (count === 0 && output.terminal) log.info(options.empty);
   return count;
 }
