@@ -11,10 +11,23 @@ _streamctl() {
       'produce') path='produce' ;;
       'consume') path='consume' ;;
       'pending') path='pending' ;;
+      'claim') path='claim' ;;
+      'ack') path='ack' ;;
       'dlq') path='dlq' ;;
       'dlq list') path='dlq list' ;;
+      'dlq replay') path='dlq replay' ;;
+      'dlq purge') path='dlq purge' ;;
       'lag') path='lag' ;;
       'ls') path='ls' ;;
+      'info') path='info' ;;
+      'group') path='group' ;;
+      'group create') path='group create' ;;
+      'group set-id') path='group set-id' ;;
+      'group destroy') path='group destroy' ;;
+      'group consumers') path='group consumers' ;;
+      'group forget-consumer') path='group forget-consumer' ;;
+      'serve-metrics') path='serve-metrics' ;;
+      'doctor') path='doctor' ;;
       'completion') path='completion' ;;
       'config') path='config' ;;
       'config show') path='config show' ;;
@@ -35,7 +48,7 @@ _streamctl() {
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
-      words='produce consume pending dlq lag ls completion config sandbox'
+      words='produce consume pending claim ack dlq lag ls info group serve-metrics doctor completion config sandbox'
       flags='-V --version -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config -h --help'
       streams=
       ;;
@@ -43,6 +56,7 @@ _streamctl() {
       case $prev in
         --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --input) COMPREPLY=($(compgen -W 'ndjson lines csv tsv entries' -- "$cur")); return ;;
+        --schema) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --on-error) COMPREPLY=($(compgen -W 'stop skip' -- "$cur")); return ;;
         --rejects) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
@@ -52,14 +66,15 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --field|--skip-lines|--max-line|--id|--id-field|--maxlen|--max-age|--rate|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --field|--skip-lines|--max-line|--id|--id-field|--idempotency-key|--idempotency-ttl|--maxlen|--max-age|--partitions|--partition-by|--rate|--wait-lag|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
       words=''
-      flags='--file --input --field --skip-lines --max-line --on-error --rejects --id --id-field --keep-id --ids --no-create --maxlen --max-age --exact --rate -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--file --input --field --skip-lines --max-line --schema --on-error --rejects --id --id-field --keep-id --idempotency-key --idempotency-ttl --ids --no-create --maxlen --max-age --exact --partitions --partition-by --rate --wait-lag -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'consume')
       case $prev in
+        --log) COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
         -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
         --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -67,10 +82,10 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --from|--to|--where|-g|--group|--consumer|--group-start|--count|--idle-exit|--max-runtime|--field|--exec|-j|--jobs|--stdin|--timeout|--kill-after|--max-deliveries|--retry-delay|--retry-max-delay|--dead-on|--dlq|--claim-idle|--shutdown-timeout|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --from|--to|--where|-g|--group|--consumer|--group-start|--count|--idle-exit|--max-runtime|--field|--exec|-j|--jobs|--stdin|--batch|--batch-wait|--ahead|--timeout|--kill-after|--max-deliveries|--retry-delay|--retry-max-delay|--dead-on|--retry-on|--dlq|--order-by|--rate|--pause-after|--dedupe|--dedupe-ttl|--emit|--claim-idle|--shutdown-timeout|--metrics-port|--metrics-host|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
       words=''
-      flags='--from --to --reverse -f --follow --where -g --group --consumer --create-group --group-start --no-ack --count --until-empty --idle-exit --max-runtime --field --exec -j --jobs --stdin --env-fields --tag --timeout --kill-after --max-deliveries --retry-delay --retry-max-delay --dead-on --dlq --delete --fail-on-dead --claim-idle --shutdown-timeout -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--from --to --reverse -f --follow --where -g --group --consumer --create-group --group-start --no-ack --count --until-empty --idle-exit --max-runtime --field --exec -j --jobs --stdin --batch --batch-wait --persistent --ahead --env-fields --tag --timeout --kill-after --max-deliveries --retry-delay --retry-max-delay --dead-on --retry-on --dlq --order-by --rate --pause-after --dedupe --dedupe-ttl --emit --delete --fail-on-dead --claim-idle --shutdown-timeout --log --metrics-port --metrics-host -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'pending')
@@ -88,6 +103,36 @@ _streamctl() {
       flags='-g --group --list --min-idle --consumer --min-deliveries --limit --payload -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
+    'claim')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -g|--group|--to|--min-idle|--consumer|--min-deliveries|--limit|--from-consumer|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='-g --group --to --all --min-idle --consumer --min-deliveries --limit --from-consumer --count-delivery --drop-missing --dry-run -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'ack')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -g|--group|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='-g --group --dry-run -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
     'dlq')
       case $prev in
         -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
@@ -99,12 +144,13 @@ _streamctl() {
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
-      words='list'
+      words='list replay purge'
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=
       ;;
     'dlq list')
       case $prev in
+        --layout) COMPREPLY=($(compgen -W 'auto native copied wrapped' -- "$cur")); return ;;
         --by) COMPREPLY=($(compgen -W 'reason group consumer hour' -- "$cur")); return ;;
         -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
         --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -116,7 +162,40 @@ _streamctl() {
         --dlq|--since|--until|--reason|-g|--group|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
       words=''
-      flags='--dlq --since --until --reason -g --group --where --min-deliveries --limit --oldest --by --fail-if-any -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --oldest --by --fail-if-any -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'dlq replay')
+      case $prev in
+        --layout) COMPREPLY=($(compgen -W 'auto native copied wrapped' -- "$cur")); return ;;
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --dlq|--since|--until|--reason|-g|--group|--where|--min-deliveries|--limit|--to|--max-replays|--rate|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --to --keep --edit --max-replays --rate -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'dlq purge')
+      case $prev in
+        --layout) COMPREPLY=($(compgen -W 'auto native copied wrapped' -- "$cur")); return ;;
+        --archive) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --dlq|--since|--until|--reason|-g|--group|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --archive -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'lag')
@@ -147,6 +226,142 @@ _streamctl() {
       esac
       words=''
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'info')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'group')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words='create set-id destroy consumers forget-consumer'
+      flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=
+      ;;
+    'group create')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--at --mkstream -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'group set-id')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--at --dry-run -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'group destroy')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--dry-run -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'group consumers')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -g|--group|--dead-after|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='-g --group --dead-after -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'group forget-consumer')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -g|--group|--claim-to|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='-g --group --claim-to -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'serve-metrics')
+      case $prev in
+        --log) COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -g|--group|--metrics-port|--metrics-host|--interval|--count-limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='-g --group --metrics-port --metrics-host --interval --count-limit --log -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'doctor')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --dead-after|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--dead-after -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'completion')

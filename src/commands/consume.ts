@@ -59,14 +59,18 @@ export function defineConsume(program: Command, act: Act): void {
     durationOption("--max-runtime <duration>", "after that long"),
   ]);
   addGroup(command, "Printing:", [listOption("--field <name>", "print this field only; repeatable")]);
-  addGroup(command, "Running a command for each entry:", workerOptions());
-  addGroup(command, "Watching a run:", [logOption(), ...metricsOptions("none")]);
+  const ofWorker = workerOptions();
+  const ofMetrics = metricsOptions("none");
+  addGroup(command, "Running a command for each entry:", ofWorker);
+  addGroup(command, "Watching a run:", [logOption(), ...ofMetrics]);
   command.action(
     act((context, args, options) => {
       const [streams, handler] = splitAtDashes(program, args);
       const flags = options as ConsumeFlags;
       const runs = flags.exec !== undefined || handler.length > 0;
-      checkFlags(flags, runs, (name) => command.getOptionValueSource(name) === "cli");
+      const onCommandLine = (name: string): boolean => command.getOptionValueSource(name) === "cli";
+      if (!runs) refuseAll([...ofWorker, ...ofMetrics], onCommandLine);
+      checkFlags(flags, runs, onCommandLine);
       return runs ? work(context, streams, handler, options) : print(context, streams, flags);
     }),
   );
@@ -107,6 +111,14 @@ function splitAtDashes(program: Command, args: readonly string[]): [streams: str
   const streams = args.slice(0, args.length - handler.length);
   if (streams.length === 0) throw new UsageError("name at least one stream before --");
   return [streams, handler];
+}
+
+/** Without a command to run these would silently do nothing. */
+function refuseAll(options: readonly Option[], onCommandLine: (name: string) => boolean): void {
+  const given = options.filter((option) => onCommandLine(option.attributeName()));
+  if (given.length === 0) return;
+  const flags = given.map(({ long }) => long).join(", ");
+  throw new UsageError(`${flags}: only with --exec, or a program after --`);
 }
 
 type Flag = keyof PrintFlags;

@@ -5,7 +5,7 @@ import { cli, uniqueKey } from "../../support/cli.ts";
 import { ask, metricsUrl, scrape } from "../../support/http.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { fill, pendingIn, startWorker } from "../../support/worker.ts";
+import { fill, pendingIn, startWorker, workerArgv } from "../../support/worker.ts";
 
 const ANY_PORT = ["--metrics-port", "0"];
 
@@ -182,15 +182,20 @@ describe("--metrics-port and --metrics-host", () => {
     const address = taken.address();
     const port = typeof address === "object" && address !== null ? String(address.port) : "";
     const stream = uniqueKey();
-    const result = await cli([
-      ...["consume", stream, "-g", "g", "--create-group", "--exec", "true"],
-      ...["--metrics-port", port],
-    ]);
+    const result = await cli(workerArgv(stream, "true", "--metrics-port", port));
     expect(result).toMatchObject({ code: 1, stdout: "" });
     expect(result.stderr).toBe(
       `streamctl: error: --metrics-port ${port} is in use on 127.0.0.1: choose another port, or end the program that listens there\n`,
     );
     expect(await rawRedis().exists(stream)).toBe(0);
+  });
+
+  test("without a command to run they are refused, as all the worker's flags are", async () => {
+    const argv = ["consume", uniqueKey(), "--metrics-port", "0", "--jobs", "2"];
+    expect(await cli(argv)).toMatchObject({
+      code: 2,
+      stderr: "streamctl: error: --jobs, --metrics-port: only with --exec, or a program after --\n",
+    });
   });
 
   test.each([
@@ -200,10 +205,7 @@ describe("--metrics-port and --metrics-host", () => {
     ["0", ["--metrics-host", "203.0.113.1"]],
   ])("%s %j is a usage error", async (port, more) => {
     const stream = uniqueKey();
-    const result = await cli([
-      ...["consume", stream, "-g", "g", "--create-group", "--exec", "true"],
-      ...["--metrics-port", port, ...more],
-    ]);
+    const result = await cli(workerArgv(stream, "true", "--metrics-port", port, ...more));
     expect(result.code).toBe(2);
     expect(await rawRedis().exists(stream)).toBe(0);
   });
