@@ -67,6 +67,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
       // With nobody reading stdout the run is being stopped; what handlers still say has no reader.
       if (!(error instanceof PipeClosed)) throw error;
     }
+    status.draw();
   };
   const handlerOutput: HandlerOutput = {
     stdout: (lines) => write((bytes) => output.write(bytes), lines),
