@@ -109,7 +109,9 @@ export function translateThrown(error: unknown, context: CommandContext): Stream
   // ioredis says so without having written a byte.
   if (/isn't writeable|isn't ready/.test(text))
     return new ConnectionError(`not connected: ${context.command} was not sent`, { cause: error });
-  return new ConnectionError(`lost the connection during ${context.command}: ${text}`, {
+  // ioredis tells of its retries, of which there are none, instead of what happened.
+  const reason = text.startsWith("Reached the max retries per request") ? "" : `: ${text}`;
+  return new ConnectionError(`lost the connection during ${context.command}${reason}`, {
     cause: error,
     sent: true,
   });

@@ -29,6 +29,8 @@ export interface GroupInfo {
   readonly lastDeliveredId: string;
   /** What the server believes the lag to be; null when it doesn't know (always before 7.0). */
   readonly lag: number | null;
+  /** How many entries the group was ever given, deleted ones included; null as for the lag. */
+  readonly entriesRead: number | null;
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
@@ -59,6 +61,7 @@ export async function groupInfos(connection: Caller, stream: string): Promise<Gr
       pending: asNumber(info.get("pending")),
       lastDeliveredId: asText(info.get("last-delivered-id")),
       lag: optionalNumber(info.get("lag")) ?? null,
+      entriesRead: optionalNumber(info.get("entries-read")) ?? null,
     };
   });
 }
