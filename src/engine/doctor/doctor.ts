@@ -2,7 +2,7 @@ import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
 import { asText } from "../../redis/value.ts";
-import { dlqKey } from "../dlq/name.ts";
+import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 import { explain } from "../groups/missing.ts";
 import { serverNowMs } from "../position.ts";
 import { type Finding, unseen } from "./finding.ts";
@@ -28,13 +28,17 @@ const AT_ONCE = 20;
 /** Looks at the server, at the user's rights and at every stream with its groups. Changes nothing. */
 export async function* diagnose(connection: Connection, request: DoctorRequest): AsyncGenerator<Finding> {
   const servers = await serverFacts(connection);
+  // Queues are named as in a cluster also when only one of its nodes was named.
+  const cluster = connection.cluster || servers.some(({ info }) => info?.get("cluster_enabled") === "1");
+  const naming: DlqNaming = { cluster, template: request.dlqTemplate };
   for (const facts of servers) yield* checkServer(facts, connection.cluster);
   if (connection.cluster) yield* await clusterState(connection);
-  yield* await rights(connection, request);
+  yield* await rights(connection, request, naming);
   const { streams, signal } = request;
   const surroundings: Surroundings = {
     evictsVolatile: servers.some(evictsVolatile),
-    queues: new Set(streams.map((stream) => queueOf(connection, stream, request))),
+    naming,
+    queues: new Set(streams.map((stream) => dlqKey(stream, naming))),
   };
   for (let at = 0; at < streams.length && !signal.aborted; at += AT_ONCE) {
     const batch = streams.slice(at, at + AT_ONCE);
@@ -55,21 +59,21 @@ async function clusterState(connection: Connection): Promise<Finding[]> {
 }
 
 /** Rights on streams that have a name in common are the same as a rule: without names, one stream stands for all. */
-async function rights(connection: Connection, request: DoctorRequest): Promise<Finding[]> {
-  const { streams, named } = request;
+async function rights(
+  connection: Connection,
+  { streams, named }: DoctorRequest,
+  naming: DlqNaming,
+): Promise<Finding[]> {
   const looked = named.size > 0 ? [...named] : streams.slice(0, 1);
   const found = await Promise.all(
-    looked.map((stream) => checkRights(connection, { stream, dlq: queueOf(connection, stream, request) })),
+    looked.map((stream) => checkRights(connection, { stream, dlq: dlqKey(stream, naming) })),
   );
   return found.flat();
 }
 
-function queueOf(connection: Connection, stream: string, { dlqTemplate }: DoctorRequest): string {
-  return dlqKey(stream, { cluster: connection.cluster, template: dlqTemplate });
-}
-
 interface Surroundings {
   readonly evictsVolatile: boolean;
+  readonly naming: DlqNaming;
   /** The names of the streams' dead-letter queues. */
   readonly queues: ReadonlySet<string>;
 }
@@ -78,7 +82,7 @@ async function examine(
   connection: Connection,
   stream: string,
   request: DoctorRequest,
-  { evictsVolatile, queues }: Surroundings,
+  { evictsVolatile, naming, queues }: Surroundings,
 ): Promise<Finding[]> {
   const { named, deadAfterMs } = request;
   try {
@@ -88,7 +92,7 @@ async function examine(
       serverNowMs(connection),
     ]);
     const isQueue = queues.has(stream) || stream.endsWith(":dlq");
-    const dlq = isQueue ? undefined : queueOf(connection, stream, request);
+    const dlq = isQueue ? undefined : dlqKey(stream, naming);
     const found = await checkStream(connection, stream, info, { nowMs, evictsVolatile, dlq });
     for (const group of groups)
       found.push(...(await checkGroup(connection, group, { stream, info, nowMs, deadAfterMs })));
