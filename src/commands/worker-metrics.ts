@@ -1,10 +1,12 @@
 import type { Context } from "../context.ts";
 import type { GroupLag } from "../engine/lag/lag.ts";
 import { Poll } from "../engine/poll.ts";
+import { ServerError } from "../errors.ts";
 import type { WorkerObserver, WorkerSettings, WorkerState } from "../engine/worker/types.ts";
 import type { Site } from "../metrics/http-server.ts";
 import type { ProbedWorker } from "../metrics/worker-probes.ts";
 import type { Connection } from "../redis/connection.ts";
+import { isTransient } from "../redis/errors.ts";
 import { type MetricsFlags, startEndpoint } from "./metrics-options.ts";
 
 /** How old the lag may be that a status line or a scrape shows. */
@@ -21,8 +23,14 @@ export async function pollLag(
 ): Promise<Poll<readonly GroupLag[]> | undefined> {
   if (flags.metricsPort === undefined && !context.log.live) return undefined;
   const { groupLags } = await import("../engine/lag/lag.ts");
+  let told = false;
   const poll = new Poll({
     everyMs: LAG_EVERY_MS,
+    onFailure(error) {
+      if (told || !(error instanceof ServerError) || isTransient(error)) return;
+      told = true;
+      context.log.warn(`the lag can't be shown: ${error.message}`);
+    },
     async look(signal) {
       const rows: GroupLag[] = [];
       const request = { streams, named: new Set<string>(), group, countLimit: LAG_COUNT_LIMIT, signal };

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import type { CliRun } from "../../support/cli.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { ask, metricsUrl, scrape } from "../../support/http.ts";
@@ -106,6 +106,22 @@ describe("a worker's metrics", () => {
     proxy.refuse();
     await until("it is absent", async () => (await lag()) === undefined, 20_000);
     expect((await scrape(url)).value("streamctl_connected")).toBe(0);
+  });
+
+  test("a user who may not ask for the lag is told so once, and the rest goes on", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const user = `worker${Date.now()}`;
+    const rights = ["on", ">secret", `~${stream}`, "+@all", "-time"];
+    await redis.call("ACL", "SETUSER", user, ...rights);
+    onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
+    const redisUrl = inject("redisUrl").replace("redis://", `redis://${user}:secret@`);
+    const worker = startWorker(stream, "true", ANY_PORT, { url: redisUrl });
+    const url = await listening(worker);
+    await until("it is counted", async () => (await verdicts(url, stream))["ok"] === 1);
+    await until("it is told", () => worker.stderr.includes("the lag can't be shown: no permission for TIME"));
+    expect((await scrape(url)).samples("streamctl_group_lag_at_least_entries")).toEqual([]);
   });
 
   test("a stream's name is escaped, whatever is in it", async () => {
