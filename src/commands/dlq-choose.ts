@@ -6,7 +6,7 @@ import type { Selection } from "./dlq-selection.ts";
 /** More rows than this nobody chooses from, and they would have to be held in memory. */
 const ROWS = 20_000;
 
-/** Lets a person tick letters on the terminal, newest first; their IDs. */
+/** Lets a person tick letters on the terminal, newest first; their IDs, oldest first. */
 export async function chooseLetters(context: Context, selection: Selection): Promise<string[]> {
   const { io, log } = context;
   if (!io.stdin.isTTY || !io.stderr.isTTY)
@@ -35,5 +35,6 @@ export async function chooseLetters(context: Context, selection: Selection): Pro
   }
   if (more) log.warn(`only the oldest ${ROWS} letters are shown: filters show others`);
   if (rows.length === 0) throw new UsageError(`no dead letters in ${selection.key}: nothing to replay`);
-  return askForMany(io, "Replay which?", rows.toReversed());
+  const chosen = await askForMany(io, "Replay which?", rows.toReversed());
+  return chosen.toReversed();
 }

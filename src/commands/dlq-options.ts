@@ -22,9 +22,19 @@ export interface LetterFlags {
   readonly layout?: LayoutChoice;
 }
 
+export function dlqOption(): Option {
+  return new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)");
+}
+
+export function layoutOption(): Option {
+  return new Option("--layout <layout>", "how the queue keeps the originals (default: auto)").choices([
+    ...LAYOUTS,
+  ]);
+}
+
 export function letterOptions(): Option[] {
   return [
-    new Option("--dlq <key>", "the dead-letter queue (default: STREAM:dlq)"),
+    dlqOption(),
     positionOption("--since <position>", "only what failed since: an ID, a time, or an age like 15m"),
     positionOption("--until <position>", "only what failed until then"),
     new Option("--reason <reason>", "only reasons that contain this text, or match ~regex").argParser(
@@ -38,9 +48,7 @@ export function letterOptions(): Option[] {
     whereOption(),
     countOption("--min-deliveries <n>", "only entries that had been delivered at least so often"),
     countOption("--limit <n>", "no more entries than this"),
-    new Option("--layout <layout>", "how the queue keeps the originals (default: auto)").choices([
-      ...LAYOUTS,
-    ]),
+    layoutOption(),
   ];
 }
 

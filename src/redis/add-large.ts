@@ -42,7 +42,7 @@ export async function addLargeOnce(
       // Null: the marker has changed since it was looked at.
       if (!Array.isArray(results)) continue;
       results.forEach(orThrow);
-      return String(results[0]);
+      return (results[0] as Buffer).latin1Slice();
     }
   } finally {
     lane.close();

@@ -1,0 +1,100 @@
+import { chmod, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { textFields } from "../../../src/entry/entry.ts";
+import { cli, CliRun } from "../../support/cli.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { scratchDir } from "../../support/worker.ts";
+import { deadStream, fieldsIn, longQueue, numbersIn } from "./support.ts";
+
+/** An editor that runs this shell text with the file's name as $1. */
+async function editor(text: string): Promise<{ env: Record<string, string> }> {
+  const path = join(await scratchDir(), "my editor");
+  await writeFile(path, `#!/bin/sh\n${text}\n`);
+  await chmod(path, 0o755);
+  return { env: { EDITOR: `'${path}' --wait` } };
+}
+
+describe("dlq replay --edit", () => {
+  test("an entry that is saved as it was keeps every byte", async () => {
+    const redis = rawRedis();
+    const awkward = [
+      [
+        Buffer.from([0xff]),
+        Buffer.from([0x00, 0x0a]),
+        ...textFields([
+          ["a", "1"],
+          ["a", 'x"\\\n'],
+          ["", ""],
+        ]),
+      ],
+      textFields([
+        ["10", "\u2028é"],
+        ["2", "{}"],
+        ["__proto__", " "],
+      ]),
+    ];
+    const { stream } = await deadStream(
+      redis,
+      awkward.map((fields) => ({ fields })),
+    );
+    const result = await cli(["dlq", "replay", stream, "--all", "--edit"], await editor("true"));
+    expect(result).toMatchObject({ code: 0 });
+    expect(await fieldsIn(redis, stream)).toEqual(awkward);
+  });
+
+  test("what was changed is replayed as changed", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [
+      {
+        fields: textFields([
+          ["amount", "1O"],
+          ["b", "2"],
+        ]),
+      },
+    ]);
+    const id = (await redis.xrange(dlq, "-", "+"))[0]?.[0] as string;
+    const change = await editor(`shift; sed -i 's/1O/10/' "$1"`);
+    expect((await cli(["dlq", "replay", stream, id, "--edit"], change)).code).toBe(0);
+    expect(await fieldsIn(redis, stream)).toEqual([
+      textFields([
+        ["amount", "10"],
+        ["b", "2"],
+      ]),
+    ]);
+  });
+
+  test.each([
+    ["not JSON", `shift; echo '{"fields": {"a": "1"' > "$1"`, 2],
+    ["no field left", `shift; echo '{"fields": {}}' > "$1"`, 2],
+    ["a number as a value", `shift; echo '{"fields": {"a": 1}}' > "$1"`, 2],
+    ["an empty file", `shift; : > "$1"`, 2],
+    ["an editor that fails", "exit 3", 1],
+  ])("%s: refused, and nothing is replayed", async (_, script, code) => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}]);
+    const result = await cli(["dlq", "replay", stream, "--all", "--edit"], await editor(script));
+    expect(result.code).toBe(code);
+    expect(result.stderr).toContain("replayed");
+    expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([1, 1]);
+  });
+});
+
+describe("choosing on a terminal", () => {
+  test("ticks among thousands of rows, newest first, and replays what was ticked", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, []);
+    await longQueue(redis, 5_000, { stream, dlq });
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
+    const run = new CliRun(["dlq", "replay", stream], { stdin, columns: 80 });
+    await until("it asks", () => run.stderr.includes("4999"));
+    for (const key of [" ", "\u001b[B", "\u001b[B", " ", "\r"]) {
+      stdin.write(key);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect((await run.done).code).toBe(0);
+    expect(await numbersIn(redis, stream)).toEqual([4_997, 4_999]);
+    expect(await redis.xlen(dlq)).toBe(4_998);
+  });
+});
