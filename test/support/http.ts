@@ -33,5 +33,5 @@ export async function scrape(url: string): Promise<Exposition> {
 
 /** Where a run started with --metrics-port 0 listens; undefined as long as it has not said so. */
 export function metricsUrl({ stderr }: { readonly stderr: string }): string | undefined {
-  return /metrics on (http:\/\/\S+)\/metrics/.exec(stderr)?.[1];
+  return /metrics on (http:\/\/[^/\s]+)\/metrics/.exec(stderr)?.[1];
 }
