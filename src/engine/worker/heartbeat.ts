@@ -1,44 +1,70 @@
 import { errorText } from "../../errors.ts";
-import { sleep } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { isTransient } from "../../redis/errors.ts";
 import { keepAlive } from "../../redis/group-steps.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import type { Hands } from "./hands.ts";
+import type { Truce } from "./truce.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** So many IDs a script call: a fraction of a millisecond of the server's time. */
 const BATCH = 200;
 
-/**
- * Keeps what is in hand from being taken over: three beats in every claimIdle, so that two may fail. An
- * entry found with another owner is marked lost; it is not stolen back.
- */
-export async function heartbeatLoop(
-  connection: Connection,
-  settings: WorkerSettings,
-  hands: Hands,
-  observer: WorkerObserver,
-  signal: AbortSignal,
-): Promise<void> {
-  const everyMs = Math.max(20, settings.claimIdleMs / 3);
-  for (;;) {
-    await sleep(everyMs, signal);
-    if (signal.aborted) return;
-    try {
-      for (const stream of settings.streams) await beat(connection, settings, hands, stream);
-    } catch (error) {
-      // The link or the group is gone for now; the reading side says so, and the next beat tries again.
-      observer.notice("detail", `heartbeat failed: ${errorText(error)}`);
-    }
-  }
+export interface HeartbeatParts {
+  readonly connection: Connection;
+  readonly settings: WorkerSettings;
+  readonly hands: Hands;
+  readonly truce: Truce;
+  readonly observer: WorkerObserver;
 }
 
-async function beat(
-  connection: Connection,
-  settings: WorkerSettings,
-  hands: Hands,
-  stream: string,
-): Promise<void> {
+/**
+ * Keeps what is in hand from being taken over: three beats in every claimIdle, so that two may fail, and one
+ * as soon as a lost connection is back. An entry found with another owner is marked lost; it is not stolen back.
+ */
+export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
+  const everyMs = Math.max(20, parts.settings.claimIdleMs / 3);
+  let wake = (): void => {};
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  const onAbort = (): void => wake();
+  signal.addEventListener("abort", onAbort, { once: true });
+  const unlisten = parts.connection.onState(({ up }) => up && wake());
+  for (let failures = 0; !signal.aborted;) {
+    await pause(failures === 0 ? everyMs : Math.min(everyMs, reconnectDelayMs(failures - 1)));
+    if (!signal.aborted) failures = (await beatAll(parts)) ? 0 : failures + 1;
+  }
+  unlisten();
+  signal.removeEventListener("abort", onAbort);
+}
+
+/** False when Redis could not be asked. */
+async function beatAll(parts: HeartbeatParts): Promise<boolean> {
+  const { settings, truce, observer } = parts;
+  let reached = true;
+  for (const stream of settings.streams) {
+    try {
+      if (await beat(parts, stream)) truce.worked();
+    } catch (error) {
+      // The reading side says so, too. A group that is gone must not keep the other streams from their beat.
+      observer.notice("detail", `heartbeat on ${stream} failed: ${errorText(error)}`);
+      if (!isTransient(error)) continue;
+      truce.failed();
+      reached = false;
+    }
+  }
+  return reached;
+}
+
+/** False when nothing is in hand: then nothing was asked. */
+async function beat({ connection, settings, hands }: HeartbeatParts, stream: string): Promise<boolean> {
   const held = [...hands.of(stream)].filter((delivery) => !delivery.lost);
   for (let at = 0; at < held.length; at += BATCH) {
     const batch = held.slice(at, at + BATCH);
@@ -52,4 +78,5 @@ async function beat(
       if (answers[i] === Owned.takenByOther) delivery.lost = true;
     }
   }
+  return held.length > 0;
 }

@@ -4,6 +4,7 @@ import { type PendingRow, pendingPage, takeEntries, type TakeRule } from "../../
 import { takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Ordering } from "./ordering.ts";
+import type { Truce } from "./truce.ts";
 import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** One sweep looks at no more than PAGE × PAGES rows a stream (well under a ms of the server's time a page). */
@@ -25,6 +26,7 @@ export class Reclaimer {
   readonly #settings: WorkerSettings;
   readonly #hands: Hands;
   readonly #observer: WorkerObserver;
+  readonly #truce: Truce;
   readonly #ordering: Ordering | undefined;
   readonly #everyMs: number;
   /** Own retries: when each comes due, by stream and ID. */
@@ -39,8 +41,10 @@ export class Reclaimer {
     settings: WorkerSettings,
     hands: Hands,
     observer: WorkerObserver,
+    truce: Truce,
     ordering?: Ordering,
   ) {
+    this.#truce = truce;
     this.#ordering = ordering;
     this.#connection = connection;
     this.#settings = settings;
@@ -51,7 +55,8 @@ export class Reclaimer {
 
   /** When to look again, by the clock of performance.now(): the machine's own may be set while this runs. */
   get nextAt(): number {
-    return this.#repliesLost ? 0 : Math.min(this.#nextRetryAt, this.#nextSweepAt);
+    if (this.#repliesLost) return 0;
+    return Math.max(this.#truce.until, Math.min(this.#nextRetryAt, this.#nextSweepAt));
   }
 
   /**
@@ -82,6 +87,7 @@ export class Reclaimer {
       this.#repliesLost = false;
     }
     const now = performance.now();
+    if (now < this.#truce.until) return taken;
     const sweep = now >= this.#nextSweepAt;
     if (!sweep && now < this.#nextRetryAt) return taken;
     for (const stream of this.#settings.streams) {

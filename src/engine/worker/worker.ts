@@ -18,6 +18,7 @@ import { Settler } from "./settler.ts";
 import { shutDown } from "./shutdown.ts";
 import { alreadyDone } from "./success.ts";
 import { Tally } from "./tally.ts";
+import { Truce } from "./truce.ts";
 import { Turns } from "./turns.ts";
 import type {
   Delivery,
@@ -74,6 +75,7 @@ export class Worker {
   readonly #units: Units;
   readonly #ordering: Ordering | undefined;
   readonly #link: LinkWatch;
+  readonly #truce: Truce;
   readonly #turns = new Turns();
   readonly #ending = new AbortController();
   /** Keys that are being moved on to their next entry. */
@@ -91,7 +93,8 @@ export class Worker {
     this.#ordering =
       settings.orderBy === undefined ? undefined : new Ordering(connection, settings, settings.orderBy);
     this.#intake = new Intake(parts.reader, settings, connection.cluster, this.#ordering);
-    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#ordering);
+    this.#truce = new Truce(settings.claimIdleMs);
+    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#truce, this.#ordering);
     this.#groups = new GroupSetup(connection, settings, this.#hands, observer);
     this.#settler = new Settler({
       connection,
@@ -143,7 +146,10 @@ export class Worker {
     const runtime =
       settings.ends.runtimeMs === undefined ? undefined : setTimeout(onStop, settings.ends.runtimeMs);
     const heart = new AbortController();
-    const beating = heartbeatLoop(connection, settings, this.#hands, observer, heart.signal);
+    const beating = heartbeatLoop(
+      { connection, settings, hands: this.#hands, truce: this.#truce, observer },
+      heart.signal,
+    );
     try {
       this.#active();
       await this.#loop();
@@ -190,6 +196,7 @@ export class Worker {
         await this.#acceptAll(deliveries);
         failures = 0;
         this.#link.works();
+        this.#truce.worked();
       } catch (error) {
         await this.#recover(error, failures++);
       }
@@ -199,7 +206,9 @@ export class Worker {
   /** How many entries may be taken now. */
   #places(): number {
     const { count } = this.#parts.settings.ends;
-    const free = this.#pacer.allow(this.#guard.allow(this.#hands.free, this.#hands.running, performance.now()));
+    const free = this.#pacer.allow(
+      this.#guard.allow(this.#hands.free, this.#hands.running, performance.now()),
+    );
     if (count === undefined) return free;
     const left = count - this.#tally.final;
     if (left <= 0) this.#end();
@@ -208,7 +217,9 @@ export class Worker {
 
   /** What else than a finished run may free a place, and when. */
   #waitMs(): number | undefined {
-    const waits = [this.#guard.waitMs(performance.now()), this.#pacer.waitMs()].filter((ms) => ms !== undefined);
+    const waits = [this.#guard.waitMs(performance.now()), this.#pacer.waitMs()].filter(
+      (ms) => ms !== undefined,
+    );
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
@@ -316,6 +327,7 @@ export class Worker {
   async #waitOrFail(error: unknown, failures: number): Promise<void> {
     if (!isTransient(error)) return this.#fail(error);
     this.#reclaimer.repliesLost();
+    this.#truce.failed();
     this.#link.waits(error);
     await sleep(reconnectDelayMs(failures), this.#ending.signal);
   }

@@ -1,0 +1,145 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { keySlot } from "../../../src/redis/keys.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
+import { DurableServer } from "../../support/chaos/durable-server.ts";
+import { uniqueKey } from "../../support/cli.ts";
+import { TestCluster } from "../../support/cluster.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { TestSentinel } from "../../support/sentinel.ts";
+import { fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+
+async function ownServer(...args: string[]): Promise<SandboxServer> {
+  const server = await SandboxServer.start({ executable: inject("redisExecutable"), args });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+async function linesOf(file: string): Promise<string[]> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return text.split("\n").filter((line) => line !== "");
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+describe("an outage", () => {
+  test("longer than --claim-idle takes nothing from the workers that live through it", async () => {
+    const server = await DurableServer.start();
+    const stream = uniqueKey();
+    const runs = `${await scratchDir()}/runs`;
+    await fill(server.redis, stream, 6);
+    const workers = Array.from({ length: 3 }, () =>
+      startWorker(stream, `echo "$STREAMCTL_ID" >> ${runs}; sleep 3`, ["-j", "3"], { url: server.url }),
+    );
+    await until("all handlers run", async () => (await linesOf(runs)).length === 6);
+    await server.killFor(1_200);
+    await until("all are acked", async () => (await pendingIn(server.redis, stream)) === 0);
+    expect(await linesOf(runs)).toHaveLength(6);
+    for (const worker of workers) expect(worker.stderr).not.toContain("was dropped");
+  });
+
+  test(
+    "of ten seconds is told in two lines, with retries and verdicts waiting",
+    { timeout: 60_000 },
+    async () => {
+      const redis = rawRedis();
+      const proxy = await Proxy.start();
+      const stream = uniqueKey();
+      await fill(redis, stream, 8);
+      const worker = startWorker(stream, "echo started; sleep 1; exit 1", ["-j", "4"], { url: proxy.url });
+      await until("handlers run", () => worker.stdout.split("started").length === 5);
+      const before = worker.stderr;
+      proxy.refuse();
+      await until("it is noticed", () => worker.stderr.includes("waiting for Redis"), 20_000);
+      await pause(10_000);
+      expect(worker.stderr.slice(before.length).trim().split("\n")).toHaveLength(1);
+      proxy.accept();
+      await until("it goes on", () => worker.stderr.includes("Redis is back"));
+      await until("the verdicts arrived", () => worker.stderr.split("retry in").length >= 5);
+      expect(worker.stderr.match(/waiting for Redis|Redis is back/g)).toHaveLength(2);
+    },
+  );
+});
+
+describe("another server", () => {
+  test("Sentinel's failover: the worker goes on with the new master", { timeout: 60_000 }, async () => {
+    const sentinel = await TestSentinel.start();
+    onTestFinished(() => sentinel.stop());
+    const master = rawRedis(sentinel.master.url);
+    const stream = uniqueKey();
+    await fill(master, stream, 20);
+    const worker = startWorker(
+      stream,
+      'sleep 0.1; echo "handled $STREAMCTL_ID"',
+      ["--sentinel", sentinel.address, "--master", "mymaster"],
+      { url: "" },
+    );
+    await until("it works", () => worker.stdout.includes("handled"));
+    await sentinel.failOver();
+    const replica = rawRedis(sentinel.replica.url);
+    await until("the replica takes writes", async () =>
+      (await replica.info("replication")).includes("role:master"),
+    );
+    const later = await fill(replica, stream, 3);
+    await until(
+      "what came after the failover is handled",
+      () => worker.stdout.includes(later[2] as string),
+      30_000,
+    );
+    await until("nothing is pending", async () => (await pendingIn(replica, stream)) === 0, 30_000);
+    const [before = ""] = worker.stdout.split(later[0] as string);
+    expect(new Set(before.match(/handled \S+/g)).size).toBeGreaterThanOrEqual(20);
+    expect(worker.stderr.match(/waiting for Redis/g)?.length ?? 0).toBeLessThanOrEqual(2);
+  });
+
+  test(
+    "a server that turns into a read-only replica is waited for, and said so once",
+    { timeout: 60_000 },
+    async () => {
+      const [server, other] = [await ownServer(), await ownServer()];
+      const redis = rawRedis(server.url);
+      const stream = uniqueKey();
+      const worker = startWorker(stream, 'echo "handled $STREAMCTL_ID"', [], { url: server.url });
+      await until("the group is there", () => redis.exists(stream));
+      // A replica that never hears of its master keeps its data and refuses writes.
+      await other.stop();
+      await redis.replicaof("127.0.0.1", other.port);
+      await until("it waits", () => worker.stderr.includes("waiting for Redis"));
+      await pause(2_500);
+      expect(worker.stderr.match(/waiting for Redis/g)).toHaveLength(1);
+      expect(worker.stderr).not.toContain("max retries");
+      await redis.replicaof("NO", "ONE");
+      const [id] = await fill(redis, stream, 1);
+      await until("it goes on", () => worker.stdout.includes(`handled ${id}`));
+      await until("it says so", () => worker.stderr.includes("Redis is back"));
+    },
+  );
+
+  test(
+    "a slot that moves to another node of a cluster under a running worker",
+    { timeout: 60_000 },
+    async () => {
+      const cluster = await TestCluster.start(2);
+      onTestFinished(() => cluster.stop());
+      const stream = uniqueKey();
+      const slot = keySlot(stream);
+      const from = cluster.ownerOf(slot);
+      const to = 1 - from;
+      const ids = await cluster.on(from, (redis) => fill(redis, stream, 30));
+      const worker = startWorker(stream, 'sleep 0.05; echo "$STREAMCTL_ID"', ["-j", "2", "--cluster"], {
+        url: cluster.url,
+      });
+      await until("it works", () => worker.stdout.includes(ids[2] as string));
+      await cluster.moveSlot(slot, from, to, () => pause(500));
+      ids.push(...(await cluster.on(to, (redis) => fill(redis, stream, 5))));
+      await until("everything is handled", () => ids.every((id) => worker.stdout.includes(id)), 30_000);
+      await cluster.on(to, (redis) =>
+        until("everything is acked", async () => (await pendingIn(redis, stream)) === 0, 20_000),
+      );
+      expect(worker.stdout.trim().split("\n")).toHaveLength(ids.length);
+    },
+  );
+});
