@@ -1,8 +1,8 @@
 import type { Readable, Writable } from "node:stream";
 
 /** A stream that may be a terminal. */
-export type OutStream = Writable & { isTTY?: boolean; columns?: number };
-export type InStream = Readable & { isTTY?: boolean };
+export type OutStream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+export type InStream = Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
 
 /** Everything a run may touch of the process around it. Tests hand in their own. */
 export interface Io {

@@ -1,6 +1,6 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
-import { FORMATS } from "./output/output.ts";
+import { FORMATS, OWN_FORMATS } from "./output/output.ts";
 import { commands } from "./commands/index.ts";
 import { connectionOptions } from "./config/connection-options.ts";
 import { version } from "./version.ts";
@@ -36,7 +36,7 @@ export function buildProgram(act: Act): Command {
 /** The flags that every command takes, in the order of the help text. */
 function globalOptions(): Option[] {
   return [
-    new Option("-o, --output <format>", "output format").choices([...FORMATS]),
+    outputOption(),
     new Option("--json", "the same as -o json"),
     new Option("--no-color", "no colour"),
     new Option("-q, --quiet", "no summaries"),
@@ -44,6 +44,16 @@ function globalOptions(): Option[] {
     new Option("-y, --yes", "answer yes to every question"),
     ...connectionOptions().map((option) => option.helpGroup("Connection options:")),
   ];
+}
+
+/** Also takes a format that is one command's own: which command it is, is not known yet (see src/run.ts). */
+function outputOption(): Option {
+  const known = [...FORMATS, ...Object.keys(OWN_FORMATS)];
+  const option = new Option("-o, --output <format>", "output format").choices([...FORMATS]);
+  return option.argParser((text: string) => {
+    if (!known.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${FORMATS.join(", ")}.`);
+    return text;
+  });
 }
 
 const EXIT_CODES = `

@@ -2,10 +2,11 @@ import { CommanderError, type Command } from "commander";
 import { applyOptionDefaults, commandPath } from "./config/option-defaults.ts";
 import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
 import { Context, signalExitCode } from "./context.ts";
-import { errorText, ExitCode, StreamctlError } from "./errors.ts";
+import { errorText, ExitCode, StreamctlError, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { Log, type LogFormat } from "./output/log.ts";
-import { type Format, isPipeError, Output, PipeClosed, wantsColor } from "./output/output.ts";
+import { PLUGIN_EXIT, unknownLine } from "./output/lag-plugin.ts";
+import { type Format, isPipeError, Output, OWN_FORMATS, PipeClosed, wantsColor } from "./output/output.ts";
 import { type Act, buildProgram } from "./program.ts";
 
 /**
@@ -33,6 +34,8 @@ class Run {
   #context: Context | undefined;
   #verbose = false;
   #logFormat: LogFormat = "text";
+  /** This is a monitoring plugin's run: see `report`. */
+  #check = false;
   #code: number | undefined;
 
   constructor(io: Io) {
@@ -49,6 +52,7 @@ class Run {
   }
 
   async execute(argv: readonly string[]): Promise<number> {
+    this.#check = asksForCheck(argv);
     const program = buildProgram(this.#act);
     prepare(program, this.#io);
     await program.parseAsync([...argv], { from: "user" });
@@ -64,6 +68,7 @@ class Run {
         .filter((arg) => arg !== undefined);
       const config = await this.#configure(command);
       const options: Record<string, unknown> = command.optsWithGlobals();
+      this.#check ||= commandPath(command) === "lag" && options["check"] === true;
       const context = this.#makeContext(command, options, config);
       this.#context = context;
       const code = await Promise.race([action(context, args, options), this.#killed()]);
@@ -108,7 +113,7 @@ class Run {
       command: commandPath(command),
       config,
       output: new Output(io, {
-        format: options["json"] === true ? "json" : (options["output"] as Format | undefined),
+        format: outputFormat(options, commandPath(command)),
         color: wantsColor(io.stdout, io.env, options["color"] as boolean | undefined),
       }),
       log: new Log(io.stderr, {
@@ -122,8 +127,18 @@ class Run {
     });
   }
 
-  /** The message on stderr and the exit code of whatever was thrown. */
+  /**
+   * The message on stderr and the exit code of whatever was thrown. For a monitoring system any other code
+   * than that of UNKNOWN would be a statement about the groups.
+   */
   report(error: unknown): number {
+    const code = this.#tell(error);
+    if (!this.#check || code === ExitCode.ok) return code;
+    this.#io.stdout.write(unknownLine(errorText(error).replace(/^error: /, "")));
+    return PLUGIN_EXIT.unknown;
+  }
+
+  #tell(error: unknown): number {
     if (error instanceof PipeClosed || isPipeError(error)) return ExitCode.ok;
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
@@ -149,6 +164,21 @@ class Run {
 }
 
 const KILL_GRACE_MS = 5_000;
+
+/** Undefined: what suits stdout. */
+function outputFormat(options: Record<string, unknown>, path: string): Format | undefined {
+  if (options["json"] === true) return "json";
+  const output = options["output"] as string | undefined;
+  const owner = OWN_FORMATS[output ?? ""];
+  if (owner === undefined) return output as Format | undefined;
+  if (owner !== path) throw new UsageError(`-o ${output} is for ${owner} alone`);
+  return undefined;
+}
+
+/** `lag --check` on the command line; that it may also be configured shows only later. */
+function asksForCheck(argv: readonly string[]): boolean {
+  return argv.includes("lag") && argv.includes("--check");
+}
 
 /** They touch no configured server, and must work when a configuration file is broken. */
 const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox"]);

@@ -47,6 +47,22 @@ export async function printRows<Row>(
   return count;
 }
 
+/** Prints rows by sets that come one after the other: each is out before the next is asked for. */
+export async function printSets<Row>(
+  output: Output,
+  columns: readonly Column<Row>[],
+  sets: AsyncIterable<readonly Row[]>,
+): Promise<void> {
+  const format = await openFormat(output, columns);
+  for await (const rows of sets) {
+    for (const row of rows) {
+      format.add(row);
+      if (format.full) await output.write(format.take());
+    }
+    await output.write(format.take());
+  }
+}
+
 async function openFormat<Row>(output: Output, columns: readonly Column<Row>[]): Promise<RowFormat<Row>> {
   const { format } = output;
   switch (format) {

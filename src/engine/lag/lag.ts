@@ -27,6 +27,18 @@ export interface GroupLag {
   readonly lastDeliveredId: string;
 }
 
+/** What makes two looks at a group comparable, besides. Null is unknown. */
+export interface GroupCounters {
+  /** How many entries the stream ever got (7.0). */
+  readonly entriesAdded: number | null;
+  /** How many entries the group was ever given (7.0, and not for a group made in the middle). */
+  readonly entriesRead: number | null;
+  readonly firstId: string | null;
+}
+
+/** One look at a group. */
+export interface GroupLook extends GroupLag, GroupCounters {}
+
 export interface LagRequest {
   readonly streams: readonly string[];
   /** Streams that must be there; any other one may vanish while we look. */
@@ -51,7 +63,7 @@ const PENDING_LOOKED_AT = 10_000;
 const WORTH_A_LANE = 50;
 
 /** The lag of every group of the streams, in their order. Round trips grow with the streams by 500s. */
-export async function* groupLags(connection: Connection, request: LagRequest): AsyncGenerator<GroupLag> {
+export async function* groupLags(connection: Connection, request: LagRequest): AsyncGenerator<GroupLook> {
   const trusted = once(() => serverCountsRight(connection));
   const bulk =
     connection.cluster || request.streams.length < WORTH_A_LANE
@@ -60,9 +72,12 @@ export async function* groupLags(connection: Connection, request: LagRequest): A
   const caller = bulk ?? connection;
   try {
     for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
-      const nowMs = await connection.persist(() => serverNowMs(connection));
       const names = request.streams.slice(at, at + STREAMS_AT_ONCE);
-      const found = (await Promise.all(names.map((stream) => look(caller, stream, request)))).flat();
+      const [nowMs, ...looks] = await Promise.all([
+        serverNowMs(connection),
+        ...names.map((stream) => look(caller, stream, request)),
+      ]);
+      const found = looks.flat();
       const counts = await countAll(caller, found, trusted, request);
       const facts = await Promise.all(found.map((item, index) => agesOf(caller, item, counts[index])));
       yield* found.map((item, index) => rowOf(item, counts[index] as Count, facts[index] as Facts, nowMs));
@@ -72,7 +87,12 @@ export async function* groupLags(connection: Connection, request: LagRequest): A
   }
 }
 
-function rowOf({ stream, group }: Found, { count, exact }: Count, facts: Facts, nowMs: number): GroupLag {
+function rowOf(
+  { stream, info, group }: Found,
+  { count, exact }: Count,
+  facts: Facts,
+  nowMs: number,
+): GroupLook {
   return {
     stream,
     group: group.name,
@@ -84,6 +104,9 @@ function rowOf({ stream, group }: Found, { count, exact }: Count, facts: Facts, 
     oldestUndeliveredMs: ageMs(facts.oldestUndeliveredId, nowMs),
     maxDeliveries: facts.maxDeliveries,
     lastDeliveredId: group.lastDeliveredId,
+    entriesAdded: info.entriesAdded ?? null,
+    entriesRead: group.entriesRead,
+    firstId: info.firstId ?? null,
   };
 }
 

@@ -18,7 +18,14 @@ const stream: StreamInfo = {
   radixNodes: 2,
 };
 
-const group: GroupInfo = { name: "g", consumers: 1, pending: 0, lastDeliveredId: "4-0", lag: 6 };
+const group: GroupInfo = {
+  name: "g",
+  consumers: 1,
+  pending: 0,
+  lastDeliveredId: "4-0",
+  lag: 6,
+  entriesRead: 4,
+};
 
 describe("the lag that follows from what the server says", () => {
   test("its own figure, when nothing was ever removed", () => {

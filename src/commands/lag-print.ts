@@ -1,0 +1,100 @@
+import type { Context } from "../context.ts";
+import { ExitCode, StreamctlError } from "../errors.ts";
+import { type GroupLag, groupLags, type LagRequest } from "../engine/lag/lag.ts";
+import { type Crossing, crossings, type Thresholds } from "../engine/lag/thresholds.ts";
+import { LAG_COLUMNS } from "../output/lag-columns.ts";
+import { printRows } from "../output/rows.ts";
+import type { Connection } from "../redis/connection.ts";
+import { formatDuration, formatNumber } from "../units.ts";
+import type { LagFlags } from "./lag-flags.ts";
+import { chooseStreams, countLimit } from "./lag-request.ts";
+
+/** Prints each group once, after the wait if there is one. Exit 6 when a threshold was crossed or the wait timed out. */
+export async function printLags(
+  context: Context,
+  connection: Connection,
+  names: readonly string[],
+  flags: LagFlags,
+): Promise<number | undefined> {
+  const thresholds: Thresholds = { ...flags, maxAgeMs: flags.maxAge };
+  const request: LagRequest = {
+    ...(await chooseStreams(connection, names)),
+    group: flags.group,
+    countLimit: countLimit(flags),
+    signal: context.stop,
+  };
+  let drained = true;
+  let rows: AsyncIterable<GroupLag> | Iterable<GroupLag> = groupLags(connection, request);
+  if (flags.wait) ({ drained, rows } = await wait(context, connection, request, flags.timeout));
+
+  const crossed: string[] = [];
+  const printed = await print(context, watched(), flags);
+  async function* watched(): AsyncGenerator<GroupLag> {
+    for await (const row of rows) {
+      for (const crossing of crossings(row, thresholds))
+        crossed.push(`${row.stream} ${row.group}: ${words(crossing)}`);
+      yield row;
+    }
+  }
+  if (printed === 0 && flags.group !== undefined && !context.stop.aborted)
+    throw new StreamctlError("notFound", `no group "${flags.group}" on any of the streams`);
+  for (const line of crossed) context.log.warn(line);
+  if (context.stop.aborted) return undefined;
+  return crossed.length > 0 || !drained ? ExitCode.threshold : ExitCode.ok;
+}
+
+async function print(context: Context, rows: AsyncIterable<GroupLag>, flags: LagFlags): Promise<number> {
+  if (flags.output !== "prometheus") return printRows(context, LAG_COLUMNS, rows, { empty: "no groups" });
+  const [{ MetricSet }, { addGroupGauges }] = await Promise.all([
+    import("../metrics/metric-set.ts"),
+    import("../metrics/group-gauges.ts"),
+  ]);
+  const all: GroupLag[] = [];
+  for await (const row of rows) all.push(row);
+  const metrics = await MetricSet.open(() => true);
+  addGroupGauges(metrics, () => all);
+  await context.output.write(await metrics.text());
+  return all.length;
+}
+
+async function wait(
+  context: Context,
+  connection: Connection,
+  request: LagRequest,
+  timeoutMs: number | undefined,
+): Promise<{ drained: boolean; rows: readonly GroupLag[] }> {
+  const [{ waitUntilDrained }, { startStatusLine }] = await Promise.all([
+    import("../engine/lag/wait.ts"),
+    import("../output/status-line.ts"),
+  ]);
+  let behind: readonly GroupLag[] = [];
+  const status = startStatusLine(context.log, () => waitingFor(behind));
+  context.defer(() => status.stop());
+  const result = await waitUntilDrained(connection, {
+    ...request,
+    timeoutMs,
+    onLook: (rows) => {
+      behind = rows;
+    },
+  });
+  status.stop();
+  if (result.rows.length === 0 && !context.stop.aborted) {
+    throw new StreamctlError("notFound", "nothing to wait for: there are no groups");
+  }
+  if (!result.drained && !context.stop.aborted)
+    context.log.warn(`not drained within ${formatDuration(timeoutMs ?? 0)}: ${waitingFor(behind)}`);
+  return result;
+}
+
+function waitingFor(behind: readonly GroupLag[]): string {
+  const lag = behind.reduce((sum, row) => sum + (row.lag ?? row.lagAtLeast ?? 0), 0);
+  const pending = behind.reduce((sum, row) => sum + row.pending, 0);
+  const groups = behind.length === 1 ? "1 group" : `${behind.length} groups`;
+  return `${formatNumber(lag)} undelivered and ${formatNumber(pending)} pending in ${groups}`;
+}
+
+function words({ what, value, limit, atLeast }: Crossing): string {
+  const show = what === "lag" || what === "pending" ? formatNumber : formatDuration;
+  const name = what.startsWith("oldest") ? `the ${what} entry is` : `${what} is`;
+  return `${name} ${atLeast ? "≥" : ""}${show(value)}${what.startsWith("oldest") ? " old" : ""}, above ${show(limit)}`;
+}

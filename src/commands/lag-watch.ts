@@ -1,0 +1,106 @@
+import type { Context } from "../context.ts";
+import type { WatchedGroup, WatchRequest } from "../engine/lag/watch.ts";
+import { watchLag } from "../engine/lag/watch.ts";
+import { ExitCode, StreamctlError } from "../errors.ts";
+import { SCREEN_COLUMNS, WATCH_COLUMNS } from "../output/lag-columns.ts";
+import { onQuitKey } from "../output/lag-keys.ts";
+import { printSets } from "../output/rows.ts";
+import type { Connection } from "../redis/connection.ts";
+import { formatDuration, formatNumber } from "../units.ts";
+import type { LagFlags } from "./lag-flags.ts";
+import { chooseStreams, countLimit } from "./lag-request.ts";
+
+const INTERVAL_MS = 1_000;
+/** Finding what a pattern matches costs a SCAN over all keys, so it is not done at every refresh. */
+const FIND_STREAMS_MS = 10_000;
+
+/** Shows the groups again and again until q or a signal, which is a clean end: exit 0. */
+export async function watchLags(
+  context: Context,
+  connection: Connection,
+  names: readonly string[],
+  flags: LagFlags,
+): Promise<number> {
+  const quit = new AbortController();
+  const request: WatchRequest = {
+    streams: await streamFinder(connection, names),
+    group: flags.group,
+    countLimit: countLimit(flags),
+    intervalMs: flags.interval ?? INTERVAL_MS,
+    signal: AbortSignal.any([context.stop, quit.signal]),
+  };
+  const { output } = context;
+  if (output.terminal && output.format === "table") await show(context, connection, request, quit);
+  else await printSets(output, WATCH_COLUMNS, mustHaveGroup(watchLag(connection, request), flags.group));
+  return ExitCode.ok;
+}
+
+async function show(
+  context: Context,
+  connection: Connection,
+  request: WatchRequest,
+  quit: AbortController,
+): Promise<void> {
+  const { LagScreen } = await import("../output/lag-screen.ts");
+  let screen: InstanceType<typeof LagScreen<WatchedGroup>> | undefined;
+  let last: readonly WatchedGroup[] = [];
+  const title = (state: string): string => `${connection.target}  ${overview(last)}  ${state}`;
+  const every = `every ${formatDuration(request.intervalMs)}, q quits`;
+  const close = (): void => screen?.close();
+  context.defer(close);
+  context.defer(onQuitKey(context.io, () => quit.abort()));
+  const refreshes = watchLag(connection, {
+    ...request,
+    onTrouble: (error) => screen?.show(title(`${error.message}, trying again`), last),
+  });
+  for await (last of mustHaveGroup(refreshes, request.group)) {
+    screen ??= new LagScreen(context.output, SCREEN_COLUMNS);
+    screen.show(title(every), last);
+  }
+  close();
+}
+
+function overview(groups: readonly WatchedGroup[]): string {
+  const lag = groups.reduce((sum, row) => sum + (row.lag ?? row.lagAtLeast ?? 0), 0);
+  const pending = groups.reduce((sum, row) => sum + row.pending, 0);
+  const atLeast = groups.some((row) => row.lag === null) ? "≥" : "";
+  const count = groups.length === 1 ? "1 group" : `${formatNumber(groups.length)} groups`;
+  return `${count}, lag ${atLeast}${formatNumber(lag)}, pending ${formatNumber(pending)}`;
+}
+
+/** What is missing from the start is an error; what vanishes later is just no longer shown. */
+async function streamFinder(
+  connection: Connection,
+  names: readonly string[],
+): Promise<WatchRequest["streams"]> {
+  let found = await chooseStreams(connection, names);
+  let findAt = performance.now() + FIND_STREAMS_MS;
+  let first = true;
+  return async () => {
+    if (performance.now() >= findAt) {
+      findAt = performance.now() + FIND_STREAMS_MS;
+      found = await chooseStreams(connection, names).catch((error: unknown) => {
+        if (error instanceof StreamctlError && error.kind === "notFound")
+          return { streams: [], named: new Set() };
+        throw error;
+      });
+    }
+    const { streams, named } = found;
+    const required = first ? named : new Set<string>();
+    first = false;
+    return { streams, named: required };
+  };
+}
+
+async function* mustHaveGroup(
+  refreshes: AsyncIterable<readonly WatchedGroup[]>,
+  group: string | undefined,
+): AsyncGenerator<readonly WatchedGroup[]> {
+  let first = true;
+  for await (const groups of refreshes) {
+    if (first && group !== undefined && groups.length === 0)
+      throw new StreamctlError("notFound", `no group "${group}" on any of the streams`);
+    first = false;
+    yield groups;
+  }
+}

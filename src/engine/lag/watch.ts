@@ -1,0 +1,79 @@
+import { ConnectionError } from "../../errors.ts";
+import { sleep } from "../../redis/backoff.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { serverNowMs } from "../position.ts";
+import { type GroupRates, LagHistory } from "./history.ts";
+import { type GroupLook, groupLags, type LagRequest } from "./lag.ts";
+
+/** A group at one refresh of a watch. */
+export interface WatchedGroup extends GroupLook, GroupRates {
+  /** When it was looked at, by the server's clock. */
+  readonly at: Date;
+  /** The lags of the last refreshes, the oldest first. */
+  readonly lags: readonly number[];
+}
+
+export interface WatchRequest extends Omit<LagRequest, "streams" | "named"> {
+  /** The streams of the moment: patterns may match others by the next refresh. */
+  readonly streams: () => Promise<Pick<LagRequest, "streams" | "named">>;
+  readonly intervalMs: number;
+  /** Hears why a look failed when the connection did. Without it that ends the watch. */
+  readonly onTrouble?: (error: ConnectionError) => void;
+}
+
+/**
+ * Looks at the groups every `intervalMs`, counted from the beginning of a look, until the signal aborts;
+ * gives each time all groups, the worst first.
+ */
+export async function* watchLag(
+  connection: Connection,
+  request: WatchRequest,
+): AsyncGenerator<readonly WatchedGroup[]> {
+  const { signal, intervalMs, onTrouble } = request;
+  const history = new LagHistory();
+  while (!signal.aborted) {
+    const startedAt = performance.now();
+    try {
+      const [at, looks] = await lookOnce(connection, request);
+      if (signal.aborted) return;
+      history.add(looks, startedAt);
+      yield looks
+        .map((look) => ({ ...look, ...history.ratesOf(look), at, lags: history.lagsOf(look) }))
+        .sort(byWorst);
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || !onTrouble) throw error;
+      onTrouble(error);
+    }
+    await sleep(Math.max(0, startedAt + intervalMs - performance.now()), signal);
+  }
+}
+
+async function lookOnce(connection: Connection, request: WatchRequest): Promise<[Date, GroupLook[]]> {
+  const [nowMs, streams] = await Promise.all([serverNowMs(connection), request.streams()]);
+  const looks: GroupLook[] = [];
+  for await (const look of groupLags(connection, { ...request, ...streams })) looks.push(look);
+  return [new Date(nowMs), looks];
+}
+
+/** Those that have waited longest first, then those with most to do, then by name. */
+export function byWorst(a: WatchedGroup, b: WatchedGroup): number {
+  return (
+    waitedMs(b) - waitedMs(a) ||
+    backlog(b) - backlog(a) ||
+    compareText(a.stream, b.stream) ||
+    compareText(a.group, b.group)
+  );
+}
+
+function waitedMs({ oldestPendingMs, oldestUndeliveredMs }: WatchedGroup): number {
+  // Two that wait for about as long stay in place from one refresh to the next.
+  return Math.round(Math.max(oldestPendingMs ?? 0, oldestUndeliveredMs ?? 0) / 1_000);
+}
+
+function backlog({ lag, lagAtLeast, pending }: WatchedGroup): number {
+  return (lag ?? lagAtLeast ?? 0) + pending;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

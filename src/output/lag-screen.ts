@@ -1,0 +1,78 @@
+import type { Column } from "./column.ts";
+import { fitWidth } from "./fit.ts";
+import type { Output } from "./output.ts";
+import { safeText } from "./safe-text.ts";
+import { TableFormat } from "./table.ts";
+
+// Control sequences of ECMA-48 and of xterm (modes with ?).
+const ENTER = "\u001b[?1049h\u001b[?25l\u001b[?7l";
+const LEAVE = "\u001b[?7h\u001b[?25h\u001b[?1049l";
+const HOME = "\u001b[H";
+const CLEAR_LINE_END = "\u001b[K";
+const CLEAR_BELOW = "\u001b[J";
+const CLEAR_ALL = "\u001b[2J";
+
+/** Above and below the rows: what is watched, an empty line, the table's head, and what did not fit. */
+const OTHER_LINES = 4;
+
+/**
+ * A table that is drawn again and again over itself. Every line is written over the old one and only then
+ * cleared to its end, so nothing flickers; the terminal does not wrap, so nothing shifts at any width. It
+ * has the terminal's other screen to itself: what stood there before is back when it closes. Import this
+ * file lazily: it brings the tables.
+ */
+export class LagScreen<Row> {
+  readonly #output: Output;
+  readonly #columns: readonly Column<Row>[];
+  readonly #onResize = (): void => this.#paint(CLEAR_ALL);
+  #title = "";
+  #rows: readonly Row[] = [];
+  #open = true;
+
+  /** Takes over the terminal; `close()` gives it back. */
+  constructor(output: Output, columns: readonly Column<Row>[]) {
+    this.#output = output;
+    this.#columns = columns;
+    output.stream.write(ENTER);
+    output.stream.on("resize", this.#onResize);
+  }
+
+  show(title: string, rows: readonly Row[]): void {
+    this.#title = title;
+    this.#rows = rows;
+    this.#paint();
+  }
+
+  /** May be called twice. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#output.stream.off("resize", this.#onResize);
+    this.#output.stream.write(LEAVE);
+  }
+
+  /** Where lines do not wrap, the cursor stays on a line's last place, and clearing would take what stands there. */
+  get #width(): number {
+    return this.#output.width - 1;
+  }
+
+  #paint(first = ""): void {
+    const { stream } = this.#output;
+    // A terminal that takes nothing now is shown the next picture.
+    if (!this.#open || stream.writableNeedDrain) return;
+    const lines = [fitWidth(safeText(this.#title), this.#width), "", ...this.#table()];
+    const text = lines.map((line) => line + CLEAR_LINE_END).join("\r\n");
+    stream.write(`${first}${HOME}${text}${CLEAR_BELOW}`);
+  }
+
+  #table(): string[] {
+    const { stream, color } = this.#output;
+    const room = Math.max(1, (stream.rows ?? 24) - OTHER_LINES);
+    const shown = this.#rows.slice(0, room);
+    if (shown.length === 0) return ["no groups"];
+    const table = new TableFormat(this.#columns, { width: this.#width, color });
+    for (const row of shown) table.add(row);
+    const left = this.#rows.length - shown.length;
+    return [...table.take().trimEnd().split("\n"), ...(left > 0 ? [`… and ${left} more`] : [])];
+  }
+}

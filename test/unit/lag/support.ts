@@ -1,0 +1,21 @@
+import type { GroupLook } from "../../../src/engine/lag/lag.ts";
+
+/** A look at a group that is fine, but for `parts`. */
+export function look(parts: Partial<GroupLook>): GroupLook {
+  return {
+    stream: "orders",
+    group: "g",
+    lag: 0,
+    lagAtLeast: null,
+    consumers: 1,
+    pending: 0,
+    oldestPendingMs: null,
+    oldestUndeliveredMs: null,
+    maxDeliveries: 0,
+    lastDeliveredId: "4-0",
+    entriesAdded: 4,
+    entriesRead: 4,
+    firstId: "1-0",
+    ...parts,
+  };
+}
