@@ -15,6 +15,7 @@ _streamctl() {
       'ack') path='ack' ;;
       'dlq') path='dlq' ;;
       'dlq list') path='dlq list' ;;
+      'dlq show') path='dlq show' ;;
       'dlq replay') path='dlq replay' ;;
       'dlq purge') path='dlq purge' ;;
       'lag') path='lag' ;;
@@ -144,7 +145,7 @@ _streamctl() {
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
-      words='list replay purge'
+      words='list show replay purge'
       flags='-h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=
       ;;
@@ -163,6 +164,22 @@ _streamctl() {
       esac
       words=''
       flags='--dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --oldest --by --fail-if-any -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'dlq show')
+      case $prev in
+        --layout) COMPREPLY=($(compgen -W 'auto native copied wrapped' -- "$cur")); return ;;
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --dlq|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--dlq --layout -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'dlq replay')
@@ -200,17 +217,17 @@ _streamctl() {
       ;;
     'lag')
       case $prev in
-        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw prometheus' -- "$cur")); return ;;
         --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--max-lag|--max-pending|--max-age|--count-limit|--timeout|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--max-lag|--max-pending|--max-age|--count-limit|--timeout|--interval|--warn-lag|--crit-lag|--warn-pending|--crit-pending|--warn-age|--crit-age|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
       words=''
-      flags='-g --group --max-lag --max-pending --max-age --count-limit --wait --timeout -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='-g --group -o --output --max-lag --max-pending --max-age --count-limit --exact --wait --timeout --watch --interval --check --warn-lag --crit-lag --warn-pending --crit-pending --warn-age --crit-age -h --help --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'ls')
