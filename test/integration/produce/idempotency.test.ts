@@ -202,6 +202,15 @@ describe("what goes wrong", () => {
     expect(await redis.keys(`${key}:*`)).toEqual([]);
   });
 
+  test("a marker that a failed try has left behind empty stands for nothing", async () => {
+    const key = uniqueKey();
+    const redis = rawRedis();
+    await redis.set(`${key}:produced:1`, "", "PX", 60_000);
+    const result = await cli(["produce", key, ...BY_N], { stdin: numbered(1, 2) });
+    expect(summaryOf(result)).toMatchObject({ inRedis: 2, alreadyThere: 0 });
+    expect(await valuesOf(redis, key)).toEqual(["1", "2"]);
+  });
+
   test("a user without the right to the markers is refused before anything is added", async () => {
     const user = uniqueKey("user");
     const key = uniqueKey();
