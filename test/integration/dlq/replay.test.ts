@@ -1,8 +1,10 @@
 import { inject } from "vitest";
 import { describe, expect, test } from "vitest";
+import { Mover } from "../../../src/engine/dlq/mover.ts";
 import { textFields } from "../../../src/entry/entry.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { openConnection } from "../../support/connection.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { deadLetters, drain } from "../../support/worker.ts";
@@ -252,6 +254,24 @@ describe("dlq replay, whatever fails", () => {
       expect((counts[0] ?? 0) + (counts[1] ?? 0)).toBe(3_000);
     },
   );
+
+  test("letters that went while their batch was on its way are not added, before and after one that is there", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 6, queue);
+    for (const gone of ["1-1", "3-1", "4-1"]) await redis.xdel(queue.dlq, gone);
+    const connection = await openConnection();
+    const request = { dlq: queue.dlq, target: queue.stream, keep: false, onUncounted: () => {} };
+    const replays = upTo(6).map((n) => ({
+      id: `${n + 1}-1`,
+      replays: 1,
+      fields: textFields([["n", `${n}`]]),
+    }));
+    const moved = await new Mover(connection, request).move(replays);
+    expect(moved).toEqual([false, true, false, false, true, true]);
+    expect(await numbersIn(redis, queue.stream)).toEqual([1, 4, 5]);
+    expect(await redis.xlen(queue.dlq)).toBe(0);
+  });
 
   test.each(WAYS)("%s: a target that is no stream changes nothing", async (_, flags) => {
     const redis = rawRedis();
