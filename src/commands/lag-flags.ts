@@ -47,7 +47,6 @@ export function refuseContradictions(flags: LagFlags): void {
   needs("check", ...LIMITS.flat());
   excludes("watch", "check", "wait", ...MAXIMA);
   excludes("check", "wait", ...MAXIMA);
-  excludes("exact", "countLimit");
   if (flags.watch && (flags.output === "prometheus" || flags.output === "json"))
     throw new UsageError(`--watch has no end, and -o ${flags.output} is one document`, {
       hint: "use -o ndjson",

@@ -44,18 +44,17 @@ async function show(
   const { LagScreen } = await import("../output/lag-screen.ts");
   let screen: InstanceType<typeof LagScreen<WatchedGroup>> | undefined;
   let last: readonly WatchedGroup[] = [];
-  const title = (state: string): string => `${connection.target}  ${overview(last)}  ${state}`;
   const every = `every ${formatDuration(request.intervalMs)}, q quits`;
   const close = (): void => screen?.close();
   context.defer(close);
   context.defer(onQuitKey(context.io, () => quit.abort()));
   const refreshes = watchLag(connection, {
     ...request,
-    onTrouble: (error) => screen?.show(title(`${error.message}, trying again`), last),
+    onTrouble: (error) => screen?.show(`trying again: ${error.message}`, last),
   });
   for await (last of mustHaveGroup(refreshes, request.group)) {
     screen ??= new LagScreen(context.output, SCREEN_COLUMNS);
-    screen.show(title(every), last);
+    screen.show(`${connection.target}  ${overview(last)}  ${every}`, last);
   }
   close();
 }

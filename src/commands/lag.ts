@@ -35,7 +35,7 @@ function options(): Option[] {
       "--count-limit <n>",
       "where the server does not know a lag, count through so many entries; then the lag is ≥N (default: 100k)",
     ),
-    new Option("--exact", "count through all of them, however long it takes"),
+    new Option("--exact", "no --count-limit: the exact number, however long it takes"),
     new Option("--wait", "wait until nothing is undelivered or pending"),
     durationOption("--timeout <duration>", "with --wait: give up after this, with exit 6"),
     new Option("--watch", "look again and again: in place on a terminal, a snapshot each time on a pipe"),

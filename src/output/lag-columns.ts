@@ -101,7 +101,7 @@ const ON_SCREEN = new Set(["stream", "group", "lag", "pending", "oldestPendingMs
 /** What a person watches: how much, since when, and where it is going. */
 export const SCREEN_COLUMNS: readonly Column<WatchedGroup>[] = [
   ...LAG_COLUMNS.filter(({ key }) => ON_SCREEN.has(key)),
-  ...RATES,
+  ...RATES.map((column) => ({ ...column, optional: true })),
   {
     key: "lags",
     title: "TREND",

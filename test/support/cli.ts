@@ -80,6 +80,14 @@ export class CliRun {
   signal(signal: NodeJS.Signals): void {
     this.#signals.emit("signal", signal);
   }
+
+  /** Makes the terminal that `columns` pretends wider or narrower. */
+  resize(columns: number): void {
+    for (const sink of [this.#out, this.#err]) {
+      Object.assign(sink, { columns });
+      sink.emit("resize");
+    }
+  }
 }
 
 /** What whoever draws on a terminal calls; the text itself is what tests look at. */

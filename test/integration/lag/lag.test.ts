@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 
@@ -98,6 +98,34 @@ describe("lag is never a wrong number", () => {
     expect(await lagOf(key)).toMatchObject({ lag: 0, pending: 3 });
   });
 
+  test("five groups at five places of a stream with holes, each counted for itself", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await add(redis, key, ids(20));
+    for (const [group, at] of [
+      ["fresh", "0"],
+      ["trimmed-past", "2-0"],
+      ["in-the-middle", "9-0"],
+      ["before-a-hole", "13-0"],
+      ["caught-up", "20-0"],
+    ] as const) {
+      await redis.xgroup("CREATE", key, group, at);
+      await read(redis, key, group, 1);
+    }
+    await redis.xdel(key, "12-0", "15-0", "16-0");
+    await redis.xtrim(key, "MINID", "6-0");
+    const { stdout } = await cli(["lag", key]);
+    const lags = Object.fromEntries(ndjson(stdout).map((row) => [row["group"], row["lag"]]));
+    // 6 to 20 without 12, 15 and 16 are left.
+    expect(lags).toEqual({
+      fresh: 12,
+      "trimmed-past": 12,
+      "in-the-middle": 7,
+      "before-a-hole": 4,
+      "caught-up": 0,
+    });
+  });
+
   test("every state that random deliveries, deletions and trims lead to", async () => {
     const redis = rawRedis();
     let seed = 42;
@@ -140,6 +168,7 @@ describe("lag is never a wrong number", () => {
     expect(row["lagAtLeast"]).toBeGreaterThanOrEqual(100);
     expect(row["lagAtLeast"]).toBeLessThanOrEqual(1_499);
     expect(await lagOf(key)).toMatchObject({ lag: 1_499, lagAtLeast: null });
+    expect(await lagOf(key, "--count-limit", "100", "--exact")).toMatchObject({ lag: 1_499, lagAtLeast: null });
     const table = await cli(["lag", key, "--count-limit", "100", "-o", "table"]);
     expect(table.stdout).toMatch(/≥\d+/);
   });
@@ -189,6 +218,19 @@ describe("lag", () => {
       "maxDeliveries",
       "lastDeliveredId",
     ]);
+  });
+
+  test("ages are by the server's clock, whatever the clock here says", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await add(redis, key, ["*", "*"]);
+    await redis.xgroup("CREATE", key, "g", "0");
+    await read(redis, key, "g", 1);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 86_400_000 });
+    const row = await lagOf(key);
+    vi.useRealTimers();
+    expect(Number(row["oldestPendingMs"])).toBeLessThan(60_000);
+    expect(Number(row["oldestUndeliveredMs"])).toBeLessThan(60_000);
   });
 
   test("IDs that are not times have no age", async () => {

@@ -1,0 +1,210 @@
+import { PassThrough } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+
+async function streamWithGroup(): Promise<{ redis: ReturnType<typeof rawRedis>; key: string }> {
+  const redis = rawRedis();
+  const key = uniqueKey();
+  await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+  await redis.xadd(key, "*", "a", "1");
+  return { redis, key };
+}
+
+describe("--watch on a pipe", () => {
+  test("prints a snapshot at every refresh, with its time and rates, until a signal: exit 0", async () => {
+    const { redis, key } = await streamWithGroup();
+    const run = new CliRun(["lag", key, "--watch", "--interval", "50ms"]);
+    await until("the first snapshot", () => ndjson(run.stdout).length >= 1);
+    for (let n = 0; n < 3; n++) await redis.xadd(key, "*", "a", "1");
+    await until("rates are known", () =>
+      ndjson(run.stdout).some((row) => Number(row["inPerSecond"]) > 0 && row["lag"] === 4),
+    );
+    run.signal("SIGTERM");
+    const { code, stdout, stderr } = await run.done;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const rows = ndjson(stdout);
+    expect(Object.keys(rows[0] ?? {})).toEqual([
+      "time",
+      "stream",
+      "group",
+      "lag",
+      "lagAtLeast",
+      "consumers",
+      "pending",
+      "oldestPendingMs",
+      "oldestUndeliveredMs",
+      "maxDeliveries",
+      "lastDeliveredId",
+      "inPerSecond",
+      "outPerSecond",
+      "drainMs",
+    ]);
+    const times = rows.map((row) => String(row["time"]));
+    expect(times).toEqual([...times].sort());
+    expect(new Date(times[0] ?? "").toISOString()).toBe(times[0]);
+  });
+
+  test("names csv columns once, however many snapshots come", async () => {
+    const { key } = await streamWithGroup();
+    const run = new CliRun(["lag", key, "--watch", "--interval", "20ms", "-o", "csv"]);
+    await until("three snapshots", () => run.stdout.split("\n").length > 4);
+    run.signal("SIGINT");
+    const { stdout } = await run.done;
+    expect(stdout.match(/^time,stream,group/gm)).toHaveLength(1);
+  });
+
+  test("shows streams that appear later, and forgets those that vanish", async () => {
+    const { redis, key } = await streamWithGroup();
+    const other = `${key}:other`;
+    await redis.xgroup("CREATE", other, "g", "0", "MKSTREAM");
+    const run = new CliRun(["lag", key, other, "--watch", "--interval", "20ms"]);
+    await until("both are shown", () => run.stdout.includes(other));
+    await redis.del(other);
+    const gone = await until("only one is shown", () => {
+      const last = ndjson(run.stdout).slice(-2);
+      return last.length === 2 && last.every((row) => row["stream"] === key);
+    });
+    expect(gone).toBe(true);
+    run.signal("SIGINT");
+    expect((await run.done).code).toBe(0);
+  });
+
+  test("ends with exit 3 when the connection is lost for good", async () => {
+    const { key } = await streamWithGroup();
+    const proxy = await Proxy.start();
+    const run = new CliRun(["lag", key, "--watch", "--interval", "20ms", "--connect-timeout", "300ms"], {
+      url: proxy.url,
+    });
+    await until("the first snapshot", () => run.stdout !== "");
+    proxy.refuse();
+    expect((await run.done).code).toBe(3);
+  });
+});
+
+/** A stdin that is a terminal, as far as a program can tell. */
+class Keyboard extends PassThrough {
+  readonly isTTY = true;
+  /** Every setRawMode, in order. */
+  readonly modes: boolean[] = [];
+
+  setRawMode(raw: boolean): this {
+    this.modes.push(raw);
+    return this;
+  }
+}
+
+const ENTER = "\u001b[?1049h";
+const LEAVE = "\u001b[?7h\u001b[?25h\u001b[?1049l";
+
+describe("--watch on a terminal", () => {
+  test.each([
+    ["q", "q"],
+    ["Ctrl-C, which is a key in raw mode", "\u0003"],
+  ])("draws in place without clearing the screen, and quits at %s", async (_, key) => {
+    const { redis, key: stream } = await streamWithGroup();
+    const keyboard = new Keyboard();
+    const run = new CliRun(["lag", stream, "--watch", "--interval", "30ms"], {
+      stdin: keyboard,
+      columns: 100,
+    });
+    await until("the first picture", () => run.stdout.includes("1 group, lag 1"));
+    await redis.xadd(stream, "*", "a", "1");
+    await until("the next one", () => run.stdout.includes("1 group, lag 2"));
+    expect(keyboard.modes).toEqual([true]);
+    keyboard.write(key);
+    expect(await run.done).toMatchObject({ code: 0, stderr: "" });
+    expect(run.stdout.startsWith(ENTER)).toBe(true);
+    expect(run.stdout.endsWith(LEAVE)).toBe(true);
+    expect(run.stdout).not.toContain("\u001b[2J");
+    expect(keyboard.modes).toEqual([true, false]);
+    expect(keyboard.listenerCount("data")).toBe(0);
+  });
+
+  test.each([20, 60, 80, 200])("no line is wider than a terminal of %i columns", async (columns) => {
+    const { key } = await streamWithGroup();
+    const run = new CliRun(["lag", key, "--watch", "--no-color"], { stdin: new Keyboard(), columns });
+    await until("a picture", () => run.stdout.includes("\u001b[J"));
+    run.signal("SIGINT");
+    const { stdout } = await run.done;
+    const picture = stdout.slice(stdout.indexOf("\u001b[H") + 3, stdout.indexOf("\u001b[J"));
+    const lines = picture.split("\r\n").map((line) => line.replace("\u001b[K", ""));
+    expect(lines.length).toBeGreaterThanOrEqual(4);
+    // Numbers are never cut: what a narrow terminal can't show falls off its edge, it does not wrap.
+    expect(stdout).toContain("\u001b[?7l");
+    if (columns >= 60) expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(columns);
+  });
+
+  test("redraws at once when the terminal changes its size", async () => {
+    const { key } = await streamWithGroup();
+    const run = new CliRun(["lag", key, "--watch", "--interval", "1h"], {
+      stdin: new Keyboard(),
+      columns: 100,
+    });
+    await until("the first picture", () => run.stdout.includes("1 group"));
+    run.resize(60);
+    await until("another one", () => run.stdout.split("\u001b[H").length === 3);
+    expect(run.stdout).toContain("\u001b[2J");
+    run.signal("SIGINT");
+    expect((await run.done).code).toBe(0);
+  });
+
+  test("shows as many groups as there are lines, and says how many are left", async () => {
+    const { redis, key } = await streamWithGroup();
+    for (let n = 0; n < 40; n++) await redis.xgroup("CREATE", key, `g${n}`, "0");
+    const run = new CliRun(["lag", key, "--watch"], { stdin: new Keyboard(), columns: 100 });
+    await until("a picture", () => run.stdout.includes("\u001b[J"));
+    run.signal("SIGINT");
+    // 24 lines, of which 4 are not rows.
+    expect((await run.done).stdout).toContain("… and 21 more");
+  });
+
+  test("gives the terminal back when it fails", async () => {
+    const { redis, key } = await streamWithGroup();
+    const keyboard = new Keyboard();
+    const run = new CliRun(["lag", key, "--watch", "--interval", "20ms"], { stdin: keyboard, columns: 100 });
+    await until("the first picture", () => run.stdout.includes("1 group"));
+    await redis.del(key);
+    await redis.lpush(key, "no stream");
+    await until("it is gone from the picture", () => run.stdout.includes("0 groups"));
+    run.signal("SIGTERM");
+    expect((await run.done).code).toBe(0);
+    expect(keyboard.modes).toEqual([true, false]);
+
+    const failing = new Keyboard();
+    const missing = await cli(["lag", uniqueKey("nowhere"), "--watch"], { stdin: failing, columns: 100 });
+    expect(missing).toMatchObject({ code: 4, stdout: "" });
+    expect(failing.modes.at(-1) ?? false).toBe(false);
+  });
+
+  test("goes on through a lost connection, and says so", async () => {
+    const { redis, key } = await streamWithGroup();
+    const proxy = await Proxy.start();
+    const run = new CliRun(["lag", key, "--watch", "--interval", "30ms", "--connect-timeout", "200ms"], {
+      stdin: new Keyboard(),
+      columns: 120,
+      url: proxy.url,
+    });
+    await until("the first picture", () => run.stdout.includes("lag 1"));
+    proxy.refuse();
+    await until("it says what is wrong", () => run.stdout.includes("trying again"));
+    await redis.xadd(key, "*", "a", "1");
+    proxy.accept();
+    await until("it is back", () => run.stdout.includes("lag 2"));
+    run.signal("SIGINT");
+    expect(await run.done).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+test.each([
+  [["--interval", "1s"], /--interval goes with --watch/],
+  [["--watch", "--wait"], /--watch and --wait exclude each other/],
+  [["--watch", "--max-lag", "1"], /--watch and --max-lag exclude each other/],
+  [["--watch", "-o", "json"], /use -o ndjson/],
+  [["--watch", "-o", "prometheus"], /use -o ndjson/],
+])("%j make no sense: exit 2", async (flags, message) => {
+  const result = await cli(["lag", "x", ...flags]);
+  expect(result).toMatchObject({ code: 2, stdout: "" });
+  expect(result.stderr).toMatch(message);
+});
