@@ -5,6 +5,7 @@ import type { PositionChange } from "../engine/groups/position.ts";
 import type { GroupLag } from "../engine/lag/lag.ts";
 import { UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
+import { LAG_COLUMNS } from "../output/lag-columns.ts";
 import type { Act } from "../program.ts";
 import { formatNumber } from "../units.ts";
 import { groupStartOption } from "./entry-options.ts";
@@ -128,7 +129,7 @@ async function destroy(
     await context.confirm(`Destroy ${group} on ${stream}? ${lossText(plan)}`);
     await destroyGroup(connection, stream, group);
   }
-  await printRows(context, DESTROY_COLUMNS, [plan], { empty: "" });
+  await printRows(context, LAG_COLUMNS, [plan], { empty: "" });
   context.log.info(`${dryRun ? "would destroy" : "destroyed"} ${group} on ${stream}: ${lossText(plan)}`);
 }
 
@@ -164,20 +165,4 @@ const POSITION_COLUMNS: readonly Column<PositionChange>[] = [
   },
   { key: "entriesAtLeast", title: "", value: (row) => row.entriesAtLeast, onlyForPrograms: true },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-];
-
-const DESTROY_COLUMNS: readonly Column<GroupLag>[] = [
-  { key: "stream", title: "STREAM", value: (row) => row.stream },
-  { key: "group", title: "GROUP", value: (row) => row.group },
-  { key: "consumers", title: "CONSUMERS", align: "right", value: (row) => row.consumers },
-  { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  {
-    key: "lag",
-    title: "LAG",
-    align: "right",
-    value: (row) => row.lag,
-    text: (row) => (row.lag === null ? `≥${formatNumber(row.lagAtLeast ?? 0)}` : formatNumber(row.lag)),
-  },
-  { key: "lagAtLeast", title: "", value: (row) => row.lagAtLeast, onlyForPrograms: true },
-  { key: "lastDeliveredId", title: "LAST DELIVERED", value: (row) => row.lastDeliveredId },
 ];

@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import type { StreamDetails } from "../engine/info/info.ts";
 import type { GroupLag } from "../engine/lag/lag.ts";
-import type { Column } from "../output/column.ts";
+import type { Column, JsonValue } from "../output/column.ts";
 import { durationText, sizeText } from "../output/format.ts";
+import { LAG_COLUMNS } from "../output/lag-columns.ts";
 import type { Act } from "../program.ts";
 import { formatNumber } from "../units.ts";
 
@@ -94,31 +95,11 @@ const SHEET_COLUMNS: readonly Column<Line>[] = [
   { key: "text", title: "VALUE", value: (row) => row.text },
 ];
 
-const GROUP_COLUMNS: readonly Column<GroupLag>[] = [
-  { key: "group", title: "GROUP", value: (row) => row.group },
-  {
-    key: "lag",
-    title: "LAG",
-    align: "right",
-    value: (row) => row.lag,
-    text: (row) => (row.lag === null ? `≥${formatNumber(row.lagAtLeast ?? 0)}` : formatNumber(row.lag)),
-  },
-  { key: "consumers", title: "CONSUMERS", align: "right", value: (row) => row.consumers },
-  { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  {
-    key: "oldestPendingMs",
-    title: "PENDING FOR",
-    align: "right",
-    value: (row) => row.oldestPendingMs,
-    text: (row) => durationText(row.oldestPendingMs),
-  },
-  { key: "lastDeliveredId", title: "LAST DELIVERED", value: (row) => row.lastDeliveredId },
-];
+const GROUP_COLUMNS = LAG_COLUMNS.filter(({ key }) => key !== "stream");
 
-/** A group inside its stream's object: the names of the rows of `lag`. */
-function groupObject(row: GroupLag): { readonly [key: string]: string | number | null } {
-  const { stream: _, ...facts } = row;
-  return facts;
+/** A group inside its stream's object: a row of `lag` without the stream. */
+function groupObject(row: GroupLag): { readonly [key: string]: JsonValue } {
+  return Object.fromEntries(GROUP_COLUMNS.map(({ key, value }) => [key, value(row)]));
 }
 
 const COLUMNS: readonly Column<StreamDetails>[] = [

@@ -147,7 +147,7 @@ describe("group destroy", () => {
       lastDeliveredId: "3-0",
     };
     const dry = await cli(["group", "destroy", key, "g", "--dry-run"]);
-    expect(ndjson(dry.stdout)).toEqual([row]);
+    expect(ndjson(dry.stdout)).toMatchObject([row]);
     expect(dry.stderr).toContain("would destroy");
     const refused = await cli(["group", "destroy", key, "g"]);
     expect(refused.code).toBe(2);
@@ -155,7 +155,7 @@ describe("group destroy", () => {
     expect(await positionOf(redis, key)).toBe("3-0");
     const real = await cli(["group", "destroy", key, "g", "-y"]);
     expect(real.code).toBe(0);
-    expect(ndjson(real.stdout)).toEqual([row]);
+    expect(ndjson(real.stdout)).toMatchObject([row]);
     expect(await positionOf(redis, key)).toBeUndefined();
     expect((await cli(["group", "destroy", key, "g", "-y"])).code).toBe(4);
   });
