@@ -52,6 +52,25 @@ describe("produce as a process", () => {
     expect(stderr).toContain("every line up to 1 is done; resume with --skip-lines 1");
   });
 
+  test("kill -9 in the middle, then the whole input again with the same keys: each entry is there once", async () => {
+    const key = uniqueKey();
+    const redis = rawRedis();
+    const lines = Array.from({ length: 20_000 }, (_, i) => `{"n":"${i + 1}"}\n`).join("");
+    const args = ["produce", key, "--idempotency-key", "n", "--partitions", "3", "--partition-by", "n"];
+    const lengths = (): Promise<number[]> => Promise.all([0, 1, 2].map((i) => redis.xlen(`${key}:${i}`)));
+    const total = async (): Promise<number> => (await lengths()).reduce((sum, length) => sum + length, 0);
+    const first = new BinRun(args, { stdin: { open: true } });
+    first.stdin.on("error", () => {});
+    first.stdin.write(lines);
+    await until("some are in Redis", async () => (await total()) > 0);
+    first.signal("SIGKILL");
+    expect((await first.done).signal).toBe("SIGKILL");
+    const again = await new BinRun(args, { stdin: lines }).done;
+    expect(again.code).toBe(0);
+    expect(again.stderr).toMatch(/there already/);
+    expect(await total()).toBe(20_000);
+  });
+
   test("when the reader of --ids goes, it ends quietly, and says what is in Redis", async () => {
     const key = uniqueKey();
     const redis = rawRedis();
