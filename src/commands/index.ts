@@ -15,6 +15,7 @@ import { defineConfig } from "./config.ts";
 import { defineProduce } from "./produce.ts";
 import { defineSandbox } from "./sandbox.ts";
 import { defineServeMetrics } from "./serve-metrics.ts";
+import { defineTrim } from "./trim.ts";
 
 /** Every command, in the order of the help text. */
 export const commands: readonly CommandModule[] = [
@@ -24,6 +25,7 @@ export const commands: readonly CommandModule[] = [
   defineClaim,
   defineAck,
   defineDlq,
+  defineTrim,
   defineLag,
   defineLs,
   defineInfo,

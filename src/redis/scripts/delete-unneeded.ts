@@ -1,18 +1,11 @@
+import { ID_BEFORE } from "./id-order.ts";
+
 /**
  * Lua: deletes an entry that this group has acked, unless some other group has not been given it or has not
  * acked it; then the last of them to ack deletes it. XACKDEL (Redis 8.2) knows that by itself; elsewhere the
  * groups are looked at.
  */
-export const DELETE_UNNEEDED = `
-local function id_before(a, b)
-  local aMs, aSeq = string.match(a, '(%d+)-(%d+)')
-  local bMs, bSeq = string.match(b, '(%d+)-(%d+)')
-  if #aMs ~= #bMs then return #aMs < #bMs end
-  if aMs ~= bMs then return aMs < bMs end
-  if #aSeq ~= #bSeq then return #aSeq < #bSeq end
-  return aSeq < bSeq
-end
-
+export const DELETE_UNNEEDED = `${ID_BEFORE}
 local function needed(key, group, id)
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', key)) do
     local facts = {}

@@ -1,0 +1,42 @@
+import type { Loss } from "../engine/trim/preview.ts";
+import type { Hold } from "../engine/trim/trim.ts";
+import { type EntryId, idMs } from "../entry/id.ts";
+import type { Column } from "../output/column.ts";
+import { agoText, durationText } from "../output/format.ts";
+
+/** What came of one stream; `wouldRemove` is set in a dry run only. */
+export interface TrimRow {
+  readonly stream: string;
+  readonly removed: number;
+  readonly length: number;
+  /** The first ID that was asked to be kept. */
+  readonly cut: EntryId;
+  readonly hold: Hold | undefined;
+  readonly wouldRemove: number | null;
+}
+
+export const TRIM_COLUMNS: readonly Column<TrimRow>[] = [
+  { key: "stream", title: "STREAM", value: (row) => row.stream },
+  { key: "removed", title: "REMOVED", align: "right", value: (row) => row.removed },
+  { key: "length", title: "LEFT", align: "right", value: (row) => row.length },
+  { key: "boundId", title: "KEPT FROM", value: (row) => row.hold?.id ?? row.cut },
+  {
+    key: "heldBy",
+    title: "HELD BY",
+    value: (row) => row.hold?.group ?? null,
+    tone: (row) => (row.hold ? "warning" : undefined),
+  },
+  { key: "wouldRemove", title: "WOULD GO", align: "right", value: (row) => row.wouldRemove },
+];
+
+/** Who holds a stream's entries, and since when. */
+export function holdText(stream: string, { id, group, pending }: Hold): string {
+  const why = pending
+    ? `group ${group} has not acked it: pending for ${pending.consumer}, idle for ${durationText(pending.idleMs)}`
+    : `group ${group} has not been given it`;
+  return `${stream}: kept from ${id} on (${agoText(new Date(idMs(id)), Date.now())}): ${why}`;
+}
+
+export function lossText(stream: string, { group, undelivered, pending }: Loss): string {
+  return `${stream}: group ${group} would lose ${undelivered} entries it has not been given and ${pending} it has not acked`;
+}

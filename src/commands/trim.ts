@@ -1,0 +1,154 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Context } from "../context.ts";
+import type { ArchiveFile } from "../engine/archive/archive-file.ts";
+import type { Cut } from "../engine/trim/cut.ts";
+import type { TrimRequest } from "../engine/trim/trim.ts";
+import { type EntryId, parseEntryId } from "../entry/id.ts";
+import { ExitCode, StreamctlError, UsageError } from "../errors.ts";
+import type { Act } from "../program.ts";
+import type { Connection } from "../redis/connection.ts";
+import { openArchive, archiveOption } from "./archive-option.ts";
+import { countOption, durationOption } from "./options.ts";
+import type { TrimRow } from "./trim-rows.ts";
+
+interface TrimFlags {
+  readonly maxlen?: number;
+  readonly maxAge?: number;
+  readonly minId?: EntryId;
+  readonly exact?: boolean;
+  readonly force?: boolean;
+  readonly archive?: string;
+  readonly dryRun?: boolean;
+}
+
+export function defineTrim(program: Command, act: Act): void {
+  program
+    .command("trim")
+    .description("trim streams, but not what some group still needs")
+    .argument("<stream...>", "streams, or patterns like 'orders:*'")
+    .addOption(countOption("--maxlen <n>", "keep the newest n entries", 0))
+    .addOption(durationOption("--max-age <duration>", "keep what is not older, by the server's clock"))
+    .addOption(
+      new Option("--min-id <id>", "keep what has this ID or a later one").argParser((text) => {
+        const id = parseEntryId(text);
+        if (id === undefined) throw new InvalidArgumentError("Give an entry ID like 1694012345678-0.");
+        return id;
+      }),
+    )
+    .addOption(new Option("--exact", "to the entry; without, only whole nodes (some 100 entries) go"))
+    .addOption(new Option("--force", "also what groups have not been given or have not acked"))
+    .addOption(archiveOption())
+    .addOption(new Option("--dry-run", "remove nothing; tell what would go and what groups would lose"))
+    .addHelpText("after", HELP)
+    .action(act(trimCommand));
+}
+
+const HELP = `
+An entry that some group has not been given, or has not acked, stays, and so does everything after it: then
+the group that holds it is named (heldBy). --force asks first.
+
+Examples:
+  streamctl trim orders --max-age 7d -q               # from cron: silent when all went well
+  streamctl trim 'orders:*' --maxlen 1m --dry-run
+  streamctl trim orders --max-age 30d --archive orders.ndjson.gz`;
+
+async function trimCommand(
+  context: Context,
+  names: string[],
+  options: Record<string, unknown>,
+): Promise<number | undefined> {
+  const flags = options as TrimFlags;
+  const cut = readCut(flags);
+  if (!flags.dryRun) await context.mustBeWritable();
+  const connection = await context.connect();
+  const { expandStreams } = await import("../redis/scan.ts");
+  const streams = await expandStreams(connection, names);
+  if (flags.force && !flags.dryRun)
+    await context.confirm(`Trim ${streams.join(", ")}, also what groups have not been given or not acked?`);
+  const archive =
+    flags.archive === undefined || flags.dryRun ? undefined : await openArchive(context, flags.archive);
+  const [{ TRIM_COLUMNS }, { printRows }] = await Promise.all([
+    import("./trim-rows.ts"),
+    import("../output/rows.ts"),
+  ]);
+  const failures: StreamctlError[] = [];
+  const rows = trimAll(context, connection, streams, { cut, flags, archive, failures });
+  await printRows(context, TRIM_COLUMNS, rows, { empty: "nothing was trimmed" });
+  const [failure] = failures;
+  if (failure === undefined) return undefined;
+  if (streams.length === 1) throw failure;
+  for (const { message } of failures) context.log.error(message);
+  return ExitCode.partial;
+}
+
+function readCut({ maxlen, maxAge, minId }: TrimFlags): Cut {
+  const cuts: Cut[] = [];
+  if (maxlen !== undefined) cuts.push({ kind: "length", most: maxlen });
+  if (maxAge !== undefined) cuts.push({ kind: "age", ms: maxAge });
+  if (minId !== undefined) cuts.push({ kind: "id", id: minId });
+  const [cut] = cuts;
+  if (cut === undefined || cuts.length > 1)
+    throw new UsageError("say how far to trim with one of --maxlen, --max-age and --min-id");
+  return cut;
+}
+
+interface Plan {
+  readonly cut: Cut;
+  readonly flags: TrimFlags;
+  readonly archive: ArchiveFile | undefined;
+  /** What went wrong with one stream does not keep the others from being trimmed. */
+  readonly failures: StreamctlError[];
+}
+
+async function* trimAll(
+  context: Context,
+  connection: Connection,
+  streams: readonly string[],
+  { cut, flags, archive, failures }: Plan,
+): AsyncGenerator<TrimRow> {
+  const { createProgress } = await import("../output/progress.ts");
+  for (const stream of streams) {
+    if (context.stop.aborted) return;
+    const progress = createProgress(context.log, { label: `trimming ${stream}`, unit: "entries" });
+    context.defer(() => progress.stop());
+    const request = {
+      stream,
+      cut,
+      exact: flags.exact === true,
+      force: flags.force === true,
+      archive,
+      signal: context.stop,
+      onProgress: (removed: number) => progress.update(removed),
+    };
+    try {
+      yield await trimOne(context, connection, request, flags.dryRun === true);
+    } catch (error) {
+      if (!(error instanceof StreamctlError)) throw error;
+      failures.push(error);
+    } finally {
+      progress.stop();
+    }
+  }
+}
+
+async function trimOne(
+  context: Context,
+  connection: Connection,
+  request: TrimRequest,
+  dryRun: boolean,
+): Promise<TrimRow> {
+  const { log } = context;
+  const { holdText, lossText } = await import("./trim-rows.ts");
+  const { stream } = request;
+  if (dryRun) {
+    const { previewTrim } = await import("../engine/trim/preview.ts");
+    const { length, wouldRemove, cut, hold, losses } = await previewTrim(connection, request);
+    for (const loss of losses) log.info(lossText(stream, loss));
+    if (hold) log.info(holdText(stream, hold));
+    return { stream, removed: 0, length, cut, hold, wouldRemove };
+  }
+  const { trim } = await import("../engine/trim/trim.ts");
+  const { removed, length, cut, hold } = await trim(connection, request);
+  if (hold) log.info(holdText(stream, hold));
+  return { stream, removed, length, cut, hold, wouldRemove: null };
+}

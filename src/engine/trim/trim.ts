@@ -1,0 +1,152 @@
+import { compareIds, type EntryId, nextId, parseEntryId, previousId } from "../../entry/id.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { pendingPage } from "../../redis/group-steps.ts";
+import { trimStream } from "../../redis/scripts/trim.ts";
+import { streamInfo } from "../../redis/streams/info.ts";
+import { rangePage } from "../../redis/streams/range.ts";
+import { asList, asNumber, asText } from "../../redis/value.ts";
+import type { ArchiveFile } from "../archive/archive-file.ts";
+import { onStream } from "../groups/missing.ts";
+import { FIRST_ID, LAST_ID } from "../position.ts";
+import { readRange } from "../read/range.ts";
+import { type Cut, findCut } from "./cut.ts";
+
+export interface TrimRequest {
+  readonly stream: string;
+  readonly cut: Cut;
+  /** To the entry, and not only whole nodes. */
+  readonly exact: boolean;
+  /** Also what some group has not been given or has not acked. */
+  readonly force: boolean;
+  readonly archive?: ArchiveFile | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((removed: number) => void) | undefined;
+}
+
+/** What keeps entries in a stream that were to be trimmed. */
+export interface Hold {
+  /** The first entry kept. */
+  readonly id: EntryId;
+  readonly group: string;
+  /** Who has it and has not acked it, for how long; undefined when the group has not been given it. */
+  readonly pending: { readonly consumer: string; readonly idleMs: number } | undefined;
+}
+
+export interface Trimmed {
+  readonly stream: string;
+  readonly removed: number;
+  /** How many entries are left. */
+  readonly length: number;
+  /** The first ID that was asked to be kept. */
+  readonly cut: EntryId;
+  readonly hold: Hold | undefined;
+}
+
+/** How many entries one step may remove: about a millisecond's work. */
+const STEP = 10_000;
+
+/**
+ * Trims one stream step by step. Each step computes anew what the groups need, and a step that is repeated
+ * after a lost reply takes nothing that the next one would not. With an archive, a page of entries is on
+ * the disk before it goes.
+ */
+export async function trim(connection: Connection, request: TrimRequest): Promise<Trimmed> {
+  const { stream } = request;
+  return onStream(connection, stream, undefined, async () => {
+    const cut = await findCut(connection, stream, request.cut, request.signal);
+    const remove = request.archive ? archiveAndRemove : removeAll;
+    const { removed, bound } = await remove(connection, request, cut);
+    const hold = await holdAt(connection, stream, bound, cut);
+    return { stream, removed, length: (await streamInfo(connection, stream)).length, cut, hold };
+  });
+}
+
+/** Where trimming would stop and why; changes nothing. Undefined: it would go as far as asked. */
+export async function findHold(
+  connection: Connection,
+  { stream, force }: Pick<TrimRequest, "stream" | "force">,
+  cut: EntryId,
+): Promise<Hold | undefined> {
+  const { bound } = await step(connection, { stream, force }, cut, "?");
+  return holdAt(connection, stream, bound, cut);
+}
+
+/** The lowest ID that some group still needs, and which group that is. No entry need stand there. */
+interface Bound {
+  readonly id: EntryId;
+  readonly group: string;
+  readonly pending: boolean;
+}
+
+/** A bound keeps something only when there are entries between it and what was asked for. */
+async function holdAt(
+  connection: Connection,
+  stream: string,
+  bound: Bound | undefined,
+  cut: EntryId,
+): Promise<Hold | undefined> {
+  if (bound === undefined) return undefined;
+  const { group } = bound;
+  const [entry] = await rangePage(connection, stream, { from: bound.id, to: LAST_ID, count: 1 });
+  const id = entry && parseEntryId(entry.id);
+  if (id === undefined || compareIds(id, cut) >= 0) return undefined;
+  if (!bound.pending) return { id, group, pending: undefined };
+  const [row] = await connection.persist(() => pendingPage(connection, stream, group, bound.id, 1));
+  return { id, group, pending: row && { consumer: row.consumer, idleMs: row.idleMs } };
+}
+
+interface Removed {
+  readonly removed: number;
+  readonly bound: Bound | undefined;
+}
+
+async function removeAll(connection: Connection, request: TrimRequest, cut: EntryId): Promise<Removed> {
+  let removed = 0;
+  for (;;) {
+    const last = await step(connection, request, cut, request.exact ? "=" : "~");
+    removed += last.removed;
+    request.onProgress?.(removed);
+    if (last.removed === 0 || request.signal.aborted) return { removed, bound: last.bound };
+  }
+}
+
+/** Goes exactly as far as the archive does: what is in it twice could not be put back. */
+async function archiveAndRemove(
+  connection: Connection,
+  request: TrimRequest,
+  cut: EntryId,
+): Promise<Removed> {
+  const { stream, archive, signal } = request;
+  const { bound } = await step(connection, request, cut, "?");
+  const to = previousId(bound?.id ?? cut);
+  let removed = 0;
+  if (to === undefined) return { removed, bound };
+  const link = { lost() {}, back() {} };
+  const range = { from: FIRST_ID, to };
+  for await (const [batch] of readRange(connection, { stream, range }, { signal, link })) {
+    const entries = batch?.entries ?? [];
+    const last = entries.at(-1);
+    const next = last && nextId(last.id);
+    if (next === undefined) continue;
+    await archive?.append(stream, entries);
+    removed += (await removeAll(connection, { ...request, exact: true, onProgress: undefined }, next))
+      .removed;
+    request.onProgress?.(removed);
+    if (signal.aborted) break;
+  }
+  return { removed, bound };
+}
+
+async function step(
+  connection: Connection,
+  { stream, force }: Pick<TrimRequest, "stream" | "force">,
+  cut: EntryId,
+  how: "=" | "~" | "?",
+): Promise<Removed> {
+  const args = [cut, how, force ? 0 : 1, STEP];
+  const reply = asList(await connection.persist(() => connection.run(trimStream, [stream], args)));
+  const [removed, id, group, pending] = reply;
+  const first = id === null ? undefined : parseEntryId(asText(id));
+  const bound = first && { id: first, group: asText(group), pending: asText(pending) === "1" };
+  return { removed: asNumber(removed), bound };
+}

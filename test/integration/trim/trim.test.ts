@@ -1,0 +1,279 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { scratchDir } from "../../support/worker.ts";
+
+type Raw = ReturnType<typeof rawRedis>;
+
+/** Entries 1-1, 2-1, … in a stream of its own. */
+async function numbered(redis: Raw, count: number): Promise<string> {
+  const stream = uniqueKey("trimmed");
+  const pipeline = redis.pipeline();
+  for (let n = 1; n <= count; n++) pipeline.xadd(stream, `${n}-1`, "n", String(n));
+  await pipeline.exec();
+  return stream;
+}
+
+async function firstId(redis: Raw, stream: string): Promise<string | undefined> {
+  return (await redis.xrange(stream, "-", "+", "COUNT", 1))[0]?.[0];
+}
+
+async function row(...argv: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await cli(["trim", ...argv, "-q"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return ndjson(stdout)[0] ?? {};
+}
+
+/** A group that has been given the first `delivered` entries and has acked all of them but `unacked`. */
+async function group(redis: Raw, stream: string, name: string, delivered: number, unacked: string[] = []) {
+  await redis.xgroup("CREATE", stream, name, "0");
+  const reply = await redis.xreadgroup("GROUP", name, "c", "COUNT", delivered, "STREAMS", stream, ">");
+  const [[, entries]] = reply as [[string, [string, string[]][]]];
+  const ids = entries.map(([id]) => id).filter((id) => !unacked.includes(id));
+  if (ids.length > 0) await redis.xack(stream, name, ...ids);
+}
+
+describe("trim without groups", () => {
+  test.each([
+    [["--maxlen", "40"], 60],
+    [["--maxlen", "90"], 10],
+    [["--maxlen", "100"], 0],
+    [["--maxlen", "500"], 0],
+    [["--maxlen", "0"], 100],
+    [["--min-id", "31-1"], 30],
+    [["--min-id", "31"], 30],
+    [["--min-id", "31-2"], 31],
+    [["--max-age", "7d"], 100],
+  ])("%j removes the oldest and nothing else", async (flags, removed) => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 100);
+    const dry = await row(stream, ...flags, "--exact", "--dry-run");
+    expect(dry).toMatchObject({ stream, removed: 0, length: 100, wouldRemove: removed });
+    expect(await redis.xlen(stream)).toBe(100);
+    const done = await row(stream, ...flags, "--exact");
+    expect(Object.keys(done)).toEqual(["stream", "removed", "length", "boundId", "heldBy", "wouldRemove"]);
+    expect(done).toMatchObject({ stream, removed, length: 100 - removed, heldBy: null, wouldRemove: null });
+    expect(await firstId(redis, stream)).toBe(removed === 100 ? undefined : `${removed + 1}-1`);
+  });
+
+  test("--max-age goes by the server's clock and keeps what is younger", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 10);
+    await redis.xadd(stream, "*", "n", "now");
+    expect(await row(stream, "--max-age", "1h", "--exact")).toMatchObject({ removed: 10, length: 1 });
+  });
+
+  test("without --exact only whole nodes go, and never more than asked", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 1_050);
+    const { removed } = await row(stream, "--maxlen", "510");
+    expect(removed).toBeGreaterThan(400);
+    expect(removed).toBeLessThanOrEqual(540);
+    expect(await redis.xlen(stream)).toBe(1_050 - Number(removed));
+  });
+
+  test("a long stream goes step by step, exactly", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 35_000);
+    expect(await row(stream, "--maxlen", "7", "--exact")).toMatchObject({ removed: 34_993, length: 7 });
+  });
+});
+
+describe("trim and what groups still need", () => {
+  test("stops at what a group has not been given, and names it", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 100);
+    await group(redis, stream, "fast", 100);
+    await group(redis, stream, "slow", 30);
+    const expected = { boundId: "31-1", heldBy: "slow" };
+    const dry = await row(stream, "--maxlen", "10", "--exact", "--dry-run");
+    expect(dry).toMatchObject({ ...expected, wouldRemove: 30, length: 100 });
+    expect(await row(stream, "--maxlen", "10", "--exact")).toMatchObject({
+      ...expected,
+      removed: 30,
+      length: 70,
+    });
+    const { stderr } = await cli(["trim", stream, "--maxlen", "10", "--exact"]);
+    expect(stderr).toMatch(/kept from 31-1 on \(.* ago\): group slow has not been given it/);
+  });
+
+  test("stops at what is pending, however much was acked after it", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 100);
+    await group(redis, stream, "g", 100, ["12-1", "50-1"]);
+    expect(await row(stream, "--max-age", "1d", "--exact")).toMatchObject({
+      removed: 11,
+      boundId: "12-1",
+      heldBy: "g",
+    });
+    const { stderr } = await cli(["trim", stream, "--maxlen", "1", "--exact"]);
+    expect(stderr).toMatch(/group g has not acked it: pending for c, idle for/);
+  });
+
+  test("a group that has read everything holds nothing, also past the end of the stream", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 10);
+    await group(redis, stream, "g", 10);
+    expect(await row(stream, "--max-age", "1d", "--exact")).toMatchObject({ removed: 10, heldBy: null });
+    const other = await numbered(redis, 10);
+    await redis.xgroup("CREATE", other, "g", "18446744073709551614-18446744073709551615");
+    expect(await row(other, "--maxlen", "3", "--exact")).toMatchObject({ removed: 7, heldBy: null });
+  });
+
+  test("a group at the beginning holds everything", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 10);
+    await redis.xgroup("CREATE", stream, "new", "0");
+    expect(await row(stream, "--maxlen", "0")).toMatchObject({ removed: 0, boundId: "1-1", heldBy: "new" });
+  });
+
+  test("--force asks first; a dry run tells what each group would lose", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 100);
+    await group(redis, stream, "fast", 100);
+    await group(redis, stream, "slow", 30, ["5-1", "6-1"]);
+    const flags = [stream, "--maxlen", "10", "--exact", "--force"];
+    const dry = await cli(["trim", ...flags, "--dry-run"]);
+    expect(dry.code).toBe(0);
+    expect(dry.stderr).toContain(
+      "group slow would lose 60 entries it has not been given and 2 it has not acked",
+    );
+    expect(dry.stderr).not.toContain("group fast");
+    expect((await cli(["trim", ...flags])).code).toBe(2);
+    expect(await redis.xlen(stream)).toBe(100);
+    expect(await row(...flags, "-y")).toMatchObject({ removed: 90, heldBy: null });
+  });
+
+  test("while it is being read and written, no group loses an entry", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey("busy");
+    await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
+    const total = 4_000;
+    const got: number[] = [];
+    const produce = async (): Promise<void> => {
+      for (let n = 0; n < total; n += 50) {
+        const pipeline = redis.pipeline();
+        for (let i = n; i < n + 50; i++) pipeline.xadd(stream, "*", "n", String(i));
+        await pipeline.exec();
+      }
+    };
+    const consume = async (): Promise<void> => {
+      const reader = rawRedis();
+      await until("all are read", async () => {
+        const reply = await reader.xreadgroup("GROUP", "g", "c", "COUNT", 60, "STREAMS", stream, ">");
+        for (const [, entries] of (reply ?? []) as [string, [string, string[] | null][]][]) {
+          for (const [id, fields] of entries) {
+            got.push(Number(fields?.[1] ?? Number.NaN));
+            await reader.xack(stream, "g", id);
+          }
+        }
+        return got.length >= total;
+      });
+    };
+    let trims = 0;
+    const trim = async (): Promise<void> => {
+      while (got.length < total) {
+        await row(stream, ...(trims++ % 2 === 0 ? ["--maxlen", "5"] : ["--max-age", "1ms"]), "--exact");
+      }
+    };
+    await Promise.all([produce(), consume(), trim()]);
+    expect(got).toEqual(Array.from({ length: total }, (_, n) => n));
+    expect(await redis.xlen(stream)).toBeLessThan(total);
+    expect(trims).toBeGreaterThan(3);
+  });
+});
+
+describe("trim --archive", () => {
+  test.each(["old.ndjson", "old.ndjson.gz"])("%s holds what went, and only that", async (name) => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 2_500);
+    await group(redis, stream, "g", 2_000);
+    const before = await redis.xrange(stream, "-", "2000-1");
+    const archive = join(await scratchDir(), name);
+    expect(await row(stream, "--maxlen", "100", "--archive", archive)).toMatchObject({
+      removed: 2_000,
+      length: 500,
+      heldBy: "g",
+    });
+    const bytes = await readFile(archive);
+    const text = name.endsWith("gz") ? gunzipSync(bytes) : bytes;
+    const restored = uniqueKey("restored");
+    await cli(["produce", restored, "--input", "entries", "--keep-id"], { stdin: text });
+    expect(await redis.xrange(restored, "-", "+")).toEqual(before);
+  });
+
+  test("a dry run writes no archive", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 10);
+    const archive = join(await scratchDir(), "none");
+    await row(stream, "--maxlen", "1", "--archive", archive, "--dry-run");
+    await expect(readFile(archive)).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("trim, several streams and faults", () => {
+  test("a stream that fails does not keep the others from being trimmed: exit 5", async () => {
+    const redis = rawRedis();
+    const first = await numbered(redis, 10);
+    const list = uniqueKey("list");
+    await redis.lpush(list, "x");
+    const second = await numbered(redis, 10);
+    const names = [first, `${first}:nowhere`, list, second];
+    const { code, stdout, stderr } = await cli(["trim", ...names, "--maxlen", "4", "--exact", "-q"]);
+    expect(code).toBe(5);
+    expect(ndjson(stdout).map(({ stream, removed }) => [stream, removed])).toEqual([
+      [first, 6],
+      [second, 6],
+    ]);
+    expect(stderr).toContain(`no such stream: ${first}:nowhere`);
+    expect(stderr).toContain(`${list} is a list, not a stream`);
+    expect((await cli(["trim", `${first}:nowhere`, "--maxlen", "4"])).code).toBe(4);
+    expect((await cli(["trim", `${first}:nowhere`, "--max-age", "4d"])).code).toBe(4);
+    expect((await cli(["trim", list, "--max-age", "4d"])).code).toBe(1);
+  });
+
+  test("patterns", async () => {
+    const redis = rawRedis();
+    const base = uniqueKey("many");
+    for (const n of [1, 2]) await redis.xadd(`${base}:${n}`, "1-1", "a", "1");
+    const { stdout } = await cli(["trim", `${base}:*`, "--maxlen", "0", "--exact"]);
+    expect(ndjson(stdout).map((line) => [line["stream"], line["removed"]])).toEqual([
+      [`${base}:1`, 1],
+      [`${base}:2`, 1],
+    ]);
+  });
+
+  test("exactly one bound must be given", async () => {
+    expect((await cli(["trim", "s"])).code).toBe(2);
+    expect((await cli(["trim", "s", "--maxlen", "1", "--max-age", "1d"])).code).toBe(2);
+    expect((await cli(["trim", "s", "--min-id", "soon"])).code).toBe(2);
+  });
+
+  test("a lost reply: it goes on, and no more goes than was asked", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 500);
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo(stream);
+    const argv = ["trim", stream, "--min-id", "401-1", "--exact", "-q"];
+    expect((await cli(argv, { url: proxy.url })).code).toBe(0);
+    await lost;
+    expect(await firstId(redis, stream)).toBe("401-1");
+  });
+
+  test("Ctrl-C stops it with the row of what went", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 50_000);
+    const proxy = await Proxy.start();
+    proxy.delay(30);
+    const run = new CliRun(["trim", stream, "--min-id", "50000-1"], { url: proxy.url });
+    await until("it trims", async () => (await redis.xlen(stream)) < 50_000);
+    run.signal("SIGINT");
+    const { code, stdout } = await run.done;
+    expect(code).toBe(130);
+    expect(ndjson(stdout)[0]).toMatchObject({ removed: 50_000 - (await redis.xlen(stream)) });
+  });
+});
