@@ -71,7 +71,7 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
  */
 export function errorCode(reply: string): string {
   const wrapped = /(?:-|: )(OOM|WRONGTYPE|NOGROUP|NOPERM|READONLY|MISCONF)\b/.exec(reply);
-  if (/^(ERR )?Error running script/.test(reply) && wrapped) return wrapped[1] as string;
+  if (/^(ERR )?(Error running script|@user_script)/.test(reply) && wrapped) return wrapped[1] as string;
   if (/ACL failure in script|can't run this command/.test(reply)) return "NOPERM";
   if (/invalid password|invalid username-password/i.test(reply)) return "WRONGPASS";
   if (/requires the key to exist/.test(reply)) return "NOKEY";

@@ -65,6 +65,6 @@ export function upTo(count: number): number[] {
 
 /** The fields of each entry of a stream as bytes, without the one that deadStream put there. */
 export async function fieldsIn(redis: Raw, stream: string): Promise<Buffer[][]> {
-  const entries = await redis.xrangeBuffer(stream, "(1-0", "+");
+  const entries = await redis.xrangeBuffer(stream, "1-1", "+");
   return entries.map(([, fields]) => fields);
 }
