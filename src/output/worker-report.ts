@@ -55,11 +55,12 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
           return;
       }
     },
-    lost(delivery, verdict) {
-      log.warn(
-        `${name(delivery)} belongs to another consumer by now: its ${DROPPED[verdict.kind]} was dropped`,
-        { ...factsOf(delivery), verdict: "lost" },
-      );
+    lost(delivery, verdict, owner) {
+      const why = owner === "another" ? "belongs to another consumer by now" : "is not pending any more";
+      log.warn(`${name(delivery)} ${why}: its ${DROPPED[verdict.kind]} was dropped`, {
+        ...factsOf(delivery),
+        verdict: "lost",
+      });
     },
     missing(stream, ids) {
       log.warn(

@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.ts";
 import { forgetConsumer } from "./scripts/forget-consumer.ts";
 import { heartbeat } from "./scripts/heartbeat.ts";
+import { restoreGroup } from "./scripts/restore-group.ts";
 import { ack, requeue } from "./scripts/settle.ts";
 import { take } from "./scripts/take.ts";
 import { asList, asNumber, asText, type Value } from "./value.ts";
@@ -58,7 +59,11 @@ export async function pendingPage(
 }
 
 /** How many entries are pending in the group. */
-export async function pendingCount(connection: Pick<Connection, "call">, stream: string, group: string): Promise<number> {
+export async function pendingCount(
+  connection: Pick<Connection, "call">,
+  stream: string,
+  group: string,
+): Promise<number> {
   return asNumber(asList(await connection.call("XPENDING", stream, group))[0]);
 }
 
@@ -84,6 +89,33 @@ export function takenRow(row: Value): Taken {
     from: asText(from),
     fields: Array.isArray(fields) ? (fields as Buffer[]) : undefined,
   };
+}
+
+/** An entry that a member had, and how it stood in the pending list. */
+export interface Held {
+  readonly id: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+/**
+ * Makes a vanished group again after `start`, and pending again what the member had of it. Resolves with the ID
+ * after which the group was made; undefined when somebody else has made it.
+ */
+export async function restoreVanishedGroup(
+  connection: Connection,
+  stream: string,
+  member: Member,
+  start: string,
+  held: readonly Held[],
+): Promise<string | undefined> {
+  const entries = held.flatMap(({ id, idleMs, deliveries }) => [id, idleMs, deliveries]);
+  const made = await connection.run(
+    restoreGroup,
+    [stream],
+    [member.group, member.consumer, start, ...entries],
+  );
+  return made === null ? undefined : asText(made);
 }
 
 /** Per ID one of `Owned`. */

@@ -1,9 +1,9 @@
 import { compareIds, previousId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { type Held, restoreVanishedGroup } from "../../redis/group-steps.ts";
 import { asList, asMap, asText } from "../../redis/value.ts";
 import { missingGroup } from "../groups/missing.ts";
-import type { Hands } from "./hands.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
 /**
@@ -14,15 +14,23 @@ import type { WorkerObserver, WorkerSettings } from "./types.ts";
 export class GroupSetup {
   readonly #connection: Connection;
   readonly #settings: WorkerSettings;
-  readonly #hands: Hands;
+  /** What this worker has of a stream: in hand, or waiting for a retry. */
+  readonly #held: (stream: string) => readonly Held[];
   readonly #observer: WorkerObserver;
   /** Per stream, an ID up to which nothing is left to do as far as this worker knows. */
   readonly #settledUpTo = new Map<string, string>();
 
-  constructor(connection: Connection, settings: WorkerSettings, hands: Hands, observer: WorkerObserver) {
+  #restoring: Promise<void> | undefined;
+
+  constructor(
+    connection: Connection,
+    settings: WorkerSettings,
+    held: (stream: string) => readonly Held[],
+    observer: WorkerObserver,
+  ) {
     this.#connection = connection;
     this.#settings = settings;
-    this.#hands = hands;
+    this.#held = held;
     this.#observer = observer;
   }
 
@@ -44,24 +52,28 @@ export class GroupSetup {
     if (before === undefined || compareIds(id, before) > 0) this.#settledUpTo.set(stream, id);
   }
 
-  /** After NOGROUP: makes the groups that are gone. What is still in hand will be delivered again. */
-  async restore(): Promise<void> {
-    const { streams, group } = this.#settings;
-    for (const stream of streams) {
-      const start = this.#resumeAfter(stream);
-      if (await this.#create(stream, start)) {
-        this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${start}`);
-      }
-    }
+  /** After NOGROUP: makes the groups that are gone, and pending again what this worker had of them. */
+  restore(): Promise<void> {
+    this.#restoring ??= this.#restoreAll().finally(() => (this.#restoring = undefined));
+    return this.#restoring;
   }
 
-  #resumeAfter(stream: string): string {
-    let after = this.#settledUpTo.get(stream) ?? "0-0";
-    for (const { entry } of this.#hands.of(stream)) {
-      const before = previousId(entry.id) ?? "0-0";
-      if (compareIds(before, after) < 0) after = before;
+  async #restoreAll(): Promise<void> {
+    const { streams, group } = this.#settings;
+    for (const stream of streams) {
+      const start = this.#settledUpTo.get(stream) ?? "0-0";
+      const made = await restoreVanishedGroup(
+        this.#connection,
+        stream,
+        this.#settings,
+        start,
+        this.#held(stream),
+      );
+      if (made === undefined) continue;
+      this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${made}`);
+      // A stream that was made anew has other entries, whose IDs may be smaller.
+      this.#settledUpTo.set(stream, made);
     }
-    return after;
   }
 
   /** False when the group is there already. */

@@ -1,7 +1,13 @@
 import { nextId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type PendingRow, pendingPage, takeEntries, type TakeRule } from "../../redis/group-steps.ts";
-import { takeAfterMs } from "./backoff.ts";
+import {
+  type Held,
+  type PendingRow,
+  pendingPage,
+  takeEntries,
+  type TakeRule,
+} from "../../redis/group-steps.ts";
+import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Truce } from "./truce.ts";
@@ -16,6 +22,12 @@ const MARGIN_MS = 2;
 /** Retries of its own that a worker remembers; beyond that the sweeps find them. */
 const REMEMBERED = 100_000;
 
+interface Retry {
+  /** When it comes due, by performance.now(). */
+  readonly at: number;
+  readonly deliveries: number;
+}
+
 /**
  * Finds pending entries that may be taken: retries whose delay has passed, and entries whose owner has
  * gone silent. Knows its own retries to the millisecond; everybody's are found by sweeping the pending
@@ -29,8 +41,8 @@ export class Reclaimer {
   readonly #truce: Truce;
   readonly #ordering: Ordering | undefined;
   readonly #everyMs: number;
-  /** Own retries: when each comes due, by stream and ID. */
-  readonly #retries = new Map<string, Map<string, number>>();
+  /** Own retries by stream and ID. */
+  readonly #retries = new Map<string, Map<string, Retry>>();
   readonly #cursors = new Map<string, string>();
   #nextRetryAt = Number.POSITIVE_INFINITY;
   #nextSweepAt = 0;
@@ -63,13 +75,24 @@ export class Reclaimer {
    * Remembers that this worker left an entry pending until then, knowing of it; Infinity: for others. What is
    * pending under its name and not remembered was lost on the way here.
    */
-  remember(stream: string, id: string, dueAt: number): void {
+  remember(stream: string, id: string, dueAt: number, deliveries: number): void {
     let ofStream = this.#retries.get(stream);
-    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, number>()));
+    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, Retry>()));
     if (ofStream.size >= REMEMBERED) return;
     // The server's clock and this one tick apart: a look that comes a moment too early would be in vain.
-    ofStream.set(id, dueAt + MARGIN_MS);
+    ofStream.set(id, { at: dueAt + MARGIN_MS, deliveries });
     this.#nextRetryAt = Math.min(this.#nextRetryAt, dueAt + MARGIN_MS);
+  }
+
+  /** How this worker's retries stand in the pending list, for when that is lost. */
+  retriesOf(stream: string): Held[] {
+    const { claimIdleMs, retry } = this.#settings;
+    const now = performance.now();
+    return [...(this.#retries.get(stream) ?? [])].map(([id, { at, deliveries }]) => ({
+      id,
+      idleMs: idleForDelayMs(deliveries, Math.max(0, at - now), claimIdleMs, retry),
+      deliveries,
+    }));
   }
 
   /** A reply that may have carried entries was lost: they are pending under this consumer, seen by nobody. */
@@ -129,7 +152,7 @@ export class Reclaimer {
     const due: string[] = [];
     const retries = this.#retries.get(stream);
     if (!retries) return due;
-    for (const [id, at] of retries) {
+    for (const [id, { at }] of retries) {
       if (due.length >= limit) break;
       if (at > now) continue;
       due.push(id);
@@ -141,7 +164,7 @@ export class Reclaimer {
   #earliestRetry(): number {
     let earliest = Number.POSITIVE_INFINITY;
     for (const retries of this.#retries.values())
-      for (const at of retries.values()) earliest = Math.min(earliest, at);
+      for (const { at } of retries.values()) earliest = Math.min(earliest, at);
     return earliest;
   }
 

@@ -31,6 +31,8 @@ export interface SettlerParts {
   readonly observer: WorkerObserver;
   /** Told of an error that no waiting mends: the worker must stop. */
   readonly onFatal: (error: unknown) => void;
+  /** Makes groups again that have gone; false when the worker is stopping and leaves them alone. */
+  readonly restoreGroups: () => Promise<boolean>;
   /** Told of each entry that nothing is left to do for. */
   readonly onFinal: (delivery: Delivery) => void;
 }
@@ -105,7 +107,7 @@ export class Settler {
         // Measured from the failure, not from when Redis could be told of it.
         const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
-        reclaimer.remember(stream, id, performance.now() + delayMs);
+        reclaimer.remember(stream, id, performance.now() + delayMs, count);
         return requeueOwned(connection, stream, settings, {
           id,
           idleMs: idleForDelayMs(count, delayMs, claimIdleMs, retry),
@@ -116,9 +118,9 @@ export class Settler {
         return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
       case "release":
       case "broken": {
-        reclaimer.remember(stream, id, Number.POSITIVE_INFINITY);
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
+        reclaimer.remember(stream, id, Number.POSITIVE_INFINITY, count);
         return requeueOwned(connection, stream, settings, {
           id,
           idleMs: takeAfterMs(count, claimIdleMs, retry),
@@ -138,11 +140,11 @@ export class Settler {
     let replyLost = false;
     for (let attempt = 0; ; attempt++) {
       try {
-        const answers = await send();
+        const answers = await this.#sendToGroup(send);
         for (const [i, item] of items.entries()) this.#done(item, answers[i] ?? Owned.notPending, replyLost);
         return;
       } catch (error) {
-        if (error instanceof ServerError && error.code === "NOGROUP") {
+        if (isNoGroup(error)) {
           for (const item of items) this.#done(item, Owned.notPending, replyLost);
           return;
         }
@@ -158,10 +160,21 @@ export class Settler {
     }
   }
 
+  /** A group that has gone is made again with what was pending in it, so that the verdict finds its entry. */
+  async #sendToGroup(send: () => Promise<number[]>): Promise<number[]> {
+    try {
+      return await send();
+    } catch (error) {
+      if (!isNoGroup(error) || !(await this.#parts.restoreGroups())) throw error;
+      return send();
+    }
+  }
+
   /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */
   #leave(items: readonly Settling[]): void {
     for (const { delivery } of items) {
-      this.#parts.reclaimer.remember(delivery.stream, delivery.entry.id, Number.POSITIVE_INFINITY);
+      const { stream, entry, deliveries } = delivery;
+      this.#parts.reclaimer.remember(stream, entry.id, Number.POSITIVE_INFINITY, deliveries);
       this.#parts.hands.settled(delivery);
     }
   }
@@ -173,7 +186,11 @@ export class Settler {
       if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate")
         onFinal(delivery);
       observer.settled(delivery, verdict, durationMs);
-    } else observer.lost(delivery, verdict);
+    } else observer.lost(delivery, verdict, answer === Owned.takenByOther ? "another" : "nobody");
     hands.settled(delivery);
   }
+}
+
+function isNoGroup(error: unknown): boolean {
+  return error instanceof ServerError && error.code === "NOGROUP";
 }

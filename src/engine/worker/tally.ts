@@ -16,9 +16,9 @@ export class Tally {
         else if (verdict.kind === "retry") counts.retried++;
         observer.settled(delivery, verdict, durationMs);
       },
-      lost(delivery, verdict) {
+      lost(delivery, verdict, owner) {
         counts.lost++;
-        observer.lost(delivery, verdict);
+        observer.lost(delivery, verdict, owner);
       },
       missing(stream, ids) {
         counts.missing += ids.length;

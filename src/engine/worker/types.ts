@@ -130,7 +130,7 @@ export interface WorkerObserver {
   ran(outcomes: readonly Outcome[], durationMs: number): void;
   settled(delivery: Delivery, verdict: Verdict, durationMs: number): void;
   /** The entry had another owner when its verdict was to be delivered: the verdict was dropped. */
-  lost(delivery: Delivery, verdict: Verdict): void;
+  lost(delivery: Delivery, verdict: Verdict, owner: "another" | "nobody"): void;
   /** Pending entries whose data had gone from the stream were cleared. */
   missing(stream: string, ids: readonly string[]): void;
   takenOver(delivery: Delivery, from: string): void;

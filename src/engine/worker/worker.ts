@@ -3,7 +3,7 @@ import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import { pendingCount } from "../../redis/group-steps.ts";
+import { type Held, pendingCount } from "../../redis/group-steps.ts";
 import { GroupSetup } from "./group-setup.ts";
 import { Hands } from "./hands.ts";
 import { heartbeatLoop } from "./heartbeat.ts";
@@ -95,7 +95,7 @@ export class Worker {
     this.#intake = new Intake(parts.reader, settings, connection.cluster, this.#ordering);
     this.#truce = new Truce(settings.claimIdleMs);
     this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#truce, this.#ordering);
-    this.#groups = new GroupSetup(connection, settings, this.#hands, observer);
+    this.#groups = new GroupSetup(connection, settings, (stream) => this.#held(stream), observer);
     this.#settler = new Settler({
       connection,
       settings,
@@ -104,6 +104,10 @@ export class Worker {
       observer,
       onFatal: (error) => this.#fail(error),
       onFinal: (delivery) => this.#settled(delivery),
+      restoreGroups: async () => {
+        if (!this.#ending.signal.aborted) await this.#groups.restore();
+        return !this.#ending.signal.aborted;
+      },
     });
     this.#guard = new OutageGuard(settings.pauseAfter, settings.retry, (level, message) =>
       observer.notice(level, message),
@@ -304,6 +308,14 @@ export class Worker {
   #settleUnrun(delivery: Delivery, verdict: Verdict): void {
     this.#hands.hold(delivery);
     this.#settler.settle(delivery, verdict, 0);
+  }
+
+  #held(stream: string): Held[] {
+    const inHand = [...this.#hands.of(stream)].filter(({ lost }) => !lost);
+    return [
+      ...inHand.map(({ entry, deliveries }) => ({ id: entry.id, idleMs: 0, deliveries })),
+      ...this.#reclaimer.retriesOf(stream),
+    ];
   }
 
   async #recover(error: unknown, failures: number): Promise<void> {

@@ -3,13 +3,59 @@
  * XACK checks no owner: it would steal back, or settle, what another worker has taken.
  *
  * state(id): 1 pending for this consumer, -1 pending for another, 0 not pending.
+ *
+ * XGROUP DELCONSUMER, and a group that is destroyed and made again, throw away what a consumer has pending,
+ * and nobody is ever given it again. A consumer that is gone while entries are in its hands is the sign:
+ * then state() takes hold of the entry again. With the consumer there, an entry that is not pending was
+ * acked by somebody. hold(id, …) makes an entry pending that the group has been given and whose data exists.
  */
 export const OWNED = `
 local group, consumer = ARGV[1], ARGV[2]
+
+local function value_of(list, name)
+  for i = 1, #list, 2 do
+    if list[i] == name then return list[i + 1] end
+  end
+end
+
+-- Compares IDs. Their digits are compared as text: they may be too many for a number of Lua's.
+local function at_most(id, other)
+  local a, b = string.match(id, '^(%d+)-(%d+)$')
+  local c, d = string.match(other, '^(%d+)-(%d+)$')
+  if a == c then a, c = b, d end
+  if #a ~= #c then return #a < #c end
+  return a <= c
+end
+
+local function was_given(id)
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    if value_of(info, 'name') == group then return at_most(id, value_of(info, 'last-delivered-id')) end
+  end
+  return false
+end
+
+local function hold(id, ...)
+  if not was_given(id) or #redis.call('XRANGE', KEYS[1], id, id) == 0 then return false end
+  redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'FORCE', 'JUSTID', ...)
+  return true
+end
+
+local gone
+local function consumer_gone()
+  if gone == nil then
+    gone = true
+    for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
+      if value_of(info, 'name') == consumer then gone = false end
+    end
+  end
+  return gone
+end
+
 local function state(id)
   local row = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
-  if not row then return 0 end
-  return row[2] == consumer and 1 or -1
+  if row then return row[2] == consumer and 1 or -1 end
+  if consumer_gone() and hold(id) then return 1 end
+  return 0
 end
 `;
 

@@ -1,0 +1,130 @@
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
+import { uniqueKey } from "../../support/cli.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { deadLetters, fill, pendingIn, startWorker } from "../../support/worker.ts";
+
+/** Fails at its first delivery, after a while in which the test can do its worst. */
+const FAILS_ONCE =
+  'echo "start $STREAMCTL_ID"; sleep 0.7; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"';
+const SLOW_BEAT = ["--claim-idle", "60s"];
+
+describe("entries in hand are not lost with their place in the pending list:", () => {
+  test("a failed one whose consumer was deleted is retried", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const worker = startWorker(stream, FAILS_ONCE, SLOW_BEAT);
+    await until("the handler runs", () => worker.stdout.includes("start"));
+    const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
+    await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await until("it is retried", () => worker.stdout.includes(`done ${id}`));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+
+  test("a poisonous one whose consumer was deleted is dead-lettered, once", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const worker = startWorker(stream, "echo start; sleep 0.5; exit 65", SLOW_BEAT);
+    await until("the handler runs", () => worker.stdout.includes("start"));
+    const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
+    await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await until("it is told", () => worker.stderr.includes("dead-lettered after"));
+    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([{ "dlq.id": id }]);
+    expect(await pendingIn(redis, stream)).toBe(0);
+  });
+
+  test("a heartbeat takes hold again of all that a deleted consumer had in hand", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 3);
+    const worker = startWorker(stream, "echo start; sleep 30", ["-j", "3"]);
+    await until("the handlers run", () => worker.stdout.split("start").length === 4);
+    const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
+    await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await until("they are pending again", async () => (await pendingIn(redis, stream)) === 3);
+  });
+
+  test("a failed one whose group was destroyed while every place was taken", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [first, second] = await fill(redis, stream, 2);
+    const command = `case $(cat) in *${first}*) ${FAILS_ONCE};; *) echo "done $STREAMCTL_ID"; sleep 0.1;; esac`;
+    const worker = startWorker(stream, command, ["-j", "2", ...SLOW_BEAT]);
+    await until("the later one is done", () => worker.stdout.includes(`done ${second}`));
+    const later = await fill(redis, stream, 1);
+    await until("and another", () => worker.stdout.includes(`done ${later[0]}`));
+    await redis.xgroup("DESTROY", stream, "g");
+    await until("the failed one is retried", () => worker.stdout.includes(`done ${first}`));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+
+  test("one that waits for its retry when the group is destroyed", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [first, second] = await fill(redis, stream, 2);
+    const command = `case $(cat) in *${first}*) ${FAILS_ONCE};; *) echo "done $STREAMCTL_ID";; esac`;
+    const retry = ["--retry-delay", "1500ms", "--retry-max-delay", "1500ms"];
+    const worker = startWorker(stream, command, ["-j", "2", ...SLOW_BEAT, ...retry]);
+    await until("it failed", () => worker.stderr.includes("retry in"));
+    expect(worker.stdout).toContain(`done ${second}`);
+    await redis.xgroup("DESTROY", stream, "g");
+    await until("it is retried", () => worker.stdout.includes(`done ${first}`));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    expect(worker.stdout.match(/done/g), "nothing is run again").toHaveLength(2);
+  });
+
+  test("one whose group somebody else made again at $", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const worker = startWorker(stream, FAILS_ONCE, SLOW_BEAT);
+    await until("the handler runs", () => worker.stdout.includes("start"));
+    await redis.multi().xgroup("DESTROY", stream, "g").xgroup("CREATE", stream, "g", "$").exec();
+    await until("it is retried", () => worker.stdout.includes(`done ${id}`));
+  });
+
+  test("one that somebody acked by hand is left alone, and the log says what happened", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const worker = startWorker(stream, FAILS_ONCE, SLOW_BEAT);
+    await until("the handler runs", () => worker.stdout.includes("start"));
+    await redis.xack(stream, "g", id as string);
+    await until("it is told", () => worker.stderr.includes("is not pending any more: its retry was dropped"));
+    expect(await pendingIn(redis, stream)).toBe(0);
+  });
+});
+
+describe("a stream that goes while the worker runs", () => {
+  test("DEL: the group is made again, and entries with smaller IDs than before are handled, too", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const worker = startWorker(stream, 'echo "done $STREAMCTL_ID"');
+    await until("it works", () => worker.stdout.includes(`done ${id}`));
+    await redis.del(stream);
+    await until("the group is there again", async () => (await redis.exists(stream)) === 1);
+    await redis.xadd(stream, "5-1", "n", "0");
+    await until("the new entry is handled", () => worker.stdout.includes("done 5-1"));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+
+  test("FLUSHALL with handlers running: the worker goes on, and says so once", async () => {
+    const server = await SandboxServer.start({ executable: inject("redisExecutable") });
+    onTestFinished(() => server.stop());
+    const redis = rawRedis(server.url);
+    const stream = uniqueKey();
+    await fill(redis, stream, 4);
+    const worker = startWorker(stream, 'echo "start $STREAMCTL_ID"; sleep 0.5; exit 1', ["-j", "2"], {
+      url: server.url,
+    });
+    await until("handlers run", () => worker.stdout.split("start").length >= 3);
+    await redis.flushall();
+    const [id] = await fill(redis, stream, 1);
+    await until("what came after it is handled", () => worker.stdout.includes(id as string));
+    expect(worker.stderr.match(/had gone/g)).toHaveLength(1);
+    expect(worker.stderr).not.toContain("waiting for Redis");
+  });
+});
