@@ -32,6 +32,8 @@ const FEWEST = 10;
 const MOST = 1_000;
 /** A page should not hold much more than this. */
 const PAGE_BYTES = 2_000_000;
+/** What a string takes besides its bytes: a dead letter has thirty short ones. */
+const STRING_BYTES = 200;
 
 /**
  * How many entries to ask for next: few at first, more while entries are small, so that a page of entries
@@ -53,7 +55,7 @@ export class PageSize {
   saw(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     let bytes = 0;
-    for (const { fields } of entries) for (const field of fields) bytes += field.length;
+    for (const { fields } of entries) for (const field of fields) bytes += field.length + STRING_BYTES;
     const fitting = Math.floor(PAGE_BYTES / Math.max(1, bytes / entries.length));
     this.#count = Math.max(1, Math.min(MOST, this.#count * 4, fitting));
   }
