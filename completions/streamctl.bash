@@ -18,6 +18,7 @@ _streamctl() {
       'dlq show') path='dlq show' ;;
       'dlq replay') path='dlq replay' ;;
       'dlq purge') path='dlq purge' ;;
+      'trim') path='trim' ;;
       'lag') path='lag' ;;
       'ls') path='ls' ;;
       'info') path='info' ;;
@@ -49,7 +50,7 @@ _streamctl() {
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
-      words='produce consume pending claim ack dlq lag ls info group serve-metrics doctor completion config sandbox'
+      words='produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox'
       flags='-V --version -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config -h --help'
       streams=
       ;;
@@ -213,6 +214,22 @@ _streamctl() {
       esac
       words=''
       flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --archive -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      streams=yes
+      ;;
+    'trim')
+      case $prev in
+        --archive) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --maxlen|--max-age|--min-id|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+      esac
+      words=''
+      flags='--maxlen --max-age --min-id --exact --force --archive --dry-run -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'lag')
