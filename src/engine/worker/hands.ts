@@ -100,6 +100,6 @@ export class Hands {
   }
 
   #wake(): void {
-    for (const resume of [...this.#listeners]) resume();
+    for (const resume of this.#listeners) resume();
   }
 }

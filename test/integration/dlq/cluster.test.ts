@@ -85,7 +85,7 @@ describe("dlq replay in a cluster", () => {
     await fillQueue(redis, stream, dlq, 50);
     const backup = await redis.dumpBuffer(dlq);
     expect((await run(stream, "--all", "--to", other)).code).toBe(0);
-    await redis.restore(dlq, 0, backup as Buffer, "REPLACE");
+    await redis.restore(dlq, 0, backup, "REPLACE");
     expect((await run(stream, "--all", "--to", other)).stderr).toContain("replayed 0 entries");
     expect(await sorted(redis, other)).toEqual(upTo(50));
     expect(await redis.xlen(dlq)).toBe(0);

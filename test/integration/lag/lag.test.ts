@@ -168,7 +168,10 @@ describe("lag is never a wrong number", () => {
     expect(row["lagAtLeast"]).toBeGreaterThanOrEqual(100);
     expect(row["lagAtLeast"]).toBeLessThanOrEqual(1_499);
     expect(await lagOf(key)).toMatchObject({ lag: 1_499, lagAtLeast: null });
-    expect(await lagOf(key, "--count-limit", "100", "--exact")).toMatchObject({ lag: 1_499, lagAtLeast: null });
+    expect(await lagOf(key, "--count-limit", "100", "--exact")).toMatchObject({
+      lag: 1_499,
+      lagAtLeast: null,
+    });
     const table = await cli(["lag", key, "--count-limit", "100", "-o", "table"]);
     expect(table.stdout).toMatch(/≥\d+/);
   });

@@ -202,7 +202,7 @@ describe("cron", () => {
       expect(program).toBe("streamctl");
       commands.push((await parseLine(argv)).command);
     }
-    expect(commands).toEqual(["lag", "dlq list"]);
+    expect(commands).toEqual(["lag", "dlq list", "trim"]);
   });
 });
 
