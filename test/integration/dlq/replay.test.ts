@@ -110,7 +110,7 @@ describe("dlq replay", () => {
     await cli(["dlq", "replay", stream, "--all"]);
     expect(await replays()).toEqual(["1", "1", "1"]);
     await cli(["dlq", "replay", stream, "--all", "--where", "n=1"]);
-    expect((await replays()).toSorted((a, b) => a.localeCompare(b))).toEqual(["1", "1", "2"]);
+    expect((await replays()).toSorted((a, b) => Number(a) - Number(b))).toEqual(["1", "1", "2"]);
     const last = await cli(["dlq", "replay", stream, "--all", "--max-replays", "2"]);
     expect(last.stderr).toContain("replayed 2 entries");
     expect(last.stderr).toContain("1 left out: replayed too often");
