@@ -68,6 +68,8 @@ export class Lane {
     this.#socket.on("error", (error) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(undefined));
     this.#socket.on("drain", () => this.#wake());
+    // A socket that died before anybody listened says so no more: commands would wait for the silence limit.
+    if (this.#socket.destroyed) this.#fail(undefined);
   }
 
   /**

@@ -63,7 +63,7 @@ export class RespParser {
         let byte = 0;
         while (at < end && (byte = buf[at++] as number) !== CR) {
           if (byte === 45) negative = true;
-          else number = number * 10 + byte - 48;
+          else number = number * 10 + (byte - 48);
         }
         if (byte !== CR || at >= end) return this.#keep(buf, start);
         at++;

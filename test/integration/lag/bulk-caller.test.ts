@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ConnectionError, ServerError } from "../../../src/errors.ts";
+import { type GroupLag, groupLags } from "../../../src/engine/lag/lag.ts";
 import { BulkCaller } from "../../../src/redis/streams/bulk-caller.ts";
 import { groupInfos, streamInfo } from "../../../src/redis/streams/info.ts";
 import { uniqueKey } from "../../support/cli.ts";
@@ -51,4 +52,30 @@ test("when its lane dies, reads under way fail or are repeated, and later ones g
   expect(await repeated).toMatchObject({ length: 1 });
   expect(await streamInfo(caller, key)).toMatchObject({ length: 1 });
   caller.close();
+});
+
+test("200 looks at many streams at once: none waits for an answer that never comes", async () => {
+  const redis = rawRedis();
+  const key = uniqueKey("bulk");
+  const streams = Array.from({ length: 60 }, (_, n) => `${key}:${n}`);
+  for (const stream of streams) {
+    await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
+    for (let n = 0; n < 3; n++) await redis.xadd(stream, `${n + 1}-0`, "a", "x".repeat(500));
+    await redis.xreadgroup("GROUP", "g", "c", "COUNT", 1, "STREAMS", stream, ">");
+  }
+  const connection = await openConnection();
+  const { signal } = new AbortController();
+  const request = { streams, named: new Set<string>(), countLimit: 1_000, signal };
+  const look = async (): Promise<GroupLag[]> => {
+    const rows: GroupLag[] = [];
+    for await (const row of groupLags(connection, request)) rows.push(row);
+    return rows;
+  };
+  const first = await look();
+  expect(first).toHaveLength(60);
+  for (let round = 0; round < 50; round++) {
+    const looks = await Promise.all([look(), look(), look(), look()]);
+    for (const rows of looks)
+      expect(rows.map(({ lag, pending }) => [lag, pending])).toEqual(first.map(() => [2, 1]));
+  }
 });
