@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeCommand, type Reply, ReplyError, RespParser } from "../../src/redis/resp.ts";
 
