@@ -1,7 +1,7 @@
 // npm run demo: the whole story in under a minute, on a private Redis that is gone afterwards. Orders are
 // produced; three workers bill them with a command that fails now and then; one worker is killed; the
-// others take over what it held; what can't be billed ends in the dead-letter queue; and nothing is
-// missing at the end. Everything is done with the command line that anybody has.
+// others take over what it held; what can't be billed ends in the dead-letter queue, and part of it goes
+// back to work once its cause is mended; and nothing is missing at the end. Everything is done with the command line that anybody has.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,14 +13,14 @@ const GROUP = "billing";
 
 /**
  * What each worker runs for each order. Order 13, 63, 113, … has a declined card: no retry will help, which
- * exit 65 says. Order 40, 140 and 240 fails every time. Every seventh order fails at its first delivery.
+ * exit 65 says. Order 40, 140 and 240 fails every time, until the addresses are known. Every seventh order fails at its first delivery.
  */
 const HANDLER = String.raw`
 read -r entry
 n=$(printf '%s' "$entry" | sed 's/.*"orderId":"\([0-9]*\)".*/\1/')
 sleep 0.1
 case $entry in *'"card":"declined"'*) echo "order $n: the card was declined" >&2; exit 65 ;; esac
-case $entry in *'"address":""'*) echo "order $n: no address to bill" >&2; exit 1 ;; esac
+[ -n "$ADDRESSES_KNOWN" ] || case $entry in *'"address":""'*) echo "order $n: no address to bill" >&2; exit 1 ;; esac
 if [ $((n % 7)) -eq 0 ] && [ "$STREAMCTL_DELIVERIES" -eq 1 ]; then echo "order $n: the bank is busy" >&2; exit 75; fi
 echo "billed $n"
 `;
@@ -39,10 +39,10 @@ function say(text) {
 }
 
 /** Starts streamctl; `done` resolves with its exit code and output. */
-function streamctl(args, { url, stdin } = {}) {
+function streamctl(args, { url, stdin, env } = {}) {
   const child = spawn(process.execPath, [BIN, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, ...(url && { STREAMCTL_URL: url }) },
+    env: { ...process.env, ...env, ...(url && { STREAMCTL_URL: url }) },
   });
   children.add(child);
   const done = once(child, "close").then(([code]) => {
@@ -146,7 +146,15 @@ async function story(url) {
   say("What could not be billed is in the dead-letter queue, each with its reason.");
   await show(url, ["dlq", "list", STREAM, "--by", "reason", "-o", "table"]);
   await show(url, ["dlq", "list", STREAM, "--limit", "3", "-o", "ndjson"]);
-  return tally(url, workers);
+
+  say("The missing addresses have been found: those letters go back into the stream, and a worker bills them.");
+  await show(url, ["dlq", "replay", STREAM, "--reason", "exit 1", "-y", "-q"]);
+  const mended = streamctl(WORK, { url, env: { ADDRESSES_KNOWN: "1" } });
+  const { code, stderr } = await mended.done;
+  if (code !== 0) throw new Error(`the last worker ended with ${code}: ${stderr}`);
+  await show(url, ["dlq", "list", STREAM, "--by", "reason", "-o", "table"]);
+  await show(url, ["lag", STREAM, "-o", "table"]);
+  return tally(url, [...workers, mended]);
 }
 
 /** Counts from both ends: what handlers reported, and what stands in the dead-letter queue. */
