@@ -8,6 +8,8 @@ const COMMANDS = new Set(
   sunsubscribe time type unsubscribe punsubscribe`.split(/\s+/),
 );
 
+const TLS = 'const tls_1 = require("tls");';
+
 /** Modules that take the place of others, as CommonJS. */
 const STAND_INS = new Map([
   ["\0ioredis", 'exports.Redis = require("ioredis/built/Redis.js").default;'],
@@ -21,6 +23,7 @@ const STAND_INS = new Map([
  *   called; in a cluster it just reaches the right node by way of another.
  * - The class Cluster is loaded by src/redis/ioredis-cluster.ts alone. Redis loads it to have it as
  *   `Redis.Cluster`, which nothing here reads.
+ * - tls is loaded when a connection needs it.
  * - debug looks for a terminal and for more packages, to print what nobody asks for.
  *
  * @returns {import("rolldown").Plugin}
@@ -33,6 +36,12 @@ export function slimIoredis() {
       if (source === "./cluster" && importer.endsWith("/ioredis/built/Redis.js")) return "\0no-cluster";
       if (source === "debug" && importer.includes("/ioredis/")) return "\0no-debug";
       return undefined;
+    },
+    transform(code, id) {
+      if (!/\/ioredis\/built\/connectors\/(StandaloneConnector|SentinelConnector\/index)\.js$/.test(id))
+        return undefined;
+      if (!code.includes(TLS)) throw new Error(`${id} loads tls in another way than expected`);
+      return code.replace(TLS, 'const tls_1 = { connect: (options) => require("tls").connect(options) };');
     },
     load(id) {
       if (STAND_INS.has(id)) return STAND_INS.get(id);

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
 import { FORMATS, OWN_FORMATS } from "./output/output.ts";
-import { commands } from "./commands/index.ts";
+import { loadCommands } from "./commands/index.ts";
 import { connectionOptions } from "./config/connection-options.ts";
 import { version } from "./version.ts";
 
@@ -18,8 +18,11 @@ export type Act = (action: Action) => (...parameters: unknown[]) => Promise<void
 /** A command file exports one of these. */
 export type CommandModule = (program: Command, act: Act) => void;
 
-/** The whole command tree with the global flags. Loads no Redis, no tables, no prompts. */
-export function buildProgram(act: Act): Command {
+/**
+ * The command tree with the global flags: whole, or with just the command `name` when there is one of that
+ * name. Loads no Redis, no tables, no prompts.
+ */
+export async function buildProgram(act: Act, name?: string): Promise<Command> {
   const program = new Command("streamctl")
     .description("The command-line tool for Redis Streams")
     .version(version, "-V, --version")
@@ -28,7 +31,7 @@ export function buildProgram(act: Act): Command {
     .enablePositionalOptions(false)
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true });
   for (const option of globalOptions()) program.addOption(option);
-  for (const define of commands) define(program, act);
+  for (const define of await loadCommands(name)) define(program, act);
   program.addHelpText("after", EXIT_CODES);
   return program;
 }

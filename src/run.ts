@@ -1,5 +1,5 @@
 import { CommanderError, type Command } from "commander";
-import { applyOptionDefaults, commandPath } from "./config/option-defaults.ts";
+import { applyOptionDefaults, checkDefaults, commandPath, hasDefaults } from "./config/option-defaults.ts";
 import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
 import { Context, signalExitCode } from "./context.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "./errors.ts";
@@ -53,7 +53,7 @@ class Run {
 
   async execute(argv: readonly string[]): Promise<number> {
     this.#check = asksForCheck(argv);
-    const program = buildProgram(this.#act);
+    const program = await buildProgram(this.#act, argv[0]);
     prepare(program, this.#io);
     await program.parseAsync([...argv], { from: "user" });
     return this.#code ?? ExitCode.ok;
@@ -101,6 +101,11 @@ class Run {
     const config = WITHOUT_CONFIG.has(path)
       ? builtInConfig()
       : await resolveConfig(rootOf(command).opts(), this.#io);
+    const withDefaults = config.files.filter(hasDefaults);
+    if (withDefaults.length > 0) {
+      const whole = await buildProgram(this.#act);
+      for (const file of withDefaults) checkDefaults(whole, file);
+    }
     applyOptionDefaults(command, config.files, config.profile?.name, this.#io.env);
     return config;
   }

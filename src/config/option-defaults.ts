@@ -50,7 +50,6 @@ export function applyOptionDefaults(
   profile: string | undefined,
   env: Io["env"],
 ): void {
-  for (const file of files) checkDefaults(rootOf(command), file);
   const path = commandPath(command);
   for (let at: Command | null = command; at; at = at.parent) {
     for (const found of optionDefaults(at, path, files, profile, env)) {
@@ -122,8 +121,16 @@ function parsed({ option, texts, source }: OptionDefault): unknown {
   return option.variadic && !Array.isArray(value) ? [value] : value;
 }
 
-/** Every command and flag that a file's defaults name must exist: a typo would silently change nothing. */
-function checkDefaults(root: Command, file: ConfigFile): void {
+/** Whether a file has defaults for any command: then they have to be checked. */
+export function hasDefaults(file: ConfigFile): boolean {
+  return [file, ...file.profiles.values()].some(({ defaults }) => defaults.size > 0);
+}
+
+/**
+ * Every command and flag that a file's defaults name must exist in the whole tree below `root`: a typo
+ * would silently change nothing.
+ */
+export function checkDefaults(root: Command, file: ConfigFile): void {
   const commands = allCommands(root);
   for (const { defaults } of [file, ...file.profiles.values()]) {
     for (const [path, flags] of defaults) {
@@ -162,10 +169,6 @@ function flagNames(command: Command): Set<string> {
   for (let at: Command | null = command; at; at = at.parent)
     for (const option of at.options) if (!RESOLVED_ELSEWHERE.has(flagOf(option))) names.add(flagOf(option));
   return names;
-}
-
-function rootOf(command: Command): Command {
-  return command.parent ? rootOf(command.parent) : command;
 }
 
 /** The long name without dashes: `claim-idle`, `no-ack`. */
