@@ -147,7 +147,9 @@ async function story(url) {
   await show(url, ["dlq", "list", STREAM, "--by", "reason", "-o", "table"]);
   await show(url, ["dlq", "list", STREAM, "--limit", "3", "-o", "ndjson"]);
 
-  say("The missing addresses have been found: those letters go back into the stream, and a worker bills them.");
+  say(
+    "The missing addresses have been found: those letters go back into the stream, and a worker bills them.",
+  );
   await show(url, ["dlq", "replay", STREAM, "--reason", "exit 1", "-y", "-q"]);
   const mended = streamctl(WORK, { url, env: { ADDRESSES_KNOWN: "1" } });
   const { code, stderr } = await mended.done;
