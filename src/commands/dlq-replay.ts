@@ -88,7 +88,7 @@ async function replay(
 }
 
 /** So many letters are looked at before anything is replayed. */
-const LOOKED_AT = 200;
+const LOOKED_AT = 50;
 
 /**
  * Says what letters of a doubtful layout were taken for, and asks. True when they are to be replayed all

@@ -18,6 +18,13 @@ export interface MoveRequest {
   readonly onUncounted: (reason: string) => void;
 }
 
+export interface Swept {
+  readonly moved: number;
+  readonly next: EntryId | undefined;
+  /** Records were passed over that somebody has to look at. */
+  readonly leftSome: boolean;
+}
+
 /**
  * The steps that bring letters from a queue to a stream. Each may be repeated after a lost reply, and by
  * another run at the same time, without adding an entry twice:
@@ -69,20 +76,17 @@ export class Mover {
   }
 
   /**
-   * Moves the next `count` records that need nobody to look at them; how many these were, and where the
-   * next sweep starts (undefined: the range has been swept). Only where `inOneStep`. After a lost reply
-   * it may be repeated: then it moves others, and nobody knows how many the first one moved.
+   * Moves some `count` records that need nobody to look at them; how many these were, and where the next
+   * sweep starts (undefined: the range has been swept). Only where `inOneStep`. After a lost reply it may
+   * be repeated: then it moves others, and nobody knows how many the first one moved.
    */
-  async sweep(
-    range: IdRange,
-    count: number,
-    most: number,
-  ): Promise<{ moved: number; next: EntryId | undefined }> {
+  async sweep(range: IdRange, count: number, most: number): Promise<Swept> {
     const args = [range.from, range.to, count, MEMORY_MS, most];
     const reply = await this.#noted((keys) => this.#connection.run(sweepLetters, keys, args));
-    const [moved, last] = asList(reply);
-    const next = last === null || last === undefined ? undefined : nextId(asText(last));
-    return { moved: asNumber(moved), next };
+    const [moved, goOn] = asList(reply);
+    const after = goOn === null ? undefined : asText(goOn);
+    const next = after === undefined ? undefined : after === "" ? range.from : nextId(after);
+    return { moved: asNumber(moved), next, leftSome: after !== undefined && after !== "" };
   }
 
   /** Runs a script on the queue, the target and its notes; without notes when this user may not write them. */

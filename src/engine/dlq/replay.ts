@@ -47,7 +47,7 @@ const BATCH = 100;
 const BATCH_BYTES = 256 * 1_024;
 
 /** Records that the server looks at in one go: about a millisecond's work. */
-const SWEEP = 150;
+const SWEEP = 200;
 /** So that the server has the next sweep at hand when it is done with one. */
 const SWEEPERS = 2;
 
@@ -80,6 +80,8 @@ class Replayer {
   /** The batch that is under way while the next one is gathered. */
   #sending: Promise<void> = Promise.resolve();
   readonly #counts = { replayed: 0, uncounted: 0, doneBefore: 0, tooOften: 0, doubtful: 0, unknown: 0 };
+  /** A sweep has passed over records: they are looked at letter by letter. */
+  #leftSome = false;
   #batch: Replay[] = [];
   #bytes = 0;
   #failure: StreamctlError | undefined;
@@ -94,10 +96,10 @@ class Replayer {
   async run(pages: AsyncIterable<readonly DeadLetter[]>): Promise<ReplayReport> {
     try {
       const { sweep, ratePerSecond } = this.#request;
-      if (sweep && ratePerSecond === undefined && this.#mover.inOneStep)
-        await Promise.all(Array.from({ length: SWEEPERS }, () => this.#sweep(sweep)));
-      // What a sweep leaves is looked at letter by letter.
-      for await (const page of this.#stopped ? [] : pages) {
+      const swept = sweep !== undefined && ratePerSecond === undefined && this.#mover.inOneStep;
+      if (swept) await Promise.all(Array.from({ length: SWEEPERS }, () => this.#sweep(sweep)));
+      const done = this.#stopped || (swept && !this.#leftSome);
+      for await (const page of done ? [] : pages) {
         for (const letter of page) {
           await this.#take(letter);
           if (this.#stopped) break;
@@ -126,6 +128,7 @@ class Replayer {
         const swept = await this.#persist(() => this.#mover.sweep(range, SWEEP, most));
         if (swept.replyLost) this.#counts.uncounted += SWEEP;
         this.#counts.replayed += swept.result.moved;
+        this.#leftSome ||= swept.result.leftSome;
         next = swept.result.next;
       } catch (error) {
         if (error instanceof ReplyLost) this.#counts.unknown += SWEEP;

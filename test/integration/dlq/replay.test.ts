@@ -8,7 +8,7 @@ import { openConnection } from "../../support/connection.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { deadLetters, drain } from "../../support/worker.ts";
-import { deadStream, fieldsIn, longQueue, numbersIn, upTo } from "./support.ts";
+import { deadStream, fieldsIn, letterRecord, longQueue, numbersIn, upTo } from "./support.ts";
 
 const AWKWARD = [
   [
@@ -97,6 +97,26 @@ describe("dlq replay", () => {
     expect(JSON.parse(all.stderr)).toMatchObject({ dlq, to: other, replayed: 1, tooOften: 1, doneBefore: 0 });
     expect(await numbersIn(redis, dlq)).toEqual([0]);
   });
+
+  test.each([[1], [2], [7], [150]])(
+    "a sweep leaves what is not to go, wherever it stands: every letter but each %dth",
+    async (nth) => {
+      const redis = rawRedis();
+      const { stream, dlq } = names();
+      const pipeline = redis.pipeline();
+      for (let n = 0; n < 900; n++) {
+        const spec = { replays: n % nth === nth - 1 ? 9 : 0 };
+        pipeline.xadd(dlq, `${n + 1}-1`, ...letterRecord(stream, n, spec, new Date(0)));
+      }
+      await pipeline.exec();
+      const { code, stderr } = await cli(["dlq", "replay", stream, "--all", "--max-replays", "5"]);
+      expect(code).toBe(0);
+      const stays = upTo(900).filter((n) => n % nth === nth - 1);
+      expect(await numbersIn(redis, dlq)).toEqual(stays);
+      expect(await numbersIn(redis, stream)).toEqual(upTo(900).filter((n) => n % nth !== nth - 1));
+      expect(stderr).toContain(`${stays.length} left out: replayed too often`);
+    },
+  );
 
   test("the number of replays survives the trip through a worker, and --max-replays ends the loop", async () => {
     const redis = rawRedis();
