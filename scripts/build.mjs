@@ -2,7 +2,7 @@
 // file costs about half a millisecond to find, read and link, however small it is.
 import { renameSync, rmSync } from "node:fs";
 import { rolldown } from "rolldown";
-import { slimIoredis } from "./slim-ioredis.mjs";
+import { slimPackages } from "./slim-packages.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 // The old program stays until the new one is there: a failed build breaks nobody.
@@ -30,7 +30,7 @@ try {
     external: ["testcontainers"],
     transform: { target: "node20.20" },
     preserveEntrySignatures: "allow-extension",
-    plugins: [slimIoredis()],
+    plugins: [slimPackages()],
     onwarn(warning, warn) {
       // A module may be lazy for one command and needed at once by another.
       if (warning.code !== "INEFFECTIVE_DYNAMIC_IMPORT") warn(warning);

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+export { pendingCount, pendingPage, type PendingRow } from "./streams/pending.ts";
 import { forgetConsumer } from "./scripts/forget-consumer.ts";
 import { heartbeat } from "./scripts/heartbeat.ts";
 import { restoreGroup } from "./scripts/restore-group.ts";
@@ -10,14 +11,6 @@ import { asList, asNumber, asText, type Value } from "./value.ts";
 export interface Member {
   readonly group: string;
   readonly consumer: string;
-}
-
-/** One row of the pending list. */
-export interface PendingRow {
-  readonly id: string;
-  readonly consumer: string;
-  readonly idleMs: number;
-  readonly deliveries: number;
 }
 
 export interface Taken {
@@ -34,37 +27,6 @@ export interface TakeRule {
   readonly maxDelayMs: number;
   /** Also take what is pending for this consumer already, whatever its idle time. */
   readonly own: boolean;
-}
-
-/** A page of the pending list from `start` on, optionally of one consumer; at most `count` rows. */
-export async function pendingPage(
-  connection: Pick<Connection, "call">,
-  stream: string,
-  group: string,
-  start: string,
-  count: number,
-  consumer?: string,
-): Promise<PendingRow[]> {
-  const filter = consumer === undefined ? [] : [consumer];
-  const rows = asList(await connection.call("XPENDING", stream, group, start, "+", count, ...filter));
-  return rows.map((row) => {
-    const [id, owner, idleMs, deliveries] = asList(row);
-    return {
-      id: asText(id),
-      consumer: asText(owner),
-      idleMs: asNumber(idleMs),
-      deliveries: asNumber(deliveries),
-    };
-  });
-}
-
-/** How many entries are pending in the group. */
-export async function pendingCount(
-  connection: Pick<Connection, "call">,
-  stream: string,
-  group: string,
-): Promise<number> {
-  return asNumber(asList(await connection.call("XPENDING", stream, group))[0]);
 }
 
 export async function takeEntries(

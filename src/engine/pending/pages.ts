@@ -1,5 +1,5 @@
 import { nextId } from "../../entry/id.ts";
-import { pendingCount, type PendingRow, pendingPage } from "../../redis/group-steps.ts";
+import { pendingCount, type PendingRow, pendingPage } from "../../redis/streams/pending.ts";
 import type { Caller } from "../../redis/streams/bulk-caller.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */

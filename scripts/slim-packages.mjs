@@ -1,4 +1,5 @@
-// Leaves out of the bundle what streamctl never uses of ioredis, which is half the time it takes to load.
+// Leaves out of the bundle, or loads later, what streamctl hardly ever uses of ioredis and commander: half the
+// time that it takes to load them.
 import { readFileSync } from "node:fs";
 
 /** Commands besides those of streams that ioredis or streamctl send. */
@@ -8,7 +9,12 @@ const COMMANDS = new Set(
   sunsubscribe time type unsubscribe punsubscribe`.split(/\s+/),
 );
 
-const TLS = 'const tls_1 = require("tls");';
+/** Parts of Node that these files load at once and need for TLS, scripts of their own and subcommands that are programs. */
+const LAZY = [
+  [/\/ioredis\/built\/connectors\/(StandaloneConnector|SentinelConnector\/index)\.js$/, "tls_1", "tls"],
+  [/\/ioredis\/built\/Script\.js$/, "crypto_1", "crypto"],
+  [/\/commander\/lib\/command\.js$/, "childProcess", "node:child_process"],
+];
 
 /** Modules that take the place of others, as CommonJS. */
 const STAND_INS = new Map([
@@ -23,14 +29,13 @@ const STAND_INS = new Map([
  *   called; in a cluster it just reaches the right node by way of another.
  * - The class Cluster is loaded by src/redis/ioredis-cluster.ts alone. Redis loads it to have it as
  *   `Redis.Cluster`, which nothing here reads.
- * - tls is loaded when a connection needs it.
  * - debug looks for a terminal and for more packages, to print what nobody asks for.
  *
  * @returns {import("rolldown").Plugin}
  */
-export function slimIoredis() {
+export function slimPackages() {
   return {
-    name: "slim-ioredis",
+    name: "slim-packages",
     resolveId(source, importer = "") {
       if (source === "ioredis") return importer.endsWith("-cluster.ts") ? "\0ioredis/cluster" : "\0ioredis";
       if (source === "./cluster" && importer.endsWith("/ioredis/built/Redis.js")) return "\0no-cluster";
@@ -38,10 +43,21 @@ export function slimIoredis() {
       return undefined;
     },
     transform(code, id) {
-      if (!/\/ioredis\/built\/connectors\/(StandaloneConnector|SentinelConnector\/index)\.js$/.test(id))
-        return undefined;
-      if (!code.includes(TLS)) throw new Error(`${id} loads tls in another way than expected`);
-      return code.replace(TLS, 'const tls_1 = { connect: (options) => require("tls").connect(options) };');
+      const lazy = LAZY.find(([file]) => file.test(id));
+      if (!lazy) return undefined;
+      const [, variable, module] = lazy;
+      const eager = new RegExp(`const ${variable} = require\\(['"]${module}['"]\\);`);
+      if (!eager.test(code)) throw new Error(`${id} does not load ${module} in the way that is replaced`);
+      return code.replace(
+        eager,
+        `const ${variable} = new Proxy({}, { get: (_, name) => require("${module}")[name] });`,
+      );
+    },
+    /** Source with other characters takes twice the memory, and longer to read. (Raw strings would change.) */
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (file.type === "chunk" && !file.code.includes("String.raw")) file.code = ascii(file.code);
+      }
     },
     load(id) {
       if (STAND_INS.has(id)) return STAND_INS.get(id);
@@ -51,4 +67,8 @@ export function slimIoredis() {
       return { code: JSON.stringify(Object.fromEntries(kept)), moduleType: "json" };
     },
   };
+}
+
+function ascii(code) {
+  return code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
