@@ -115,9 +115,12 @@ export class Reclaimer {
     if (!sweep && now < this.#nextRetryAt) return taken;
     for (const stream of this.#settings.streams) {
       const left = limit - taken.length;
-      const due = new Set(this.#ownRetriesDue(stream, now, left));
+      const own = this.#ownRetriesDue(stream, now, left);
+      const due = new Set(own);
       if (sweep) for (const id of await this.#sweep(stream, this.#candidates(left))) due.add(id);
       taken.push(...(await this.#take(stream, [...due].slice(0, this.#candidates(left)), left, false)));
+      // Only now: until it is answered, a retry that could not be asked for is still one, not a stray.
+      for (const id of own) this.#retries.get(stream)?.delete(id);
     }
     if (sweep) this.#nextSweepAt = performance.now() + (taken.length >= limit ? 0 : this.#everyMs);
     this.#nextRetryAt = this.#earliestRetry();
@@ -129,7 +132,11 @@ export class Reclaimer {
     const { group, consumer } = this.#settings;
     const rows = await pendingPage(this.#connection, stream, group, FIRST, PAGE * PAGES, consumer);
     const retries = this.#retries.get(stream);
-    return rows.filter(({ id }) => !this.#hands.has(stream, id) && !retries?.has(id));
+    return rows.filter(({ id, deliveries }) => {
+      // A remembered entry with one delivery more was taken by a step whose answer was lost.
+      const known = retries?.get(id);
+      return !this.#hands.has(stream, id) && (known === undefined || deliveries > known.deliveries);
+    });
   }
 
   async #takeOwn(stream: string, limit: number): Promise<Delivery[]> {
@@ -156,7 +163,6 @@ export class Reclaimer {
       if (due.length >= limit) break;
       if (at > now) continue;
       due.push(id);
-      retries.delete(id);
     }
     return due;
   }
