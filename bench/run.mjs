@@ -10,6 +10,7 @@ const MEASURES = [
   { file: "./read.mjs", ids: ["P2"] },
   { file: "./exec.mjs", ids: ["P3", "P4"] },
   { file: "./start.mjs", ids: ["P6"] },
+  { file: "./lag.mjs", ids: ["P9"] },
   { file: "./replay.mjs", ids: ["P7"] },
 ];
 

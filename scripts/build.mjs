@@ -14,7 +14,7 @@ const building = `${root}dist.${process.pid}`;
  */
 const STAGES = [
   { name: "main", modules: ["src/main.ts"] },
-  { name: "run", modules: ["src/run.ts", "src/commands/options.ts"] },
+  { name: "run", modules: ["src/run.ts"] },
   { name: "redis", modules: ["src/config/secrets.ts", "src/redis/connection.ts"] },
   { name: "look", modules: ["src/commands/lag-print.ts"] },
 ];

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
 import { FORMATS, OWN_FORMATS } from "./output/output.ts";
-import { loadCommands } from "./commands/index.ts";
+import { commandsFor } from "./commands/index.ts";
 import { connectionOptions } from "./config/connection-options.ts";
 import { version } from "./version.ts";
 
@@ -22,7 +22,7 @@ export type CommandModule = (program: Command, act: Act) => void;
  * The command tree with the global flags: whole, or with just the command `name` when there is one of that
  * name. Loads no Redis, no tables, no prompts.
  */
-export async function buildProgram(act: Act, name?: string): Promise<Command> {
+export function buildProgram(act: Act, name?: string): Command {
   const program = new Command("streamctl")
     .description("The command-line tool for Redis Streams")
     .version(version, "-V, --version")
@@ -31,7 +31,7 @@ export async function buildProgram(act: Act, name?: string): Promise<Command> {
     .enablePositionalOptions(false)
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true });
   for (const option of globalOptions()) program.addOption(option);
-  for (const define of await loadCommands(name)) define(program, act);
+  for (const define of commandsFor(name)) define(program, act);
   program.addHelpText("after", EXIT_CODES);
   return program;
 }

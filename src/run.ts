@@ -53,7 +53,7 @@ class Run {
 
   async execute(argv: readonly string[]): Promise<number> {
     this.#check = asksForCheck(argv);
-    const program = await buildProgram(this.#act, argv[0]);
+    const program = buildProgram(this.#act, argv[0]);
     prepare(program, this.#io);
     await program.parseAsync([...argv], { from: "user" });
     return this.#code ?? ExitCode.ok;
@@ -103,7 +103,7 @@ class Run {
       : await resolveConfig(rootOf(command).opts(), this.#io);
     const withDefaults = config.files.filter(hasDefaults);
     if (withDefaults.length > 0) {
-      const whole = await buildProgram(this.#act);
+      const whole = buildProgram(this.#act);
       for (const file of withDefaults) checkDefaults(whole, file);
     }
     applyOptionDefaults(command, config.files, config.profile?.name, this.#io.env);

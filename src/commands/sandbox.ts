@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
@@ -72,6 +72,7 @@ function serverSetting(text: string): string[] {
 
 /** Runs the command on this process' own stdin, stdout and stderr, and resolves with its exit code. */
 async function runCommand(context: Context, url: string, program: string, args: string[]): Promise<number> {
+  const { spawn } = await import("node:child_process");
   const child = spawn(program, args, { stdio: "inherit", env: commandEnv(context.io.env, url) });
   context.defer(() => void child.kill("SIGKILL"));
   const forward = (signal: AbortSignal) => (): void => passOn(context, child, signal.reason);

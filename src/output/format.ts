@@ -8,6 +8,15 @@ import { safeBytes } from "./safe-text.ts";
 /** Unknown, or none, in a table. */
 export const NONE = "-";
 
+const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/;
+
+/** A value whose JSON is ASCII and known at a glance; undefined for any other. */
+export function plainJson(value: JsonValue): string | undefined {
+  if (value === null || typeof value === "boolean") return String(value);
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : "null";
+  return typeof value === "string" && NEEDS_NO_ESCAPE.test(value) ? `"${value}"` : undefined;
+}
+
 /** Writes any value of a row as JSON. */
 export function writeJson(out: JsonBytes, value: JsonValue): void {
   if (typeof value === "string") out.text(value);

@@ -1,6 +1,6 @@
 import { JsonBytes } from "../entry/json-encode.ts";
 import type { Column } from "./column.ts";
-import { plainText, writeJson } from "./format.ts";
+import { plainJson, plainText, writeJson } from "./format.ts";
 import type { Log } from "./log.ts";
 import type { Output } from "./output.ts";
 
@@ -90,10 +90,13 @@ async function openFormat<Row>(output: Output, columns: readonly Column<Row>[]):
 
 class JsonLines<Row> implements RowFormat<Row> {
   readonly #columns: readonly Column<Row>[];
+  /** What stands before each value: the name, and what separates it from the value before. */
+  readonly #names: readonly string[];
   protected readonly out = new JsonBytes(PIECE_BYTES);
 
   constructor(columns: readonly Column<Row>[]) {
     this.#columns = columns;
+    this.#names = columns.map(({ key }, index) => `${index === 0 ? "{" : ","}"${key}":`);
   }
 
   get full(): boolean {
@@ -110,13 +113,19 @@ class JsonLines<Row> implements RowFormat<Row> {
   }
 
   protected object(row: Row): void {
-    let separator = "{";
-    for (const column of this.#columns) {
-      this.out.raw(separator).text(column.key).raw(":");
-      writeJson(this.out, column.value(row));
-      separator = ",";
+    // Most values are short and plain: a row of them is one write.
+    let text = "";
+    for (let index = 0; index < this.#columns.length; index++) {
+      text += this.#names[index] as string;
+      const value = (this.#columns[index] as Column<Row>).value(row);
+      const plain = plainJson(value);
+      if (plain === undefined) {
+        this.out.raw(text);
+        text = "";
+        writeJson(this.out, value);
+      } else text += plain;
     }
-    this.out.raw("}");
+    this.out.raw(`${text}}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Connection } from "../connection.ts";
-import { translateReply } from "../errors.ts";
+import { isTransient, translateReply } from "../errors.ts";
 import type { Lane } from "../lane.ts";
 import { type Reply, ReplyError } from "../resp.ts";
 import type { Arg, Value } from "../value.ts";
@@ -45,8 +45,12 @@ export class BulkCaller implements Caller {
     });
   }
 
+  /** As Connection.persist; with thousands of reads the first attempt has to be cheap. */
   persist<T>(operation: () => Promise<T>, options?: Parameters<Connection["persist"]>[1]): Promise<T> {
-    return this.#connection.persist(operation, options);
+    return operation().catch((error: unknown) => {
+      if (!isTransient(error)) throw error;
+      return this.#connection.persist(operation, options);
+    });
   }
 
   close(): void {
