@@ -113,7 +113,7 @@ describe("lag is never a wrong number", () => {
       await read(redis, key, group, 1);
     }
     await redis.xdel(key, "12-0", "15-0", "16-0");
-    await redis.xtrim(key, "MINID", "6-0");
+    await redis.xtrim(key, "MAXLEN", 12);
     const { stdout } = await cli(["lag", key]);
     const lags = Object.fromEntries(ndjson(stdout).map((row) => [row["group"], row["lag"]]));
     // 6 to 20 without 12, 15 and 16 are left.

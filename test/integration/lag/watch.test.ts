@@ -18,8 +18,12 @@ describe("--watch on a pipe", () => {
     const run = new CliRun(["lag", key, "--watch", "--interval", "50ms"]);
     await until("the first snapshot", () => ndjson(run.stdout).length >= 1);
     for (let n = 0; n < 3; n++) await redis.xadd(key, "*", "a", "1");
-    await until("rates are known", () =>
-      ndjson(run.stdout).some((row) => Number(row["inPerSecond"]) > 0 && row["lag"] === 4),
+    // Redis before 7.0 does not count what it is given: there the rate is unknown.
+    const counts = ((await redis.xinfo("STREAM", key)) as unknown[]).includes("entries-added");
+    await until("the lag and the rate are those of now", () =>
+      ndjson(run.stdout).some(
+        (row) => row["lag"] === 4 && (counts ? Number(row["inPerSecond"]) > 0 : row["inPerSecond"] === null),
+      ),
     );
     run.signal("SIGTERM");
     const { code, stdout, stderr } = await run.done;
