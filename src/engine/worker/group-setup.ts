@@ -1,7 +1,7 @@
 import { compareIds, previousId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type Held, restoreVanishedGroup } from "../../redis/group-steps.ts";
+import { ackOwned, type Held, restoreVanishedGroup } from "../../redis/group-steps.ts";
 import { asList, asMap, asText } from "../../redis/value.ts";
 import { missingGroup } from "../groups/missing.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
@@ -21,6 +21,8 @@ export class GroupSetup {
   readonly #settledUpTo = new Map<string, string>();
 
   #restoring: Promise<void> | undefined;
+  /** What was settled, by stream, while groups were being restored. */
+  readonly #settledMeanwhile = new Map<string, string[]>();
 
   constructor(
     connection: Connection,
@@ -48,6 +50,7 @@ export class GroupSetup {
   }
 
   noteSettled(stream: string, id: string): void {
+    this.#settledMeanwhile.get(stream)?.push(id);
     const before = this.#settledUpTo.get(stream);
     if (before === undefined || compareIds(id, before) > 0) this.#settledUpTo.set(stream, id);
   }
@@ -62,17 +65,26 @@ export class GroupSetup {
     const { streams, group } = this.#settings;
     for (const stream of streams) {
       const start = this.#settledUpTo.get(stream) ?? "0-0";
-      const made = await restoreVanishedGroup(
-        this.#connection,
-        stream,
-        this.#settings,
-        start,
-        this.#held(stream),
-      );
+      const made = await this.#restoreOne(stream, start);
       if (made === undefined) continue;
       this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${made}`);
       // A stream that was made anew has other entries, whose IDs may be smaller.
       this.#settledUpTo.set(stream, made);
+    }
+  }
+
+  /** The ID after which the group was made; undefined when it was there. */
+  async #restoreOne(stream: string, start: string): Promise<string | undefined> {
+    const meanwhile: string[] = [];
+    this.#settledMeanwhile.set(stream, meanwhile);
+    try {
+      const held = this.#held(stream);
+      const made = await restoreVanishedGroup(this.#connection, stream, this.#settings, start, held);
+      // Their verdicts came to Redis first, and then they were made pending again.
+      if (meanwhile.length > 0) await ackOwned(this.#connection, stream, this.#settings, meanwhile, false);
+      return made;
+    } finally {
+      this.#settledMeanwhile.delete(stream);
     }
   }
 

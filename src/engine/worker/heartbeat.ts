@@ -16,6 +16,8 @@ export interface HeartbeatParts {
   readonly settings: WorkerSettings;
   readonly hands: Hands;
   readonly truce: Truce;
+  /** Takes hold of everything that this worker had, when its consumer has been deleted. */
+  readonly restore: () => Promise<unknown>;
   readonly observer: WorkerObserver;
 }
 
@@ -64,7 +66,10 @@ async function beatAll(parts: HeartbeatParts): Promise<boolean> {
 }
 
 /** False when nothing is in hand: then nothing was asked. */
-async function beat({ connection, settings, hands }: HeartbeatParts, stream: string): Promise<boolean> {
+async function beat(
+  { connection, settings, hands, restore }: HeartbeatParts,
+  stream: string,
+): Promise<boolean> {
   const held = [...hands.of(stream)].filter((delivery) => !delivery.lost);
   for (let at = 0; at < held.length; at += BATCH) {
     const batch = held.slice(at, at + BATCH);
@@ -77,6 +82,7 @@ async function beat({ connection, settings, hands }: HeartbeatParts, stream: str
     for (const [i, delivery] of batch.entries()) {
       if (answers[i] === Owned.takenByOther) delivery.lost = true;
     }
+    if (answers.includes(Owned.regained)) await restore();
   }
   return held.length > 0;
 }

@@ -2,7 +2,7 @@ import { errorText, ServerError, ConnectionError } from "../../errors.ts";
 import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import { ackOwned, requeueOwned } from "../../redis/group-steps.ts";
+import { ackOwned, keepAlive, requeueOwned } from "../../redis/group-steps.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
 import { moveToDeadLetters } from "./dead-letters.ts";
@@ -13,6 +13,9 @@ import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
 const ACK_BATCH = 200;
+
+/** Gives one of `Owned` per item. */
+type Send = (items: readonly Settling[]) => Promise<number[]>;
 
 interface Settling {
   readonly delivery: Delivery;
@@ -47,6 +50,8 @@ export class Settler {
   readonly #giveUp = new AbortController();
   readonly #acks = new Map<string, Settling[]>();
   readonly #flushing = new Set<string>();
+  /** While what a deleted consumer had is taken hold of again. */
+  #regaining: Promise<unknown> | undefined;
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
@@ -87,17 +92,19 @@ export class Settler {
     while (queue.length > 0) {
       const batch = queue.splice(0, ACK_BATCH);
       const { connection, settings } = this.#parts;
-      const ids = batch.map(({ delivery }) => delivery.entry.id);
-      await this.#deliver(batch, () => ackOwned(connection, stream, settings, ids, settings.deleteAcked));
+      await this.#deliver(batch, (items) => {
+        const ids = items.map(({ delivery }) => delivery.entry.id);
+        return ackOwned(connection, stream, settings, ids, settings.deleteAcked);
+      });
     }
     this.#flushing.delete(stream);
   }
 
   async #settleOne(item: Settling): Promise<void> {
-    await this.#deliver([item], async () => [await this.#send(item)]);
+    await this.#deliver([item], async () => [await this.#sendOne(item)]);
   }
 
-  #send({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<number> {
+  async #sendOne({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<number> {
     const { connection, settings, reclaimer } = this.#parts;
     const { stream, deliveries } = delivery;
     const { id } = delivery.entry;
@@ -115,6 +122,7 @@ export class Settler {
         });
       }
       case "dead":
+        await this.#holdOn(delivery);
         return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
       case "release":
       case "broken": {
@@ -135,12 +143,12 @@ export class Settler {
   }
 
   /** Repeats `send` until it is answered, then tells what came of each item. */
-  async #deliver(items: readonly Settling[], send: () => Promise<number[]>): Promise<void> {
+  async #deliver(items: readonly Settling[], send: Send): Promise<void> {
     const { observer, onFatal } = this.#parts;
     let replyLost = false;
     for (let attempt = 0; ; attempt++) {
       try {
-        const answers = await this.#sendToGroup(send);
+        const answers = await this.#sendToGroup(items, send);
         for (const [i, item] of items.entries()) this.#done(item, answers[i] ?? Owned.notPending, replyLost);
         return;
       } catch (error) {
@@ -160,14 +168,39 @@ export class Settler {
     }
   }
 
-  /** A group that has gone is made again with what was pending in it, so that the verdict finds its entry. */
-  async #sendToGroup(send: () => Promise<number[]>): Promise<number[]> {
+  /** Moving to another stream takes several steps; meanwhile the next read would hide that our consumer was deleted. */
+  async #holdOn({ stream, entry }: Delivery): Promise<void> {
+    const { connection, settings } = this.#parts;
+    const [answer] = await keepAlive(connection, stream, settings, [entry.id]);
+    if (answer === Owned.regained) this.#regain();
+  }
+
+  /**
+   * Sends verdicts. When their group has gone, or the consumer's entries with it, all that this worker has is
+   * made pending again, and verdicts that did not find their entry because of that are sent once more.
+   */
+  async #sendToGroup(items: readonly Settling[], send: Send): Promise<number[]> {
+    let answers: number[];
     try {
-      return await send();
+      answers = await send(items);
     } catch (error) {
       if (!isNoGroup(error) || !(await this.#parts.restoreGroups())) throw error;
-      return send();
+      return send(items);
     }
+    // The first verdict to see it says so; those sent along with it find their entries not pending.
+    if (answers.includes(Owned.regained)) this.#regain();
+    const astray = items.filter((_, i) => answers[i] === Owned.notPending);
+    if (astray.length === 0 || !this.#regaining) return answers;
+    await this.#regaining;
+    const again = await send(astray);
+    return answers.map((answer) => (answer === Owned.notPending ? (again.shift() ?? answer) : answer));
+  }
+
+  #regain(): void {
+    this.#regaining ??= this.#parts
+      .restoreGroups()
+      .catch(() => {})
+      .finally(() => (this.#regaining = undefined));
   }
 
   /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */
@@ -182,7 +215,7 @@ export class Settler {
   #done({ delivery, verdict, durationMs }: Settling, answer: number, replyLost: boolean): void {
     const { hands, observer, onFinal } = this.#parts;
     // After a lost reply, "not pending" is what our own success looks like.
-    if (answer === Owned.done || (answer === Owned.notPending && replyLost)) {
+    if (answer >= Owned.done || (answer === Owned.notPending && replyLost)) {
       if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate")
         onFinal(delivery);
       observer.settled(delivery, verdict, durationMs);

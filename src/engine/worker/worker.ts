@@ -104,10 +104,7 @@ export class Worker {
       observer,
       onFatal: (error) => this.#fail(error),
       onFinal: (delivery) => this.#settled(delivery),
-      restoreGroups: async () => {
-        if (!this.#ending.signal.aborted) await this.#groups.restore();
-        return !this.#ending.signal.aborted;
-      },
+      restoreGroups: () => this.#restoreUnlessEnding(),
     });
     this.#guard = new OutageGuard(settings.pauseAfter, settings.retry, (level, message) =>
       observer.notice(level, message),
@@ -151,7 +148,14 @@ export class Worker {
       settings.ends.runtimeMs === undefined ? undefined : setTimeout(onStop, settings.ends.runtimeMs);
     const heart = new AbortController();
     const beating = heartbeatLoop(
-      { connection, settings, hands: this.#hands, truce: this.#truce, observer },
+      {
+        connection,
+        settings,
+        hands: this.#hands,
+        truce: this.#truce,
+        restore: () => this.#restoreUnlessEnding(),
+        observer,
+      },
       heart.signal,
     );
     try {
@@ -308,6 +312,13 @@ export class Worker {
   #settleUnrun(delivery: Delivery, verdict: Verdict): void {
     this.#hands.hold(delivery);
     this.#settler.settle(delivery, verdict, 0);
+  }
+
+  /** A worker that stops leaves alone what somebody has deleted. */
+  async #restoreUnlessEnding(): Promise<boolean> {
+    if (this.#ending.signal.aborted) return false;
+    await this.#groups.restore();
+    return true;
   }
 
   #held(stream: string): Held[] {

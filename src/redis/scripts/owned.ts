@@ -2,12 +2,13 @@
  * The start of every script that acts only on entries which this consumer still owns. A plain XCLAIM or
  * XACK checks no owner: it would steal back, or settle, what another worker has taken.
  *
- * state(id): 1 pending for this consumer, -1 pending for another, 0 not pending.
+ * state(id): 1 pending for this consumer, -1 pending for another, 0 not pending, 2 pending again for this
+ * consumer: XGROUP DELCONSUMER, or a group destroyed and made again, had thrown it away, and nobody would ever
+ * have been given it again. The sign of that is a consumer that is gone while entries are in its hands, or that
+ * is there only because it has asked for more since (servers from 7.2 on tell). Otherwise an entry that is not
+ * pending was acked by somebody. Whoever sees a 2 must see to the other entries in hand: the sign is gone.
  *
- * XGROUP DELCONSUMER, and a group that is destroyed and made again, throw away what a consumer has pending,
- * and nobody is ever given it again. A consumer that is gone while entries are in its hands is the sign:
- * then state() takes hold of the entry again. With the consumer there, an entry that is not pending was
- * acked by somebody. hold(id, …) makes an entry pending that the group has been given and whose data exists.
+ * hold(id, …) makes an entry pending that the group has been given and whose data exists.
  */
 export const OWNED = `
 local group, consumer = ARGV[1], ARGV[2]
@@ -45,7 +46,7 @@ local function consumer_gone()
   if gone == nil then
     gone = true
     for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
-      if value_of(info, 'name') == consumer then gone = false end
+      if value_of(info, 'name') == consumer then gone = value_of(info, 'inactive') == -1 end
     end
   end
   return gone
@@ -54,10 +55,10 @@ end
 local function state(id)
   local row = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
   if row then return row[2] == consumer and 1 or -1 end
-  if consumer_gone() and hold(id) then return 1 end
+  if consumer_gone() and hold(id) then return 2 end
   return 0
 end
 `;
 
 /** What such a script answers for an entry. */
-export const Owned = { done: 1, notPending: 0, takenByOther: -1 } as const;
+export const Owned = { regained: 2, done: 1, notPending: 0, takenByOther: -1 } as const;

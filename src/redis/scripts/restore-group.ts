@@ -25,6 +25,7 @@ for i = 4, #ARGV, 3 do
     hold(ARGV[i], 'IDLE', ARGV[i + 1], 'RETRYCOUNT', ARGV[i + 2])
   end
 end
-return reply.err and false or start
+if reply.err then return false end
+return start
 `,
 );

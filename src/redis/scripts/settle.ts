@@ -13,7 +13,7 @@ import { OWNED } from "./owned.ts";
  *
  * KEYS[1]  the stream
  * ARGV     group, consumer, delete ("1": also delete what no group needs), id …
- * Returns  per id: 1 acked, -1 owned by another consumer, 0 not pending any more.
+ * Returns  per id: 1 acked, -1 owned by another consumer, 0 not pending any more; 2 as 1 (see OWNED).
  */
 export const ack = defineScript(
   "ack",
@@ -21,7 +21,7 @@ export const ack = defineScript(
 local answers = {}
 for i = 4, #ARGV do
   local owned = state(ARGV[i])
-  if owned == 1 then
+  if owned > 0 then
     if ARGV[3] == '1' then ack_and_delete(KEYS[1], group, ARGV[i])
     else redis.call('XACK', KEYS[1], group, ARGV[i]) end
   end
@@ -36,7 +36,7 @@ return answers
  *
  * KEYS[1]  the stream
  * ARGV     group, consumer, then per entry: id, idle ms, delivery count (-1: leave it)
- * Returns  per entry: 1 done, -1 owned by another consumer, 0 not pending any more.
+ * Returns  per entry: 1 done, -1 owned by another consumer, 0 not pending any more; 2 as 1.
  */
 export const requeue = defineScript(
   "requeue",
@@ -44,7 +44,7 @@ export const requeue = defineScript(
 local answers = {}
 for i = 3, #ARGV, 3 do
   local owned = state(ARGV[i])
-  if owned == 1 then
+  if owned > 0 then
     if ARGV[i + 2] == '-1' then
       redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'IDLE', ARGV[i + 1], 'JUSTID')
     else
@@ -62,14 +62,14 @@ return answers
  *
  * KEYS     the stream, the dead-letter queue
  * ARGV     group, consumer, id, then the record's names and values
- * Returns  1 moved, -1 owned by another consumer, 0 not pending any more. An XADD that fails (memory, type)
+ * Returns  1 moved, -1 owned by another consumer, 0 not pending any more; 2 as 1. An XADD that fails (memory, type)
  *          fails the script before the XACK.
  */
 export const deadLetter = defineScript(
   "dead-letter",
   `${OWNED}
 local owned = state(ARGV[3])
-if owned == 1 then
+if owned > 0 then
   redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
   redis.call('XACK', KEYS[1], group, ARGV[3])
 end
@@ -86,7 +86,7 @@ export const MAX_SCRIPT_VALUES = 7_900;
  * KEYS     the stream; then, as ARGV says, the marker and the output stream
  * ARGV     group, consumer, id, delete ("1": also delete what no group needs), marker's time to live in ms (0: no marker), then per
  *          output entry: how many values, the values
- * Returns  1 acked, -1 owned by another consumer, 0 not pending any more. When the marker is there already,
+ * Returns  1 acked, -1 owned by another consumer, 0 not pending any more; 2 as 1. When the marker is there already,
  *          the key has succeeded before: the entry is acked, and nothing is put out. An output that fails
  *          (memory, type) fails the whole step.
  */
@@ -94,7 +94,7 @@ export const succeed = defineScript(
   "succeed",
   `${OWNED}${DELETE_UNNEEDED}${ADD_ALL}
 local owned = state(ARGV[3])
-if owned ~= 1 then return owned end
+if owned < 1 then return owned end
 local marked = ARGV[5] ~= '0'
 if not marked or redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5], 'NX') then
   local failure = add_all(KEYS[marked and 3 or 2], 6)
@@ -105,6 +105,6 @@ if not marked or redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5], 'NX') then
 end
 if ARGV[4] == '1' then ack_and_delete(KEYS[1], group, ARGV[3])
 else redis.call('XACK', KEYS[1], group, ARGV[3]) end
-return 1
+return owned
 `,
 );

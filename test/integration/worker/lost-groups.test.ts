@@ -35,6 +35,21 @@ describe("entries in hand are not lost with their place in the pending list:", (
     expect(await pendingIn(redis, stream)).toBe(0);
   });
 
+  test("all of them when the consumer of several was deleted, also those that wait for a retry", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids = await fill(redis, stream, 4);
+    const command = `case $(cat) in *${ids[0]}*) ;; *) sleep 0.7;; esac; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"`;
+    const retry = ["--retry-delay", "2s", "--retry-max-delay", "2s"];
+    const worker = startWorker(stream, command, ["-j", "3", ...SLOW_BEAT, ...retry]);
+    await until("one waits for its retry", () => worker.stderr.includes("retry in"));
+    await until("three are running", async () => (await pendingIn(redis, stream)) === 4);
+    const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
+    await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await until("all are retried", () => ids.every((id) => worker.stdout.includes(`done ${id}`)));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+
   test("a heartbeat takes hold again of all that a deleted consumer had in hand", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
