@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { runChaos } from "../support/chaos/chaos.ts";
 
-/** `npm run chaos` sets these; without them the run is a short one, of another seed every time. */
+/** `npm run chaos` sets these, with another seed every time; without them the run is a short one. */
 const asked = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
-const SEED = asked("CHAOS_SEED", Math.floor(Math.random() * 2 ** 31));
+const SEED = asked("CHAOS_SEED", 1);
 const ENTRIES = asked("CHAOS_ENTRIES", 1_500);
 const SHORT = ENTRIES <= 2_000;
 const say = (line: string): void => {
