@@ -47,6 +47,10 @@ export class Hands {
     return this.#held.get(stream)?.has(id) ?? false;
   }
 
+  get(stream: string, id: string): Delivery | undefined {
+    return this.#held.get(stream)?.get(id);
+  }
+
   of(stream: string): Iterable<Delivery> {
     return this.#held.get(stream)?.values() ?? [];
   }

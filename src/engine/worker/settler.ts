@@ -176,24 +176,31 @@ export class Settler {
   }
 
   /**
-   * Sends verdicts. When their group has gone, or the consumer's entries with it, all that this worker has is
-   * made pending again, and verdicts that did not find their entry because of that are sent once more.
+   * Sends verdicts. When what this worker had was pending no more, because its group or its consumer was
+   * deleted, it is made so again, and verdicts that did not find their entry meanwhile are sent once more.
    */
   async #sendToGroup(items: readonly Settling[], send: Send): Promise<number[]> {
-    let answers: number[];
+    const answers = await this.#sendRestoring(items, send);
+    // The first verdict to see it says so; those sent along with it find their entries not pending.
+    if (answers.includes(Owned.regained)) this.#regain();
+    const regaining = this.#regaining;
+    await regaining;
+    const astray = items.filter(
+      ({ delivery }, i) =>
+        answers[i] === Owned.notPending && (regaining !== undefined || delivery.cameAgain === true),
+    );
+    if (astray.length === 0) return answers;
+    const again = await send(astray);
+    return items.map((item, i) => again[astray.indexOf(item)] ?? answers[i] ?? Owned.notPending);
+  }
+
+  async #sendRestoring(items: readonly Settling[], send: Send): Promise<number[]> {
     try {
-      answers = await send(items);
+      return await send(items);
     } catch (error) {
       if (!isNoGroup(error) || !(await this.#parts.restoreGroups())) throw error;
       return send(items);
     }
-    // The first verdict to see it says so; those sent along with it find their entries not pending.
-    if (answers.includes(Owned.regained)) this.#regain();
-    const astray = items.filter((_, i) => answers[i] === Owned.notPending);
-    if (astray.length === 0 || !this.#regaining) return answers;
-    await this.#regaining;
-    const again = await send(astray);
-    return answers.map((answer) => (answer === Owned.notPending ? (again.shift() ?? answer) : answer));
   }
 
   #regain(): void {

@@ -72,6 +72,8 @@ export interface Delivery {
   readonly deliveries: number;
   /** Set by the heartbeat when another consumer was found to own it: its verdict counts for nothing. */
   lost: boolean;
+  /** Set when it came once more while in hand, from a group that was made again: its verdict may have come too early. */
+  cameAgain?: boolean;
 }
 
 /** How one invocation ended. `stderr` is the last of what the handler wrote there. */

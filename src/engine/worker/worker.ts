@@ -272,7 +272,12 @@ export class Worker {
 
   #accept(delivery: Delivery, duplicate: boolean): void {
     // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
-    if (this.#hands.has(delivery.stream, delivery.entry.id)) return;
+    // So may a group that was made again.
+    const held = this.#hands.get(delivery.stream, delivery.entry.id);
+    if (held) {
+      held.cameAgain = true;
+      return;
+    }
     this.#active();
     const { maxDeliveries } = this.#parts.settings.retry;
     if (this.#ending.signal.aborted) {
