@@ -161,7 +161,8 @@ export class Reclaimer {
     if (!retries) return due;
     for (const [id, { at }] of retries) {
       if (due.length >= limit) break;
-      if (at > now) continue;
+      // Until its retry is written down the entry is still in hand, and must not be forgotten here.
+      if (at > now || this.#hands.has(stream, id)) continue;
       due.push(id);
     }
     return due;

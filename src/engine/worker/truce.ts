@@ -1,3 +1,6 @@
+import type { Connection } from "../../redis/connection.ts";
+import { asText } from "../../redis/value.ts";
+
 /** As long as a reconnect may take (see reconnectDelayMs), and a beat after it. */
 const TRUCE_MS = 3_000;
 
@@ -15,6 +18,14 @@ export class Truce {
   /** An outage shorter than a heartbeat's interval costs no worker more than one beat of three. */
   constructor(claimIdleMs: number) {
     this.#harmlessMs = claimIdleMs / 3;
+  }
+
+  /** A server that has just come back may have cut off others, before this worker started. */
+  async arrive(connection: Pick<Connection, "call">): Promise<void> {
+    // A user who may not ask goes without.
+    const info = await connection.call("INFO", "server").catch(() => null);
+    const uptime = info === null ? null : /^uptime_in_seconds:(\d+)/m.exec(asText(info));
+    if (uptime !== null && Number(uptime[1]) * 1_000 < TRUCE_MS) this.#until = performance.now() + TRUCE_MS;
   }
 
   /** Redis could not be asked. */

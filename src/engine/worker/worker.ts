@@ -141,6 +141,7 @@ export class Worker {
   async run(): Promise<WorkerResult> {
     const { connection, settings, executor, observer, stop, kill } = this.#parts;
     await this.#groups.prepare();
+    if (!(await this.#nothingPending())) await this.#truce.arrive(connection);
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });

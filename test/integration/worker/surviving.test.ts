@@ -41,6 +41,25 @@ describe("an outage", () => {
     for (const worker of workers) expect(worker.stderr).not.toContain("was dropped");
   });
 
+  test("takes nothing from them for a worker that starts when the server is back", async () => {
+    const server = await DurableServer.start();
+    const proxy = await Proxy.start(server.url);
+    const stream = uniqueKey();
+    const runs = `${await scratchDir()}/runs`;
+    await fill(server.redis, stream, 2);
+    const command = `echo "$STREAMCTL_ID" >> ${runs}; sleep 3`;
+    startWorker(stream, command, ["-j", "2"], { url: proxy.url });
+    await until("the handlers run", async () => (await linesOf(runs)).length === 2);
+    // The first worker is a little later at the server than the new one.
+    proxy.refuse();
+    await server.killFor(1_000);
+    startWorker(stream, command, [], { url: server.url });
+    await pause(1_000);
+    proxy.accept();
+    await until("both are acked", async () => (await pendingIn(server.redis, stream)) === 0);
+    expect(await linesOf(runs)).toHaveLength(2);
+  });
+
   test(
     "of ten seconds is told in two lines, with retries and verdicts waiting",
     { timeout: 60_000 },
