@@ -22,8 +22,9 @@ export async function streamNames(
   const deadline = performance.now() + limits.timeMs;
   const found = new Set<string>();
   const enough = (): boolean => found.size >= limits.names || performance.now() > deadline;
+  const nodes = await connection.primaries();
   await Promise.all(
-    connection.primaries().map(async (node) => {
+    nodes.map(async (node) => {
       let cursor = "0";
       do {
         const reply = await node.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000, "TYPE", "stream");

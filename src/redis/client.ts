@@ -94,11 +94,11 @@ export class Client {
     return this.#limited(this.#redis.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs);
   }
 
-  /** A handle on each primary of a cluster; outside one, this client alone. */
+  /** A handle on each primary of a cluster that has slots; outside one, this client alone. */
   primaries(): Pick<Client, "call">[] {
     const redis = this.#redis;
     if (!isCluster(redis)) return [this];
-    return redis.nodes("master").map((node) => ({
+    return slotOwners(redis).map((node) => ({
       call: (command, args, timeoutMs) =>
         this.#limited(node.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs),
     }));
@@ -239,6 +239,17 @@ export class Client {
 /** A cluster node's `host:port`, as the slot table has it. */
 export function addressOf(redis: Redis): string {
   return `${redis.options.host}:${redis.options.port}`;
+}
+
+/** Fails when the table names a node that there is no connection to. */
+function slotOwners(cluster: Cluster): Redis[] {
+  const connected = new Map(cluster.nodes("master").map((node) => [addressOf(node), node]));
+  const addresses = new Set(cluster.slots.flatMap((nodes) => nodes[0] ?? []));
+  return [...addresses].map((address) => {
+    const node = connected.get(address);
+    if (!node) throw new ConnectionError(`lost the connection to the cluster's node ${address}`);
+    return node;
+  });
 }
 
 /** An internal of ioredis: the socket of the moment, if any. */

@@ -92,8 +92,13 @@ export class Connection {
     }
   }
 
-  /** The primaries of a cluster, or the one server: for commands without a key, such as SCAN. */
-  primaries(): Pick<Connection, "call">[] {
+  /**
+   * The primaries of a cluster, or the one server: for commands without a key, such as SCAN. Rejects when
+   * one of them can't be reached: what it holds would be missing without a word.
+   */
+  async primaries(): Promise<Pick<Connection, "call">[]> {
+    // ioredis forgets a node whose connection is lost, and knows no new one, until the table is read again.
+    await this.#client.refreshSlots();
     return this.#client.primaries().map((node) => ({
       call: async (command, ...args) => {
         try {

@@ -19,7 +19,9 @@ export async function expandStreams(connection: Connection, names: readonly stri
   const patterns = names.filter(isPattern);
   const streams = new Set(names.filter((name) => !isPattern(name)));
   if (patterns.length === 0) return [...streams];
-  const matches = await Promise.all(patterns.map((pattern) => matchStreams(connection, pattern)));
+  const matches = await Promise.all(
+    patterns.map((pattern) => connection.persist(() => matchStreams(connection, pattern))),
+  );
   for (const stream of matches.flat().sort()) streams.add(stream);
   if (streams.size === 0)
     throw new StreamctlError("notFound", `no stream matches ${patterns.join(", ")}`, {
@@ -29,8 +31,9 @@ export async function expandStreams(connection: Connection, names: readonly stri
 }
 
 async function matchStreams(connection: Connection, pattern: string): Promise<string[]> {
+  const nodes = await connection.primaries();
   const found = await Promise.all(
-    connection.primaries().map(async (node) => {
+    nodes.map(async (node) => {
       const keys: string[] = [];
       let cursor = "0";
       do {

@@ -13,9 +13,10 @@ export interface ServerFacts {
 const SETTINGS = ["save", "maxclients", "client-output-buffer-limit"] as const;
 
 /** Asks every primary of a cluster, or the one server. */
-export function serverFacts(connection: Connection): Promise<ServerFacts[]> {
+export async function serverFacts(connection: Connection): Promise<ServerFacts[]> {
+  const nodes = await connection.primaries();
   return Promise.all(
-    connection.primaries().map(async (node) => {
+    nodes.map(async (node) => {
       const [info, ...settings] = await Promise.all([
         allowed(node.call("INFO")),
         ...SETTINGS.map((name) => allowed(node.call("CONFIG", "GET", name))),

@@ -57,6 +57,17 @@ describe("a cluster", () => {
     expect(await rejection(expandStreams(connection, [`${prefix}:x*`]))).toMatchObject({ kind: "notFound" });
   });
 
+  test("patterns also find what is on a node whose connection was lost", async () => {
+    const connection = await openConnection(cluster.url, CLUSTER);
+    const prefix = uniqueKey("lost");
+    const streams = Array.from({ length: 30 }, (_, index) => `${prefix}:${10 + index}`);
+    await Promise.all(streams.map((stream) => connection.call(...add(stream))));
+    for (const node of [0, 1, 2])
+      await cluster.on(node, (redis) => redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"));
+    for (let n = 0; n < 20; n++)
+      expect(await expandStreams(connection, [`${prefix}:*`]), `look ${n}`).toEqual(streams);
+  });
+
   test("a reader that waits is woken on whichever node it waits", async () => {
     const connection = await openConnection(cluster.url, CLUSTER);
     const reader = await connection.reader();
