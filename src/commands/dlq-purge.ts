@@ -25,7 +25,7 @@ export function defineDlqPurge(dlq: Command, act: Act): void {
     .command("purge")
     .description("delete dead letters for good")
     .argument("<stream>", "the source stream, not the queue")
-    .argument("[id...]", "IDs in the queue");
+    .argument("[id...]", "IDs in the queue; - reads IDs, or rows of dlq list, from stdin");
   for (const option of selectionOptions()) command.addOption(option);
   command.addOption(archiveOption()).action(act(purge)).addHelpText("after", HELP);
 }
@@ -45,7 +45,7 @@ async function purge(
   options: Record<string, unknown>,
 ): Promise<number | undefined> {
   const flags = options as PurgeFlags;
-  const choice = await readChoice(ids, flags);
+  const choice = await readChoice(context, ids, flags);
   if (choice.kind === "none")
     throw new UsageError("which dead letters?", { hint: "name their IDs, or give filters, or --all" });
   if (!flags.dryRun) await context.mustBeWritable();

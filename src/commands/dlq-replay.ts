@@ -29,7 +29,10 @@ export function defineDlqReplay(dlq: Command, act: Act): void {
     .command("replay")
     .description("put dead letters back into their stream, each exactly once")
     .argument("<stream>", "the source stream, not the queue")
-    .argument("[id...]", "IDs in the queue; without any and without filters they are chosen on the terminal");
+    .argument(
+      "[id...]",
+      "IDs in the queue; - reads IDs, or rows of dlq list, from stdin; without any and without filters they are chosen on the terminal",
+    );
   for (const option of selectionOptions()) command.addOption(option);
   command
     .addOption(new Option("--to <stream>", "another stream than the source"))
@@ -51,6 +54,7 @@ and repeated at any time: nothing is replayed twice.
 Examples:
   streamctl dlq replay orders --all --rate 50/s
   streamctl dlq replay orders --reason '~timeout' --since 2h --max-replays 3 --dry-run
+  streamctl dlq list orders --group billing | jq -c 'select(.fields.amount > "9")' | streamctl dlq replay orders -
   streamctl dlq replay orders 1694012345678-0 --edit`;
 
 async function replay(
@@ -59,7 +63,7 @@ async function replay(
   options: Record<string, unknown>,
 ): Promise<number | undefined> {
   const flags = options as ReplayFlags;
-  const choice = await readChoice(ids, flags);
+  const choice = await readChoice(context, ids, flags);
   if (!flags.dryRun) await context.mustBeWritable();
   const connection = await context.connect();
   const { mustDiffer } = await import("../engine/dlq/replay.ts");
@@ -69,7 +73,11 @@ async function replay(
     const all = await selectLetters(context, connection, stream, flags, { kind: "filtered" });
     const chosen = await chooseLetters(context, all);
     if (chosen.length === 0) throw new UsageError("nothing chosen: nothing was replayed");
-    selection = await selectLetters(context, connection, stream, flags, { kind: "named", ids: chosen });
+    selection = await selectLetters(context, connection, stream, flags, {
+      kind: "named",
+      ids: chosen,
+      badLines: 0,
+    });
   } else selection = await selectLetters(context, connection, stream, flags, choice);
   const target = flags.to ?? stream;
   mustDiffer(selection.key, target);

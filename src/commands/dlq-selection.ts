@@ -6,6 +6,7 @@ import type { IdRange } from "../engine/position.ts";
 import { StreamctlError, UsageError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { letterFilter, type LetterFlags, letterOptions, queueOf } from "./dlq-options.ts";
+import { givenIds, Rejects } from "./id-arguments.ts";
 
 /** The flags of commands that change the dead letters they are told of. */
 export interface SelectionFlags extends LetterFlags {
@@ -23,21 +24,52 @@ export function selectionOptions(): Option[] {
 
 const FILTERS = ["since", "until", "reason", "group", "where", "minDeliveries", "limit"] as const;
 
-/** What the command line says: these letters, those that fit the filters (or all), or nothing. */
-type Choice = { kind: "named"; ids: readonly string[] } | { kind: "filtered" } | { kind: "none" };
+/** Letters that were named: IDs that are one each, in the order given. */
+export interface NamedLetters {
+  readonly kind: "named";
+  readonly ids: readonly string[];
+  /** Lines of stdin that are no IDs; they have been told. */
+  readonly badLines: number;
+}
 
-export async function readChoice(ids: readonly string[], flags: SelectionFlags): Promise<Choice> {
+/** What the command line says: these letters, those that fit the filters (or all), or nothing. */
+type Choice = NamedLetters | { kind: "filtered" } | { kind: "none" };
+
+/** Letters that are named are dealt with oldest first, as those are that filters choose. */
+export async function readChoice(
+  context: Context,
+  args: readonly string[],
+  flags: SelectionFlags,
+): Promise<Choice> {
   const filter = FILTERS.find((name) => flags[name] !== undefined);
-  if (ids.length === 0) return flags.all || filter ? { kind: "filtered" } : { kind: "none" };
+  if (args.length === 0) return flags.all || filter ? { kind: "filtered" } : { kind: "none" };
   if (flags.all || filter)
     throw new UsageError("name letters by their IDs, or choose them by filters, not both");
+  const [named, { compareIds }] = await Promise.all([readNames(context, args), import("../entry/id.ts")]);
+  return { ...named, ids: named.ids.toSorted((a, b) => compareIds(a, b)) };
+}
+
+/** More IDs than this are not held in memory. */
+const MOST_NAMED = 1_000_000;
+
+/** The IDs that are the arguments, or with `-` the lines of stdin, which may be rows of dlq list. */
+export async function readNames(context: Context, args: readonly string[]): Promise<NamedLetters> {
   const { parseEntryId } = await import("../entry/id.ts");
-  const whole = ids.map((text) => {
-    const id = text.includes("-") ? parseEntryId(text) : undefined;
-    if (id === undefined) throw new UsageError(`${text} is not an entry ID like 1694012345678-0`);
-    return id;
-  });
-  return { kind: "named", ids: [...new Set(whole)] };
+  if (args.includes("-") && args.length > 1)
+    throw new UsageError("- reads all IDs from stdin: give no others");
+  for (const arg of args) {
+    if (arg !== "-" && (!arg.includes("-") || parseEntryId(arg) === undefined))
+      throw new UsageError(`${arg} is not an entry ID like 1694012345678-0`);
+  }
+  const rejects = new Rejects(context);
+  const ids = new Set<string>();
+  for await (const some of givenIds(context, args, rejects)) {
+    for (const id of some) ids.add(id);
+    if (ids.size > MOST_NAMED)
+      throw new UsageError(`more than ${MOST_NAMED} IDs on stdin`, { hint: "choose letters by filters" });
+  }
+  rejects.finish();
+  return { kind: "named", ids: [...ids], badLines: rejects.count };
 }
 
 /** The letters that a command is about. They can be read more than once. */
@@ -50,6 +82,8 @@ export interface Selection {
   readonly everything: IdRange | undefined;
   /** Named IDs that the last reading did not find. */
   readonly missing: readonly string[];
+  /** Lines of stdin that named none. */
+  readonly badLines: number;
   pages(onSeen?: (seen: number) => void): AsyncIterable<readonly DeadLetter[]>;
 }
 
@@ -80,6 +114,7 @@ export async function selectLetters(
       total: choice.ids.length,
       everything: undefined,
       missing,
+      badLines: choice.badLines,
       pages() {
         missing.length = 0;
         return namedLetters(connection, key, choice.ids, { layout, onMissing: (id) => missing.push(id) });
@@ -104,6 +139,7 @@ export async function selectLetters(
     total: wholeQueue ? length : undefined,
     everything: wholeQueue && filter.stream === undefined && layout === undefined ? range : undefined,
     missing: [],
+    badLines: 0,
     pages: (onProgress) => (range ? letterPages(connection, { ...request, range, onProgress }) : NOTHING),
   };
 }
@@ -121,13 +157,13 @@ export async function countLetters(selection: Selection): Promise<number> {
   return count;
 }
 
-/** Fails with exit 4 when none of the named letters is there; says which are not. */
-export function reportMissing(context: Context, { key, missing, total }: Selection): boolean {
-  if (missing.length === 0) return false;
+/** True when not all that was named is there, after saying what is not. Fails with exit 4 when nothing is. */
+export function reportMissing(context: Context, { key, missing, total, badLines }: Selection): boolean {
+  if (missing.length === 0 && badLines === 0) return false;
   const names = missing.slice(0, 10).join(" ") + (missing.length > 10 ? " …" : "");
-  const message = `not in ${key}: ${names}`;
+  const message = missing.length > 0 ? `not in ${key}: ${names}` : "stdin names no entry";
   if (missing.length === total) throw new StreamctlError("notFound", message);
-  context.log.warn(message);
+  if (missing.length > 0) context.log.warn(message);
   return true;
 }
 

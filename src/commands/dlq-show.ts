@@ -1,18 +1,18 @@
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
-import { ExitCode, UsageError } from "../errors.ts";
+import { ExitCode } from "../errors.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
 import type { LetterInFull } from "./dlq-columns.ts";
 import { dlqOption, layoutOption, type LetterFlags } from "./dlq-options.ts";
-import { readChoice, reportMissing, selectLetters } from "./dlq-selection.ts";
+import { readNames, reportMissing, selectLetters } from "./dlq-selection.ts";
 
 export function defineDlqShow(dlq: Command, act: Act): void {
   dlq
     .command("show")
     .description("show everything known about dead letters: fields, failure, stderr, deliveries")
     .argument("<stream>", "the source stream, not the queue")
-    .argument("<id...>", "IDs in the queue")
+    .argument("<id...>", "IDs in the queue; - reads IDs, or rows of dlq list, from stdin")
     .addOption(dlqOption())
     .addOption(layoutOption())
     .action(act(show))
@@ -22,7 +22,8 @@ export function defineDlqShow(dlq: Command, act: Act): void {
 const HELP = `
 Examples:
   streamctl dlq show orders 1694012345678-0
-  streamctl dlq show orders 1694012345678-0 --json`;
+  streamctl dlq show orders 1694012345678-0 --json
+  streamctl dlq list orders --limit 5 | streamctl dlq show orders -`;
 
 async function show(
   context: Context,
@@ -30,8 +31,7 @@ async function show(
   options: Record<string, unknown>,
 ): Promise<number | undefined> {
   const flags = options as Pick<LetterFlags, "dlq" | "layout">;
-  const choice = await readChoice(ids, flags);
-  if (choice.kind === "none") throw new UsageError("which dead letters? Name their IDs");
+  const choice = await readNames(context, ids);
   const connection = await context.connect();
   const selection = await selectLetters(context, connection, stream, flags, choice);
   const { fullColumns } = await import("./dlq-columns.ts");

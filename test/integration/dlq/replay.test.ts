@@ -70,17 +70,6 @@ describe("dlq replay", () => {
     expect(await redis.xlen(queue.dlq)).toBe(0);
   });
 
-  test("named letters, and no others; those that are not there are said to be", async () => {
-    const redis = rawRedis();
-    const { stream, dlq } = await deadStream(redis, [{}, {}, {}]);
-    const ids = (await redis.xrange(dlq, "-", "+")).map(([id]) => id);
-    const some = await cli(["dlq", "replay", stream, ids[1] as string, ids[1] as string, "5-5"]);
-    expect(some).toMatchObject({ code: 5, stderr: expect.stringContaining(`not in ${dlq}: 5-5`) });
-    expect(await numbersIn(redis, stream)).toEqual([1]);
-    expect((await cli(["dlq", "replay", stream, "5-5"])).code).toBe(4);
-    expect((await redis.xrange(dlq, "-", "+")).map(([id]) => id)).toEqual([ids[0], ids[2]]);
-  });
-
   test("--to another stream, --limit and --max-replays", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [{ replays: 3 }, { replays: 2 }, {}, {}]);

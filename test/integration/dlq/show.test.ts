@@ -55,6 +55,14 @@ describe("dlq show", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
+  test("- shows what the rows on stdin name, in their order", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [{}, {}]);
+    const { stdout: stdin } = await cli(["dlq", "list", stream]);
+    const { stdout } = await cli(["dlq", "show", stream, "-"], { stdin });
+    expect(ndjson(stdout).map((row) => row["originalId"])).toEqual(["2-0", "1-0"]);
+  });
+
   test("an ID that is not there: exit 4", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [{}]);

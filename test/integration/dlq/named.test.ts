@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { cli, ndjson } from "../../support/cli.ts";
+import { rawRedis } from "../../support/redis.ts";
+import { deadStream, numbersIn } from "./support.ts";
+
+describe("dead letters named by their IDs", () => {
+  test("named letters, and no others; those that are not there are said to be", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}, {}]);
+    const ids = (await redis.xrange(dlq, "-", "+")).map(([id]) => id);
+    const some = await cli(["dlq", "replay", stream, ids[1] as string, ids[1] as string, "5-5"]);
+    expect(some).toMatchObject({ code: 5, stderr: expect.stringContaining(`not in ${dlq}: 5-5`) });
+    expect(await numbersIn(redis, stream)).toEqual([1]);
+    expect((await cli(["dlq", "replay", stream, "5-5"])).code).toBe(4);
+    expect((await redis.xrange(dlq, "-", "+")).map(([id]) => id)).toEqual([ids[0], ids[2]]);
+  });
+
+  test("named out of order they go back oldest first", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}, {}]);
+    const ids = (await redis.xrange(dlq, "-", "+")).map(([id]) => id);
+    expect((await cli(["dlq", "replay", stream, ...ids.toReversed()])).code).toBe(0);
+    expect(await numbersIn(redis, stream)).toEqual([0, 1, 2]);
+  });
+
+  test("- takes rows of dlq list, or IDs, from stdin; a line that is neither is told: exit 5", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, { group: "other" }, {}, {}]);
+    const list = await cli(["dlq", "list", stream, "--group", "billing"]);
+    const dry = await cli(["dlq", "replay", stream, "-", "--dry-run"], { stdin: list.stdout });
+    expect(ndjson(dry.stdout).map((row) => row["originalId"])).toEqual(["1-0", "3-0", "4-0"]);
+    const [newest] = ndjson(list.stdout);
+    expect((await cli(["dlq", "purge", stream, "-", "-y"], { stdin: String(newest?.["id"]) })).code).toBe(0);
+    const result = await cli(["dlq", "replay", stream, "-"], { stdin: `no ID\n${list.stdout}` });
+    expect(result.code).toBe(5);
+    expect(result.stderr).toContain("line 1 is no entry ID: no ID");
+    expect(result.stderr).toContain(`not in ${dlq}: ${String(newest?.["id"])}`);
+    expect(await numbersIn(redis, stream)).toEqual([0, 2]);
+    expect(await numbersIn(redis, dlq)).toEqual([1]);
+    expect((await cli(["dlq", "replay", stream, "-"], { stdin: "" })).code).toBe(0);
+    expect((await cli(["dlq", "replay", stream, "-"], { stdin: "?\n" })).code).toBe(4);
+    expect((await cli(["dlq", "replay", stream, "-", "1-1"])).code).toBe(2);
+    expect((await cli(["dlq", "replay", stream, "-", "--all"])).code).toBe(2);
+  });
+});
