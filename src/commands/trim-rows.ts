@@ -40,3 +40,13 @@ export function holdText(stream: string, { id, group, pending }: Hold): string {
 export function lossText(stream: string, { group, undelivered, pending }: Loss): string {
   return `${stream}: group ${group} would lose ${undelivered} entries it has not been given and ${pending} it has not acked`;
 }
+
+/** Of a trim that found something to remove, and removed nothing. */
+export function nothingText(stream: string): string {
+  return `${stream}: nothing was removed: what may go does not fill a node (about 100 entries); --exact removes it`;
+}
+
+/** Of a dry run: only the server knows where its nodes end. */
+export function wholeNodesText(stream: string, most: number): string {
+  return `${stream}: at most ${most} would go, perhaps none: without --exact only whole nodes do (about 100 entries)`;
+}

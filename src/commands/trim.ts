@@ -19,6 +19,9 @@ interface TrimFlags {
   readonly force?: boolean;
   readonly archive?: string;
   readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly output?: string;
+  readonly json?: boolean;
 }
 
 export function defineTrim(program: Command, act: Act): void {
@@ -45,7 +48,8 @@ export function defineTrim(program: Command, act: Act): void {
 
 const HELP = `
 An entry that some group has not been given, or has not acked, stays, and so does everything after it: then
-the group that holds it is named (heldBy). --force asks first.
+the group that holds it is named (heldBy). --force says what groups lose by it, and asks first. With -q there
+is no output when all went well, unless -o asks for rows.
 
 Examples:
   streamctl trim orders --max-age 7d -q               # from cron: silent when all went well
@@ -63,8 +67,7 @@ async function trimCommand(
   const connection = await context.connect();
   const { expandStreams } = await import("../redis/scan.ts");
   const streams = await expandStreams(connection, names);
-  if (flags.force && !flags.dryRun)
-    await context.confirm(`Trim ${streams.join(", ")}, also what groups have not been given or not acked?`);
+  if (flags.force && !flags.dryRun) await confirmForce(context, connection, streams, { cut, flags });
   const archive =
     flags.archive === undefined || flags.dryRun ? undefined : await openArchive(context, flags.archive);
   const [{ TRIM_COLUMNS }, { printRows }] = await Promise.all([
@@ -73,11 +76,13 @@ async function trimCommand(
   ]);
   const failures: StreamctlError[] = [];
   const rows = trimAll(context, connection, streams, { cut, flags, archive, failures });
-  await printRows(context, TRIM_COLUMNS, rows, { empty: "nothing was trimmed" });
-  const [failure] = failures;
-  if (failure === undefined) return undefined;
-  if (streams.length === 1) throw failure;
+  if (context.log.quiet && flags.output === undefined && !flags.json) for await (const _ of rows);
+  else await printRows(context, TRIM_COLUMNS, rows, { empty: "nothing was trimmed" });
+  const last = failures.pop();
+  if (last === undefined) return undefined;
   for (const { message } of failures) context.log.error(message);
+  if (failures.length + 1 === streams.length) throw last;
+  context.log.error(last.message);
   return ExitCode.partial;
 }
 
@@ -90,6 +95,38 @@ function readCut({ maxlen, maxAge, minId }: TrimFlags): Cut {
   if (cut === undefined || cuts.length > 1)
     throw new UsageError("say how far to trim with one of --maxlen, --max-age and --min-id");
   return cut;
+}
+
+/** Says what it costs to heed no group, and asks. Streams that can't be trimmed at all are told of later. */
+async function confirmForce(
+  context: Context,
+  connection: Connection,
+  streams: readonly string[],
+  { cut, flags }: Pick<Plan, "cut" | "flags">,
+): Promise<void> {
+  if (flags.yes && context.log.quiet) return;
+  const [{ previewTrim }, { lossText }] = await Promise.all([
+    import("../engine/trim/preview.ts"),
+    import("./trim-rows.ts"),
+  ]);
+  let entries = 0;
+  let needed = 0;
+  for (const stream of streams) {
+    const request = { stream, cut, exact: flags.exact === true, force: true, signal: context.stop };
+    const preview = await previewTrim(connection, request).catch((error: unknown) => {
+      if (!(error instanceof StreamctlError)) throw error;
+    });
+    entries += preview?.wouldRemove ?? 0;
+    for (const loss of preview?.losses ?? []) {
+      needed += loss.undelivered + loss.pending;
+      context.log.info(lossText(stream, loss));
+    }
+  }
+  const what = streams.length > 3 ? `${streams.length} streams` : streams.join(", ");
+  const most = flags.exact || flags.archive !== undefined ? "" : "at most ";
+  await context.confirm(
+    `Trim ${most}${entries} entries from ${what}, and with them ${needed} that groups have not been given or not acked?`,
+  );
 }
 
 interface Plan {
@@ -114,7 +151,7 @@ async function* trimAll(
     const request = {
       stream,
       cut,
-      exact: flags.exact === true,
+      exact: flags.exact === true || flags.archive !== undefined,
       force: flags.force === true,
       archive,
       signal: context.stop,
@@ -138,17 +175,19 @@ async function trimOne(
   dryRun: boolean,
 ): Promise<TrimRow> {
   const { log } = context;
-  const { holdText, lossText } = await import("./trim-rows.ts");
+  const { holdText, lossText, nothingText, wholeNodesText } = await import("./trim-rows.ts");
   const { stream } = request;
   if (dryRun) {
     const { previewTrim } = await import("../engine/trim/preview.ts");
     const { length, wouldRemove, cut, hold, losses } = await previewTrim(connection, request);
     for (const loss of losses) log.info(lossText(stream, loss));
     if (hold) log.info(holdText(stream, hold));
+    if (!request.exact && wouldRemove > 0) log.info(wholeNodesText(stream, wouldRemove));
     return { stream, removed: 0, length, cut, hold, wouldRemove };
   }
   const { trim } = await import("../engine/trim/trim.ts");
-  const { removed, length, cut, hold } = await trim(connection, request);
+  const { removed, length, cut, hold, leftInNode } = await trim(connection, request);
   if (hold) log.info(holdText(stream, hold));
+  if (leftInNode) log.info(nothingText(stream));
   return { stream, removed, length, cut, hold, wouldRemove: null };
 }

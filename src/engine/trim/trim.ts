@@ -40,6 +40,8 @@ export interface Trimmed {
   /** The first ID that was asked to be kept. */
   readonly cut: EntryId;
   readonly hold: Hold | undefined;
+  /** Nothing was removed, although something might have been: it stands in a node with what is kept. */
+  readonly leftInNode: boolean;
 }
 
 /** How many entries one step may remove: about a millisecond's work. */
@@ -57,7 +59,17 @@ export async function trim(connection: Connection, request: TrimRequest): Promis
     const remove = request.archive ? archiveAndRemove : removeAll;
     const { removed, bound } = await remove(connection, request, cut);
     const hold = await holdAt(connection, stream, bound, cut);
-    return { stream, removed, length: (await streamInfo(connection, stream)).length, cut, hold };
+    const { length, firstId } = await streamInfo(connection, stream);
+    const first = parseEntryId(firstId ?? "");
+    const mayGo = first !== undefined && compareIds(first, hold?.id ?? cut) < 0;
+    return {
+      stream,
+      removed,
+      length,
+      cut,
+      hold,
+      leftInNode: removed === 0 && mayGo && !request.signal.aborted,
+    };
   });
 }
 

@@ -23,7 +23,7 @@ async function firstId(redis: Raw, stream: string): Promise<string | undefined> 
 }
 
 async function row(...argv: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await cli(["trim", ...argv, "-q"]);
+  const { code, stdout, stderr } = await cli(["trim", ...argv, "-q", "-o", "ndjson"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   return ndjson(stdout)[0] ?? {};
 }
@@ -74,6 +74,35 @@ describe("trim without groups", () => {
     expect(removed).toBeGreaterThan(400);
     expect(removed).toBeLessThanOrEqual(540);
     expect(await redis.xlen(stream)).toBe(1_050 - Number(removed));
+  });
+
+  test("whole nodes only: when there is none to remove it says so, and --exact removes the rest", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 90);
+    const dry = await cli(["trim", stream, "--maxlen", "10", "--dry-run"]);
+    expect(dry.stderr).toContain(`${stream}: at most 80 would go, perhaps none`);
+    const { code, stdout, stderr } = await cli(["trim", stream, "--maxlen", "10"]);
+    // Before 6.2 there is no trimming by ID, and entries go one by one.
+    const [before] = ndjson(stdout).map((line) => line["removed"]);
+    expect(code).toBe(0);
+    expect(stderr.includes(`${stream}: nothing was removed`)).toBe(before === 0);
+    const exact = await cli(["trim", stream, "--maxlen", "10", "--exact"]);
+    expect(exact).toMatchObject({ code: 0, stderr: "" });
+    expect(await redis.xlen(stream)).toBe(10);
+  });
+
+  test("-q prints nothing at all when all went well, and rows when -o asks for them", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 300);
+    await group(redis, stream, "slow", 30);
+    const quiet = await cli(["trim", stream, "--maxlen", "10", "--exact", "-q"]);
+    expect(quiet).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(await redis.xlen(stream)).toBe(270);
+    const forced = await cli(["trim", stream, "--maxlen", "10", "--exact", "--force", "-y", "-q"]);
+    expect(forced).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    const argv = ["trim", stream, "--maxlen", "5", "--exact", "--force", "-y", "-q", "--json"];
+    const rows = await cli(argv);
+    expect(JSON.parse(rows.stdout)).toMatchObject([{ stream, removed: 5 }]);
   });
 
   test("a long stream goes step by step, exactly", async () => {
@@ -143,7 +172,10 @@ describe("trim and what groups still need", () => {
       "group slow would lose 60 entries it has not been given and 2 it has not acked",
     );
     expect(dry.stderr).not.toContain("group fast");
-    expect((await cli(["trim", ...flags])).code).toBe(2);
+    const refused = await cli(["trim", ...flags]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("group slow would lose 60 entries it has not been given and 2");
+    expect(refused.stderr).toContain(`Trim 90 entries from ${stream}, and with them 62 that groups`);
     expect(await redis.xlen(stream)).toBe(100);
     expect(await row(...flags, "-y")).toMatchObject({ removed: 90, heldBy: null });
   });
@@ -223,7 +255,7 @@ describe("trim, several streams and faults", () => {
     await redis.lpush(list, "x");
     const second = await numbered(redis, 10);
     const names = [first, `${first}:nowhere`, list, second];
-    const { code, stdout, stderr } = await cli(["trim", ...names, "--maxlen", "4", "--exact", "-q"]);
+    const { code, stdout, stderr } = await cli(["trim", ...names, "--maxlen", "4", "--exact"]);
     expect(code).toBe(5);
     expect(ndjson(stdout).map(({ stream, removed }) => [stream, removed])).toEqual([
       [first, 6],
@@ -234,6 +266,8 @@ describe("trim, several streams and faults", () => {
     expect((await cli(["trim", `${first}:nowhere`, "--maxlen", "4"])).code).toBe(4);
     expect((await cli(["trim", `${first}:nowhere`, "--max-age", "4d"])).code).toBe(4);
     expect((await cli(["trim", list, "--max-age", "4d"])).code).toBe(1);
+    const none = await cli(["trim", list, `${first}:nowhere`, "--maxlen", "4"]);
+    expect(none).toMatchObject({ code: 4, stderr: expect.stringContaining(`${list} is a list`) });
   });
 
   test("patterns", async () => {
