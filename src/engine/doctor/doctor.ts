@@ -65,9 +65,7 @@ async function rights(
   naming: DlqNaming,
 ): Promise<Finding[]> {
   const looked = named.size > 0 ? [...named] : streams.slice(0, 1);
-  const found = await Promise.all(
-    looked.map((stream) => checkRights(connection, { stream, dlq: dlqKey(stream, naming) })),
-  );
+  const found = await Promise.all(looked.map((stream) => checkRights(connection, stream, naming)));
   return found.flat();
 }
 

@@ -2,20 +2,16 @@ import { randomBytes } from "node:crypto";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { asText } from "../../redis/value.ts";
+import type { DlqNaming } from "../dlq/name.ts";
 import { shellWord } from "../groups/missing.ts";
 import { type Finding, finding } from "./finding.ts";
+import { NEEDS, type Place, type PlaceKey, placesOf } from "./needs.ts";
 
-/** A stream and its dead-letter queue. */
-export interface StreamKeys {
-  readonly stream: string;
-  readonly dlq: string;
-}
-
-/** One command of the server on some keys. */
+/** One command of the server on some key. */
 interface Call {
   /** As ACL rules write it: `xgroup|create`. */
   readonly right: string;
-  readonly key: string | undefined;
+  readonly at: PlaceKey | undefined;
   readonly words: readonly string[];
 }
 
@@ -45,6 +41,16 @@ const HARMLESS: Readonly<Record<string, (key: string) => readonly string[]>> = {
   "xgroup|setid": (key) => ["XGROUP", "SETID", key, NOBODY, "none"],
   "xgroup|destroy": (key) => ["XGROUP", "DESTROY", key, NOBODY],
   "xgroup|delconsumer": (key) => ["XGROUP", "DELCONSUMER", key, NOBODY, NOBODY],
+  xlen: (key) => ["XLEN", key],
+  pttl: (key) => ["PTTL", key],
+  "memory|usage": (key) => ["MEMORY", "USAGE", key],
+  get: (key) => ["GET", key],
+  set: (key) => ["SET", key, "", "none"],
+  // Only ever asked of a marker's key, and none has nobody's name.
+  del: (key) => ["DEL", key],
+  zadd: (key) => ["ZADD", key, "none", "none"],
+  zremrangebyscore: (key) => ["ZREMRANGEBYSCORE", key, "none", "none"],
+  pexpire: (key) => ["PEXPIRE", key, "none"],
 };
 
 const HARMLESS_WITHOUT_KEY: Readonly<Record<string, readonly string[]>> = {
@@ -55,43 +61,17 @@ const HARMLESS_WITHOUT_KEY: Readonly<Record<string, readonly string[]>> = {
   info: ["INFO", "server"],
 };
 
-const SCRIPT = "eval evalsha";
-
-/** What the commands call on the stream, and what on its dead-letter queue. */
-const NEEDS: readonly { readonly command: string; readonly stream: string; readonly dlq?: string }[] = [
-  { command: "produce", stream: "xadd" },
-  { command: "consume", stream: "xrange xread xinfo|stream" },
-  { command: "consume -g", stream: "xreadgroup xack xinfo|groups" },
-  {
-    command: "consume --exec",
-    stream: `xreadgroup xack xclaim xpending xrange xinfo|groups ${SCRIPT}`,
-    dlq: "xadd",
-  },
-  { command: "pending", stream: `xpending xrange ${SCRIPT}` },
-  { command: "claim", stream: `xpending xrange xclaim xack ${SCRIPT}` },
-  { command: "ack", stream: `xpending xack ${SCRIPT}` },
-  { command: "dlq list", stream: "", dlq: "xinfo|stream xrange xrevrange" },
-  { command: "dlq replay", stream: `xadd ${SCRIPT}`, dlq: "xrange xdel" },
-  { command: "dlq purge", stream: "", dlq: "xrange xdel" },
-  { command: "trim", stream: `xtrim xpending xinfo|stream xinfo|groups ${SCRIPT}` },
-  { command: "lag", stream: "xinfo|stream xinfo|groups xpending xrange time info" },
-  { command: "ls", stream: "scan xinfo|stream" },
-  { command: "group create", stream: "xgroup|create" },
-  { command: "group set-id", stream: `xgroup|setid xinfo|groups xinfo|stream xrange ${SCRIPT}` },
-  { command: "group destroy", stream: "xgroup|destroy xinfo|groups xinfo|stream" },
-  { command: "group consumers", stream: "xinfo|groups xinfo|consumers" },
-  {
-    command: "group forget-consumer",
-    stream: `xgroup|delconsumer xinfo|consumers xpending xrange xclaim xack ${SCRIPT}`,
-  },
-];
-
 /** For every command of streamctl that this user may not use on the stream in full: what is missing. */
-export async function checkRights(connection: Connection, keys: StreamKeys): Promise<Finding[]> {
+export async function checkRights(
+  connection: Connection,
+  stream: string,
+  naming: DlqNaming,
+): Promise<Finding[]> {
   const user = await userName(connection);
+  const places = placesOf(stream, naming, NOBODY);
   const calls = new Map<string, Call>();
-  const plans = NEEDS.map(({ command, stream, dlq = "" }) => {
-    const wanted = [...callsOf(stream, keys.stream), ...callsOf(dlq, keys.dlq)];
+  const plans = NEEDS.map(({ command, rights }) => {
+    const wanted = (Object.keys(rights) as Place[]).flatMap((place) => callsOf(rights[place], places[place]));
     for (const call of wanted) calls.set(call.words.join(" "), call);
     return { command, wanted };
   });
@@ -109,19 +89,18 @@ export async function checkRights(connection: Connection, keys: StreamKeys): Pro
     const evidence = `${user ?? "this user"} lacks rights for ${command}: ${unique(lacking.map(({ what }) => what)).join(", ")}`;
     const rules = unique(lacking.map(({ rule }) => rule)).map(shellWord);
     const fix = `ACL SETUSER ${user ?? "USER"} ${rules.join(" ")}`;
-    return [finding("warning", "rights", evidence, fix, { stream: keys.stream })];
+    return [finding("warning", "rights", evidence, fix, { stream })];
   });
 }
 
-function callsOf(rights: string, key: string): Call[] {
-  return rights
-    .split(" ")
-    .filter(Boolean)
-    .map((right) => {
-      const withoutKey = HARMLESS_WITHOUT_KEY[right];
-      if (withoutKey) return { right, key: undefined, words: withoutKey };
-      return { right, key, words: HARMLESS[right]?.(key) ?? [] };
-    });
+/** None for a place that the stream's name does not allow. */
+function callsOf(rights = "", at: PlaceKey | undefined): Call[] {
+  if (at === undefined) return [];
+  return rights.split(" ").map((right) => {
+    const withoutKey = HARMLESS_WITHOUT_KEY[right];
+    if (withoutKey) return { right, at: undefined, words: withoutKey };
+    return { right, at, words: HARMLESS[right]?.(at.key) ?? [] };
+  });
 }
 
 interface Denial {
@@ -133,13 +112,13 @@ interface Denial {
 /** Undefined: allowed. Asks ACL DRYRUN where it may, which leaves no trace in ACL LOG; else tries. */
 async function denialOf(
   connection: Connection,
-  { right, key, words }: Call,
+  { right, at, words }: Call,
   user: string | undefined,
 ): Promise<Denial | undefined> {
   const answer = await (user === undefined ? attempt(connection, words) : dryRun(connection, user, words));
   if (answer === undefined) return undefined;
   const name = right.replace("|", " ").toUpperCase();
-  if (key !== undefined && /\bkeys?\b/i.test(answer)) return { what: `the key ${key}`, rule: `~${key}` };
+  if (at && /\bkeys?\b/i.test(answer)) return { what: `the key ${at.rule.slice(1)}`, rule: at.rule };
   return { what: name, rule: `+${right}` };
 }
 

@@ -3,6 +3,7 @@ import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, type CliOptions, ndjson, uniqueKey } from "../../support/cli.ts";
 import { pendingRows, pendingStream } from "../../support/pending.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { userWith } from "../../support/users.ts";
 
 type Row = Record<string, unknown>;
 
@@ -144,15 +145,6 @@ describe("planted in a stream", () => {
 });
 
 describe("rights", () => {
-  async function userWith(rules: string): Promise<{ user: string; url: string }> {
-    const redis = rawRedis();
-    const user = uniqueKey("u").replaceAll(":", "-");
-    await redis.call("ACL", "SETUSER", user, "on", ">pw", "-@all", ...rules.split(" "));
-    onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const { hostname, port } = new URL(inject("redisUrl"));
-    return { user, url: `redis://${user}:pw@${hostname}:${port}` };
-  }
-
   const READER = "+ping +info +time +xinfo +xpending +xrange +xrevrange +xread +pttl +eval +evalsha";
 
   /** By command, the rights that are said to be missing. */
@@ -172,7 +164,7 @@ describe("rights", () => {
   ])("of %s", async (_, rules) => {
     const redis = rawRedis();
     const key = await pendingStream(redis, 2);
-    const { user, url } = await userWith(`~* ${rules}`);
+    const { user, url } = await userWith(redis, `~* ${rules}`.split(" "));
     const before = await redis.dumpBuffer(key);
     const { code, rows } = await doctor([key], { url });
     expect(code).toBe(0);
@@ -183,7 +175,7 @@ describe("rights", () => {
       ack: "XACK",
       trim: "XTRIM",
       "consume --exec": "XREADGROUP, XACK, XCLAIM, XADD",
-      ls: "SCAN",
+      ls: "SCAN, MEMORY USAGE",
     });
     expect(Object.keys(missing)).not.toContain("pending");
     expect(Object.keys(missing)).not.toContain("lag");
@@ -206,7 +198,7 @@ describe("rights", () => {
   test("a key that is out of reach is told apart from a command", async () => {
     const redis = rawRedis();
     const key = await pendingStream(redis, 2);
-    const { url } = await userWith(`~${key} +@all`);
+    const { url } = await userWith(redis, `~${key} +@all`.split(" "));
     const { rows } = await doctor([key], { url });
     const missing = lacking(rows);
     expect(missing["consume --exec"]).toBe(`the key ${key}:dlq`);
@@ -216,7 +208,7 @@ describe("rights", () => {
   test("least rights: says what it could not see, and is no failure", async () => {
     const redis = rawRedis();
     const key = await pendingStream(redis, 1);
-    const { url } = await userWith(`~${key} +ping +xadd`);
+    const { url } = await userWith(redis, `~${key} +ping +xadd`.split(" "));
     const { code, rows } = await doctor([key], { url });
     expect(code).toBe(0);
     const unseen = rows.filter(({ check }) => check === "unseen").map(({ evidence }) => evidence);
