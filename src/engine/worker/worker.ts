@@ -140,8 +140,6 @@ export class Worker {
 
   async run(): Promise<WorkerResult> {
     const { connection, settings, executor, observer, stop, kill } = this.#parts;
-    await this.#groups.prepare();
-    if (!(await this.#nothingPending())) await this.#truce.arrive(connection);
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });
@@ -160,6 +158,7 @@ export class Worker {
       heart.signal,
     );
     try {
+      await this.#prepare();
       this.#active();
       await this.#loop();
     } finally {
@@ -187,6 +186,20 @@ export class Worker {
     }
     if (this.#fatal !== undefined) throw this.#fatal;
     return this.#tally.result;
+  }
+
+  /** A server that refuses this now (a replica before its promotion, a full one) is waited for, as later on. */
+  async #prepare(): Promise<void> {
+    for (let failures = 0; !this.#ending.signal.aborted; failures++) {
+      try {
+        await this.#groups.prepare();
+        if (!(await this.#nothingPending())) await this.#truce.arrive(this.#parts.connection);
+        return this.#link.works();
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        await this.#waitOrFail(error, failures);
+      }
+    }
   }
 
   async #loop(): Promise<void> {

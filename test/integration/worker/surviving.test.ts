@@ -138,6 +138,47 @@ describe("another server", () => {
   );
 
   test(
+    "a worker that starts at a read-only replica waits for its promotion, and said so once",
+    { timeout: 60_000 },
+    async () => {
+      const [primary, server] = [await ownServer(), await ownServer()];
+      const [first, redis] = [rawRedis(primary.url), rawRedis(server.url)];
+      const stream = uniqueKey();
+      const [replicated] = await fill(first, stream, 1);
+      await redis.replicaof("127.0.0.1", primary.port);
+      await until("the replica has the stream", () => redis.exists(stream));
+      const worker = startWorker(stream, 'echo "handled $STREAMCTL_ID"', ["--group-start", "0"], {
+        url: server.url,
+      });
+      await until("it waits", () => worker.stderr.includes("waiting for Redis"));
+      expect(worker.stderr).toContain("read-only replica");
+      const asked = async (): Promise<number> =>
+        Number(/total_net_input_bytes:(\d+)/.exec(await redis.info("stats"))?.[1]);
+      const before = await asked();
+      await pause(4_000);
+      expect(worker.stderr.match(/waiting for Redis/g)).toHaveLength(1);
+      // It asks every second or two, in some 100 bytes.
+      expect((await asked()) - before).toBeGreaterThan(100);
+      expect((await asked()) - before).toBeLessThan(3_000);
+      await redis.replicaof("NO", "ONE");
+      const [id] = await fill(redis, stream, 1);
+      await until("it goes on", () => worker.stdout.includes(`handled ${id}`));
+      expect(worker.stdout).toContain(`handled ${replicated}`);
+      expect(worker.stderr.match(/Redis is back/g)).toHaveLength(1);
+    },
+  );
+
+  test("a worker that waits at a read-only replica stops with 0 when it is told to", async () => {
+    const [server, other] = [await ownServer(), await ownServer()];
+    await other.stop();
+    await rawRedis(server.url).replicaof("127.0.0.1", other.port);
+    const worker = startWorker(uniqueKey(), "cat", [], { url: server.url });
+    await until("it waits", () => worker.stderr.includes("waiting for Redis"));
+    worker.signal("SIGTERM");
+    expect((await worker.done).code).toBe(0);
+  });
+
+  test(
     "a slot that moves to another node of a cluster under a running worker",
     { timeout: 60_000 },
     async () => {
