@@ -1,24 +1,23 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import type { Entry } from "../../entry/entry.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../../entry/json-encode.ts";
 import { errorText, StreamctlError, UsageError } from "../../errors.ts";
-
-const compress = promisify(gzip);
+import { endsWhole, packMember } from "./gzip-member.ts";
 
 /**
  * A file that keeps entries before they are deleted: a line of JSON each, in the form that
  * `produce --input entries --keep-id` reads. It is appended to, never overwritten. A name that ends in
  * `.gz` is compressed; each append is a gzip member of its own, so what was appended can be read whatever
- * comes after it.
+ * comes after it. Each append is one write, so that several runs may append to one file.
  */
 export class ArchiveFile {
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #compressed: boolean;
   readonly #prefixes = new Map<string, Buffer>();
+  #failure: StreamctlError | undefined;
 
   private constructor(file: FileHandle, path: string) {
     this.#file = file;
@@ -26,21 +25,35 @@ export class ArchiveFile {
     this.#compressed = path.endsWith(".gz");
   }
 
-  /** Throws UsageError when the file can't be written. */
-  static async open(path: string): Promise<ArchiveFile> {
+  /**
+   * Throws UsageError when the file can't be written. `onSetAside` hears of the name that a file was given
+   * because nothing can be appended to it.
+   */
+  static async open(path: string, onSetAside: (kept: string) => void): Promise<ArchiveFile> {
+    let archive: ArchiveFile | undefined;
     try {
-      const file = await open(path, "a+");
-      const archive = new ArchiveFile(file, path);
-      await archive.#endLine();
+      archive = new ArchiveFile(await open(path, "a+"), path);
+      if (!(await archive.#endCleanly())) {
+        await archive.close();
+        const kept = path.replace(/\.gz$/, `.torn-${randomUUID().slice(0, 8)}.gz`);
+        await rename(path, kept);
+        onSetAside(kept);
+        archive = new ArchiveFile(await open(path, "a+"), path);
+      }
       await syncFolder(dirname(path));
       return archive;
     } catch (error) {
+      await archive?.close().catch(() => {});
       throw new UsageError(`can't write --archive: ${errorText(error)}`, { cause: error });
     }
   }
 
-  /** Resolves when the entries are on the disk, and not before; then they may be deleted. */
+  /**
+   * Resolves when the entries are on the disk, and not before; then they may be deleted. Once it has failed
+   * it always fails: what came after half a piece could not be read.
+   */
   async append(stream: string, entries: readonly Entry[]): Promise<void> {
+    if (this.#failure) throw this.#failure;
     if (entries.length === 0) return;
     const out = new JsonBytes();
     const prefix = this.#prefix(stream);
@@ -50,18 +63,38 @@ export class ArchiveFile {
     }
     const text = out.take();
     try {
-      await this.#file.writeFile(this.#compressed ? await compress(text) : text);
+      await this.#write(this.#compressed ? await packMember(text) : text);
       await this.#file.datasync();
     } catch (error) {
-      throw new StreamctlError("failed", `could not write ${this.#path}: ${errorText(error)}`, {
+      this.#failure = new StreamctlError("failed", `could not write ${this.#path}: ${errorText(error)}`, {
         hint: "what is not in the archive was not deleted",
         cause: error,
       });
+      throw this.#failure;
     }
   }
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  /** One write; a second one only says why the first stopped short. */
+  async #write(bytes: Buffer): Promise<void> {
+    let { bytesWritten: at } = await this.#file.write(bytes);
+    try {
+      while (at < bytes.length) at += (await this.#file.write(bytes, at)).bytesWritten;
+    } catch (error) {
+      await this.#takeBack(bytes.subarray(0, at)).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Removes half a piece from the end, unless another run has written behind it. */
+  async #takeBack(piece: Buffer): Promise<void> {
+    const start = (await this.#file.stat()).size - piece.length;
+    if (start < 0) return;
+    const { buffer } = await this.#file.read(Buffer.alloc(piece.length), 0, piece.length, start);
+    if (buffer.equals(piece)) await this.#file.truncate(start);
   }
 
   #prefix(stream: string): Buffer {
@@ -70,12 +103,17 @@ export class ArchiveFile {
     return prefix;
   }
 
-  /** A run that was killed may have left half a line, which must not run into the next. */
-  async #endLine(): Promise<void> {
+  /**
+   * A run that was killed may have left half a piece. Half a line is ended, so that it does not run into the
+   * next; half a member can't be: then false.
+   */
+  async #endCleanly(): Promise<boolean> {
     const { size } = await this.#file.stat();
-    if (size === 0 || this.#compressed) return;
+    if (size === 0) return true;
+    if (this.#compressed) return endsWhole(this.#file, size);
     const { buffer } = await this.#file.read(Buffer.alloc(1), 0, 1, size - 1);
     if (buffer[0] !== LINE_END) await this.#file.writeFile("\n");
+    return true;
   }
 }
 
