@@ -33,6 +33,7 @@ export class Context {
   readonly #assumeYes: boolean;
   readonly #releases: (() => void | Promise<void>)[] = [];
   #connection: Promise<Connection> | undefined;
+  #terminalLent = false;
 
   constructor(parts: ContextParts) {
     this.io = parts.io;
@@ -91,6 +92,20 @@ export class Context {
     const { askForText } = await import("./output/prompt.ts");
     const answer = await askForText(this.io, `${profile.name} is protected. Type its name to go on`);
     if (answer !== profile.name) throw new UsageError("not confirmed: nothing was changed");
+  }
+
+  /** Another program has the terminal: Ctrl-C is meant for that one. */
+  get terminalLent(): boolean {
+    return this.#terminalLent;
+  }
+
+  async lendTerminal<T>(use: () => Promise<T>): Promise<T> {
+    this.#terminalLent = true;
+    try {
+      return await use();
+    } finally {
+      this.#terminalLent = false;
+    }
   }
 
   /** Resolves when this run is to stop. */

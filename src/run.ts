@@ -41,6 +41,7 @@ class Run {
   constructor(io: Io) {
     this.#io = io;
     this.#stopListening = io.onSignal((signal) => {
+      if (signal === "SIGINT" && this.#context?.terminalLent) return;
       if (this.#stop.signal.aborted) this.#kill.abort(signal);
       else this.#stop.abort(signal);
     });

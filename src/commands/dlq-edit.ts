@@ -6,11 +6,12 @@ export async function* editLetters(
   context: Context,
   pages: AsyncIterable<readonly DeadLetter[]>,
 ): AsyncGenerator<readonly DeadLetter[]> {
-  const { editFields } = await import("../output/editor.ts");
+  const { Editor } = await import("../output/editor.ts");
+  const editor = new Editor(context.io, (use) => context.lendTerminal(use));
   for await (const page of pages) {
     for (const letter of page) {
       if (context.stop.aborted) return;
-      yield [{ ...factsOf(letter), fields: await editFields(context.io, letter.id, letter.fields) }];
+      yield [{ ...factsOf(letter), fields: await editor.edit(letter.id, letter.fields) }];
     }
   }
 }

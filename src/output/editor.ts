@@ -9,20 +9,43 @@ import { JsonBytes, writeFields } from "../entry/json-encode.ts";
 import { JsonFault } from "../entry/json-scan.ts";
 import { StreamctlError, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
+import { safeText } from "./safe-text.ts";
 
-/**
- * Opens an entry's fields as JSON in $VISUAL or $EDITOR, and gives what they are afterwards; unchanged text
- * gives the same bytes. Throws UsageError when the text is no entry any more.
- */
-export async function editFields(io: Io, id: string, fields: readonly Buffer[]): Promise<readonly Buffer[]> {
-  const folder = await mkdtemp(join(tmpdir(), "streamctl-edit-"));
-  const file = join(folder, `${id}.json`);
-  try {
-    await writeFile(file, editableText(fields), { mode: 0o600 });
-    await runEditor(io, file);
-    return readEntry(id, await readFile(file));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+/** Opens entries in $VISUAL or $EDITOR. */
+export class Editor {
+  readonly #io: Io;
+  readonly #lend: (use: () => Promise<void>) => Promise<void>;
+
+  /** `lend` runs what has the terminal for itself. */
+  constructor(io: Io, lend: (use: () => Promise<void>) => Promise<void>) {
+    this.#io = io;
+    this.#lend = lend;
+  }
+
+  /**
+   * Shows an entry's fields as JSON, and gives what they are afterwards; unchanged text gives the same bytes.
+   * Text that is no entry any more can be edited again on a terminal. Throws UsageError when it is left so.
+   */
+  async edit(id: string, fields: readonly Buffer[]): Promise<readonly Buffer[]> {
+    const io = this.#io;
+    const folder = await mkdtemp(join(tmpdir(), "streamctl-edit-"));
+    const file = join(folder, `${id}.json`);
+    try {
+      await writeFile(file, editableText(fields), { mode: 0o600 });
+      for (;;) {
+        await this.#lend(() => runEditor(io, file));
+        try {
+          return readEntry(id, await readFile(file));
+        } catch (error) {
+          if (!(error instanceof UsageError) || !io.stdin.isTTY || !io.stderr.isTTY) throw error;
+          const { askYesNo } = await import("./prompt.ts");
+          io.stderr.write(`${safeText(error.message)}\n`);
+          if (!(await askYesNo(io, "Edit it again?", { suggested: true }))) throw error;
+        }
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 }
 

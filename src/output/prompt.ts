@@ -8,12 +8,16 @@ function mustBeTerminal(io: Io, question: string): void {
 }
 
 /** Prompts go to stderr: stdout carries data only. */
-export async function askYesNo(io: Io, question: string): Promise<boolean> {
+export async function askYesNo(
+  io: Io,
+  question: string,
+  options: { readonly suggested?: boolean } = {},
+): Promise<boolean> {
   mustBeTerminal(io, question);
   const { default: inquirer } = await import("inquirer");
   const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
   const { answer } = await prompt<{ answer: boolean }>([
-    { type: "confirm", name: "answer", message: question, default: false },
+    { type: "confirm", name: "answer", message: question, default: options.suggested === true },
   ]);
   return answer;
 }

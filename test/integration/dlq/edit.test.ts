@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -81,12 +82,61 @@ describe("dlq replay --edit", () => {
   });
 });
 
+/** A stdin that is a terminal. */
+function keyboard(): PassThrough {
+  return Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
+}
+
+describe("dlq replay --edit on a terminal", () => {
+  test("what is no entry is offered again as it was left, until it is one", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [{ fields: textFields([["a", "1"]]) }]);
+    // The first time it spoils the text, the second time it repairs what it finds.
+    const { env } = await editor(
+      `shift; if grep -q oops "$1"; then sed -i s/oops// "$1"; else echo oops >> "$1"; fi`,
+    );
+    const stdin = keyboard();
+    const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { stdin, env, columns: 80 });
+    await until("it asks", () => run.stderr.includes("Edit it again?"));
+    expect(run.stderr).toContain("was edited into something that is no entry: line 6, column 1");
+    stdin.write("\r");
+    expect((await run.done).code).toBe(0);
+    expect(await fieldsIn(redis, stream)).toEqual([textFields([["a", "1"]])]);
+  });
+
+  test("whoever does not edit it again has replayed nothing", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}]);
+    const { env } = await editor(`shift; echo oops >> "$1"`);
+    const stdin = keyboard();
+    const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { stdin, env, columns: 80 });
+    await until("it asks", () => run.stderr.includes("Edit it again?"));
+    stdin.write("n\r");
+    expect((await run.done).code).toBe(2);
+    expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([1, 1]);
+  });
+
+  test("Ctrl-C is the editor's while it has the terminal", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}]);
+    const folder = await scratchDir();
+    const { env } = await editor(`touch ${folder}/open; while [ ! -e ${folder}/close ]; do sleep 0.02; done`);
+    const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { env });
+    await until("it is open", () => existsSync(join(folder, "open")));
+    run.signal("SIGINT");
+    run.signal("SIGINT");
+    await writeFile(join(folder, "close"), "");
+    expect((await run.done).code).toBe(0);
+    expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([2, 0]);
+  });
+});
+
 describe("choosing on a terminal", () => {
   test("ticks among thousands of rows, newest first, and replays what was ticked", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, []);
     await longQueue(redis, 5_000, { stream, dlq });
-    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
+    const stdin = keyboard();
     const run = new CliRun(["dlq", "replay", stream], { stdin, columns: 80 });
     await until("it asks", () => run.stderr.includes("4999"));
     for (const key of [" ", "\u001b[B", "\u001b[B", " ", "\r"]) {
