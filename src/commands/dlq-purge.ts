@@ -31,8 +31,10 @@ export function defineDlqPurge(dlq: Command, act: Act): void {
 }
 
 const HELP = `
-Asks first; -y answers yes. What was archived can be put back into an empty queue:
-  streamctl produce orders:dlq --file dead.ndjson --input entries --keep-id
+Asks first; -y answers yes. What was archived can be put back with its IDs, under another name, because a queue
+takes no IDs below its last one, not even when it is empty:
+  streamctl produce orders:dead --file dead.ndjson.gz --input entries --keep-id
+  streamctl dlq replay orders --dlq orders:dead --all
 
 Examples:
   streamctl dlq purge orders --until 30d --archive dead.ndjson.gz

@@ -79,10 +79,8 @@ describe.each([
     const archive = join(folder, name);
     const { dlq, argv } = await prepare(redis, archive);
     // A file that may not grow fails like a full disk: a part is written, then an error comes.
-    const limited = {
-      program: ["sh", "-c", `ulimit -f 40; exec "$@"`, "sh", process.execPath, BIN] as const,
-    };
-    const full = await bin(argv, { program: ["sh", "-c", shell, "sh", process.execPath, BIN] });
+    const program = ["sh", "-c", `ulimit -f 40; exec "$@"`, "sh", process.execPath, BIN] as const;
+    const full = await bin(argv, { program: [...program] });
     expect(full.code).toBe(1);
     expect(full.stderr).toContain(`could not write ${archive}: EFBIG`);
     expect(full.stderr).toContain("what is not in the archive was not deleted");

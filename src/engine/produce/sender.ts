@@ -238,7 +238,7 @@ export class Sender {
     const reason =
       verdict === "other"
         ? `${id.toString()} is in ${this.#options.key} with other fields`
-        : `${id.toString()} is below the last ID of ${this.#options.key}, and not there`;
+        : `${id.toString()} is below the last ID of ${this.#options.key}, and not there: a new stream would take it`;
     this.#options.onRejected(new BadLine(entry.line, reason), entry.raw);
   }
 

@@ -122,7 +122,7 @@ async function removeAll(connection: Connection, request: TrimRequest, cut: Entr
   }
 }
 
-/** Goes exactly as far as the archive does: what is in it twice could not be put back. */
+/** Goes exactly as far as the archive does: what is in it has gone, but for a page that a run was killed with. */
 async function archiveAndRemove(
   connection: Connection,
   request: TrimRequest,

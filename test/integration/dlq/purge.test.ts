@@ -69,6 +69,9 @@ describe("dlq purge", () => {
     const produced = await cli(["produce", restored, "--input", "entries", "--keep-id"], { stdin: sorted });
     expect(produced.code).toBe(0);
     expect(await redis.xrangeBuffer(restored, "-", "+")).toEqual(before);
+    // As the help says: replayed from there as from the queue it was in.
+    expect((await cli(["dlq", "replay", stream, "--dlq", restored, "--all"])).code).toBe(0);
+    expect(await redis.xlen(stream)).toBe(1 + before.length);
   });
 
   test("an archive that can't be written: nothing is deleted", async () => {
