@@ -94,12 +94,15 @@ async function claim(
     },
   };
   const count = (state: ClaimState): number => tally.get(state) ?? 0;
+  let whole = false;
   try {
     await printRows(context, COLUMNS, claimPending(connection, request), { empty: "nothing to claim" });
+    whole = true;
   } finally {
     progress.stop();
     rejects.finish();
-    summarize(context, flags, count);
+    // What has moved is told also when the run fails half-way; what would have is then not known.
+    if (whole || !flags.dryRun) summarize(context, flags, count);
   }
   if (context.stop.aborted) return undefined;
   if (flags.all) return requireConsumers(context, stream, group, flags, tally.size);

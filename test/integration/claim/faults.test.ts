@@ -1,3 +1,4 @@
+import { Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { cli, ndjson } from "../../support/cli.ts";
 import { pendingRows, pendingStream } from "../../support/pending.ts";
@@ -49,4 +50,15 @@ test("group forget-consumer: a lost reply is said with exit 7, and nothing is lo
   expect((await cli(argv)).code).toBe(0);
   const rows = await pendingRows(redis, key);
   expect([rows.length, rows.filter(([, owner]) => owner === "a").length]).toEqual([500, 0]);
+});
+
+test("claim --dry-run: a reader that goes away is no error, and half a count is not told", async () => {
+  const redis = rawRedis();
+  const key = await pendingStream(redis, 300);
+  const stdout = new Writable({
+    write: (_chunk, _encoding, done) => done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" })),
+  });
+  const argv = ["claim", key, "-g", "g", "--all", "--to", "z"];
+  expect(await cli([...argv, "--dry-run"], { stdout })).toMatchObject({ code: 0, stderr: "" });
+  expect((await cli([...argv, "--dry-run"])).stderr).toBe("streamctl: would give 300 to z\n");
 });
