@@ -25,9 +25,17 @@ export interface TakeRule {
   readonly claimIdleMs: number;
   readonly delayMs: number;
   readonly maxDelayMs: number;
-  /** Also take what is pending for this consumer already, whatever its idle time. */
-  readonly own: boolean;
+  readonly own: OwnRule;
 }
+
+/**
+ * What to do with entries that are pending for this consumer already. due: treat them like everybody's; lost:
+ * take them whatever their idle time, because the reply that brought them was lost, and don't count that twice;
+ * given: take them whatever their idle time, and count it.
+ */
+export type OwnRule = "due" | "lost" | "given";
+
+const OWN_FLAG = { due: 0, lost: 1, given: 2 } as const;
 
 export async function takeEntries(
   connection: Connection,
@@ -37,7 +45,7 @@ export async function takeEntries(
   ids: readonly string[],
 ): Promise<Taken[]> {
   const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
-  const head = [member.group, member.consumer, claimIdleMs, delayMs, maxDelayMs, own ? 1 : 0];
+  const head = [member.group, member.consumer, claimIdleMs, delayMs, maxDelayMs, OWN_FLAG[own]];
   const rows = asList(await connection.run(take, [stream], [...head, ...ids]));
   return rows.map((row) => takenRow(row));
 }

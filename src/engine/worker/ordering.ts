@@ -56,7 +56,16 @@ export class Ordering {
   take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
     const { group, consumer } = this.#settings;
     const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
-    const head = [group, consumer, claimIdleMs, delayMs, maxDelayMs, own ? 1 : 0, this.#field, limit];
+    const head = [
+      group,
+      consumer,
+      claimIdleMs,
+      delayMs,
+      maxDelayMs,
+      own === "lost" ? 1 : 0,
+      this.#field,
+      limit,
+    ];
     return this.#connection
       .run(takeInOrder, this.#keys(stream), [...head, ...ids])
       .then((rows) => asList(rows).map((row) => takenRow(row)));

@@ -2,6 +2,7 @@ import { nextId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import {
   type Held,
+  type OwnRule,
   type PendingRow,
   pendingPage,
   takeEntries,
@@ -28,9 +29,17 @@ interface Retry {
   readonly deliveries: number;
 }
 
+/** What a sweep finds: entries that anybody may take by now, and entries that somebody has given to this worker. */
+interface Swept {
+  readonly due: readonly string[];
+  readonly given: readonly string[];
+}
+
+const NOTHING: Swept = { due: [], given: [] };
+
 /**
- * Finds pending entries that may be taken: retries whose delay has passed, and entries whose owner has
- * gone silent. Knows its own retries to the millisecond; everybody's are found by sweeping the pending
+ * Finds pending entries that may be taken: retries whose delay has passed, entries whose owner has gone
+ * silent, and entries that somebody claimed for this worker by hand. Knows its own retries to the millisecond; everybody's are found by sweeping the pending
  * list. The server decides who gets an entry (scripts/take.ts), so two workers may look at once.
  */
 export class Reclaimer {
@@ -47,6 +56,8 @@ export class Reclaimer {
   #nextRetryAt = Number.POSITIVE_INFINITY;
   #nextSweepAt = 0;
   #repliesLost = false;
+  /** Some retries are not remembered: they can't be told from what was given to this worker. */
+  #forgetful = false;
 
   constructor(
     connection: Connection,
@@ -78,7 +89,10 @@ export class Reclaimer {
   remember(stream: string, id: string, dueAt: number, deliveries: number): void {
     let ofStream = this.#retries.get(stream);
     if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, Retry>()));
-    if (ofStream.size >= REMEMBERED) return;
+    if (ofStream.size >= REMEMBERED) {
+      this.#forgetful = true;
+      return;
+    }
     // The server's clock and this one tick apart: a look that comes a moment too early would be in vain.
     ofStream.set(id, { at: dueAt + MARGIN_MS, deliveries });
     this.#nextRetryAt = Math.min(this.#nextRetryAt, dueAt + MARGIN_MS);
@@ -116,9 +130,10 @@ export class Reclaimer {
     for (const stream of this.#settings.streams) {
       const left = limit - taken.length;
       const own = this.#ownRetriesDue(stream, now, left);
-      const due = new Set(own);
-      if (sweep) for (const id of await this.#sweep(stream, this.#candidates(left))) due.add(id);
-      taken.push(...(await this.#take(stream, [...due].slice(0, this.#candidates(left)), left, false)));
+      const swept = sweep ? await this.#sweep(stream, this.#candidates(left)) : NOTHING;
+      const due = [...new Set([...own, ...swept.due])];
+      taken.push(...(await this.#take(stream, due.slice(0, this.#candidates(left)), left, "due")));
+      taken.push(...(await this.#takeGiven(stream, swept.given, limit - taken.length)));
       // Only now: until it is answered, a retry that could not be asked for is still one, not a stray.
       for (const id of own) this.#retries.get(stream)?.delete(id);
     }
@@ -146,8 +161,12 @@ export class Reclaimer {
       stream,
       strays.map(({ id }) => id),
       limit,
-      true,
+      "lost",
     );
+  }
+
+  #takeGiven(stream: string, ids: readonly string[], limit: number): Promise<Delivery[]> {
+    return this.#take(stream, ids.slice(0, Math.max(0, limit)), limit, "given");
   }
 
   /** How many IDs to offer when so many may be taken: with order by key, most of them may be parked. */
@@ -175,20 +194,23 @@ export class Reclaimer {
     return earliest;
   }
 
-  /** IDs that are due, from where the last sweep of this stream stopped. */
-  async #sweep(stream: string, limit: number): Promise<string[]> {
+  /** Looks at the pending list from where the last sweep of this stream stopped. */
+  async #sweep(stream: string, limit: number): Promise<Swept> {
     const due: string[] = [];
+    const given: string[] = [];
     let cursor = this.#cursors.get(stream) ?? FIRST;
     for (let page = 0; page < PAGES; page++) {
       const rows = await pendingPage(this.#connection, stream, this.#settings.group, cursor, PAGE);
       for (const row of rows) {
         if (due.length >= limit) break;
-        if (this.#isDue(row) && !this.#hands.has(stream, row.id)) due.push(row.id);
+        if (this.#hands.has(stream, row.id)) continue;
+        if (this.#isDue(row)) due.push(row.id);
+        else if (this.#isGiven(stream, row)) given.push(row.id);
       }
       const last = rows.at(-1);
       if (rows.length < PAGE || !last) {
         this.#cursors.set(stream, FIRST);
-        return due;
+        return { due, given };
       }
       // What was due but found no place is met again: the next sweep starts at this page. Parked entries
       // would be met there for ever.
@@ -199,14 +221,23 @@ export class Reclaimer {
       cursor = nextId(last.id) ?? FIRST;
     }
     this.#cursors.set(stream, cursor);
-    return due;
+    return { due, given };
   }
 
   #isDue({ idleMs, deliveries }: PendingRow): boolean {
     return idleMs >= takeAfterMs(deliveries, this.#settings.claimIdleMs, this.#settings.retry);
   }
 
-  async #take(stream: string, ids: readonly string[], limit: number, own: boolean): Promise<Delivery[]> {
+  /**
+   * Pending under this worker's own name, and neither in hand nor left for later. A name that another process may
+   * have, too, says nothing; with order by key, entries are parked under it.
+   */
+  #isGiven(stream: string, { id, consumer }: PendingRow): boolean {
+    if (this.#forgetful || this.#ordering || !this.#settings.consumerIsUnique) return false;
+    return consumer === this.#settings.consumer && !this.#retries.get(stream)?.has(id);
+  }
+
+  async #take(stream: string, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
     if (ids.length === 0) return [];
     const { claimIdleMs, retry } = this.#settings;
     const rule: TakeRule = { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };

@@ -5,8 +5,8 @@ import { defineScript } from "../script.ts";
  *
  * KEYS[1]  the stream
  * ARGV     group, consumer, claimIdleMs, retryDelayMs, retryMaxDelayMs, own, id …
- *          own = "1": entries already pending for this consumer are taken whatever their idle time and
- *          without counting a delivery (their first reply was lost on the way).
+ *          own = "1" or "2": entries already pending for this consumer are taken whatever their idle time; with
+ *          "1" without counting a delivery (their first reply was lost on the way).
  * Returns  for each entry taken: [id, deliveries, previous owner, fields]; fields is nil when the data has
  *          gone from the stream, and then the entry is acked: nothing is left to deliver.
  *          Entries that are not pending, or not due, are left out.
@@ -24,14 +24,14 @@ for i = 7, #ARGV do
   local row = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
   if row then
     local owner, idle, count = row[2], row[3], row[4]
-    local mine = ARGV[6] == '1' and owner == consumer
+    local mine = ARGV[6] ~= '0' and owner == consumer
     local due = math.max(claimIdle, math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1)))
     if mine or idle >= due then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       if not found then
         redis.call('XACK', KEYS[1], group, id)
         taken[#taken + 1] = {id, count, owner, false}
-      elseif mine then
+      elseif mine and ARGV[6] == '1' then
         redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
         taken[#taken + 1] = {id, count, owner, found[2]}
       else
