@@ -62,7 +62,8 @@ export async function moveToDeadLetters(
   if (fitsScript) await connection.run(addOnce, [dlq, marker], [MARKER_TTL_MS, record.length, ...record]);
   else await addLargeOnce(connection, dlq, { key: marker, ttlMs: MARKER_TTL_MS }, record);
   const [answer = Owned.notPending] = await ackOwned(connection, stream, settings, [entry.id], false);
-  await connection.call("DEL", marker).catch(() => {});
+  // Whoever took the entry over meanwhile will need it, too.
+  if (answer >= Owned.done) await connection.call("DEL", marker).catch(() => {});
   return answer;
 }
 

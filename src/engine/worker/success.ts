@@ -82,7 +82,8 @@ export async function settleSuccess(
   const ttlMs = key === undefined ? MARKER_TTL_MS : (dedupe?.ttlMs ?? MARKER_TTL_MS);
   await connection.run(addOnce, [emitTo, emitted], [ttlMs, ...values]);
   const answer = asNumber(await connection.run(succeed, keys, args));
-  if (key === undefined) await connection.call("DEL", emitted).catch(() => {});
+  // Whoever took the entry over meanwhile will need it, too.
+  if (key === undefined && answer >= Owned.done) await connection.call("DEL", emitted).catch(() => {});
   return answer;
 }
 
