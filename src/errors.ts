@@ -66,6 +66,14 @@ export class ServerError extends StreamctlError {
   }
 }
 
+/** Somebody answered a prompt with Ctrl-C: the run ends as if by SIGINT, with nothing to be said about it. */
+export class Interrupted extends Error {
+  constructor() {
+    super("interrupted at a prompt");
+    this.name = "Interrupted";
+  }
+}
+
 /** The text of any thrown value, for a log line. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -2,7 +2,7 @@ import { CommanderError, type Command } from "commander";
 import { applyOptionDefaults, checkDefaults, commandPath, hasDefaults } from "./config/option-defaults.ts";
 import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
 import { Context, signalExitCode } from "./context.ts";
-import { errorText, ExitCode, StreamctlError, UsageError } from "./errors.ts";
+import { errorText, ExitCode, Interrupted, StreamctlError, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { Log, type LogFormat } from "./output/log.ts";
 import { PLUGIN_EXIT, unknownLine } from "./output/lag-plugin.ts";
@@ -146,6 +146,7 @@ class Run {
 
   #tell(error: unknown): number {
     if (error instanceof PipeClosed || isPipeError(error)) return ExitCode.ok;
+    if (error instanceof Interrupted) return SIGINT_EXIT;
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     }
@@ -170,6 +171,7 @@ class Run {
 }
 
 const KILL_GRACE_MS = 5_000;
+const SIGINT_EXIT = 130;
 
 /** Undefined: what suits stdout. */
 function outputFormat(options: Record<string, unknown>, path: string): Format | undefined {

@@ -24,7 +24,7 @@ export async function chooseLetters(context: Context, selection: Selection): Pro
       safeText(letter.reason ?? "-"),
       fieldsText(letter.fields),
     ].join("  ");
-  const rows: { value: string; name: string }[] = [];
+  const rows: Row[] = [];
   let more = false;
   for await (const page of selection.pages()) {
     for (const letter of page) {
@@ -33,8 +33,29 @@ export async function chooseLetters(context: Context, selection: Selection): Pro
     }
     if (more) break;
   }
-  if (more) log.warn(`only the oldest ${ROWS} letters are shown: filters show others`);
+  if (more) log.warn(`only the oldest ${ROWS} letters are shown: choose others by filters`);
   if (rows.length === 0) throw new UsageError(`no dead letters in ${selection.key}: nothing to replay`);
-  const chosen = await askForMany(io, "Replay which?", rows.toReversed());
+  rows.reverse();
+  const shown = rows.length > PAGES_THROUGH ? await narrow(context, rows) : rows;
+  const chosen = await askForMany(io, "Replay which?", shown);
   return chosen.toReversed();
+}
+
+/** More rows than this nobody pages through. */
+const PAGES_THROUGH = 100;
+
+interface Row {
+  readonly value: string;
+  readonly name: string;
+}
+
+/** The rows with a text that a person types; all of them for none. */
+async function narrow({ io, log }: Context, rows: readonly Row[]): Promise<readonly Row[]> {
+  const { askForText } = await import("../output/prompt.ts");
+  for (;;) {
+    const text = await askForText(io, `${rows.length} letters: only those with this text (Enter for all):`);
+    const found = rows.filter(({ name }) => name.includes(text));
+    if (found.length > 0) return found;
+    log.warn(`none of them has "${text}"`);
+  }
 }

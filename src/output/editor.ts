@@ -7,7 +7,7 @@ import { EntryDraft } from "../entry/entry-draft.ts";
 import { JsonDecoder } from "../entry/json-decode.ts";
 import { JsonBytes, writeFields } from "../entry/json-encode.ts";
 import { JsonFault } from "../entry/json-scan.ts";
-import { StreamctlError, UsageError } from "../errors.ts";
+import { Interrupted, StreamctlError, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { safeText } from "./safe-text.ts";
 
@@ -40,7 +40,12 @@ export class Editor {
           if (!(error instanceof UsageError) || !io.stdin.isTTY || !io.stderr.isTTY) throw error;
           const { askYesNo } = await import("./prompt.ts");
           io.stderr.write(`${safeText(error.message)}\n`);
-          if (!(await askYesNo(io, "Edit it again?", { suggested: true }))) throw error;
+          // Ctrl-C leaves it, too: what was replayed before it has to be told.
+          const again = await askYesNo(io, "Edit it again?", { suggested: true }).catch((reason: unknown) => {
+            if (reason instanceof Interrupted) return false;
+            throw reason;
+          });
+          if (!again) throw error;
         }
       }
     } finally {

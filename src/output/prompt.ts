@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.ts";
+import { Interrupted, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { fitWidth } from "./fit.ts";
 
@@ -7,52 +7,58 @@ function mustBeTerminal(io: Io, question: string): void {
   throw new UsageError(`can't ask without a terminal: ${question}`, { hint: "pass -y to say yes" });
 }
 
-/** Prompts go to stderr: stdout carries data only. */
-export async function askYesNo(
+/** Prompts go to stderr: stdout carries data only. Throws Interrupted at Ctrl-C. */
+async function ask<T>(io: Io, question: Question): Promise<T> {
+  mustBeTerminal(io, question.message);
+  const { default: inquirer } = await import("inquirer");
+  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
+  try {
+    const { answer }: { answer: unknown } = await prompt([{ ...question, name: "answer" }]);
+    return answer as T;
+  } catch (error) {
+    if (error instanceof Error && error.name === "ExitPromptError") throw new Interrupted();
+    throw error;
+  }
+}
+
+type Question =
+  | { type: "confirm"; message: string; default: boolean }
+  | { type: "input"; message: string }
+  | { type: "password"; message: string; mask: string }
+  | { type: "checkbox"; message: string; choices: Choice[]; pageSize: number; loop: boolean };
+
+interface Choice {
+  readonly value: string;
+  readonly name: string;
+  readonly short: string;
+}
+
+export function askYesNo(
   io: Io,
   question: string,
   options: { readonly suggested?: boolean } = {},
 ): Promise<boolean> {
-  mustBeTerminal(io, question);
-  const { default: inquirer } = await import("inquirer");
-  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
-  const { answer } = await prompt<{ answer: boolean }>([
-    { type: "confirm", name: "answer", message: question, default: options.suggested === true },
-  ]);
-  return answer;
+  return ask(io, { type: "confirm", message: question, default: options.suggested === true });
 }
 
-export async function askForText(
-  io: Io,
-  question: string,
-  options: { hidden?: boolean } = {},
-): Promise<string> {
-  mustBeTerminal(io, question);
-  const { default: inquirer } = await import("inquirer");
-  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
-  const { answer } = await prompt<{ answer: string }>([
+export function askForText(io: Io, question: string, options: { hidden?: boolean } = {}): Promise<string> {
+  return ask(
+    io,
     options.hidden
-      ? { type: "password", name: "answer", message: question, mask: "*" }
-      : { type: "input", name: "answer", message: question },
-  ]);
-  return answer;
+      ? { type: "password", message: question, mask: "*" }
+      : { type: "input", message: question },
+  );
 }
 
 /** Lets a person tick any number of rows; what was ticked. Rows are cut to the terminal's width. */
-export async function askForMany(
+export function askForMany(
   io: Io,
   question: string,
   rows: readonly { readonly value: string; readonly name: string }[],
 ): Promise<string[]> {
-  mustBeTerminal(io, question);
-  const { default: inquirer } = await import("inquirer");
-  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
   const width = (io.stderr.columns ?? 80) - MARGIN;
   const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width), short: value }));
-  const { answer } = await prompt<{ answer: string[] }>([
-    { type: "checkbox", name: "answer", message: question, choices, pageSize: PAGE_ROWS, loop: false },
-  ]);
-  return answer;
+  return ask(io, { type: "checkbox", message: question, choices, pageSize: PAGE_ROWS, loop: false });
 }
 
 /** The columns of the mark before a row. */

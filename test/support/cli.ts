@@ -104,6 +104,11 @@ class Sink extends Writable {
     this.#chunks.push(Buffer.from(chunk));
     done();
   }
+
+  /** Like the process' own streams it stays open when something that was piped into it ends, as a prompt does. */
+  override end(): this {
+    return this;
+  }
 }
 
 /** Runs one command line in this process against the shared test server. */

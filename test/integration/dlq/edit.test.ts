@@ -87,6 +87,14 @@ function keyboard(): PassThrough {
   return Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
 }
 
+/** Presses keys one after the other: a prompt that is just being drawn does not listen yet. */
+async function press(stdin: PassThrough, ...keys: string[]): Promise<void> {
+  for (const key of keys) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    stdin.write(key);
+  }
+}
+
 describe("dlq replay --edit on a terminal", () => {
   test("what is no entry is offered again as it was left, until it is one", async () => {
     const redis = rawRedis();
@@ -99,7 +107,7 @@ describe("dlq replay --edit on a terminal", () => {
     const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { stdin, env, columns: 80 });
     await until("it asks", () => run.stderr.includes("Edit it again?"));
     expect(run.stderr).toContain("was edited into something that is no entry: line 6, column 1");
-    stdin.write("\r");
+    await press(stdin, "\r");
     expect((await run.done).code).toBe(0);
     expect(await fieldsIn(redis, stream)).toEqual([textFields([["a", "1"]])]);
   });
@@ -111,7 +119,7 @@ describe("dlq replay --edit on a terminal", () => {
     const stdin = keyboard();
     const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { stdin, env, columns: 80 });
     await until("it asks", () => run.stderr.includes("Edit it again?"));
-    stdin.write("n\r");
+    await press(stdin, "n", "\r");
     expect((await run.done).code).toBe(2);
     expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([1, 1]);
   });
@@ -138,13 +146,46 @@ describe("choosing on a terminal", () => {
     await longQueue(redis, 5_000, { stream, dlq });
     const stdin = keyboard();
     const run = new CliRun(["dlq", "replay", stream], { stdin, columns: 80 });
+    await until("it asks what to show", () => run.stderr.includes("5000 letters: only those with this text"));
+    await press(stdin, "\r");
     await until("it asks", () => run.stderr.includes("4999"));
-    for (const key of [" ", "\u001b[B", "\u001b[B", " ", "\r"]) {
-      stdin.write(key);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await press(stdin, " ", "\u001b[B", "\u001b[B", " ", "\r");
     expect((await run.done).code).toBe(0);
     expect(await numbersIn(redis, stream)).toEqual([4_997, 4_999]);
     expect(await redis.xlen(dlq)).toBe(4_998);
+  });
+
+  test("a text shows only the rows that have it, whatever was typed before", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, []);
+    await longQueue(redis, 1_000, { stream, dlq });
+    const stdin = keyboard();
+    const run = new CliRun(["dlq", "replay", stream], { stdin, columns: 80 });
+    await until("it asks what to show", () => run.stderr.includes("1000 letters"));
+    await press(stdin, "nowhere", "\r");
+    await until("it says that there is none", () => run.stderr.includes('none of them has "nowhere"'));
+    await press(stdin, "n=77", "\r");
+    await until("it asks", () => run.stderr.includes("n=779"));
+    await press(stdin, "a", "\r");
+    expect((await run.done).code).toBe(0);
+    expect(await numbersIn(redis, stream)).toEqual([77, ...Array.from({ length: 10 }, (_, n) => 770 + n)]);
+  });
+
+  test("Ctrl-C at a prompt ends with 130 and changes nothing", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}]);
+    for (const [argv, question] of [
+      [["dlq", "replay", stream], "Replay which?"],
+      [["dlq", "purge", stream, "--all"], "Delete 2 dead letters"],
+    ] as const) {
+      const stdin = keyboard();
+      const run = new CliRun(argv, { stdin, columns: 80 });
+      await until("it asks", () => run.stderr.includes(question));
+      await press(stdin, "\u0003");
+      const { code, stderr } = await run.done;
+      expect(code).toBe(130);
+      expect(stderr).not.toContain("bug");
+    }
+    expect(await redis.xlen(dlq)).toBe(2);
   });
 });
