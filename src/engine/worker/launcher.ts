@@ -1,51 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
+import { launcherArguments, NO_INPUT } from "./launcher-script.ts";
 import { exitOf, startProcess } from "./process-start.ts";
 import { LineCutter, tagLines, type Tail } from "./lines.ts";
 import type { Captured, HandlerOutput } from "./handler.ts";
-
-/**
- * A shell that waits for entries and forks a subshell for each: starting a process from a small shell costs
- * a fraction of starting it from Node, which copies its own page tables every time. Each handler has its
- * own subshell (variables, directory, traps, exit), its own stdin (a file of its own, opened by path) and
- * environment; the shell leads a process group that is ended as a whole.
- *
- * Control line on stdin: `input id deliveries timestamp stream`, or `input count - - stream` for a batch,
- * which may leave the stream out. After each run the shell writes its mark and the exit code to stdout, and
- * the mark to stderr and, for a batch, to fd 3, behind everything the handler wrote there.
- *
- * A subshell has its parent's `$$`, so a command that mentions `$$` gets a shell of its own.
- */
-function script(command: string, serves: LauncherSettings["serves"]): string {
-  const run = command.includes("$$")
-    ? 'exec /bin/sh -c "$__streamctl_command"'
-    : 'eval "$__streamctl_command"';
-  const variables = {
-    entry: `export STREAMCTL_ID="$__streamctl_a" STREAMCTL_DELIVERIES="$__streamctl_b"
-    export STREAMCTL_TIMESTAMP="$__streamctl_c" STREAMCTL_STREAM="$__streamctl_d"`,
-    batch: `export STREAMCTL_BATCH="$__streamctl_a"
-    [ -z "$__streamctl_d" ] || export STREAMCTL_STREAM="$__streamctl_d"`,
-  }[serves];
-  return `
-__streamctl_command=$1 __streamctl_mark=$2
-set --
-while IFS=' ' read -r __streamctl_input __streamctl_a __streamctl_b __streamctl_c __streamctl_d; do
-  [ -r "$__streamctl_input" ] || exit ${NO_INPUT}
-  (
-    ${variables}
-    ${run}
-  ) <"$__streamctl_input"
-  __streamctl_status=$?
-  printf '%s %s\\n' "$__streamctl_mark" "$__streamctl_status"
-  printf '%s\\n' "$__streamctl_mark" >&2
-  ${serves === "batch" ? `printf '%s\\n' "$__streamctl_mark" >&3` : ""}
-done
-`;
-}
-
-/** The shell's exit code when it could not open an entry's input: nothing was run. */
-const NO_INPUT = 75;
 
 export interface LauncherSettings {
   readonly command: string;
@@ -88,6 +47,12 @@ interface Job extends LauncherJob {
   marksLeft: number;
 }
 
+/**
+ * A shell that waits for entries and forks a subshell for each: starting a process from a small shell costs
+ * a fraction of starting it from Node, which copies its own page tables every time. Each handler has its
+ * own subshell (variables, directory, traps, exit), its own stdin (a file of its own, opened by path) and
+ * environment; the shell leads a process group that is ended as a whole.
+ */
 export class Launcher {
   readonly #child: ChildProcess;
   readonly #mark = Buffer.from(randomBytes(16).toString("hex"));
@@ -97,7 +62,7 @@ export class Launcher {
 
   constructor(settings: LauncherSettings, output: HandlerOutput) {
     const { command, serves, env, cwd } = settings;
-    const args = ["-c", script(command, serves), "sh", command, this.#mark.toString()];
+    const args = launcherArguments(command, serves, this.#mark.toString());
     const stdio = new Array<"pipe">(serves === "batch" ? 4 : 3).fill("pipe");
     this.#child = startProcess("/bin/sh", args, { cwd, env, stdio });
     this.#child.stdin?.on("error", () => {});

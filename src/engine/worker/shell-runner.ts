@@ -132,13 +132,17 @@ class Run {
   }
 }
 
+/** Nobody guesses what the files are called for the moment they have names. */
+const NAME = randomBytes(12).toString("hex");
+let files = 0;
+
 /** A file with the input and without a name, that other processes of this user open through /proc. */
 class NamelessFile {
   readonly #fd: number;
   readonly path: string;
 
   constructor({ scratchDir, pid }: ShellSettings, bytes: Buffer) {
-    const name = join(scratchDir, `streamctl-${randomBytes(12).toString("hex")}`);
+    const name = join(scratchDir, `streamctl-${NAME}-${files++}`);
     this.#fd = openSync(name, "wx+", 0o600);
     unlinkSync(name);
     try {
