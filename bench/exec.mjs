@@ -3,7 +3,7 @@
 import { compare, run } from "./lib/measure.mjs";
 
 const HANDLER = "cat >/dev/null";
-const ENTRIES = 2_000;
+const ENTRIES = 5_000;
 const LOOP_ENTRIES = 100;
 
 const MANY_ENTRIES = 100_000;

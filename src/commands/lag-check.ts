@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { findings } from "../engine/lag/check.ts";
-import { type GroupLag, groupLags } from "../engine/lag/lag.ts";
+import { groupLags } from "../engine/lag/lag.ts";
 import { StreamctlError } from "../errors.ts";
 import { PLUGIN_EXIT, pluginLine } from "../output/lag-plugin.ts";
 import type { Connection } from "../redis/connection.ts";
@@ -21,8 +21,7 @@ export async function checkLags(
     countLimit: countLimit(flags),
     signal: context.stop,
   };
-  const rows: GroupLag[] = [];
-  for await (const row of groupLags(connection, request)) rows.push(row);
+  const rows = await groupLags(connection, request);
   if (context.stop.aborted) throw new StreamctlError("failed", "stopped before all groups were looked at");
   if (rows.length === 0) {
     const what = group === undefined ? "there are no groups" : `no group "${group}" on any of the streams`;

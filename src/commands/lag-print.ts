@@ -1,9 +1,9 @@
 import type { Context } from "../context.ts";
 import { ExitCode, StreamctlError } from "../errors.ts";
-import { type GroupLag, groupLags, type LagRequest } from "../engine/lag/lag.ts";
+import { type GroupLag, lagPages, type LagRequest } from "../engine/lag/lag.ts";
 import { type Crossing, crossings, type Thresholds } from "../engine/lag/thresholds.ts";
 import { LAG_COLUMNS } from "../output/lag-columns.ts";
-import { printRows } from "../output/rows.ts";
+import { printPages } from "../output/rows.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
@@ -24,16 +24,21 @@ export async function printLags(
     signal: context.stop,
   };
   let drained = true;
-  let rows: AsyncIterable<GroupLag> | Iterable<GroupLag> = groupLags(connection, request);
-  if (flags.wait) ({ drained, rows } = await wait(context, connection, request, flags.timeout));
+  let pages: AsyncIterable<readonly GroupLag[]> | Iterable<readonly GroupLag[]> = lagPages(
+    connection,
+    request,
+  );
+  if (flags.wait) ({ drained, pages } = await wait(context, connection, request, flags.timeout));
 
   const crossed: string[] = [];
   const printed = await print(context, watched(), flags);
-  async function* watched(): AsyncGenerator<GroupLag> {
-    for await (const row of rows) {
-      for (const crossing of crossings(row, thresholds))
-        crossed.push(`${row.stream} ${row.group}: ${words(crossing)}`);
-      yield row;
+  async function* watched(): AsyncGenerator<readonly GroupLag[]> {
+    for await (const rows of pages) {
+      for (const row of rows) {
+        for (const crossing of crossings(row, thresholds))
+          crossed.push(`${row.stream} ${row.group}: ${words(crossing)}`);
+      }
+      yield rows;
     }
   }
   if (printed === 0 && flags.group !== undefined && !context.stop.aborted)
@@ -43,14 +48,18 @@ export async function printLags(
   return crossed.length > 0 || !drained ? ExitCode.threshold : ExitCode.ok;
 }
 
-async function print(context: Context, rows: AsyncIterable<GroupLag>, flags: LagFlags): Promise<number> {
-  if (flags.output !== "prometheus") return printRows(context, LAG_COLUMNS, rows, { empty: "no groups" });
+async function print(
+  context: Context,
+  pages: AsyncIterable<readonly GroupLag[]>,
+  flags: LagFlags,
+): Promise<number> {
+  if (flags.output !== "prometheus") return printPages(context, LAG_COLUMNS, pages, { empty: "no groups" });
   const [{ MetricSet }, { addGroupGauges }] = await Promise.all([
     import("../metrics/metric-set.ts"),
     import("../metrics/group-gauges.ts"),
   ]);
   const all: GroupLag[] = [];
-  for await (const row of rows) all.push(row);
+  for await (const rows of pages) all.push(...rows);
   const metrics = await MetricSet.open(() => true);
   addGroupGauges(metrics, () => all);
   await context.output.write(await metrics.text());
@@ -62,7 +71,7 @@ async function wait(
   connection: Connection,
   request: LagRequest,
   timeoutMs: number | undefined,
-): Promise<{ drained: boolean; rows: readonly GroupLag[] }> {
+): Promise<{ drained: boolean; pages: readonly (readonly GroupLag[])[] }> {
   const [{ waitUntilDrained }, { startStatusLine }] = await Promise.all([
     import("../engine/lag/wait.ts"),
     import("../output/status-line.ts"),
@@ -83,7 +92,7 @@ async function wait(
   }
   if (!result.drained && !context.stop.aborted)
     context.log.warn(`not drained within ${formatDuration(timeoutMs ?? 0)}: ${waitingFor(behind)}`);
-  return result;
+  return { drained: result.drained, pages: [result.rows] };
 }
 
 function waitingFor(behind: readonly GroupLag[]): string {

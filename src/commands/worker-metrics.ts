@@ -32,9 +32,8 @@ export async function pollLag(
       context.log.warn(`the lag can't be shown: ${error.message}`);
     },
     async look(signal) {
-      const rows: GroupLag[] = [];
       const request = { streams, named: new Set<string>(), group, countLimit: LAG_COUNT_LIMIT, signal };
-      for await (const row of groupLags(connection, request)) rows.push(row);
+      const rows = await groupLags(connection, request);
       // The worker may be about to make the group.
       if (rows.length === 0) throw new Error("there is no group");
       return rows;

@@ -39,7 +39,7 @@ export async function survey(connection: Connection, request: SurveyRequest): Pr
   const names = found.slice(0, maxStreams);
   const named = new Set<string>();
   const streams = await all(overviews(connection, names, { named, signal }));
-  const groups = await all(groupLags(connection, { streams: names, named, group, countLimit, signal }));
+  const groups = await groupLags(connection, { streams: names, named, group, countLimit, signal });
   const worked = streams.filter((overview) => overview.groups > 0);
   const deadLetters = await Promise.all(
     worked.map(({ stream }) => countDeadLetters(connection, stream, request.dlqKey(stream))),

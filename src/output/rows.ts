@@ -15,6 +15,12 @@ export interface RowFormat<Row> {
   end?(): string;
 }
 
+/** Where rows go, and where it says that there are none. */
+interface PrintTo {
+  readonly output: Output;
+  readonly log: Log;
+}
+
 /** So many bytes of text are gathered for one write. */
 export const PIECE_BYTES = 64 * 1024;
 
@@ -24,27 +30,43 @@ export const PIECE_BYTES = 64 * 1024;
  * a terminal `empty` on stderr.
  */
 export async function printRows<Row>(
-  to: { readonly output: Output; readonly log: Log },
+  to: PrintTo,
   columns: readonly Column<Row>[],
   rows: AsyncIterable<Row> | Iterable<Row>,
   options: { readonly empty: string },
 ): Promise<number> {
-  const { output, log } = to;
-  const format = await openFormat(output, columns);
+  const format = await openFormat(to.output, columns);
   let count = 0;
   try {
     for await (const row of rows) {
       count++;
       format.add(row);
-      if (format.full) await output.write(format.take());
+      if (format.full) await to.output.write(format.take());
     }
   } finally {
-    // Also when the rows end in an error: each may stand for something that was done.
-    await output.write(format.take());
-    if (format.end) await output.write(format.end());
+    await finish(to.output, format);
   }
-  if (count === 0 && output.terminal) log.info(options.empty);
-  return count;
+  return noteEmpty(to, count, options.empty);
+}
+
+/** The same for rows that come by pages: many at once cost less that way. */
+export async function printPages<Row>(
+  to: PrintTo,
+  columns: readonly Column<Row>[],
+  pages: AsyncIterable<readonly Row[]>,
+  options: { readonly empty: string },
+): Promise<number> {
+  const format = await openFormat(to.output, columns);
+  let count = 0;
+  try {
+    for await (const rows of pages) {
+      count += rows.length;
+      await addAll(to.output, format, rows);
+    }
+  } finally {
+    await finish(to.output, format);
+  }
+  return noteEmpty(to, count, options.empty);
 }
 
 /** Prints rows by sets that come one after the other: each is out before the next is asked for. */
@@ -55,12 +77,27 @@ export async function printSets<Row>(
 ): Promise<void> {
   const format = await openFormat(output, columns);
   for await (const rows of sets) {
-    for (const row of rows) {
-      format.add(row);
-      if (format.full) await output.write(format.take());
-    }
+    await addAll(output, format, rows);
     await output.write(format.take());
   }
+}
+
+async function addAll<Row>(output: Output, format: RowFormat<Row>, rows: readonly Row[]): Promise<void> {
+  for (const row of rows) {
+    format.add(row);
+    if (format.full) await output.write(format.take());
+  }
+}
+
+/** Also when the rows end in an error: each may stand for something that was done. */
+async function finish<Row>(output: Output, format: RowFormat<Row>): Promise<void> {
+  await output.write(format.take());
+  if (format.end) await output.write(format.end());
+}
+
+function noteEmpty({ output, log }: PrintTo, count: number, empty: string): number {
+  if (count === 0 && output.terminal) log.info(empty);
+  return count;
 }
 
 async function openFormat<Row>(output: Output, columns: readonly Column<Row>[]): Promise<RowFormat<Row>> {

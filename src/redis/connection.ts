@@ -3,6 +3,7 @@ import { reconnectDelayMs, sleep } from "./backoff.ts";
 import { BlockingReader } from "./blocking-reader.ts";
 import type { Client } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
+import { keyOf } from "./keys.ts";
 import { Lane } from "./lane.ts";
 import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { Script } from "./script.ts";
@@ -153,11 +154,11 @@ export class Connection {
   }
 
   /** A connection of its own for bulk transfers on one key, to the node that holds it. */
-  async lane(key: string): Promise<Lane> {
+  async lane(key: string, options: { readonly text?: boolean } = {}): Promise<Lane> {
     // A lane is opened anew when its node answers MOVED, which the control connection knows nothing of.
     await this.#client.refreshSlots();
     const { client, address } = clientForKey(this.#client, this.settings, this.#name, key);
-    return this.#track(await Lane.open(client, this.settings.commandTimeoutMs, address));
+    return this.#track(await Lane.open(client, this.settings.commandTimeoutMs, address, options));
   }
 
   /** The `host:port` of the cluster's node that holds `key` now; "" outside a cluster. */
@@ -188,14 +189,6 @@ export class Connection {
   #tell(state: LinkState): void {
     for (const listener of this.#listeners) listener(state);
   }
-}
-
-function keyOf(command: string, args: readonly Arg[]): string | undefined {
-  const index = { XGROUP: 1, XINFO: 1 }[command] ?? 0;
-  if (/^(PING|INFO|TIME|CLIENT|CONFIG|ACL|CLUSTER|SCAN|COMMAND|XREADGROUP|XREAD)$/.test(command))
-    return undefined;
-  const key = args[index];
-  return typeof key === "string" ? key : undefined;
 }
 
 function once(callback: () => void): () => void {

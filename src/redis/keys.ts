@@ -1,3 +1,4 @@
+import type { Arg } from "./value.ts";
 /** Cluster slots and the names of keys that belong to a stream. */
 
 const SLOTS = 16384;
@@ -49,4 +50,13 @@ export function siblingPrefix(key: string, suffix: string, cluster: boolean): st
 /** True when one script may take both keys. Outside a cluster every two keys may meet. */
 export function sameSlot(a: string, b: string, cluster: boolean): boolean {
   return !cluster || keySlot(a) === keySlot(b);
+}
+
+/** The key that a command is about, for its error. */
+export function keyOf(command: string, args: readonly Arg[]): string | undefined {
+  const index = { XGROUP: 1, XINFO: 1 }[command] ?? 0;
+  if (/^(PING|INFO|TIME|CLIENT|CONFIG|ACL|CLUSTER|SCAN|COMMAND|XREADGROUP|XREAD)$/.test(command))
+    return undefined;
+  const key = args[index];
+  return typeof key === "string" ? key : undefined;
 }

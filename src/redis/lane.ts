@@ -47,12 +47,12 @@ export class Lane {
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
 
-  private constructor(client: Client, silenceMs: number, node: string) {
+  private constructor(client: Client, silenceMs: number, node: string, text: boolean) {
     this.node = node;
     this.#client = client;
     this.#silenceMs = silenceMs;
     this.#socket = (client.raw as unknown as { stream: Socket }).stream;
-    const parser = new RespParser((reply) => this.#take(reply));
+    const parser = new RespParser((reply) => this.#take(reply), { text });
     this.#socket.removeAllListeners("data");
     this.#socket.on("data", (chunk: Buffer) => {
       this.#watch?.refresh();
@@ -76,10 +76,10 @@ export class Lane {
    * Connects `client`, which must not reconnect by itself, and takes over its socket. `silenceMs`: with
    * commands in flight and no byte for that long, the peer counts as dead. 0: never.
    */
-  static async open(client: Client, silenceMs: number, node = ""): Promise<Lane> {
+  static async open(client: Client, silenceMs: number, node = "", { text = false } = {}): Promise<Lane> {
     try {
       await client.connectOnce();
-      return new Lane(client, silenceMs, node);
+      return new Lane(client, silenceMs, node, text);
     } catch (error) {
       client.close();
       throw error;

@@ -1,11 +1,12 @@
 /** A reply of the control connection: bulk and simple strings are Buffers. */
-export type Value = null | number | Buffer | Value[];
+export type Value = null | number | string | Buffer | Value[];
 
 /** An argument of a command. Text is sent as UTF-8. */
 export type Arg = string | number | Buffer;
 
 /** The text of a reply that must be a string. */
 export function asText(value: Value | undefined): string {
+  if (typeof value === "string") return value;
   if (Buffer.isBuffer(value)) return value.toString("utf8");
   if (typeof value === "number") return String(value);
   throw new TypeError("unexpected reply: not a string");
@@ -13,6 +14,7 @@ export function asText(value: Value | undefined): string {
 
 export function asNumber(value: Value | undefined): number {
   if (typeof value === "number") return value;
+  if (typeof value === "string") return Number(value);
   if (Buffer.isBuffer(value)) return Number(value.latin1Slice());
   throw new TypeError("unexpected reply: not a number");
 }

@@ -2,4 +2,5 @@
 interface Buffer {
   latin1Write(text: string, offset?: number): number;
   latin1Slice(start?: number, end?: number): string;
+  utf8Slice(start?: number, end?: number): string;
 }

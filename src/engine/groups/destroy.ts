@@ -14,8 +14,9 @@ export async function planDestroy(
   signal: AbortSignal,
 ): Promise<GroupLag> {
   const request = { streams: [stream], named: new Set([stream]), group, countLimit: COUNT_LIMIT, signal };
-  for await (const row of groupLags(connection, request)) return row;
-  throw await missingGroup(connection, stream, group);
+  const [row] = await groupLags(connection, request);
+  if (!row) throw await missingGroup(connection, stream, group);
+  return row;
 }
 
 export async function destroyGroup(connection: Connection, stream: string, group: string): Promise<void> {

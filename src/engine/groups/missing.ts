@@ -1,6 +1,6 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
 import { consumerInfos, groupInfos, streamInfo } from "../../redis/streams/info.ts";
-import type { Caller } from "../../redis/streams/bulk-caller.ts";
+import type { Caller } from "../../redis/streams/ask.ts";
 import { asText } from "../../redis/value.ts";
 
 /** An error lists no more names than this. */

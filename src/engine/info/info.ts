@@ -97,9 +97,8 @@ async function lagsOf(
   stream: string,
   signal: AbortSignal,
 ): Promise<Pick<StreamDetails, "groups" | "consumers">> {
-  const groups: GroupLag[] = [];
   const request = { streams: [stream], named: new Set([stream]), countLimit: COUNT_LIMIT, signal };
-  for await (const row of groupLags(connection, request)) groups.push(row);
+  const groups = await groupLags(connection, request);
   return { groups, consumers: groups.reduce((sum, { consumers }) => sum + consumers, 0) };
 }
 

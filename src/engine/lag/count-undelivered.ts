@@ -1,5 +1,5 @@
 import { nextId } from "../../entry/id.ts";
-import type { Caller } from "../../redis/streams/bulk-caller.ts";
+import type { Caller } from "../../redis/streams/ask.ts";
 import { type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
 import { PageSize, rangePage } from "../../redis/streams/range.ts";
 

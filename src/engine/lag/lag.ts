@@ -1,14 +1,11 @@
-import { compareIds, idMs, nextId } from "../../entry/id.ts";
-import { ServerError } from "../../errors.ts";
+import { idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { BulkCaller, type Caller } from "../../redis/streams/bulk-caller.ts";
-import { type GroupInfo, groupInfos, type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
-import { rangePage } from "../../redis/streams/range.ts";
-import { explain, noGroup } from "../groups/missing.ts";
-import { pendingPages } from "../pending/pages.ts";
+import { ask } from "../../redis/streams/ask.ts";
 import { serverNowMs } from "../position.ts";
-import { type Count, countUndelivered } from "./count-undelivered.ts";
-import { knownLag } from "./known-lag.ts";
+import { countAll } from "./count-all.ts";
+import type { Count } from "./count-undelivered.ts";
+import { type Facts, findFacts } from "./facts.ts";
+import { type Asker, type FoundGroup, findGroups } from "./find-groups.ts";
 import { serverCountsRight } from "./server-counts.ts";
 
 /** How far one group of one stream is behind. Ages are by the server's clock; null is unknown or none. */
@@ -54,41 +51,49 @@ export const COUNT_LIMIT = 100_000;
 
 /** Streams asked for in one round trip; their first and last entries come with the reply. */
 const STREAMS_AT_ONCE = 500;
-/** Groups whose entries are counted side by side. */
-const COUNTS_AT_ONCE = 16;
-/** Of a longer pending list the highest delivery count is not worth the round trips. */
-const PENDING_LOOKED_AT = 10_000;
 
 /** With fewer streams a connection of their own costs more than it saves. */
 const WORTH_A_LANE = 50;
 
-/** The lag of every group of the streams, in their order. Round trips grow with the streams by 500s. */
-export async function* groupLags(connection: Connection, request: LagRequest): AsyncGenerator<GroupLook> {
+/** The lag of every group of the streams, in their order. */
+export async function groupLags(connection: Connection, request: LagRequest): Promise<GroupLook[]> {
+  const all: GroupLook[] = [];
+  for await (const page of lagPages(connection, request)) all.push(...page);
+  return all;
+}
+
+/**
+ * The same by pages, for what shows them as they come. Round trips grow with the streams by 500s: one for
+ * what their groups are, one for what that leaves open, and more only where entries have to be counted.
+ */
+export async function* lagPages(connection: Connection, request: LagRequest): AsyncGenerator<GroupLook[]> {
   const trusted = once(() => serverCountsRight(connection));
-  const bulk =
+  const lane =
     connection.cluster || request.streams.length < WORTH_A_LANE
       ? undefined
-      : await BulkCaller.open(connection);
-  const caller = bulk ?? connection;
+      : await connection.lane("", { text: true });
+  const asker: Asker = (questions) => ask(connection, lane, questions);
   try {
     for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
       const names = request.streams.slice(at, at + STREAMS_AT_ONCE);
-      const [nowMs, ...looks] = await Promise.all([
+      const [nowMs, found] = await Promise.all([
         serverNowMs(connection),
-        ...names.map((stream) => look(caller, stream, request)),
+        findGroups(connection, asker, names, request),
       ]);
-      const found = looks.flat();
-      const counts = await countAll(caller, found, trusted, request);
-      const facts = await Promise.all(found.map((item, index) => agesOf(caller, item, counts[index])));
-      yield* found.map((item, index) => rowOf(item, counts[index] as Count, facts[index] as Facts, nowMs));
+      const counts = await countAll(connection, found, trusted, request);
+      const facts = await findFacts(connection, asker, found, counts, request.named);
+      yield found.flatMap((item, index) => {
+        const known = facts[index];
+        return known ? [rowOf(item, counts[index] as Count, known, nowMs)] : [];
+      });
     }
   } finally {
-    bulk?.close();
+    lane?.close();
   }
 }
 
 function rowOf(
-  { stream, info, group }: Found,
+  { stream, info, group }: FoundGroup,
   { count, exact }: Count,
   facts: Facts,
   nowMs: number,
@@ -110,96 +115,6 @@ function rowOf(
   };
 }
 
-interface Found {
-  readonly stream: string;
-  readonly info: StreamInfo;
-  readonly group: GroupInfo;
-}
-
-async function look(connection: Caller, stream: string, request: LagRequest): Promise<Found[]> {
-  const named = request.named.has(stream);
-  try {
-    // Sent in this order on one connection: see knownLag.
-    const [groups, info] = await Promise.all([
-      groupInfos(connection, stream),
-      streamInfo(connection, stream),
-    ]);
-    const wanted = groups.filter(({ name }) => request.group === undefined || name === request.group);
-    if (named && request.group !== undefined && wanted.length === 0)
-      throw noGroup(
-        stream,
-        request.group,
-        groups.map(({ name }) => name),
-      );
-    return wanted.map((group) => ({ stream, info, group }));
-  } catch (error) {
-    const vanished =
-      error instanceof ServerError && (error.kind === "notFound" || error.code === "WRONGTYPE");
-    if (vanished && !named) return [];
-    throw await explain(connection, stream, undefined, error);
-  }
-}
-
-/** The lag of each group, asking and counting no more than needed. */
-async function countAll(
-  connection: Caller,
-  groups: readonly Found[],
-  trusted: () => Promise<boolean>,
-  { countLimit: limit, signal }: LagRequest,
-): Promise<Count[]> {
-  return mapAtMost(COUNTS_AT_ONCE, groups, async ({ stream, info, group }) => {
-    const lag = knownLag(info, group, undefined) ?? knownLag(info, group, await trusted());
-    if (lag !== undefined) return { count: lag, exact: true };
-    const { lastDeliveredId } = group;
-    return countUndelivered(connection, stream, { lastDeliveredId, found: info, limit }, signal);
-  });
-}
-
-interface Facts {
-  readonly oldestPendingId: string | undefined;
-  readonly oldestUndeliveredId: string | undefined;
-  readonly maxDeliveries: number | null;
-}
-
-async function agesOf(connection: Caller, found: Found, count: Count | undefined): Promise<Facts> {
-  const [pending, oldestUndeliveredId] = await Promise.all([
-    lookThroughPending(connection, found),
-    count?.count === 0 && count.exact ? undefined : firstUndelivered(connection, found),
-  ]);
-  return { ...pending, oldestUndeliveredId };
-}
-
-async function firstUndelivered(
-  connection: Caller,
-  { stream, info, group }: Found,
-): Promise<string | undefined> {
-  const { lastDeliveredId } = group;
-  if (info.firstId !== undefined && compareIds(lastDeliveredId, info.firstId) < 0) return info.firstId;
-  const from = nextId(lastDeliveredId);
-  if (from === undefined) return undefined;
-  const [first] = await rangePage(connection, stream, { from, to: "+", count: 1 });
-  return first?.id;
-}
-
-async function lookThroughPending(
-  connection: Caller,
-  { stream, group }: Found,
-): Promise<Pick<Facts, "oldestPendingId" | "maxDeliveries">> {
-  if (group.pending === 0) return { oldestPendingId: undefined, maxDeliveries: 0 };
-  let oldestPendingId: string | undefined;
-  let most = 0;
-  let seen = 0;
-  for await (const page of pendingPages(connection, { stream, group: group.name })) {
-    oldestPendingId ??= page[0]?.id;
-    seen += page.length;
-    for (const { deliveries } of page) most = Math.max(most, deliveries);
-    // A maximum over a part would be a guess.
-    if (seen < group.pending && group.pending > PENDING_LOOKED_AT)
-      return { oldestPendingId, maxDeliveries: null };
-  }
-  return { oldestPendingId, maxDeliveries: most };
-}
-
 /** IDs from before Redis had streams are numbers that somebody chose, not times. */
 const FIRST_TIME_MS = Date.UTC(2017, 0);
 
@@ -213,19 +128,4 @@ export function ageMs(id: string | undefined, nowMs: number): number | null {
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
-}
-
-/** Maps with at most `limit` calls under way, keeping the order. */
-async function mapAtMost<T, R>(
-  limit: number,
-  items: readonly T[],
-  map: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length);
-  const left = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, item] of left) results[index] = await map(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

@@ -22,8 +22,7 @@ export async function waitUntilDrained(
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = request;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const rows: GroupLag[] = [];
-    for await (const row of groupLags(connection, request)) rows.push(row);
+    const rows: GroupLag[] = await groupLags(connection, request);
     const behind = rows.filter((row) => row.lag !== 0 || row.pending > 0);
     request.onLook?.(behind);
     const left = deadline - performance.now();

@@ -50,9 +50,7 @@ export async function* watchLag(
 
 async function lookOnce(connection: Connection, request: WatchRequest): Promise<[Date, GroupLook[]]> {
   const [nowMs, streams] = await Promise.all([serverNowMs(connection), request.streams()]);
-  const looks: GroupLook[] = [];
-  for await (const look of groupLags(connection, { ...request, ...streams })) looks.push(look);
-  return [new Date(nowMs), looks];
+  return [new Date(nowMs), await groupLags(connection, { ...request, ...streams })];
 }
 
 /** Those that have waited longest first, then those with most to do, then by name. */

@@ -1,6 +1,6 @@
 import { nextId } from "../../entry/id.ts";
 import { pendingCount, type PendingRow, pendingPage } from "../../redis/streams/pending.ts";
-import type { Caller } from "../../redis/streams/bulk-caller.ts";
+import type { Caller } from "../../redis/streams/ask.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */
 export interface PendingList {
@@ -10,7 +10,7 @@ export interface PendingList {
 }
 
 /** A page takes the server 3 to 7 ms, however long the list is. */
-const PAGE = 1_000;
+export const PENDING_PAGE = 1_000;
 
 /**
  * A pending list page by page, oldest ID first; no page is empty. What is acked or claimed meanwhile may
@@ -23,11 +23,11 @@ export async function* pendingPages(
   for (let from: string | undefined = "-"; from !== undefined;) {
     const start: string = from;
     const page = await connection.persist(() =>
-      pendingPage(connection, stream, group, start, PAGE, consumer),
+      pendingPage(connection, stream, group, start, PENDING_PAGE, consumer),
     );
     if (page.length > 0) yield page;
     const last = page.at(-1);
-    from = page.length < PAGE || !last ? undefined : nextId(last.id);
+    from = page.length < PENDING_PAGE || !last ? undefined : nextId(last.id);
   }
 }
 

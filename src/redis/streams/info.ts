@@ -1,5 +1,5 @@
 import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
-import type { Caller } from "./bulk-caller.ts";
+import type { Caller } from "./ask.ts";
 
 /** XINFO STREAM. What old servers don't tell is undefined. */
 export interface StreamInfo {
@@ -35,7 +35,12 @@ export interface GroupInfo {
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
 export async function streamInfo(connection: Caller, stream: string): Promise<StreamInfo> {
-  const info = asMap(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
+  return readStreamInfo(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
+}
+
+/** Reads the reply of XINFO STREAM. */
+export function readStreamInfo(reply: Value): StreamInfo {
+  const info = asMap(reply);
   return {
     length: asNumber(info.get("length")),
     groups: asNumber(info.get("groups")),
@@ -52,8 +57,12 @@ export async function streamInfo(connection: Caller, stream: string): Promise<St
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
 export async function groupInfos(connection: Caller, stream: string): Promise<GroupInfo[]> {
-  const groups = asList(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
-  return groups.map((group) => {
+  return readGroupInfos(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
+}
+
+/** Reads the reply of XINFO GROUPS. */
+export function readGroupInfos(reply: Value): GroupInfo[] {
+  return asList(reply).map((group) => {
     const info = asMap(group);
     return {
       name: asText(info.get("name")),

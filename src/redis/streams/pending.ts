@@ -1,5 +1,5 @@
 import type { Connection } from "../connection.ts";
-import { asList, asNumber, asText } from "../value.ts";
+import { asList, asNumber, asText, type Value } from "../value.ts";
 
 /** One row of the pending list. */
 export interface PendingRow {
@@ -29,6 +29,23 @@ export async function pendingPage(
       deliveries: asNumber(deliveries),
     };
   });
+}
+
+/** What a page of the pending list comes to. */
+export interface PendingSpan {
+  readonly count: number;
+  /** Undefined for an empty page. */
+  readonly firstId: string | undefined;
+  readonly maxDeliveries: number;
+}
+
+/** Reads the reply of XPENDING with a range where the single rows don't matter. */
+export function readPendingSpan(reply: Value): PendingSpan {
+  const rows = asList(reply);
+  let maxDeliveries = 0;
+  for (const row of rows) maxDeliveries = Math.max(maxDeliveries, asNumber(asList(row)[3]));
+  const firstId = rows.length === 0 ? undefined : asText(asList(rows[0])[0]);
+  return { count: rows.length, firstId, maxDeliveries };
 }
 
 /** How many entries are pending in the group. */

@@ -1,6 +1,6 @@
 import type { Entry } from "../../entry/entry.ts";
-import { asList, asText } from "../value.ts";
-import type { Caller } from "./bulk-caller.ts";
+import { asList, asText, type Value } from "../value.ts";
+import type { Caller } from "./ask.ts";
 
 export interface RangeOptions {
   /** Inclusive ends; `from` is never after `to`, whichever way the range is read. */
@@ -26,6 +26,11 @@ export async function rangePage(
     const [id, fields] = asList(item);
     return { id: asText(id), fields: asList(fields) as Buffer[] };
   });
+}
+
+/** The IDs in a reply of XRANGE or XREVRANGE. */
+export function readEntryIds(reply: Value): string[] {
+  return asList(reply).map((item) => asText(asList(item)[0]));
 }
 
 const FEWEST = 10;

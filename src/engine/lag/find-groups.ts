@@ -1,0 +1,73 @@
+import { ServerError } from "../../errors.ts";
+import type { Caller, Question } from "../../redis/streams/ask.ts";
+import { type GroupInfo, readGroupInfos, readStreamInfo, type StreamInfo } from "../../redis/streams/info.ts";
+import { explain, noGroup } from "../groups/missing.ts";
+
+/** A group, and the stream as it was a moment later. */
+export interface FoundGroup {
+  readonly stream: string;
+  readonly info: StreamInfo;
+  readonly group: GroupInfo;
+}
+
+/** What was learnt of one stream: the answers, or the first error. */
+interface Look {
+  groups?: readonly GroupInfo[];
+  info?: StreamInfo;
+  error?: ServerError;
+}
+
+/** Sends many reads at once. */
+export type Asker = (questions: readonly Question[]) => Promise<void>;
+
+/** The groups of the streams, in their order. A stream that is not `named` may have gone: it has none then. */
+export async function findGroups(
+  connection: Caller,
+  asker: Asker,
+  streams: readonly string[],
+  request: { readonly named: ReadonlySet<string>; readonly group?: string | undefined },
+): Promise<FoundGroup[]> {
+  const looks = streams.map((): Look => ({}));
+  await asker(streams.flatMap((stream, index) => questionsAbout(stream, looks[index] as Look)));
+  const found: FoundGroup[] = [];
+  for (const [index, { groups = [], info, error }] of looks.entries()) {
+    const stream = streams[index] as string;
+    const named = request.named.has(stream);
+    if (error && (named || !hasVanished(error))) throw await explain(connection, stream, undefined, error);
+    if (error || !info) continue;
+    const wanted = groups.filter(({ name }) => request.group === undefined || name === request.group);
+    if (named && request.group !== undefined && wanted.length === 0)
+      throw noGroup(
+        stream,
+        request.group,
+        groups.map(({ name }) => name),
+      );
+    for (const group of wanted) found.push({ stream, info, group });
+  }
+  return found;
+}
+
+/** Sent in this order on one connection: see knownLag. */
+function questionsAbout(stream: string, look: Look): Question[] {
+  return [
+    {
+      command: ["XINFO", "GROUPS", stream],
+      take: (answer) => {
+        if (answer instanceof ServerError) look.error ??= answer;
+        else look.groups = readGroupInfos(answer);
+      },
+    },
+    {
+      command: ["XINFO", "STREAM", stream],
+      take: (answer) => {
+        if (answer instanceof ServerError) look.error ??= answer;
+        else look.info = readStreamInfo(answer);
+      },
+    },
+  ];
+}
+
+/** The key was deleted, or is something else by now, or lost the group. */
+export function hasVanished(error: ServerError): boolean {
+  return error.kind === "notFound" || error.code === "WRONGTYPE";
+}

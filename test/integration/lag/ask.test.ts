@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { ServerError } from "../../../src/errors.ts";
+import { type GroupLag, groupLags } from "../../../src/engine/lag/lag.ts";
+import type { Connection } from "../../../src/redis/connection.ts";
+import type { Lane } from "../../../src/redis/lane.ts";
+import { ask } from "../../../src/redis/streams/ask.ts";
+import { readGroupInfos, readStreamInfo } from "../../../src/redis/streams/info.ts";
+import type { Value } from "../../../src/redis/value.ts";
+import { uniqueKey } from "../../support/cli.ts";
+import { openConnection } from "../../support/connection.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis } from "../../support/redis.ts";
+
+type Command = [string, ...string[]];
+
+/** The answers, in the order of the questions. */
+async function answersTo(
+  connection: Connection,
+  lane: Lane | undefined,
+  commands: readonly Command[],
+): Promise<(Value | ServerError)[]> {
+  const answers = new Array<Value | ServerError>(commands.length);
+  await ask(
+    connection,
+    lane,
+    commands.map((command, n) => ({ command, take: (answer) => (answers[n] = answer) })),
+  );
+  return answers;
+}
+
+test.each([["over a lane"], ["over the connection"]])(
+  "%s each of many questions has its own answer, and errors go to those they belong to",
+  async (way) => {
+    const redis = rawRedis();
+    const key = uniqueKey("ask");
+    for (let n = 0; n < 50; n++) await redis.xadd(`${key}:ü${n}`, `${n + 1}-0`, "a", "1");
+    const connection = await openConnection();
+    const lane = way === "over a lane" ? await connection.lane("", { text: true }) : undefined;
+    const commands = Array.from({ length: 100 }, (_, n): Command => ["XINFO", "STREAM", `${key}:ü${n}`]);
+    const answers = await answersTo(connection, lane, commands);
+    for (const [n, answer] of answers.entries()) {
+      if (n >= 50) expect(answer).toMatchObject({ message: `no such stream: ${key}:ü${n}` });
+      else expect(readStreamInfo(answer as Value)).toMatchObject({ lastId: `${n + 1}-0` });
+    }
+    expect(answers.slice(50).every((answer) => answer instanceof ServerError)).toBe(true);
+  },
+);
+
+test("answers over a lane read like those over the connection", async () => {
+  const redis = rawRedis();
+  const key = uniqueKey("ask");
+  await redis.xadd(key, "1-0", "a", "1");
+  await redis.xgroup("CREATE", key, "grün", "0");
+  const connection = await openConnection();
+  const lane = await connection.lane("", { text: true });
+  const commands: Command[] = [
+    ["XINFO", "GROUPS", key],
+    ["XINFO", "STREAM", key],
+  ];
+  const [groups, stream] = (await answersTo(connection, lane, commands)) as [Value, Value];
+  const [sameGroups, sameStream] = (await answersTo(connection, undefined, commands)) as [Value, Value];
+  expect(readGroupInfos(groups)).toEqual(readGroupInfos(sameGroups));
+  expect(readGroupInfos(groups)).toMatchObject([{ name: "grün" }]);
+  expect(readStreamInfo(stream)).toEqual(readStreamInfo(sameStream));
+});
+
+test("when the lane dies, questions without an answer are asked over the connection, also later ones", async () => {
+  const redis = rawRedis();
+  const key = uniqueKey("ask");
+  await redis.xadd(key, "1-0", "a", "1");
+  const proxy = await Proxy.start();
+  const connection = await openConnection(proxy.url);
+  const lane = await connection.lane("", { text: true });
+  proxy.swallowReplies();
+  const asked = answersTo(connection, lane, [
+    ["XLEN", key],
+    ["XLEN", `${key}:none`],
+  ]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  proxy.cut();
+  proxy.pass();
+  expect(await asked).toEqual([1, 0]);
+  expect(lane.alive).toBe(false);
+  expect(await answersTo(connection, lane, [["XLEN", key]])).toEqual([1]);
+});
+
+test("no questions are answered at once", async () => {
+  const connection = await openConnection();
+  const lane = await connection.lane("", { text: true });
+  expect(await answersTo(connection, lane, [])).toEqual([]);
+});
+
+test("200 looks at many streams at once: none waits for an answer that never comes", async () => {
+  const redis = rawRedis();
+  const key = uniqueKey("bulk");
+  const streams = Array.from({ length: 60 }, (_, n) => `${key}:${n}`);
+  for (const stream of streams) {
+    await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
+    for (let n = 0; n < 3; n++) await redis.xadd(stream, `${n + 1}-0`, "a", "x".repeat(500));
+    await redis.xreadgroup("GROUP", "g", "c", "COUNT", 1, "STREAMS", stream, ">");
+  }
+  const connection = await openConnection();
+  const { signal } = new AbortController();
+  const request = { streams, named: new Set<string>(), countLimit: 1_000, signal };
+  const look = (): Promise<GroupLag[]> => groupLags(connection, request);
+  const first = await look();
+  expect(first).toHaveLength(60);
+  for (let round = 0; round < 50; round++) {
+    const looks = await Promise.all([look(), look(), look(), look()]);
+    for (const rows of looks)
+      expect(rows.map(({ lag, pending }) => [lag, pending])).toEqual(first.map(() => [2, 1]));
+  }
+});
