@@ -186,23 +186,22 @@ async function run(
     import("../output/replay-summary.ts"),
   ]);
   const startedAt = performance.now();
-  const progress = createProgress(context.log, {
-    label: `replaying ${plan.dlq} to ${plan.target}`,
-    unit: "entries",
-  });
-  context.defer(() => progress.stop());
+  const label = `replaying ${plan.dlq} to ${plan.target}`;
+  // An editor has the terminal for itself.
+  const progress = flags.edit ? undefined : createProgress(context.log, { label, unit: "entries" });
+  context.defer(() => progress?.stop());
   const pages = flags.edit ? await editedPages(context, selection) : selection.pages();
   const report = await replayLetters(
     connection,
     {
       ...plan,
       signal: context.stop,
-      onProgress: (done) => progress.update(done, selection.total),
+      onProgress: (done) => progress?.update(done, selection.total),
       onUncounted: (reason) => context.log.warn(`replays are not counted: ${reason}`),
     },
     pages,
   );
-  progress.stop();
+  progress?.stop();
   const partial = report.failure === undefined && reportMissing(context, selection);
   replaySummary(context, plan, report, { dryRun: false, tookMs: performance.now() - startedAt });
   return exitCode(context, report, partial);

@@ -101,12 +101,13 @@ describe("dlq replay --edit on a terminal", () => {
     const { stream } = await deadStream(redis, [{ fields: textFields([["a", "1"]]) }]);
     // The first time it spoils the text, the second time it repairs what it finds.
     const { env } = await editor(
-      `shift; if grep -q oops "$1"; then sed -i s/oops// "$1"; else echo oops >> "$1"; fi`,
+      `sleep 1; shift; if grep -q oops "$1"; then sed -i s/oops// "$1"; else echo oops >> "$1"; fi`,
     );
     const stdin = keyboard();
     const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { stdin, env, columns: 80 });
     await until("it asks", () => run.stderr.includes("Edit it again?"));
     expect(run.stderr).toContain("was edited into something that is no entry: line 6, column 1");
+    expect(run.stderr, "no progress over the editor").not.toContain("replaying");
     await press(stdin, "\r");
     expect((await run.done).code).toBe(0);
     expect(await fieldsIn(redis, stream)).toEqual([textFields([["a", "1"]])]);
