@@ -102,7 +102,7 @@ async function claim(
     progress.stop();
     rejects.finish();
     // What has moved is told also when the run fails half-way; what would have is then not known.
-    if (whole || !flags.dryRun) summarize(context, flags, count);
+    if (tally.size > 0 && (whole || !flags.dryRun)) summarize(context, flags, count);
   }
   if (context.stop.aborted) return undefined;
   if (flags.all) return requireConsumers(context, stream, group, flags, tally.size);

@@ -51,7 +51,7 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
       return make(
         "failed",
         `no permission for ${context.command}${on}: ${detail(reply)}`,
-        "ask for the ACL rights; README lists what each command needs",
+        "ask for the ACL rights: `streamctl doctor STREAM` lists what each command lacks",
       );
     case "LOADING":
       return make("connection", "Redis is loading its data", "wait a moment and run again");
