@@ -132,10 +132,12 @@ export class Reclaimer {
       const own = this.#ownRetriesDue(stream, now, left);
       const swept = sweep ? await this.#sweep(stream, this.#candidates(left)) : NOTHING;
       const due = [...new Set([...own, ...swept.due])];
-      taken.push(...(await this.#take(stream, due.slice(0, this.#candidates(left)), left, "due")));
+      const got = await this.#take(stream, due.slice(0, this.#candidates(left)), left, "due");
+      taken.push(...got);
       taken.push(...(await this.#takeGiven(stream, swept.given, limit - taken.length)));
       // Only now: until it is answered, a retry that could not be asked for is still one, not a stray.
-      for (const id of own) this.#retries.get(stream)?.delete(id);
+      const ids = new Set(got.map(({ entry }) => entry.id));
+      for (const id of own) await this.#forget(stream, id, ids.has(id));
     }
     if (sweep) this.#nextSweepAt = performance.now() + (taken.length >= limit ? 0 : this.#everyMs);
     this.#nextRetryAt = this.#earliestRetry();
@@ -185,6 +187,19 @@ export class Reclaimer {
       due.push(id);
     }
     return due;
+  }
+
+  /**
+   * A retry is forgotten when it runs, or when somebody else has it. Otherwise Redis heard of it late and its delay
+   * began only then: it is still this worker's, and not to be taken for an entry whose reply was lost.
+   */
+  async #forget(stream: string, id: string, runs: boolean): Promise<void> {
+    const { group, consumer, claimIdleMs, retry } = this.#settings;
+    const [row] = runs ? [] : await pendingPage(this.#connection, stream, group, id, 1);
+    this.#retries.get(stream)?.delete(id);
+    if (row?.id !== id || row.consumer !== consumer) return;
+    const leftMs = takeAfterMs(row.deliveries, claimIdleMs, retry) - row.idleMs;
+    this.remember(stream, id, performance.now() + Math.max(this.#everyMs, leftMs), row.deliveries);
   }
 
   #earliestRetry(): number {

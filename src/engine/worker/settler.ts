@@ -114,12 +114,12 @@ export class Settler {
         // Measured from the failure, not from when Redis could be told of it.
         const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
-        const idleMs = idleForDelayMs(count, delayMs, claimIdleMs, retry);
         reclaimer.remember(stream, id, performance.now() + delayMs, count);
-        const answer = await requeueOwned(connection, stream, settings, { id, idleMs, deliveries: count });
-        // The server's delay began when it heard of it. A look before its end would forget the retry.
-        reclaimer.remember(stream, id, performance.now() + delayMs, count);
-        return answer;
+        return requeueOwned(connection, stream, settings, {
+          id,
+          idleMs: idleForDelayMs(count, delayMs, claimIdleMs, retry),
+          deliveries: count,
+        });
       }
       case "dead":
         await this.#holdOn(delivery);
