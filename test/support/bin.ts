@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { cp, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
@@ -127,4 +128,13 @@ export class BinRun {
 /** Runs the built streamctl to its end. */
 export function bin(argv: readonly string[], options: BinOptions = {}): Promise<BinResult> {
   return new BinRun(argv, options).done;
+}
+
+/** A copy of the built program in `dir`, for tests that start it again and again: `dist` may be built anew meanwhile. */
+export async function copyOfProgram(dir: string): Promise<[string, string]> {
+  const copy = join(dir, "streamctl");
+  await mkdir(copy);
+  for (const name of ["bin", "dist", "package.json"])
+    await cp(join(ROOT, name), join(copy, name), { recursive: true });
+  return [process.execPath, join(copy, "bin", "streamctl.js")];
 }

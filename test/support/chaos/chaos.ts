@@ -1,7 +1,7 @@
-import { cp, mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { ROOT } from "../build.ts";
+import { copyOfProgram } from "../bin.ts";
 import { Proxy } from "../proxy.ts";
 import { pendingIn, scratchDir } from "../worker.ts";
 import { DurableServer } from "./durable-server.ts";
@@ -46,15 +46,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const dir = await scratchDir();
   const notesFile = join(dir, "notes");
   const server = await DurableServer.start();
-  const program = await ownCopy(dir);
+  const program = await copyOfProgram(dir);
   const command = handlerCommand(notesFile, options.slowSeconds);
-  const seats: Seat[] = [];
+  const seats: Seat<Proxy>[] = [];
   await server.redis.xgroup("CREATE", STREAM, "g", "0", "MKSTREAM");
   for (let i = 0; i < WORKERS; i++) {
     const name = `worker ${i + 1}`;
-    const proxy = await Proxy.start(server.url);
+    const link = await Proxy.start(server.url);
     const complain = (text: string): void => void violations.push(text);
-    seats.push(new Seat({ name, proxy, program, argv: workerArgv(command), complain }));
+    seats.push(new Seat({ name, link, program, argv: workerArgv(command), complain }));
   }
 
   const watch = new Progress(server.redis, notesFile);
@@ -67,7 +67,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const shaken = random.next() < 0.3 ? 2 : 1;
     const first = random.between(0, WORKERS - 1);
     const drawn = Array.from({ length: shaken }, (_, i) =>
-      drawFault(random, seats[(first + i) % WORKERS] as Seat, targets),
+      drawFault(random, seats[(first + i) % WORKERS] as Seat<Proxy>, targets),
     );
     for (const { text, strikes } of drawn) {
       options.say(text);
@@ -97,15 +97,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   violations.push(...findings.violations, ...logStorms(seats, faults));
   const runs = notes.filter(({ kind }) => kind === "start").length;
   return { violations, faults, runs, repeated: findings.repeated, mayRepeat };
-}
-
-/** What is built may be built anew while this runs; and the program must do without its sources anyway. */
-async function ownCopy(dir: string): Promise<[string, string]> {
-  const copy = join(dir, "streamctl");
-  await mkdir(copy);
-  for (const name of ["bin", "dist", "package.json"])
-    await cp(join(ROOT, name), join(copy, name), { recursive: true });
-  return [process.execPath, join(copy, "bin", "streamctl.js")];
 }
 
 function workerArgv(command: string): string[] {
@@ -222,7 +213,7 @@ const OF_AN_ENTRY = / failed \(| dead-lettered after | belongs to another consum
 /** Each fault may be told of by everybody it reaches, at its beginning and at its end. */
 const LINES_PER_FAULT = 2 * WORKERS;
 
-function logStorms(seats: readonly Seat[], faults: number): string[] {
+function logStorms(seats: readonly Seat<Proxy>[], faults: number): string[] {
   const found: string[] = [];
   for (const seat of seats) {
     const lines = seat.stderr.split("\n").filter((line) => line !== "" && !OF_AN_ENTRY.test(line));

@@ -1,6 +1,9 @@
+import type { Proxy } from "../proxy.ts";
 import type { DurableServer } from "./durable-server.ts";
 import type { Random } from "./random.ts";
-import { pause, type Seat, within } from "./seat.ts";
+import { pause, type Seat as AnySeat, within } from "./seat.ts";
+
+type Seat = AnySeat<Proxy>;
 
 export interface FaultTargets {
   readonly server: DurableServer;
@@ -47,22 +50,22 @@ export function drawFault(random: Random, seat: Seat, targets: FaultTargets): Fa
     case "freeze":
       return fault(on(`${seat.name} for ${long} ms`), silence(long), () => seat.freeze(long));
     case "cut":
-      return fault(on(`${seat.name} off`), undefined, async () => seat.proxy.cut());
+      return fault(on(`${seat.name} off`), undefined, async () => seat.link.cut());
     case "refuse":
       return fault(on(`${seat.name} for ${long} ms`), silence(long), async () => {
-        seat.proxy.refuse();
+        seat.link.refuse();
         await pause(long);
-        seat.proxy.accept();
+        seat.link.accept();
       });
     case "stall":
       return fault(on(`${seat.name} for ${long} ms`), silence(long), async () => {
-        seat.proxy.hold();
+        seat.link.hold();
         await pause(long);
-        seat.proxy.release();
+        seat.link.release();
       });
     case "lose a reply":
       return fault(on(`to ${command} of ${seat.name}`), undefined, () =>
-        within(500, seat.proxy.loseReplyTo(command)),
+        within(500, seat.link.loseReplyTo(command)),
       );
     case "kill the server": {
       // Everybody is away for as long: nobody may lose anything to anybody, however long it takes.

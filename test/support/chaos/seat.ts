@@ -1,5 +1,4 @@
 import { BinRun } from "../bin.ts";
-import type { Proxy } from "../proxy.ts";
 
 /** A worker that ends for want of a connection is started again, as a service manager would. */
 const NO_CONNECTION = 3;
@@ -7,27 +6,32 @@ const RESTART_AFTER_MS = 200;
 /** Longer than any handler may run and any link stays away. */
 const STOP_WITHIN_MS = 20_000;
 
-export interface SeatOptions {
+/** By which way a worker comes to its server. */
+interface Link {
+  readonly url: string;
+}
+
+export interface SeatOptions<L extends Link> {
   readonly name: string;
-  readonly proxy: Proxy;
+  readonly link: L;
   readonly program: readonly [string, ...string[]];
   readonly argv: readonly string[];
   /** Told of everything that a worker must not do. */
   readonly complain: (complaint: string) => void;
 }
 
-/** A place at which one worker after the other is at work, behind a proxy of its own. */
-export class Seat {
+/** A place at which one worker after the other is at work. */
+export class Seat<L extends Link = Link> {
   readonly name: string;
-  readonly proxy: Proxy;
-  readonly #options: SeatOptions;
+  readonly link: L;
+  readonly #options: SeatOptions<L>;
   readonly #past: BinRun[] = [];
   #run: BinRun;
   #leaving = false;
 
-  constructor(options: SeatOptions) {
+  constructor(options: SeatOptions<L>) {
     this.name = options.name;
-    this.proxy = options.proxy;
+    this.link = options.link;
     this.#options = options;
     this.#run = this.#start();
   }
@@ -90,8 +94,8 @@ export class Seat {
   }
 
   #start(): BinRun {
-    const { program, argv, proxy } = this.#options;
-    const run = new BinRun(argv, { program, url: proxy.url });
+    const { program, argv, link } = this.#options;
+    const run = new BinRun(argv, { program, url: link.url });
     void run.done.then(async ({ code, signal }) => {
       if (this.#leaving || this.#run !== run) return;
       if (code !== NO_CONNECTION) this.#complain(`ended by itself with ${signal ?? code}: ${this.#tail()}`);
