@@ -96,11 +96,13 @@ export const WATCH_COLUMNS: readonly Column<WatchedGroup>[] = [
   ...RATES,
 ];
 
-const ON_SCREEN = new Set(["stream", "group", "lag", "pending", "oldestPendingMs", "oldestUndeliveredMs"]);
+const ALWAYS_ON_SCREEN = new Set(["stream", "group", "lag", "pending"]);
+const SINCE_WHEN = new Set(["oldestPendingMs", "oldestUndeliveredMs"]);
 
 /** What a person watches: how much, since when, and where it is going. */
 export const SCREEN_COLUMNS: readonly Column<WatchedGroup>[] = [
-  ...LAG_COLUMNS.filter(({ key }) => ON_SCREEN.has(key)),
+  ...LAG_COLUMNS.filter(({ key }) => ALWAYS_ON_SCREEN.has(key)),
+  ...LAG_COLUMNS.filter(({ key }) => SINCE_WHEN.has(key)).map((column) => ({ ...column, optional: true })),
   ...RATES.map((column) => ({ ...column, optional: true })),
   {
     key: "lags",

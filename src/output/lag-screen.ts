@@ -56,21 +56,28 @@ export class LagScreen<Row> {
     return this.#output.width - 1;
   }
 
+  get #height(): number {
+    return this.#output.stream.rows ?? 24;
+  }
+
   #paint(first = ""): void {
     const { stream } = this.#output;
     // A terminal that takes nothing now is shown the next picture.
     if (!this.#open || stream.writableNeedDrain) return;
     const lines = [fitWidth(safeText(this.#title), this.#width), "", ...this.#table()];
-    const text = lines.map((line) => line + CLEAR_LINE_END).join("\r\n");
+    // One line more than there is room for would scroll the others away.
+    const text = lines
+      .slice(0, this.#height)
+      .map((line) => line + CLEAR_LINE_END)
+      .join("\r\n");
     stream.write(`${first}${HOME}${text}${CLEAR_BELOW}`);
   }
 
   #table(): string[] {
-    const { stream, color } = this.#output;
-    const room = Math.max(1, (stream.rows ?? 24) - OTHER_LINES);
+    const room = Math.max(1, this.#height - OTHER_LINES);
     const shown = this.#rows.slice(0, room);
     if (shown.length === 0) return ["no groups"];
-    const table = new TableFormat(this.#columns, { width: this.#width, color });
+    const table = new TableFormat(this.#columns, { width: this.#width, color: this.#output.color });
     for (const row of shown) table.add(row);
     const left = this.#rows.length - shown.length;
     return [...table.take().trimEnd().split("\n"), ...(left > 0 ? [`… and ${left} more`] : [])];

@@ -21,6 +21,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Pretend that stdout and stderr are a terminal this wide. */
   readonly columns?: number;
+  /** … and this high; default: it does not tell. */
+  readonly rows?: number;
   /** A stdout of the test's own, such as one that fails; then the result's stdout is empty. */
   readonly stdout?: Writable;
 }
@@ -40,7 +42,7 @@ export class CliRun {
         : Readable.from([Buffer.isBuffer(stdin) ? stdin : Buffer.from(stdin)]);
     if (options.columns !== undefined) {
       for (const sink of [this.#out, this.#err])
-        Object.assign(sink, { isTTY: true, columns: options.columns, ...CURSOR });
+        Object.assign(sink, { isTTY: true, columns: options.columns, rows: options.rows, ...CURSOR });
     }
     const io: Io = {
       stdin: input,

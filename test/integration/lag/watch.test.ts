@@ -126,7 +126,7 @@ describe("--watch on a terminal", () => {
     expect(keyboard.listenerCount("data")).toBe(0);
   });
 
-  test.each([20, 60, 80, 200])("no line is wider than a terminal of %i columns", async (columns) => {
+  test.each([20, 40, 80, 200])("no line is wider than a terminal of %i columns", async (columns) => {
     const { key } = await streamWithGroup();
     const run = new CliRun(["lag", key, "--watch", "--no-color"], { stdin: new Keyboard(), columns });
     await until("a picture", () => run.stdout.includes("\u001b[J"));
@@ -137,8 +137,27 @@ describe("--watch on a terminal", () => {
     expect(lines.length).toBeGreaterThanOrEqual(4);
     // Numbers are never cut: what a narrow terminal can't show falls off its edge, it does not wrap.
     expect(stdout).toContain("\u001b[?7l");
-    if (columns >= 60) expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(columns);
+    if (columns >= 40) expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(columns);
   });
+
+  test.each([1, 3, 5, 50])(
+    "no picture is higher than a terminal of %i lines: it would scroll",
+    async (rows) => {
+      const { redis, key } = await streamWithGroup();
+      for (let n = 0; n < 9; n++) await redis.xgroup("CREATE", key, `g${n}`, "0");
+      const run = new CliRun(["lag", key, "--watch", "--no-color"], {
+        stdin: new Keyboard(),
+        columns: 100,
+        rows,
+      });
+      await until("a picture", () => run.stdout.includes("\u001b[J"));
+      run.signal("SIGINT");
+      const { stdout } = await run.done;
+      const picture = stdout.slice(stdout.indexOf("\u001b[H"), stdout.indexOf("\u001b[J"));
+      expect(picture.split("\n").length).toBe(Math.min(rows, rows < 14 ? 5 : 13));
+      expect(picture).toContain("10 groups, lag 10");
+    },
+  );
 
   test("redraws at once when the terminal changes its size", async () => {
     const { key } = await streamWithGroup();
