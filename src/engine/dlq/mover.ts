@@ -7,7 +7,8 @@ import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { packReplays, type Replay } from "../../redis/replay-pack.ts";
 import { addLettersOnce, moveLetters, sweepLetters } from "../../redis/scripts/replay.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
-import { asList, asNumber, asText, type Value } from "../../redis/value.ts";
+import type { Script } from "../../redis/script.ts";
+import { type Arg, asList, asNumber, asText, type Value } from "../../redis/value.ts";
 import type { IdRange } from "../position.ts";
 import { MEMORY_MS, replayMemory } from "./replay-memory.ts";
 
@@ -40,7 +41,7 @@ export class Mover {
   readonly #connection: Connection;
   readonly #request: MoveRequest;
   readonly #memory: { readonly notes: string; readonly marks: string } | undefined;
-  /** Undefined when the target's name allows none, or this user may not write them. */
+  /** Undefined when the target's name allows none, or they can't be written. */
   #notes: string | undefined;
 
   constructor(connection: Connection, request: MoveRequest) {
@@ -56,6 +57,30 @@ export class Mover {
     return !keep && sameSlot(dlq, target, this.#connection.cluster);
   }
 
+  /**
+   * To be called first: finds out what this user may not do before anything moves, because a script that is
+   * refused half-way keeps what it has done, and so would add an entry without deleting its letter. None of
+   * these calls changes more than when the notes expire.
+   */
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { dlq, keep, onUncounted } = this.#request;
+    const call: Connection["call"] = (...args) =>
+      this.#connection.persist(() => this.#connection.call(...args), { signal });
+    if (!keep) await call("XDEL", dlq, "0-0");
+    if (!this.inOneStep && this.#memory) await call("ZREM", this.#memory.marks, "");
+    const notes = this.#notes;
+    if (notes === undefined) return;
+    try {
+      await call("ZADD", notes, "XX", 0, "");
+      await call("ZREMRANGEBYSCORE", notes, "(0", "(0");
+      await call("PEXPIRE", notes, MEMORY_MS);
+    } catch (error) {
+      if (!(error instanceof ServerError) || !/^(NOPERM|WRONGTYPE)$/.test(error.code)) throw error;
+      this.#notes = undefined;
+      onUncounted(error.code === "NOPERM" ? `this user may not write ${notes}` : error.message);
+    }
+  }
+
   /** True for a letter that goes alone. */
   isLarge({ fields }: Replay): boolean {
     return fields.length > MAX_SCRIPT_VALUES;
@@ -63,12 +88,12 @@ export class Mover {
 
   /** For each letter whether it was this call that replayed it. */
   async move(replays: readonly Replay[]): Promise<boolean[]> {
-    const { dlq, keep } = this.#request;
+    const { dlq, target, keep } = this.#request;
     const [first] = replays;
     const large = first !== undefined && this.isLarge(first);
     if (!large && this.inOneStep) {
       const args = [packReplays(replays), MEMORY_MS];
-      return flags(await this.#noted((keys) => this.#connection.run(moveLetters, keys, args)));
+      return flags(await this.#noted(moveLetters, dlq, target, args));
     }
     const added = large ? [await this.#addLarge(first)] : await this.#addOnce(replays);
     if (!keep) await this.#connection.call("XDEL", dlq, ...replays.map(({ id }) => id));
@@ -82,26 +107,20 @@ export class Mover {
    */
   async sweep(range: IdRange, count: number, most: number): Promise<Swept> {
     const args = [range.from, range.to, count, MEMORY_MS, most];
-    const reply = await this.#noted((keys) => this.#connection.run(sweepLetters, keys, args));
+    const reply = await this.#noted(sweepLetters, this.#request.dlq, this.#request.target, args);
     const [moved, goOn] = asList(reply);
     const after = goOn === null ? undefined : asText(goOn);
     const next = after === undefined ? undefined : after === "" ? range.from : nextId(after);
     return { moved: asNumber(moved), next, leftSome: after !== undefined && after !== "" };
   }
 
-  /** Runs a script on the queue, the target and its notes; without notes when this user may not write them. */
-  async #noted(run: (keys: readonly string[]) => Promise<Value>): Promise<Value> {
-    const { dlq, target, onUncounted } = this.#request;
-    const notes = this.#notes;
+  /** Runs a script on two keys and the notes, if there are any. */
+  async #noted(script: Script, first: string, second: string, args: readonly Arg[]): Promise<Value> {
+    const keys = this.#notes === undefined ? [first, second] : [first, second, this.#notes];
     try {
-      return await run(notes === undefined ? [dlq, target] : [dlq, target, notes]);
+      return await this.#connection.run(script, keys, args);
     } catch (error) {
-      if (notes === undefined || !(error instanceof ServerError) || error.code !== "NOPERM")
-        throw this.#namingTarget(error);
-      this.#notes = undefined;
-      const reply = await this.#noted(run);
-      onUncounted(`this user may not write ${notes}`);
-      return reply;
+      throw this.#namingTarget(error);
     }
   }
 
@@ -112,13 +131,8 @@ export class Mover {
       throw new UsageError(`${target} can't share its slot with a key that remembers what was replayed`, {
         hint: "replay without --keep and within one slot, or to a stream without braces in its name",
       });
-    const keys = [target, memory.marks, memory.notes];
     const args = [packReplays(replays), MEMORY_MS, this.#mark(""), Date.now()];
-    try {
-      return flags(await this.#connection.run(addLettersOnce, keys, args));
-    } catch (error) {
-      throw this.#namingTarget(error);
-    }
+    return flags(await this.#noted(addLettersOnce, target, memory.marks, args));
   }
 
   /** Its note comes after it: a crash in between forgets how often it was replayed, and nothing else. */

@@ -95,7 +95,8 @@ class Replayer {
 
   async run(pages: AsyncIterable<readonly DeadLetter[]>): Promise<ReplayReport> {
     try {
-      const { sweep, ratePerSecond } = this.#request;
+      const { sweep, ratePerSecond, signal } = this.#request;
+      await this.#mover.prepare(signal);
       const swept = sweep !== undefined && ratePerSecond === undefined && this.#mover.inOneStep;
       if (swept) await Promise.all(Array.from({ length: SWEEPERS }, () => this.#sweep(sweep)));
       const done = this.#stopped || (swept && !this.#leftSome);
