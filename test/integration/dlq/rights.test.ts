@@ -77,6 +77,7 @@ describe("dlq replay by a user with few rights", () => {
   test("who may mark but not unmark adds nothing: what could not be added would count as added", async () => {
     const redis = rawRedis();
     const { stream } = await queue(redis);
+    await redis.xadd(stream, "*", "another", "entry");
     const rights = [...READS, "+zadd", "+zremrangebyscore", "+pexpire", "+exists", "+del"];
     const first = await userUrl(redis, [`${stream}*`], rights);
     expect((await cli(["dlq", "replay", stream, "--all", "--keep"], { url: first })).code).toBe(1);

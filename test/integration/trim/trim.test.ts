@@ -180,6 +180,22 @@ describe("trim and what groups still need", () => {
     expect(await row(...flags, "-y")).toMatchObject({ removed: 90, heldBy: null });
   });
 
+  test("a group that is made at the beginning while it trims keeps all that it could read then", async () => {
+    const redis = rawRedis();
+    const stream = await numbered(redis, 60_000);
+    const proxy = await Proxy.start();
+    proxy.delay(60);
+    const run = cli(["trim", stream, "--min-id", "60000-1", "--exact"], { url: proxy.url });
+    await until("it trims", async () => (await redis.xlen(stream)) < 60_000);
+    await redis.xgroup("CREATE", stream, "late", "0");
+    const first = await firstId(redis, stream);
+    const { stdout, stderr } = await run;
+    expect(ndjson(stdout)[0]).toMatchObject({ boundId: first, heldBy: "late" });
+    expect(stderr).toContain("group late has not been given it");
+    expect(await firstId(redis, stream)).toBe(first);
+    expect(first).not.toBe("60000-1");
+  });
+
   test("while it is being read and written, no group loses an entry", async () => {
     const redis = rawRedis();
     const stream = uniqueKey("busy");
