@@ -1,4 +1,4 @@
-import { errorText } from "../../errors.ts";
+import { errorText, ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { forgetIfEmpty, requeueOwned } from "../../redis/group-steps.ts";
 import { takeAfterMs } from "./backoff.ts";
@@ -64,6 +64,8 @@ async function leaveGroup(
     }
     await forgetIfEmpty(connection, stream, settings);
   } catch (error) {
+    // The group has gone, or never was: there is nothing to leave.
+    if (error instanceof ServerError && error.kind === "notFound") return;
     observer.notice("detail", `could not leave group ${group} on ${stream}: ${errorText(error)}`);
   }
 }

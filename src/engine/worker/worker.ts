@@ -1,13 +1,15 @@
-import { errorText, ServerError, StreamctlError } from "../../errors.ts";
+import { ServerError, StreamctlError } from "../../errors.ts";
 import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import { type Held, pendingCount } from "../../redis/group-steps.ts";
+import type { Held } from "../../redis/group-steps.ts";
+import { Entrance, HAND_BACK } from "./entrance.ts";
 import { GroupSetup } from "./group-setup.ts";
 import { Hands } from "./hands.ts";
 import { heartbeatLoop } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
+import { KeyMoves } from "./key-moves.ts";
 import { LinkWatch } from "./link-watch.ts";
 import { Ordering } from "./ordering.ts";
 import { OutageGuard } from "./outage-guard.ts";
@@ -16,14 +18,13 @@ import { Reclaimer } from "./reclaimer.ts";
 import { Runner } from "./runner.ts";
 import { Settler } from "./settler.ts";
 import { shutDown } from "./shutdown.ts";
-import { alreadyDone } from "./success.ts";
+import { MAX_BLOCK_MS, Supply } from "./supply.ts";
 import { Tally } from "./tally.ts";
 import { Truce } from "./truce.ts";
 import { Turns } from "./turns.ts";
 import type {
   Delivery,
   Executor,
-  Verdict,
   WorkerObserver,
   WorkerResult,
   WorkerSettings,
@@ -31,13 +32,7 @@ import type {
 } from "./types.ts";
 import { Units } from "./units.ts";
 
-/** A read waits no longer than this at once, so that retries, take-overs and a dead peer are noticed. */
-const MAX_BLOCK_MS = 1_000;
-/** With an end to watch for, the last handler's end must be noticed soon. */
-const ENDING_BLOCK_MS = 50;
 const WAKE_EVERY_MS = 50;
-/** Others get the entry at once, and its delivery is not counted. */
-const HAND_BACK: Verdict = { kind: "release", counted: false };
 
 export interface WorkerParts {
   readonly connection: Connection;
@@ -66,23 +61,21 @@ export class Worker {
   readonly #tally: Tally;
   readonly #hands: Hands;
   readonly #intake: Intake;
+  readonly #supply: Supply;
+  readonly #entrance: Entrance;
   readonly #reclaimer: Reclaimer;
   readonly #groups: GroupSetup;
   readonly #settler: Settler;
   readonly #guard: OutageGuard;
-  readonly #pacer: Pacer;
   readonly #runner: Runner;
   readonly #units: Units;
-  readonly #ordering: Ordering | undefined;
+  readonly #moves: KeyMoves | undefined;
   readonly #link: LinkWatch;
   readonly #truce: Truce;
   readonly #turns = new Turns();
   readonly #ending = new AbortController();
-  /** Keys that are being moved on to their next entry. */
-  readonly #moves = new Set<Promise<void>>();
   #fatal: unknown;
   #looping = true;
-  #lastActivity = performance.now();
 
   constructor(parts: WorkerParts) {
     this.#tally = new Tally(parts.observer);
@@ -90,11 +83,11 @@ export class Worker {
     this.#parts = { ...parts, observer };
     const { connection, settings, executor } = parts;
     this.#hands = new Hands(() => executor.slots ?? settings.concurrency, settings.batch.size);
-    this.#ordering =
+    const ordering =
       settings.orderBy === undefined ? undefined : new Ordering(connection, settings, settings.orderBy);
-    this.#intake = new Intake(parts.reader, settings, connection.cluster, this.#ordering);
+    this.#intake = new Intake(parts.reader, settings, connection.cluster, ordering);
     this.#truce = new Truce(settings.claimIdleMs);
-    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#truce, this.#ordering);
+    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#truce, ordering);
     this.#groups = new GroupSetup(connection, settings, (stream) => this.#held(stream), observer);
     this.#settler = new Settler({
       connection,
@@ -109,7 +102,7 @@ export class Worker {
     this.#guard = new OutageGuard(settings.pauseAfter, settings.retry, (level, message) =>
       observer.notice(level, message),
     );
-    this.#pacer = new Pacer(settings.ratePerSecond);
+    const pacer = new Pacer(settings.ratePerSecond);
     this.#link = new LinkWatch(observer);
     this.#runner = new Runner({
       executor,
@@ -121,11 +114,29 @@ export class Worker {
       onBroken: (reason) =>
         this.#fail(new StreamctlError("failed", reason, { hint: "no entry was counted or dead-lettered" })),
       onRan: (outcomes, durationMs) => {
-        this.#active();
+        this.#supply.active();
         observer.ran(outcomes, durationMs);
       },
     });
     this.#units = new Units(settings.batch, this.#hands, (unit) => this.#runner.start(unit));
+    const common = { connection, settings, hands: this.#hands, pacer };
+    this.#supply = new Supply({
+      ...common,
+      intake: this.#intake,
+      reclaimer: this.#reclaimer,
+      guard: this.#guard,
+      tally: this.#tally,
+    });
+    this.#entrance = new Entrance({
+      ...common,
+      units: this.#units,
+      settler: this.#settler,
+      ending: this.#ending.signal,
+      onEntry: () => this.#supply.active(),
+    });
+    this.#moves =
+      ordering &&
+      new KeyMoves(ordering, this.#reclaimer, observer, (deliveries) => this.#entrance.admit(deliveries));
   }
 
   get state(): WorkerState {
@@ -159,7 +170,7 @@ export class Worker {
     );
     try {
       await this.#prepare();
-      this.#active();
+      this.#supply.active();
       await this.#loop();
     } finally {
       this.#looping = false;
@@ -179,7 +190,7 @@ export class Worker {
         hands: this.#hands,
         settler: this.#settler,
         reclaimer: this.#reclaimer,
-        moves: this.#moves,
+        moves: this.#moves?.underWay ?? new Set(),
       });
       heart.abort();
       await beating;
@@ -193,7 +204,7 @@ export class Worker {
     for (let failures = 0; !this.#ending.signal.aborted; failures++) {
       try {
         await this.#groups.prepare();
-        if (!(await this.#nothingPending())) await this.#truce.arrive(this.#parts.connection);
+        if (!(await this.#supply.nothingPending())) await this.#truce.arrive(this.#parts.connection);
         return this.#link.works();
       } catch (error) {
         if (!isTransient(error)) throw error;
@@ -205,17 +216,18 @@ export class Worker {
   async #loop(): Promise<void> {
     const ending = this.#ending.signal;
     for (let failures = 0; !ending.aborted;) {
-      const places = this.#places();
+      const places = this.#supply.places();
+      if (places === "finished") return;
       if (places === 0) {
         this.#turns.end();
-        await this.#hands.changed(ending, this.#waitMs());
+        await this.#hands.changed(ending, this.#supply.waitMs());
         continue;
       }
       this.#turns.begin();
       try {
-        const deliveries = await this.#next(places);
+        const deliveries = await this.#supply.next(places);
         if (deliveries === "finished") return;
-        await this.#acceptAll(deliveries);
+        await this.#entrance.admit(deliveries);
         failures = 0;
         this.#link.works();
         this.#truce.worked();
@@ -225,112 +237,9 @@ export class Worker {
     }
   }
 
-  /** How many entries may be taken now. */
-  #places(): number {
-    const { count } = this.#parts.settings.ends;
-    const free = this.#pacer.allow(
-      this.#guard.allow(this.#hands.free, this.#hands.running, performance.now()),
-    );
-    if (count === undefined) return free;
-    const left = count - this.#tally.final;
-    if (left <= 0) this.#end();
-    return Math.max(0, Math.min(free, left - this.#hands.count));
-  }
-
-  /** What else than a finished run may free a place, and when. */
-  #waitMs(): number | undefined {
-    const waits = [this.#guard.waitMs(performance.now()), this.#pacer.waitMs()].filter(
-      (ms) => ms !== undefined,
-    );
-    return waits.length === 0 ? undefined : Math.min(...waits);
-  }
-
-  /** Due retries and take-overs first, then new entries; nothing when there was nothing for a while. */
-  async #next(places: number): Promise<Delivery[] | "finished"> {
-    const due = await this.#reclaimer.takeDue(places);
-    if (due.length > 0) return due;
-    const idle = this.#hands.count === 0;
-    const { ends } = this.#parts.settings;
-    if (idle && ends.untilEmpty) {
-      const fresh = await this.#intake.read(places, 0);
-      if (fresh.length > 0) return fresh;
-      if (await this.#nothingPending()) return "finished";
-    }
-    if (idle && ends.idleMs !== undefined && performance.now() - this.#lastActivity >= ends.idleMs)
-      return "finished";
-    return this.#intake.read(places, this.#blockMs());
-  }
-
-  #blockMs(): number {
-    const { ends } = this.#parts.settings;
-    const now = performance.now();
-    const idleLeft =
-      ends.idleMs === undefined ? Number.POSITIVE_INFINITY : this.#lastActivity + ends.idleMs - now;
-    const most = ends.untilEmpty || ends.count !== undefined ? ENDING_BLOCK_MS : MAX_BLOCK_MS;
-    return Math.max(1, Math.min(most, this.#reclaimer.nextAt - now, Math.max(ENDING_BLOCK_MS, idleLeft)));
-  }
-
-  async #nothingPending(): Promise<boolean> {
-    const { connection, settings } = this.#parts;
-    for (const stream of settings.streams) {
-      if ((await pendingCount(connection, stream, settings.group)) > 0) return false;
-    }
-    return true;
-  }
-
-  async #acceptAll(deliveries: readonly Delivery[]): Promise<void> {
-    const duplicates = await alreadyDone(this.#parts.connection, this.#parts.settings, deliveries);
-    for (const delivery of deliveries) this.#accept(delivery, duplicates.has(delivery));
-    this.#units.readEnded();
-  }
-
-  #accept(delivery: Delivery, duplicate: boolean): void {
-    // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
-    // So may a group that was made again.
-    const held = this.#hands.get(delivery.stream, delivery.entry.id);
-    if (held) {
-      held.cameAgain = true;
-      return;
-    }
-    this.#active();
-    const { maxDeliveries } = this.#parts.settings.retry;
-    if (this.#ending.signal.aborted) {
-      // Its read was on the way when the worker was told to stop.
-      this.#settleUnrun(delivery, HAND_BACK);
-    } else if (duplicate) this.#settleUnrun(delivery, { kind: "duplicate" });
-    else if (delivery.deliveries > maxDeliveries) {
-      // Its last permitted run never reported back: it may be what ends the workers. Not run once more.
-      const deliveries = Math.min(delivery.deliveries - 1, Number.MAX_SAFE_INTEGER);
-      const reason = `no verdict after ${deliveries} deliveries: the workers that ran it died`;
-      this.#settleUnrun({ ...delivery, deliveries }, { kind: "dead", reason, stderr: Buffer.alloc(0) });
-    } else {
-      this.#pacer.count();
-      this.#hands.hold(delivery);
-      this.#units.add(delivery);
-    }
-  }
-
   #settled(delivery: Delivery): void {
     this.#groups.noteSettled(delivery.stream, delivery.entry.id);
-    if (!this.#ordering) return;
-    const move = this.#moveOn(this.#ordering, delivery).finally(() => this.#moves.delete(move));
-    this.#moves.add(move);
-  }
-
-  /** Starts the next entry of a settled one's key. What goes wrong here is mended by the sweeps. */
-  async #moveOn(ordering: Ordering, delivery: Delivery): Promise<void> {
-    try {
-      const next = await ordering.next(delivery);
-      if (next) await this.#acceptAll([next]);
-    } catch (error) {
-      this.#reclaimer.repliesLost();
-      this.#parts.observer.notice("detail", `the next of its key was not started: ${errorText(error)}`);
-    }
-  }
-
-  #settleUnrun(delivery: Delivery, verdict: Verdict): void {
-    this.#hands.hold(delivery);
-    this.#settler.settle(delivery, verdict, 0);
+    this.#moves?.after(delivery);
   }
 
   /** A worker that stops leaves alone what somebody has deleted. */
@@ -372,10 +281,6 @@ export class Worker {
     this.#truce.failed();
     this.#link.waits(error);
     await sleep(reconnectDelayMs(failures), this.#ending.signal);
-  }
-
-  #active(): void {
-    this.#lastActivity = performance.now();
   }
 
   #fail(error: unknown): void {

@@ -1,0 +1,46 @@
+import { errorText } from "../../errors.ts";
+import type { Ordering } from "./ordering.ts";
+import type { Reclaimer } from "./reclaimer.ts";
+import type { Delivery, WorkerObserver } from "./types.ts";
+
+/** With order by key: moves the key of a settled entry on to its next entry. */
+export class KeyMoves {
+  readonly #ordering: Ordering;
+  readonly #reclaimer: Reclaimer;
+  readonly #observer: WorkerObserver;
+  readonly #admit: (deliveries: readonly Delivery[]) => Promise<void>;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(
+    ordering: Ordering,
+    reclaimer: Reclaimer,
+    observer: WorkerObserver,
+    admit: (deliveries: readonly Delivery[]) => Promise<void>,
+  ) {
+    this.#ordering = ordering;
+    this.#reclaimer = reclaimer;
+    this.#observer = observer;
+    this.#admit = admit;
+  }
+
+  /** Moves that have not come to their end: each may bring one more entry. */
+  get underWay(): ReadonlySet<Promise<void>> {
+    return this.#underWay;
+  }
+
+  after(settled: Delivery): void {
+    const move = this.#moveOn(settled).finally(() => this.#underWay.delete(move));
+    this.#underWay.add(move);
+  }
+
+  /** What goes wrong here is mended by the sweeps. */
+  async #moveOn(settled: Delivery): Promise<void> {
+    try {
+      const next = await this.#ordering.next(settled);
+      if (next) await this.#admit([next]);
+    } catch (error) {
+      this.#reclaimer.repliesLost();
+      this.#observer.notice("detail", `the next of its key was not started: ${errorText(error)}`);
+    }
+  }
+}
