@@ -4,6 +4,8 @@ import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
 import { scratchDir } from "../worker.ts";
 import { pause } from "./seat.ts";
 
+const PORT_FREE_WITHIN_MS = 10_000;
+
 /** A server that loses nothing when it is killed: what it answered stands on disk. */
 export class DurableServer {
   readonly #start: () => Promise<SandboxServer>;
@@ -59,6 +61,18 @@ export class DurableServer {
   async #kill(ms: number): Promise<void> {
     await this.#server.stop("SIGKILL");
     await pause(ms);
-    this.#server = await this.#start();
+    this.#server = await this.#startAgain();
+  }
+
+  /** While it was away its port was free, and may for a moment be the local end of somebody's connection. */
+  async #startAgain(): Promise<SandboxServer> {
+    for (const end = Date.now() + PORT_FREE_WITHIN_MS; ;) {
+      try {
+        return await this.#start();
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await pause(100);
+      }
+    }
   }
 }
