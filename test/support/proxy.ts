@@ -18,6 +18,8 @@ export class Proxy {
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
   accepted = 0;
+  /** How often a client went on sending after a reply: its round trips, and what overlaps of long ones. */
+  turns = 0;
   port = 0;
 
   private constructor(target: { host: string; port: number }) {
@@ -128,6 +130,7 @@ export class Proxy {
     this.accepted++;
     const server = connect(this.#target);
     let lost = false;
+    let answered = true;
     this.#pairs.add(client).add(server);
     const end = (): void => {
       this.#pairs.delete(client);
@@ -142,10 +145,13 @@ export class Proxy {
     }
     client.on("data", (bytes: Buffer) => {
       if (this.#mode === "swallow-both") return;
+      if (answered) this.turns++;
+      answered = false;
       if (this.#cutAfterRequest?.(bytes)) lost = true;
       this.#forward(server, bytes);
     });
     server.on("data", (bytes: Buffer) => {
+      answered = true;
       if (lost) client.resetAndDestroy();
       else if (this.#mode === "pass") this.#forward(client, bytes);
     });

@@ -1,5 +1,6 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 
 type Raw = ReturnType<typeof rawRedis>;
@@ -284,6 +285,32 @@ describe("lag", () => {
     const bulk = ndjson((await cli(["lag", `${prefix}:*`])).stdout);
     expect(bulk).toHaveLength(70);
     for (const row of bulk) expect(await lagOf(String(row["stream"]))).toEqual(row);
+  });
+
+  test("1,000 streams with three groups each take a handful of round trips", async ({ skip }) => {
+    const redis = rawRedis();
+    const old = /redis_version:[56]\./.test(await redis.info("server"));
+    skip(old, "before Redis 7.0 no server tells a lag, so the entries are counted");
+    const prefix = uniqueKey("thousand");
+    const names = Array.from({ length: 1_000 }, (_, n) => `${prefix}:${n}`);
+    onTestFinished(async () => void (await redis.del(names)));
+    const make = `
+      for _, key in ipairs(KEYS) do
+        for i = 1, 4 do redis.call('XADD', key, i .. '-0', 'n', i) end
+        for n, count in ipairs({1, 2, 4}) do
+          redis.call('XGROUP', 'CREATE', key, 'g' .. n, '0')
+          redis.call('XREADGROUP', 'GROUP', 'g' .. n, 'c', 'COUNT', count, 'STREAMS', key, '>')
+        end
+      end`;
+    await redis.eval(make, names.length, ...names);
+    const proxy = await Proxy.start();
+    // All of a batch is on its way before the first of its replies is back, as between two machines.
+    proxy.delay(50);
+    const rows = ndjson((await cli(["lag", `${prefix}:*`], { url: proxy.url })).stdout);
+    expect(rows.map(({ lag }) => lag)).toEqual(names.flatMap(() => [3, 2, 0]));
+    // The SCAN takes one for each thousand keys, also those of other tests.
+    const scans = Math.ceil((await redis.dbsize()) / 1_000);
+    expect(proxy.turns).toBeLessThan(20 + scans);
   });
 
   test("thresholds: exit 6 names what was crossed, and only above the limit", async () => {
