@@ -3,6 +3,8 @@ import { BinRun } from "../bin.ts";
 /** A worker that ends for want of a connection is started again, as a service manager would. */
 const NO_CONNECTION = 3;
 const RESTART_AFTER_MS = 200;
+/** Until its program runs, a process can do nothing about a signal but die of it. */
+const START_UP_MS = 1_500;
 /** Longer than any handler may run and any link stays away. */
 const STOP_WITHIN_MS = 20_000;
 
@@ -28,6 +30,7 @@ export class Seat<L extends Link = Link> {
   readonly #past: BinRun[] = [];
   #run: BinRun;
   #leaving = false;
+  #startedAt = 0;
 
   constructor(options: SeatOptions<L>) {
     this.name = options.name;
@@ -68,6 +71,7 @@ export class Seat<L extends Link = Link> {
   /** A clean stop: exit 0 and nothing left behind. */
   async stop(): Promise<void> {
     this.#leaving = true;
+    const starting = Date.now() - this.#startedAt < START_UP_MS;
     this.#run.signal("SIGTERM");
     const end = await within(STOP_WITHIN_MS, this.#run.done);
     if (end === undefined) {
@@ -75,7 +79,7 @@ export class Seat<L extends Link = Link> {
       this.#run.signal("SIGKILL");
       await this.#run.done;
       // One without a connection ends in its own way before it hears the signal.
-    } else if (end.code !== 0 && end.code !== NO_CONNECTION)
+    } else if (end.code !== 0 && end.code !== NO_CONNECTION && !(starting && end.signal === "SIGTERM"))
       this.#complain(`ended with ${end.signal ?? end.code} at SIGTERM: ${this.#tail()}`);
     await this.#run.untilGone().catch((error: Error) => this.#complain(error.message));
   }
@@ -95,6 +99,7 @@ export class Seat<L extends Link = Link> {
 
   #start(): BinRun {
     const { program, argv, link } = this.#options;
+    this.#startedAt = Date.now();
     const run = new BinRun(argv, { program, url: link.url });
     void run.done.then(async ({ code, signal }) => {
       if (this.#leaving || this.#run !== run) return;
