@@ -141,9 +141,11 @@ async function archiveAndRemove(
     const next = last && nextId(last.id);
     if (next === undefined) continue;
     await archive?.append(stream, entries);
-    removed += (await removeAll(connection, { ...request, exact: true, onProgress: undefined }, next))
-      .removed;
+    const gone = await removeAll(connection, { ...request, exact: true, onProgress: undefined }, next);
+    removed += gone.removed;
     request.onProgress?.(removed);
+    // A group has been made, or set back, since the bound was looked at.
+    if (gone.bound !== undefined) return { removed, bound: gone.bound };
     if (signal.aborted) break;
   }
   return { removed, bound };

@@ -1,40 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { scratchDir } from "../../support/worker.ts";
-
-type Raw = ReturnType<typeof rawRedis>;
-
-/** Entries 1-1, 2-1, … in a stream of its own. */
-async function numbered(redis: Raw, count: number): Promise<string> {
-  const stream = uniqueKey("trimmed");
-  const pipeline = redis.pipeline();
-  for (let n = 1; n <= count; n++) pipeline.xadd(stream, `${n}-1`, "n", String(n));
-  await pipeline.exec();
-  return stream;
-}
+import { group, numbered, type Raw, row } from "./support.ts";
 
 async function firstId(redis: Raw, stream: string): Promise<string | undefined> {
   return (await redis.xrange(stream, "-", "+", "COUNT", 1))[0]?.[0];
-}
-
-async function row(...argv: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await cli(["trim", ...argv, "-q", "-o", "ndjson"]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return ndjson(stdout)[0] ?? {};
-}
-
-/** A group that has been given the first `delivered` entries and has acked all of them but `unacked`. */
-async function group(redis: Raw, stream: string, name: string, delivered: number, unacked: string[] = []) {
-  await redis.xgroup("CREATE", stream, name, "0");
-  const reply = await redis.xreadgroup("GROUP", name, "c", "COUNT", delivered, "STREAMS", stream, ">");
-  const [[, entries]] = reply as [[string, [string, string[]][]]];
-  const ids = entries.map(([id]) => id).filter((id) => !unacked.includes(id));
-  if (ids.length > 0) await redis.xack(stream, name, ...ids);
 }
 
 describe("trim without groups", () => {
@@ -232,34 +203,6 @@ describe("trim and what groups still need", () => {
     expect(got).toEqual(Array.from({ length: total }, (_, n) => n));
     expect(await redis.xlen(stream)).toBeLessThan(total);
     expect(trims).toBeGreaterThan(3);
-  });
-});
-
-describe("trim --archive", () => {
-  test.each(["old.ndjson", "old.ndjson.gz"])("%s holds what went, and only that", async (name) => {
-    const redis = rawRedis();
-    const stream = await numbered(redis, 2_500);
-    await group(redis, stream, "g", 2_000);
-    const before = await redis.xrange(stream, "-", "2000-1");
-    const archive = join(await scratchDir(), name);
-    expect(await row(stream, "--maxlen", "100", "--archive", archive)).toMatchObject({
-      removed: 2_000,
-      length: 500,
-      heldBy: "g",
-    });
-    const bytes = await readFile(archive);
-    const text = name.endsWith("gz") ? gunzipSync(bytes) : bytes;
-    const restored = uniqueKey("restored");
-    await cli(["produce", restored, "--input", "entries", "--keep-id"], { stdin: text });
-    expect(await redis.xrange(restored, "-", "+")).toEqual(before);
-  });
-
-  test("a dry run writes no archive", async () => {
-    const redis = rawRedis();
-    const stream = await numbered(redis, 10);
-    const archive = join(await scratchDir(), "none");
-    await row(stream, "--maxlen", "1", "--archive", archive, "--dry-run");
-    await expect(readFile(archive)).rejects.toThrow("ENOENT");
   });
 });
 
