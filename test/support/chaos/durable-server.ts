@@ -1,10 +1,9 @@
+import { createServer } from "node:net";
 import { Redis } from "ioredis";
 import { inject, onTestFinished } from "vitest";
-import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { scratchDir } from "../worker.ts";
 import { pause } from "./seat.ts";
-
-const PORT_FREE_WITHIN_MS = 10_000;
 
 /** A server that loses nothing when it is killed: what it answered stands on disk. */
 export class DurableServer {
@@ -26,7 +25,7 @@ export class DurableServer {
   /** Ends with the test. */
   static async start(): Promise<DurableServer> {
     const dir = await scratchDir();
-    const port = await freePort();
+    const port = await portToComeBackTo();
     const args = ["--appendonly", "yes", "--appendfsync", "always"];
     const start = (): Promise<SandboxServer> =>
       SandboxServer.start({ executable: inject("redisExecutable"), dir, port, args });
@@ -61,18 +60,22 @@ export class DurableServer {
   async #kill(ms: number): Promise<void> {
     await this.#server.stop("SIGKILL");
     await pause(ms);
-    this.#server = await this.#startAgain();
+    this.#server = await this.#start();
   }
+}
 
-  /** While it was away its port was free, and may for a moment be the local end of somebody's connection. */
-  async #startAgain(): Promise<SandboxServer> {
-    for (const end = Date.now() + PORT_FREE_WITHIN_MS; ;) {
-      try {
-        return await this.#start();
-      } catch (error) {
-        if (Date.now() > end) throw error;
-        await pause(100);
-      }
-    }
+/**
+ * None of those that the system gives to connections: who looks for the server while it is away may be given the
+ * server's own port, find himself there, and keep it.
+ */
+async function portToComeBackTo(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const probe = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    });
+    if (free) return port;
   }
 }
