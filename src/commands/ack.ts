@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import type { AckedEntry } from "../engine/claim/ack.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
-import { durationText } from "../output/format.ts";
+import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import type { Act } from "../program.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
 import { groupOption } from "./options.ts";
@@ -74,16 +74,9 @@ async function ack(
 }
 
 const COLUMNS: readonly Column<AckedEntry>[] = [
-  { key: "stream", title: "STREAM", value: (row) => row.stream, optional: true },
-  { key: "group", title: "GROUP", value: (row) => row.group, optional: true },
+  ...OF_GROUP,
   { key: "id", title: "ID", value: (row) => row.id },
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
-  {
-    key: "idleMs",
-    title: "IDLE",
-    align: "right",
-    value: (row) => row.idleMs,
-    text: (row) => durationText(row.idleMs),
-  },
+  durationColumn("idleMs", "IDLE"),
   { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },
 ];

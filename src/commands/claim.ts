@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { ClaimedEntry, ClaimRequest } from "../engine/claim/claim.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
+import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { durationText } from "../output/format.ts";
 import type { Act } from "../program.ts";
 import type { ClaimState, Settled } from "../redis/pending-steps.ts";
@@ -208,8 +209,7 @@ async function requireConsumers(
 }
 
 const COLUMNS: readonly Column<ClaimedEntry>[] = [
-  { key: "stream", title: "STREAM", value: (row) => row.stream, optional: true },
-  { key: "group", title: "GROUP", value: (row) => row.group, optional: true },
+  ...OF_GROUP,
   { key: "id", title: "ID", value: (row) => row.id },
   { key: "from", title: "FROM", value: (row) => row.from },
   {
@@ -219,12 +219,6 @@ const COLUMNS: readonly Column<ClaimedEntry>[] = [
     text: (row) => row.to ?? "acked: no data",
     tone: (row) => (row.to === null ? "warning" : undefined),
   },
-  {
-    key: "idleMs",
-    title: "IDLE",
-    align: "right",
-    value: (row) => row.idleMs,
-    text: (row) => durationText(row.idleMs),
-  },
+  durationColumn("idleMs", "IDLE"),
   { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },
 ];

@@ -4,7 +4,7 @@ import type { GroupConsumer } from "../engine/groups/consumers.ts";
 import type { ForgottenConsumer } from "../engine/groups/forget.ts";
 import { UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
-import { durationText } from "../output/format.ts";
+import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import type { Act } from "../program.ts";
 import { durationOption, groupOption } from "./options.ts";
 
@@ -90,24 +90,11 @@ async function forgetConsumer(
 }
 
 const CONSUMER_COLUMNS: readonly Column<GroupConsumer>[] = [
-  { key: "stream", title: "STREAM", value: (row) => row.stream, optional: true },
-  { key: "group", title: "GROUP", value: (row) => row.group, optional: true },
+  ...OF_GROUP,
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  {
-    key: "idleMs",
-    title: "IDLE",
-    align: "right",
-    value: (row) => row.idleMs,
-    text: (row) => durationText(row.idleMs),
-  },
-  {
-    key: "inactiveMs",
-    title: "INACTIVE",
-    align: "right",
-    value: (row) => row.inactiveMs,
-    text: (row) => durationText(row.inactiveMs),
-  },
+  durationColumn("idleMs", "IDLE"),
+  durationColumn("inactiveMs", "INACTIVE"),
   {
     key: "looksDead",
     title: "",

@@ -4,7 +4,8 @@ import type { PendingEntry } from "../engine/pending/list.ts";
 import type { ConsumerPending } from "../engine/pending/summary.ts";
 import { UsageError } from "../errors.ts";
 import { type Column, FieldList } from "../output/column.ts";
-import { cellText, durationText, NONE } from "../output/format.ts";
+import { durationColumn, OF_GROUP } from "../output/columns.ts";
+import { cellText, NONE } from "../output/format.ts";
 import type { Act } from "../program.ts";
 import { countOption, durationOption, groupOption } from "./options.ts";
 
@@ -96,33 +97,19 @@ async function pending(
 }
 
 const CONSUMER_COLUMNS: readonly Column<ConsumerPending>[] = [
-  { key: "stream", title: "STREAM", value: (row) => row.stream, optional: true },
-  { key: "group", title: "GROUP", value: (row) => row.group, optional: true },
+  ...OF_GROUP,
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
   { key: "minId", title: "OLDEST", value: (row) => row.minId },
   { key: "maxId", title: "NEWEST", value: (row) => row.maxId },
-  {
-    key: "maxIdleMs",
-    title: "IDLE UP TO",
-    align: "right",
-    value: (row) => row.maxIdleMs,
-    text: (row) => durationText(row.maxIdleMs),
-  },
+  durationColumn("maxIdleMs", "IDLE UP TO"),
 ];
 
 const ENTRY_COLUMNS: readonly Column<PendingEntry>[] = [
-  { key: "stream", title: "STREAM", value: (row) => row.stream, optional: true },
-  { key: "group", title: "GROUP", value: (row) => row.group, optional: true },
+  ...OF_GROUP,
   { key: "id", title: "ID", value: (row) => row.id },
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
-  {
-    key: "idleMs",
-    title: "IDLE",
-    align: "right",
-    value: (row) => row.idleMs,
-    text: (row) => durationText(row.idleMs),
-  },
+  durationColumn("idleMs", "IDLE"),
   {
     key: "deliveries",
     title: "TRIES",

@@ -2,6 +2,7 @@ import type { WatchedGroup } from "../engine/lag/watch.ts";
 import type { GroupLag } from "../engine/lag/lag.ts";
 import { formatNumber } from "../units.ts";
 import type { Column } from "./column.ts";
+import { durationColumn } from "./columns.ts";
 import { durationText, NONE } from "./format.ts";
 import { sparkline } from "./sparkline.ts";
 
@@ -27,20 +28,8 @@ export const LAG_COLUMNS: readonly Column<GroupLag>[] = [
     optional: true,
   },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  {
-    key: "oldestPendingMs",
-    title: "PENDING FOR",
-    align: "right",
-    value: (row) => row.oldestPendingMs,
-    text: (row) => durationText(row.oldestPendingMs),
-  },
-  {
-    key: "oldestUndeliveredMs",
-    title: "UNREAD FOR",
-    align: "right",
-    value: (row) => row.oldestUndeliveredMs,
-    text: (row) => durationText(row.oldestUndeliveredMs),
-  },
+  durationColumn("oldestPendingMs", "PENDING FOR"),
+  durationColumn("oldestUndeliveredMs", "UNREAD FOR"),
   {
     key: "maxDeliveries",
     title: "TRIES",

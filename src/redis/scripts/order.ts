@@ -1,4 +1,5 @@
 import { defineScript } from "../script.ts";
+import { TAKING } from "./take.ts";
 
 /**
  * Order by key across all workers of a group. KEYS[2] is the ledger: a hash from a key (the value of the
@@ -94,8 +95,7 @@ return {started, last}
 export const takeInOrder = defineScript(
   "take-in-order",
   `${LEDGER}
-local claimIdle, delay, maxDelay = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-
+${TAKING}
 -- ids with id at its place; an entry that a worker without order read is in no ledger yet
 local function with(ids, id)
   if string.find(' ' .. ids .. ' ', ' ' .. id .. ' ', 1, true) then return ids end
@@ -115,7 +115,6 @@ local function with(ids, id)
   return table.concat(list, ' ')
 end
 
-local taken = {}
 for i = 9, #ARGV do
   if #taken >= tonumber(ARGV[8]) then break end
   local id = ARGV[i]
@@ -123,23 +122,13 @@ for i = 9, #ARGV do
   if row then
     local owner, idle, count = row[2], row[3], row[4]
     local mine = ARGV[6] == '1' and owner == consumer
-    local due = math.max(claimIdle, math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1)))
-    if mine or idle >= due then
+    if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       local key = found and key_of(found[2], ARGV[7])
       local ids = key and live(with(redis.call('HGET', KEYS[2], key) or '', id))
-      if not found then
-        redis.call('XACK', KEYS[1], group, id)
-        taken[#taken + 1] = {id, count, owner, false}
-      elseif not key or first_of(ids) == id then
+      if not key or first_of(ids) == id then
         if key then store(key, ids) end
-        if mine then
-          redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
-          taken[#taken + 1] = {id, count, owner, found[2]}
-        else
-          redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)
-          taken[#taken + 1] = {id, count + 1, owner, found[2]}
-        end
+        take(id, count, owner, found and found[2], not mine)
       end
     end
   end

@@ -1,6 +1,34 @@
 import { defineScript } from "../script.ts";
 
 /**
+ * Lua of the scripts that take pending entries: when an entry is due, and taking it. Wants `group` and
+ * `consumer`, and ARGV[3] to ARGV[5] as `take` has them.
+ */
+export const TAKING = `
+local claimIdle, delay, maxDelay = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local taken = {}
+
+-- How long an entry of so many deliveries stays with whoever has it.
+local function due_after(count)
+  return math.max(claimIdle, math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1)))
+end
+
+-- Without fields its data has gone: it is acked, because nothing is left to deliver.
+local function take(id, count, owner, fields, counted)
+  if not fields then
+    redis.call('XACK', KEYS[1], group, id)
+    taken[#taken + 1] = {id, count, owner, false}
+  elseif counted then
+    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)
+    taken[#taken + 1] = {id, count + 1, owner, fields}
+  else
+    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
+    taken[#taken + 1] = {id, count, owner, fields}
+  end
+end
+`;
+
+/**
  * Takes pending entries that are due: whose owner has been silent, or whose retry delay has passed.
  *
  * KEYS[1]  the stream
@@ -17,27 +45,16 @@ export const take = defineScript(
   "take",
   `
 local group, consumer = ARGV[1], ARGV[2]
-local claimIdle, delay, maxDelay = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local taken = {}
+${TAKING}
 for i = 7, #ARGV do
   local id = ARGV[i]
   local row = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
   if row then
     local owner, idle, count = row[2], row[3], row[4]
     local mine = ARGV[6] ~= '0' and owner == consumer
-    local due = math.max(claimIdle, math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1)))
-    if mine or idle >= due then
+    if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
-      if not found then
-        redis.call('XACK', KEYS[1], group, id)
-        taken[#taken + 1] = {id, count, owner, false}
-      elseif mine and ARGV[6] == '1' then
-        redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
-        taken[#taken + 1] = {id, count, owner, found[2]}
-      else
-        redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)
-        taken[#taken + 1] = {id, count + 1, owner, found[2]}
-      end
+      take(id, count, owner, found and found[2], not mine or ARGV[6] == '2')
     end
   end
 end
