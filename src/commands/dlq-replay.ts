@@ -97,6 +97,7 @@ async function replay(
 
 /** So many letters are looked at before anything is replayed. */
 const LOOKED_AT = 50;
+const KINDS_TOLD = 5;
 
 /**
  * Says what letters of a doubtful layout were taken for, and asks. True when they are to be replayed all
@@ -108,21 +109,26 @@ async function settleDoubt(
   { yes, dryRun }: ReplayFlags,
 ): Promise<boolean> {
   let looked = 0;
-  let doubtful = 0;
-  let first: DeadLetter | undefined;
+  /** By what they were taken for and why that is in doubt. */
+  const doubtful = new Map<string, { count: number; readonly first: DeadLetter }>();
   for await (const page of selection.pages()) {
     for (const letter of page) {
       looked++;
       if (letter.doubt === undefined) continue;
-      doubtful++;
-      first ??= letter;
+      const kind = `${LAYOUT_WORDS[letter.layout]}, but ${letter.doubt}`;
+      const found = doubtful.get(kind);
+      if (found) found.count++;
+      else doubtful.set(kind, { count: 1, first: letter });
     }
     if (looked >= LOOKED_AT) break;
   }
-  if (!first) return yes === true;
-  context.log.warn(
-    `${selection.key}: ${doubtful} of the ${looked} letters looked at are not clearly what they seem: ${first.id} is taken for ${LAYOUT_WORDS[first.layout]}, but ${first.doubt}`,
-  );
+  if (doubtful.size === 0) return yes === true;
+  for (const [kind, { count, first }] of [...doubtful].slice(0, KINDS_TOLD)) {
+    const more = count === 1 ? "" : ` (and ${count - 1} more of the ${looked} looked at)`;
+    context.log.warn(`${selection.key}: ${first.id} is taken for ${kind}${more}`);
+  }
+  if (doubtful.size > KINDS_TOLD)
+    context.log.warn(`${selection.key}: ${doubtful.size - KINDS_TOLD} more kinds are in doubt`);
   if (!dryRun) await context.confirm("Replay them as they were taken? (--layout says what they are)");
   return true;
 }

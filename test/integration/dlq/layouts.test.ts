@@ -115,9 +115,7 @@ describe("queues that others wrote", () => {
       expect((await cli(["dlq", "list", stream])).code).toBe(0);
       const asked = await cli(["dlq", "replay", stream, "--all"]);
       expect(asked.code).toBe(2);
-      expect(asked.stderr).toContain(
-        "1 of the 1 letters looked at are not clearly what they seem: 5-0 is taken for",
-      );
+      expect(asked.stderr).toContain(`${dlq}: 5-0 is taken for`);
       expect(asked.stderr).toContain(why);
       expect(await redis.xlen(dlq)).toBe(1);
       expect((await cli(["dlq", "replay", stream, "--all", "-y"])).code).toBe(0);
@@ -125,6 +123,18 @@ describe("queues that others wrote", () => {
       expect(await redis.xlen(dlq)).toBe(0);
     },
   );
+
+  test("of several kinds in doubt each is told before it asks", async () => {
+    const redis = rawRedis();
+    const text = wrapper("plain text");
+    const { stream, dlq } = await foreignQueue(redis, [text, ["a", "1", "reason", "x"], text, ["a", "2"]]);
+    const ids = (await redis.xrange(dlq, "-", "+")).map(([id]) => id);
+    const { stderr } = await cli(["dlq", "replay", stream, "--all"]);
+    expect(stderr).toMatch(
+      new RegExp(`${ids[0]} is taken for a wrapped original, but .* \\(and 1 more of the 4 looked at\\)`),
+    );
+    expect(stderr).toContain(`${ids[1]} is taken for a copy of the original, but has a field "reason"`);
+  });
 
   test("--layout says what they are, and nothing is asked", async () => {
     const redis = rawRedis();
