@@ -84,6 +84,26 @@ describe("an outage", () => {
 });
 
 describe("another server", () => {
+  test("one that comes back without its data: the group is made again, and what comes is handled", async () => {
+    const executable = inject("redisExecutable");
+    const first = await SandboxServer.start({ executable });
+    onTestFinished(() => first.stop("SIGKILL"));
+    const redis = rawRedis(first.url);
+    const stream = uniqueKey();
+    await fill(redis, stream, 3);
+    const worker = startWorker(stream, 'echo "start $STREAMCTL_ID"; sleep 2', [], { url: first.url });
+    await until("a handler runs", () => worker.stdout.includes("start"));
+    await first.stop("SIGKILL");
+    await until("it is noticed", () => worker.stderr.includes("waiting for Redis"));
+    const second = await SandboxServer.start({ executable, port: first.port });
+    onTestFinished(() => second.stop("SIGKILL"));
+    const [id] = await until("it is back", () => fill(redis, stream, 1).catch(() => undefined));
+    await until("what came after it is handled", () => worker.stdout.includes(`start ${id}`));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    for (const said of [/waiting for Redis/g, /Redis is back/g, /had gone/g])
+      expect(worker.stderr.match(said)).toHaveLength(1);
+  });
+
   test("Sentinel's failover: the worker goes on with the new master", { timeout: 60_000 }, async () => {
     const sentinel = await TestSentinel.start();
     onTestFinished(() => sentinel.stop());
