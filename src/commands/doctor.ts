@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import type { Finding, Severity } from "../engine/doctor/finding.ts";
-import { ExitCode, ServerError } from "../errors.ts";
+import { ConnectionError, ExitCode, ServerError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
@@ -64,7 +64,7 @@ async function doctor(
   return counts.error > 0 ? ExitCode.threshold : ExitCode.ok;
 }
 
-/** Without names: every stream. A user who may not list them still learns about the server. */
+/** Without names: every stream. Whoever can't list them still learns about the server, or what is left of the cluster. */
 async function chooseStreams(
   context: Context,
   connection: Connection,
@@ -78,8 +78,13 @@ async function chooseStreams(
   try {
     return await matchingStreams(connection, "*");
   } catch (error) {
-    if (!(error instanceof ServerError) || error.code !== "NOPERM") throw error;
-    context.log.warn("this user may not list the streams (SCAN): name those to look at");
+    const denied = error instanceof ServerError && error.code === "NOPERM";
+    const away = connection.cluster && error instanceof ConnectionError;
+    if (!denied && !away) throw error;
+    const why = denied
+      ? "this user may not list the streams (SCAN)"
+      : `can't list the streams: ${error.message}`;
+    context.log.warn(`${why}: name those to look at`);
     return [];
   }
 }

@@ -15,6 +15,11 @@ const NOT_YET = new Set(["LOADING", "MASTERDOWN", "BUSY"]);
 
 type Events = { ready: () => void; close: () => void; error: (error: unknown) => void };
 
+/** One primary of a cluster; without an address, the one server there is. */
+interface Node extends Pick<Client, "call"> {
+  readonly address: string | undefined;
+}
+
 /**
  * One ioredis client (a server, a Sentinel's master or a cluster) that sends every command at most once,
  * gives up on refused credentials, and notices a peer that has gone silent.
@@ -95,10 +100,11 @@ export class Client {
   }
 
   /** A handle on each primary of a cluster that has slots; outside one, this client alone. */
-  primaries(): Pick<Client, "call">[] {
+  primaries(): Node[] {
     const redis = this.#redis;
-    if (!isCluster(redis)) return [this];
+    if (!isCluster(redis)) return [{ address: undefined, call: (...args) => this.call(...args) }];
     return slotOwners(redis).map((node) => ({
+      address: addressOf(node),
       call: (command, args, timeoutMs) =>
         this.#limited(node.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs),
     }));

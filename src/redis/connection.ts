@@ -20,6 +20,11 @@ export interface OpenOptions {
 
 export type LinkState = { readonly up: true } | { readonly up: false; readonly reason: string };
 
+/** One primary of a cluster; without an address, the one server there is. */
+export interface Node extends Pick<Connection, "call"> {
+  readonly address: string | undefined;
+}
+
 const PASSWORD_UNUSED = "a password was given, but the server asks for none";
 
 /**
@@ -97,15 +102,16 @@ export class Connection {
    * The primaries of a cluster, or the one server: for commands without a key, such as SCAN. Rejects when
    * one of them can't be reached: what it holds would be missing without a word.
    */
-  async primaries(): Promise<Pick<Connection, "call">[]> {
+  async primaries(): Promise<Node[]> {
     // ioredis forgets a node whose connection is lost, and knows no new one, until the table is read again.
     await this.#client.refreshSlots();
     return this.#client.primaries().map((node) => ({
+      address: node.address,
       call: async (command, ...args) => {
         try {
           return await node.call(command, args, this.settings.commandTimeoutMs);
         } catch (error) {
-          throw translateThrown(error, { command });
+          throw translateThrown(error, { command, node: node.address });
         }
       },
     }));

@@ -4,6 +4,8 @@ import { ConnectionError, errorText, ServerError, StreamctlError, type ErrorKind
 export interface CommandContext {
   readonly command: string;
   readonly key?: string | undefined;
+  /** The node of a cluster, where it is not the key that decides. */
+  readonly node?: string | undefined;
 }
 
 /** A server's error reply as our error. The only place where reply texts are interpreted. */
@@ -111,7 +113,8 @@ export function translateThrown(error: unknown, context: CommandContext): Stream
     return new ConnectionError(`not connected: ${context.command} was not sent`, { cause: error });
   // ioredis tells of its retries, of which there are none, instead of what happened.
   const reason = text.startsWith("Reached the max retries per request") ? "" : `: ${text}`;
-  return new ConnectionError(`lost the connection during ${context.command}${reason}`, {
+  const to = context.node === undefined ? "" : ` to ${context.node}`;
+  return new ConnectionError(`lost the connection${to} during ${context.command}${reason}`, {
     cause: error,
     sent: true,
   });

@@ -1,4 +1,4 @@
-import { ServerError } from "../../errors.ts";
+import { ConnectionError, ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
 import { asText } from "../../redis/value.ts";
@@ -65,8 +65,20 @@ async function rights(
   naming: DlqNaming,
 ): Promise<Finding[]> {
   const looked = named.size > 0 ? [...named] : streams.slice(0, 1);
-  const found = await Promise.all(looked.map((stream) => checkRights(connection, stream, naming)));
+  const found = await Promise.all(
+    looked.map((stream) =>
+      checkRights(connection, stream, naming).catch((error: unknown) => {
+        if (isNodeAway(connection, error)) return [unseen("the user's rights", error.message, { stream })];
+        throw error;
+      }),
+    ),
+  );
   return found.flat();
+}
+
+/** The other nodes of a cluster still have something to tell. */
+function isNodeAway(connection: Connection, error: unknown): error is ConnectionError {
+  return connection.cluster && error instanceof ConnectionError;
 }
 
 interface Surroundings {
@@ -96,6 +108,7 @@ async function examine(
       found.push(...(await checkGroup(connection, group, { stream, info, nowMs, deadAfterMs })));
     return found;
   } catch (error) {
+    if (isNodeAway(connection, error)) return [unseen("the stream", error.message, { stream })];
     if (!(error instanceof ServerError)) throw error;
     const mustBeThere = named.has(stream);
     if (error.kind === "notFound" && !mustBeThere) return [];

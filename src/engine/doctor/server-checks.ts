@@ -8,7 +8,14 @@ const AT = 0.95;
 
 /** What is wrong with a server, as far as it can be seen. Pure. */
 export function checkServer(facts: ServerFacts, connectedAsCluster: boolean): Finding[] {
-  const { info, config } = facts;
+  const { node, unreachable, info, config } = facts;
+  if (node !== undefined)
+    return checkServer({ ...facts, node: undefined }, connectedAsCluster).map((found) => ({
+      ...found,
+      evidence: `${node}: ${found.evidence}`,
+    }));
+  if (unreachable !== undefined)
+    return [finding("error", "cluster", `no answer from this node: ${unreachable}`, NODE_FIX)];
   if (info === undefined) return [unseen("the server", "the user may not call INFO")];
   return [
     ...version(info),
@@ -20,6 +27,8 @@ export function checkServer(facts: ServerFacts, connectedAsCluster: boolean): Fi
     ...clusterNode(info, connectedAsCluster),
   ];
 }
+
+const NODE_FIX = "start it again, or let a replica take over (CLUSTER FAILOVER FORCE there)";
 
 type Info = ReadonlyMap<string, string>;
 

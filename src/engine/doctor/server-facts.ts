@@ -1,9 +1,13 @@
-import { ServerError } from "../../errors.ts";
-import type { Connection } from "../../redis/connection.ts";
+import { ConnectionError, ServerError } from "../../errors.ts";
+import type { Connection, Node } from "../../redis/connection.ts";
 import { asList, asText } from "../../redis/value.ts";
 
 /** What one server says of itself. */
 export interface ServerFacts {
+  /** Which of a cluster's nodes it is. */
+  readonly node?: string | undefined;
+  /** Why it does not answer, though others of the cluster do. */
+  readonly unreachable?: string;
   /** The lines of INFO; undefined: the user may not ask. */
   readonly info: ReadonlyMap<string, string> | undefined;
   /** Those of SETTINGS that CONFIG GET told. */
@@ -14,21 +18,26 @@ const SETTINGS = ["save", "maxclients", "client-output-buffer-limit"] as const;
 
 /** Asks every primary of a cluster, or the one server. */
 export async function serverFacts(connection: Connection): Promise<ServerFacts[]> {
-  const nodes = await connection.primaries();
-  return Promise.all(
-    nodes.map(async (node) => {
-      const [info, ...settings] = await Promise.all([
-        allowed(node.call("INFO")),
-        ...SETTINGS.map((name) => allowed(node.call("CONFIG", "GET", name))),
-      ]);
-      const config = new Map<string, string>();
-      for (const setting of settings) {
-        const [name, value] = asList(setting);
-        if (name !== undefined) config.set(asText(name), asText(value));
-      }
-      return { info: info === undefined ? undefined : parseInfo(asText(info)), config };
-    }),
-  );
+  return Promise.all((await connection.primaries()).map(factsOf));
+}
+
+async function factsOf(node: Node): Promise<ServerFacts> {
+  const { address } = node;
+  try {
+    const [info, ...settings] = await Promise.all([
+      allowed(node.call("INFO")),
+      ...SETTINGS.map((name) => allowed(node.call("CONFIG", "GET", name))),
+    ]);
+    const config = new Map<string, string>();
+    for (const setting of settings) {
+      const [name, value] = asList(setting);
+      if (name !== undefined) config.set(asText(name), asText(value));
+    }
+    return { node: address, info: info === undefined ? undefined : parseInfo(asText(info)), config };
+  } catch (error) {
+    if (address === undefined || !(error instanceof ConnectionError)) throw error;
+    return { node: address, unreachable: error.message, info: undefined, config: new Map() };
+  }
 }
 
 /** `name:value` lines as a map. */
