@@ -37,6 +37,8 @@ describe("dead letters named by their IDs", () => {
     expect(result.stderr).toContain(`not in ${dlq}: ${String(newest?.["id"])}`);
     expect(await numbersIn(redis, stream)).toEqual([0, 2]);
     expect(await numbersIn(redis, dlq)).toEqual([1]);
+    const many = Array.from({ length: 100_001 }, (_, n) => `${n + 1}-0\n`).join("");
+    expect((await cli(["dlq", "purge", stream, "-", "-y"], { stdin: many })).code).toBe(2);
     expect((await cli(["dlq", "replay", stream, "-"], { stdin: "" })).code).toBe(0);
     expect((await cli(["dlq", "replay", stream, "-"], { stdin: "?\n" })).code).toBe(4);
     expect((await cli(["dlq", "replay", stream, "-", "1-1"])).code).toBe(2);
