@@ -52,6 +52,11 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(whole / size)}${unit}${rest > 0 && next ? ` ${rest}${next[1]}` : ""}`;
 }
 
+/** `1 entry`, `2 entries`. */
+export function formatCount(count: number, one: string, many = `${one}s`): string {
+  return `${formatNumber(count)} ${count === 1 ? one : many}`;
+}
+
 /** A number for people, with thin spaces between groups of three digits from 10 000 on. */
 export function formatNumber(value: number): string {
   const text = String(value);

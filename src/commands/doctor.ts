@@ -5,6 +5,7 @@ import { ConnectionError, ExitCode, ServerError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
+import { formatCount } from "../units.ts";
 import { deadAfterOption } from "./group-consumers.ts";
 
 export function defineDoctor(program: Command, act: Act): void {
@@ -60,7 +61,7 @@ async function doctor(
       await writeFinding(context.output, { ...found, title: titleOf(found) });
   } else await printRows(context, COLUMNS, counted(), { empty: "" });
   if (context.stop.aborted) return undefined;
-  context.log.info(`${plural(counts.error, "error")}, ${plural(counts.warning, "warning")}`);
+  context.log.info(`${formatCount(counts.error, "error")}, ${formatCount(counts.warning, "warning")}`);
   return counts.error > 0 ? ExitCode.threshold : ExitCode.ok;
 }
 
@@ -87,10 +88,6 @@ async function chooseStreams(
     context.log.warn(`${why}: name those to look at`);
     return [];
   }
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function titleOf({ check, stream, group, consumer }: Finding): string {

@@ -9,7 +9,7 @@ import {
 } from "../../redis/streams/info.ts";
 import { missingIds } from "../../redis/streams/presence.ts";
 import { rangePage } from "../../redis/streams/range.ts";
-import { formatDuration, formatNumber } from "../../units.ts";
+import { formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { looksDead } from "../groups/consumers.ts";
 import { shellWord } from "../groups/missing.ts";
 import { knownLag } from "../lag/known-lag.ts";
@@ -73,7 +73,7 @@ function deadConsumers(infos: readonly ConsumerInfo[], deadAfterMs: number, plac
       finding(
         "error",
         "dead-consumer",
-        `it holds ${formatNumber(pending)} pending entries and was not heard of for ${formatDuration(idleMs)}`,
+        `it holds ${formatCount(pending, "pending entry", "pending entries")} and was not heard of for ${formatDuration(idleMs)}`,
         `${claim} --from-consumer ${shellWord(name)} --to CONSUMER, or start a worker, which takes them over`,
         { ...place, consumer: name },
       ),
@@ -107,9 +107,9 @@ async function unread(
   const nobody =
     consumers.length === 0 ? "it has no consumers" : `nobody has read for ${formatDuration(idleMs)}`;
   const lag = knownLag(info, groupInfo, undefined);
-  const behind = lag === undefined ? "entries" : `${formatNumber(lag)} entries`;
+  const behind = lag === undefined ? "entries wait" : formatCount(lag, "entry waits", "entries wait");
   const since = waiting === null ? "" : `, the oldest for ${formatDuration(waiting)}`;
-  const evidence = `${nobody}, and ${behind} wait for it${since}: trim keeps everything from ${oldest.id} on`;
+  const evidence = `${nobody}, and ${behind} for it${since}: trim keeps everything from ${oldest.id} on`;
   const fix = `start its consumers, or streamctl group destroy ${shellWord(stream)} ${shellWord(group)}`;
   return [finding("warning", "unread-group", evidence, fix, { stream, group })];
 }

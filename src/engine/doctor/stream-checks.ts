@@ -4,7 +4,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
 import { rangePage } from "../../redis/streams/range.ts";
 import { asNumber } from "../../redis/value.ts";
-import { formatDuration, formatNumber } from "../../units.ts";
+import { formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { shellWord } from "../groups/missing.ts";
 import { type Finding, finding, unseen } from "./finding.ts";
 
@@ -91,7 +91,7 @@ async function deadLetters(
     const since = `${nowMs - HOUR_MS}-0`;
     const recent = await rangePage(connection, dlq, { from: since, to: "+", count: RECENT });
     const fix = `streamctl dlq list ${shellWord(stream)} --by reason, then dlq replay or dlq purge`;
-    const evidence = `${formatNumber(length)} dead letters in ${dlq}`;
+    const evidence = `${formatCount(length, "dead letter")} in ${dlq}`;
     if (recent.length === 0) return [finding("warning", "dead-letters", evidence, fix, { stream })];
     const growing = `${evidence}, ${recent.length < RECENT ? "" : "≥"}${recent.length} of them from the last hour`;
     return [finding("error", "dead-letters", growing, fix, { stream })];

@@ -68,7 +68,7 @@ describe("planted in a stream", () => {
     expect(code).toBe(0);
     const [found] = aboutStreams(rows);
     expect(found).toMatchObject({ severity: "warning", check: "unread-group", group: "forgotten" });
-    expect(found?.["evidence"]).toContain("it has no consumers, and 1 entries wait for it");
+    expect(found?.["evidence"]).toContain("it has no consumers, and 1 entry waits for it");
     expect(found?.["fix"]).toContain(`streamctl group destroy ${key} forgotten`);
   });
 
