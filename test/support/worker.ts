@@ -46,7 +46,7 @@ export async function fill(redis: Redis, stream: string, count: number): Promise
 }
 
 /** How many entries are pending in group g. */
-export async function pendingIn(redis: Redis, stream: string): Promise<number> {
+export async function pendingIn(redis: Pick<Redis, "xpending">, stream: string): Promise<number> {
   return ((await redis.xpending(stream, "g")) as [number])[0];
 }
 
