@@ -72,7 +72,9 @@ function mustBeSmall(calls: Watched["calls"]): void {
       expect(args[1] === args[2] || Number(args[4]) <= MOST_PER_PAGE, call.join(" ")).toBe(true);
     if (command === "EVALSHA" || command === "EVAL")
       expect(args.filter((arg) => /^\d+-\d+$/.test(arg)).length).toBeLessThanOrEqual(MOST_PER_STEP);
-    expect(["XAUTOCLAIM", "XREADGROUP", "XCLAIM"]).not.toContain(command);
+    // Before 7.0 doctor tries each command for a group of this name, which is not there.
+    const tried = args.some((arg) => arg.startsWith("streamctl-doctor-"));
+    if (!tried) expect(["XAUTOCLAIM", "XREADGROUP", "XCLAIM"]).not.toContain(command);
   }
 }
 
