@@ -8,8 +8,8 @@ export function letterColumns(stream: string, key: string, nowMs: number): reado
   return [
     { key: "stream", title: "STREAM", value: (row) => row.stream ?? stream, optional: true },
     { key: "dlq", title: "QUEUE", value: () => key, onlyForPrograms: true },
-    { key: "id", title: "ID", value: (row) => row.id },
-    { key: "originalId", title: "ORIGINAL", value: (row) => row.originalId, optional: true },
+    { key: "id", title: "ID", value: (row) => row.id, whole: true },
+    { key: "originalId", title: "ORIGINAL", value: (row) => row.originalId, optional: true, whole: true },
     { key: "group", title: "GROUP", value: (row) => row.group },
     { key: "consumer", title: "CONSUMER", value: (row) => row.consumer, optional: true },
     { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },

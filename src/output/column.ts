@@ -34,6 +34,8 @@ export interface Column<Row> {
   readonly tone?: (row: Row) => Tone | undefined;
   /** Left out of a table that is too wide for the terminal; the last such column goes first. */
   readonly optional?: boolean;
+  /** Never cut in a table, because people type it in again. */
+  readonly whole?: boolean;
   /** Never in a table: another column's text says it. */
   readonly onlyForPrograms?: boolean;
 }

@@ -79,17 +79,24 @@ interface Place {
   readonly index: number;
   readonly align: "left" | "right";
   readonly optional: boolean;
+  readonly whole: boolean;
   width: number;
 }
 
 /** Chooses the columns that fit into `room` and their widths; without `room` all are as wide as they like. */
 function layOut(
-  columns: readonly Pick<Column<unknown>, "align" | "optional">[],
+  columns: readonly Pick<Column<unknown>, "align" | "optional" | "whole">[],
   natural: readonly number[],
   room: number = Number.POSITIVE_INFINITY,
 ): readonly Place[] {
-  const places = columns.map(({ align = "left", optional = false }, index): Place => {
-    return { index, align, optional, width: Math.min(natural[index] ?? 0, room) };
+  const places = columns.map(({ align = "left", optional = false, whole = false }, index): Place => {
+    return {
+      index,
+      align,
+      optional,
+      whole: whole || align === "right",
+      width: Math.min(natural[index] ?? 0, room),
+    };
   });
   while (total(places, leastWidth) > room) {
     const out = places.findLastIndex(({ optional }) => optional);
@@ -98,7 +105,7 @@ function layOut(
   }
   while (total(places, ({ width }) => width) > room) {
     const widest = places
-      .filter(({ align, width }) => align === "left" && width > LEAST)
+      .filter(({ whole, width }) => !whole && width > LEAST)
       .sort((a, b) => b.width - a.width)[0];
     if (!widest) break;
     widest.width--;
@@ -107,8 +114,8 @@ function layOut(
 }
 
 /** What a column needs to stay readable: numbers are never cut. */
-function leastWidth({ align, width }: Place): number {
-  return align === "right" ? width : Math.min(width, LEAST * 2);
+function leastWidth({ whole, width }: Place): number {
+  return whole ? width : Math.min(width, LEAST * 2);
 }
 
 function total(places: readonly Place[], widthOf: (place: Place) => number): number {

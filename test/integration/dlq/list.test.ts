@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { textFields } from "../../../src/entry/entry.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
-import { deadStream } from "./support.ts";
+import { deadStream, letterRecord } from "./support.ts";
 
 const HOUR = 3_600_000;
 
@@ -171,6 +171,23 @@ describe("dlq list", () => {
     ])
       expect((await cli(["dlq", "list", stream, ...flags])).code).toBe(2);
     expect((await cli(["dlq"])).code).toBe(2);
+  });
+
+  test("a table never cuts the IDs that people need for dlq show", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, []);
+    const id = "1694012345678-1000000";
+    const fields = textFields([["note", "long ".repeat(100)]]);
+    await redis.xadd(
+      dlq,
+      id,
+      ...letterRecord(stream, 0, { fields, reason: "exit 1 ".repeat(9) }, new Date(0)),
+    );
+    for (const columns of [80, 100, 140]) {
+      const { stdout } = await cli(["dlq", "list", stream], { columns, env: { NO_COLOR: "1" } });
+      expect(stdout.split("\n")[1]).toContain(`${id} `);
+      expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(columns);
+    }
   });
 
   test("a table for people: escaped, within the terminal", async () => {
