@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import { nextId } from "../../../src/entry/id.ts";
 import { copyOfProgram } from "../bin.ts";
 import { Proxy } from "../proxy.ts";
 import { pendingIn, scratchDir } from "../worker.ts";
@@ -169,7 +170,8 @@ class Progress {
   async undelivered(): Promise<number> {
     const [group] = (await this.#redis.xinfo("GROUPS", STREAM)) as (string | number)[][];
     const position = String(group?.[group.indexOf("last-delivered-id") + 1]);
-    const count = (await this.#redis.xrange(STREAM, `(${position}`, "+")).length;
+    // Redis 6.0 knows no ranges that leave out their start.
+    const count = (await this.#redis.xrange(STREAM, nextId(position) ?? position, "+")).length;
     await this.#note(position, count);
     return count;
   }

@@ -11,7 +11,8 @@ export class DurableServer {
   readonly redis: Redis;
   readonly url: string;
   #server: SandboxServer;
-  #away: Promise<void> | undefined;
+  /** Whatever takes it away, one after the other. */
+  #away: Promise<void> = Promise.resolve();
 
   private constructor(start: () => Promise<SandboxServer>, server: SandboxServer) {
     this.#start = start;
@@ -40,21 +41,26 @@ export class DurableServer {
 
   /** kill -9, and back with its data after a while. One such fault at a time: a second waits for the first. */
   async killFor(ms: number): Promise<void> {
-    await this.#away;
-    this.#away = this.#kill(ms);
-    await this.#away;
+    await this.#inTurn(() => this.#kill(ms));
   }
 
   async freeze(ms: number): Promise<void> {
-    await this.#away;
-    this.#server.signal("SIGSTOP");
-    this.#away = pause(ms).then(() => this.#server.signal("SIGCONT"));
-    await this.#away;
+    await this.#inTurn(async () => {
+      this.#server.signal("SIGSTOP");
+      await pause(ms);
+      this.#server.signal("SIGCONT");
+    });
   }
 
   async command(name: string, ...args: string[]): Promise<void> {
     await this.#away;
     await this.redis.call(name, ...args);
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#away.then(work);
+    this.#away = done.catch(() => {});
+    return done;
   }
 
   async #kill(ms: number): Promise<void> {
