@@ -7,10 +7,10 @@ const SLOTS = 16_384;
 
 /** A real cluster of primaries on this machine, each with an equal share of the slots. */
 export class TestCluster {
-  readonly nodes: readonly SandboxServer[];
+  readonly nodes: SandboxServer[];
   readonly args: readonly string[];
 
-  private constructor(nodes: readonly SandboxServer[], args: readonly string[]) {
+  private constructor(nodes: SandboxServer[], args: readonly string[]) {
     this.nodes = nodes;
     this.args = args;
   }
@@ -64,6 +64,14 @@ export class TestCluster {
       await this.on(index, (redis) => redis.call("CLUSTER", "SETSLOT", slot, "NODE", target));
   }
 
+  /** Adds a node without slots, which every other one knows; its index. */
+  async join(): Promise<number> {
+    const added = this.nodes.push(await startNode(this.args)) - 1;
+    await this.on(0, (redis) => redis.call("CLUSTER", "MEET", "127.0.0.1", this.node(added).port));
+    await this.#untilWhole();
+    return added;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop("SIGKILL")));
   }
@@ -85,6 +93,10 @@ export class TestCluster {
     await this.on(0, async (redis) => {
       for (const node of this.nodes.slice(1)) await redis.call("CLUSTER", "MEET", "127.0.0.1", node.port);
     });
+    await this.#untilWhole();
+  }
+
+  async #untilWhole(): Promise<void> {
     for (const index of this.nodes.keys()) {
       await this.on(index, (redis) =>
         until(`node ${index} sees the whole cluster`, async () => {

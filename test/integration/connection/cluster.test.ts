@@ -68,6 +68,17 @@ describe("a cluster", () => {
       expect(await expandStreams(connection, [`${prefix}:*`]), `look ${n}`).toEqual(streams);
   });
 
+  test("patterns also find what has moved to a node that had no slots", async () => {
+    const own = await TestCluster.start(1);
+    onTestFinished(() => own.stop());
+    const connection = await openConnection(own.url, CLUSTER);
+    await connection.call(...add("orders"));
+    expect(await expandStreams(connection, ["ord*"])).toEqual(["orders"]);
+    const added = await own.join();
+    await own.moveSlot(keySlot("orders"), 0, added);
+    expect(await expandStreams(connection, ["ord*"])).toEqual(["orders"]);
+  });
+
   test("a reader that waits is woken on whichever node it waits", async () => {
     const connection = await openConnection(cluster.url, CLUSTER);
     const reader = await connection.reader();
