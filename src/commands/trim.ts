@@ -48,8 +48,9 @@ export function defineTrim(program: Command, act: Act): void {
 
 const HELP = `
 An entry that some group has not been given, or has not acked, stays, and so does everything after it: then
-the group that holds it is named (heldBy). --force says what groups lose by it, and asks first. With -q there
-is no output when all went well, unless -o asks for rows.
+the group that holds it is named (heldBy). --force says what groups lose by it, and asks first. Patterns leave
+out dead-letter queues, unless they end as those do. With -q there is no output when all went well, unless -o
+asks for rows.
 
 Examples:
   streamctl trim orders --max-age 7d -q               # from cron: silent when all went well
@@ -65,8 +66,7 @@ async function trimCommand(
   const cut = readCut(flags);
   if (!flags.dryRun) await context.mustBeWritable();
   const connection = await context.connect();
-  const { expandStreams } = await import("../redis/scan.ts");
-  const streams = await expandStreams(connection, names);
+  const streams = await streamsToTrim(context, connection, names);
   if (flags.force && !flags.dryRun) await confirmForce(context, connection, streams, { cut, flags });
   const archive =
     flags.archive === undefined || flags.dryRun ? undefined : await openArchive(context, flags.archive);
@@ -84,6 +84,28 @@ async function trimCommand(
   if (failures.length + 1 === streams.length) throw last;
   context.log.error(last.message);
   return ExitCode.partial;
+}
+
+/** No group reads a dead-letter queue, so a pattern for its stream would remove all of it: it has to be meant. */
+async function streamsToTrim(
+  context: Context,
+  connection: Connection,
+  names: readonly string[],
+): Promise<string[]> {
+  const [{ expandStreams, isPattern }, { looksLikeQueue }] = await Promise.all([
+    import("../redis/scan.ts"),
+    import("../engine/dlq/name.ts"),
+  ]);
+  const isQueue = (name: string): boolean => looksLikeQueue(name, context.config.dlqTemplate);
+  const all = await expandStreams(connection, names);
+  if (names.some((name) => isPattern(name) && isQueue(name))) return all;
+  const left = all.filter((stream) => names.includes(stream) || !isQueue(stream));
+  if (left.length === all.length) return all;
+  const out = `${all.length - left.length} dead-letter queues that match ${names.filter(isPattern).join(", ")}`;
+  const hint = "name them, or what all their names end with, to trim them";
+  if (left.length === 0) throw new StreamctlError("notFound", `no stream but ${out}`, { hint });
+  context.log.info(`left out: ${out}: ${hint}`);
+  return left;
 }
 
 function readCut({ maxlen, maxAge, minId }: TrimFlags): Cut {

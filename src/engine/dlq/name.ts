@@ -22,3 +22,12 @@ export function dlqKey(stream: string, naming: DlqNaming): string {
   const tagged = template.replaceAll("{stream}", () => `{${stream}}`);
   return keySlot(tagged) === keySlot(stream) ? tagged : plain;
 }
+
+/** Whether a key, or a pattern of keys, has a name that dlqKey gives to queues. */
+export function looksLikeQueue(key: string, template: string = "{stream}:dlq"): boolean {
+  const at = template.indexOf("{stream}");
+  if (at < 0) return key === template;
+  const before = template.slice(0, at);
+  const after = template.slice(at + "{stream}".length);
+  return before + after !== "" && key.startsWith(before) && key.endsWith(after);
+}

@@ -240,6 +240,23 @@ describe("trim, several streams and faults", () => {
     ]);
   });
 
+  test("a pattern leaves out dead-letter queues, unless it is one for them", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey("lost");
+    for (const key of [stream, `${stream}:dlq`]) await redis.xadd(key, "1-1", "a", "1");
+    const flags = ["--maxlen", "0", "--exact"];
+    const first = await cli(["trim", `${stream}*`, ...flags]);
+    expect(ndjson(first.stdout)).toMatchObject([{ stream, removed: 1 }]);
+    expect(first.stderr).toContain("left out: 1 dead-letter queues");
+    expect((await cli(["trim", `${stream}:*`, ...flags])).code).toBe(4);
+    expect(await redis.xlen(`${stream}:dlq`)).toBe(1);
+    expect((await cli(["trim", `${stream}*:dlq`, ...flags])).code).toBe(0);
+    expect(await redis.xlen(`${stream}:dlq`)).toBe(0);
+    await redis.xadd(`${stream}:dlq`, "2-1", "a", "1");
+    expect((await cli(["trim", `${stream}:dlq`, `${stream}*`, ...flags])).code).toBe(0);
+    expect(await redis.xlen(`${stream}:dlq`)).toBe(0);
+  });
+
   test("exactly one bound must be given", async () => {
     expect((await cli(["trim", "s"])).code).toBe(2);
     expect((await cli(["trim", "s", "--maxlen", "1", "--max-age", "1d"])).code).toBe(2);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { dlqKey } from "../../../src/engine/dlq/name.ts";
+import { dlqKey, looksLikeQueue } from "../../../src/engine/dlq/name.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 
 describe("the dead-letter queue's name", () => {
@@ -23,4 +23,18 @@ describe("the dead-letter queue's name", () => {
       expect(keySlot(dlqKey(stream, { cluster: true, template }))).toBe(keySlot(stream));
     }
   });
+});
+
+test.each([
+  ["orders:dlq", undefined, true],
+  ["{orders}:dlq", undefined, true],
+  ["orders:*:dlq", undefined, true],
+  ["orders:dlqs", undefined, false],
+  ["orders*", undefined, false],
+  ["dead:orders", "dead:{stream}", true],
+  ["orders:dlq", "dead:{stream}", false],
+  ["graveyard", "graveyard", true],
+  ["orders", "{stream}", false],
+])("%s with the template %s looks like a queue: %s", (key, template, is) => {
+  expect(looksLikeQueue(key, template)).toBe(is);
 });
