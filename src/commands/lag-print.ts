@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { ExitCode, StreamctlError } from "../errors.ts";
+import { oldestWaitingMs } from "../engine/lag/check.ts";
 import { type GroupLag, lagPages, type LagRequest } from "../engine/lag/lag.ts";
 import { type Crossing, crossings, type Thresholds } from "../engine/lag/thresholds.ts";
 import { LAG_COLUMNS } from "../output/lag-columns.ts";
@@ -31,19 +32,23 @@ export async function printLags(
   if (flags.wait) ({ drained, pages } = await wait(context, connection, request, flags.timeout));
 
   const crossed: string[] = [];
+  const unknown: string[] = [];
   const printed = await print(context, watched(), flags);
   async function* watched(): AsyncGenerator<readonly GroupLag[]> {
     for await (const rows of pages) {
       for (const row of rows) {
         for (const crossing of crossings(row, thresholds))
           crossed.push(`${row.stream} ${row.group}: ${words(crossing)}`);
+        // It has not crossed the limit, but silence would pass for health.
+        if (flags.maxAge !== undefined && oldestWaitingMs(row) === null)
+          unknown.push(`${row.stream} ${row.group}: the age of what waits is unknown, its IDs are not times`);
       }
       yield rows;
     }
   }
   if (printed === 0 && flags.group !== undefined && !context.stop.aborted)
     throw new StreamctlError("notFound", `no group "${flags.group}" on any of the streams`);
-  for (const line of crossed) context.log.warn(line);
+  for (const line of [...crossed, ...unknown]) context.log.warn(line);
   if (context.stop.aborted) return undefined;
   return crossed.length > 0 || !drained ? ExitCode.threshold : ExitCode.ok;
 }

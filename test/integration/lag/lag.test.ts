@@ -331,6 +331,21 @@ describe("lag", () => {
     expect(ndjson(age.stdout)).toHaveLength(1);
   });
 
+  test("--max-age says so when it can't tell, because IDs are not times", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await add(redis, key, ids(2));
+    await redis.xgroup("CREATE", key, "g", "0");
+    const { code, stderr } = await cli(["lag", key, "--max-age", "5m"]);
+    expect(code).toBe(0);
+    expect(stderr).toBe(
+      `streamctl: warning: ${key} g: the age of what waits is unknown, its IDs are not times\n`,
+    );
+    expect((await cli(["lag", key, "--max-lag", "5"])).stderr).toBe("");
+    await redis.xgroup("SETID", key, "g", "$");
+    expect((await cli(["lag", key, "--max-age", "5m"])).stderr).toBe("");
+  });
+
   test("--wait ends when the group has acked everything", async () => {
     const redis = rawRedis();
     const key = uniqueKey();
