@@ -4,7 +4,7 @@ import type { ArchiveFile } from "../engine/archive/archive-file.ts";
 import type { Cut } from "../engine/trim/cut.ts";
 import type { TrimRequest } from "../engine/trim/trim.ts";
 import { type EntryId, parseEntryId } from "../entry/id.ts";
-import { ExitCode, StreamctlError, UsageError } from "../errors.ts";
+import { ConnectionError, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
 import { openArchive, archiveOption } from "./archive-option.ts";
@@ -183,6 +183,11 @@ async function* trimAll(
       yield await trimOne(context, connection, request, flags.dryRun === true);
     } catch (error) {
       if (!(error instanceof StreamctlError)) throw error;
+      // What has waited for the one server there is in vain need not do so again for every other stream.
+      if (error instanceof ConnectionError && !connection.cluster) {
+        for (const { message } of failures) context.log.error(message);
+        throw error;
+      }
       failures.push(error);
     } finally {
       progress.stop();

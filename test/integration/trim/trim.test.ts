@@ -229,6 +229,20 @@ describe("trim, several streams and faults", () => {
     expect(none).toMatchObject({ code: 4, stderr: expect.stringContaining(`${list} is a list`) });
   });
 
+  test("a server that goes away ends it: exit 3, after one wait", async () => {
+    const redis = rawRedis();
+    const streams = [await numbered(redis, 10), await numbered(redis, 10), await numbered(redis, 10)];
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo(streams[0] as string);
+    const argv = ["trim", ...streams, "--min-id", "5-1", "--exact", "--connect-timeout", "300ms"];
+    const run = cli(argv, { url: proxy.url });
+    await lost;
+    proxy.refuse();
+    const { code, stderr } = await run;
+    expect(code).toBe(3);
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
   test("patterns", async () => {
     const redis = rawRedis();
     const base = uniqueKey("many");
