@@ -149,6 +149,20 @@ describe("a worker and its connection", () => {
     expect(await pendingIn(redis, stream)).toBe(0);
   });
 
+  test("a worker that starts while maxmemory is reached waits, and then makes its group", async () => {
+    const server = await SandboxServer.start({ executable: inject("redisExecutable") });
+    onTestFinished(() => server.stop());
+    const redis = rawRedis(server.url);
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    await redis.config("SET", "maxmemory", "1");
+    const worker = startWorker(stream, "echo handled", [], { url: server.url });
+    await until("it waits", () => worker.stderr.includes("waiting for Redis: Redis is out of memory"));
+    await redis.config("SET", "maxmemory", "0");
+    await until("it works", () => worker.stdout === "handled\n");
+    expect(worker.stderr.match(/waiting for Redis/g)).toHaveLength(1);
+  });
+
   test("SCRIPT FLUSH goes unnoticed", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
