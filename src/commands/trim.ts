@@ -7,6 +7,7 @@ import { type EntryId, parseEntryId } from "../entry/id.ts";
 import { ConnectionError, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
+import { formatCount } from "../units.ts";
 import { openArchive, archiveOption } from "./archive-option.ts";
 import { countOption, durationOption } from "./options.ts";
 import type { TrimRow } from "./trim-rows.ts";
@@ -101,7 +102,8 @@ async function streamsToTrim(
   if (names.some((name) => isPattern(name) && isQueue(name))) return all;
   const left = all.filter((stream) => names.includes(stream) || !isQueue(stream));
   if (left.length === all.length) return all;
-  const out = `${all.length - left.length} dead-letter queues that match ${names.filter(isPattern).join(", ")}`;
+  const queues = formatCount(all.length - left.length, "dead-letter queue");
+  const out = `${queues} matching ${names.filter(isPattern).join(", ")}`;
   const hint = "name them, or what all their names end with, to trim them";
   if (left.length === 0) throw new StreamctlError("notFound", `no stream but ${out}`, { hint });
   context.log.info(`left out: ${out}: ${hint}`);
