@@ -94,7 +94,7 @@ test.each([
     const produce = async (): Promise<void> => {
       for (const [n, key] of keys.entries()) {
         for (let copy = 0; copy < copies(n); copy++) await add(key, copy);
-        await pause(15);
+        await pause(25);
       }
     };
     const outputs = async (stream: string): Promise<string[]> =>
@@ -120,7 +120,7 @@ test.each([
     await Promise.all(seats.map((seat) => seat.stop()));
 
     console.log(`chain: seed ${SEED}: ${kills} kills`);
-    expect(kills, `seed ${SEED}`).toBeGreaterThan(4);
+    expect(kills, `seed ${SEED}`).toBeGreaterThan(2);
     expect(complaints, `seed ${SEED}`).toEqual([]);
     for (const [n, stream] of streams.slice(1).entries()) {
       const message = `seed ${SEED}, output of worker ${n + 1}`;
