@@ -9,9 +9,11 @@ const MEASURES = [
   { file: "./produce.mjs", ids: ["P1"] },
   { file: "./read.mjs", ids: ["P2"] },
   { file: "./exec.mjs", ids: ["P3", "P4"] },
+  { file: "./drain.mjs", ids: ["P5"] },
   { file: "./start.mjs", ids: ["P6"] },
   { file: "./lag.mjs", ids: ["P9"] },
   { file: "./replay.mjs", ids: ["P7"] },
+  { file: "./memory.mjs", ids: ["P8"] },
 ];
 
 const wanted = process.argv.slice(2);

@@ -1,0 +1,72 @@
+// P5: 10,000 events, three consumers, every one acked, against the consumer of the usual tutorial. The time
+// begins when the events are there and all consumers wait, and ends with the last ack.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import { compare } from "./lib/measure.mjs";
+
+const EVENTS = 10_000;
+const CONSUMERS = 3;
+const STREAM = "bench:drain";
+const GROUP = "g";
+const TUTORIAL = fileURLToPath(new URL("lib/tutorial-consumer.mjs", import.meta.url));
+
+export async function bench(tools) {
+  const redis = new Redis(tools.redisUrl);
+  const [node, bin] = tools.streamctl;
+  const ours = (name) => [
+    node,
+    [bin, "consume", STREAM, "-g", GROUP, "--consumer", name, "-q", "-u", tools.redisUrl],
+  ];
+  const tutorial = (name) => [node, [TUTORIAL, tools.redisUrl, STREAM, GROUP, name]];
+  try {
+    return [
+      await compare({
+        id: "P5",
+        name: `${EVENTS} events, ${CONSUMERS} consume processes, against the tutorial's consumer`,
+        goal: 5,
+        unit: "entries/s",
+        ours: () => drain(redis, ours),
+        peer: () => drain(redis, tutorial),
+      }),
+    ];
+  } finally {
+    await redis.del(STREAM);
+    redis.disconnect();
+  }
+}
+
+/** Entries per second. */
+async function drain(redis, command) {
+  await redis.del(STREAM);
+  await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+  const children = Array.from({ length: CONSUMERS }, (_, n) => {
+    const [program, args] = command(`c${n}`);
+    return spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+  });
+  const closed = children.map((child) => once(child, "close"));
+  try {
+    await until(async () => (await blocked(redis)) >= CONSUMERS);
+    const add = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'orderId', i, 'amount', '12.50') end";
+    const start = performance.now();
+    await redis.eval(add, 1, STREAM, EVENTS);
+    await until(async () => {
+      const [info] = await redis.xinfo("GROUPS", STREAM);
+      const value = (name) => info[info.indexOf(name) + 1];
+      return value("entries-read") === EVENTS && value("pending") === 0;
+    });
+    return EVENTS / ((performance.now() - start) / 1_000);
+  } finally {
+    for (const child of children) child.kill();
+    await Promise.all(closed);
+  }
+}
+
+async function blocked(redis) {
+  return Number(/blocked_clients:(\d+)/.exec(await redis.info("clients"))?.[1]);
+}
+
+async function until(done) {
+  while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 2));
+}
