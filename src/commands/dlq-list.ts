@@ -62,7 +62,8 @@ async function list(
         key,
         range,
         layout: flags.layout,
-        oldestFirst: flags.oldest === true,
+        // Counts are the same from either end, and XREVRANGE is a right of its own.
+        oldestFirst: flags.oldest === true || (flags.by !== undefined && flags.limit === undefined),
         limit: flags.limit,
         signal: context.stop,
         onProgress: (seen) => progress.update(seen, range.from === "0-0" ? total : undefined),

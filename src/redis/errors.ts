@@ -82,6 +82,11 @@ export function errorCode(reply: string): string {
   return match ? (match[1] as string) : "ERR";
 }
 
+/** The user lacks the right to a command or a key. */
+export function isDenied(error: unknown): error is ServerError {
+  return error instanceof ServerError && error.code === "NOPERM";
+}
+
 /** True when the server, as it is now, can't do it but may later: failover, loading, migration, memory. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return true;

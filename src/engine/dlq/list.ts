@@ -1,4 +1,6 @@
+import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { isDenied } from "../../redis/errors.ts";
 import { entriesById } from "../../redis/streams/range.ts";
 import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
@@ -56,6 +58,10 @@ export async function* letterPages(
       if (left === 0) return;
     }
   } catch (error) {
+    if (!oldestFirst && isDenied(error))
+      throw new ServerError(error.kind, error.code, error.reply, error.message, {
+        hint: "`--oldest` goes without XREVRANGE",
+      });
     throw await explain(connection, key, undefined, error);
   }
 }

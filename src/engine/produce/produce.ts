@@ -2,7 +2,7 @@ import { errorText, ServerError, StreamctlError } from "../../errors.ts";
 import { EntryDraft } from "../../entry/entry-draft.ts";
 import { sleep } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { asList, asNumber } from "../../redis/value.ts";
+import { serverNowMs } from "../position.ts";
 import { afterLoss, assignId } from "./id-rule.ts";
 import { type Backlog, LagGate } from "./lag-gate.ts";
 import { LanePool } from "./lane-pool.ts";
@@ -82,8 +82,7 @@ class Producer {
   async prepare(): Promise<void> {
     const { xadd, ids } = this.#request;
     if (xadd.trim === "age") {
-      const [seconds, micros] = asList(await this.#connection.call("TIME"));
-      this.#clockOffset = asNumber(seconds) * 1_000 + asNumber(micros) / 1_000 - performance.now();
+      this.#clockOffset = (await serverNowMs(this.#connection)) - performance.now();
       this.#refreshMinId();
     }
     if (xadd.trim === "age" || xadd.noCreate || ids.kind === "keyed") await this.#mustUnderstandOptions();

@@ -1,5 +1,6 @@
 import { type EntryId, nextId, parseEntryId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { isDenied } from "../../redis/errors.ts";
 import { streamInfo } from "../../redis/streams/info.ts";
 import { FIRST_ID, LAST_ID, serverNowMs } from "../position.ts";
 import { readRange } from "../read/range.ts";
@@ -34,7 +35,13 @@ export async function findCut(
       if (cut.most === 0) return nextId(lastGeneratedId) ?? FIRST_ID;
       const excess = length - cut.most;
       if (excess < cut.most) return nthId(connection, stream, excess + 1, false, signal);
-      return nthId(connection, stream, cut.most, true, signal);
+      try {
+        return await nthId(connection, stream, cut.most, true, signal);
+      } catch (error) {
+        // XREVRANGE is a right of its own, and trimming is possible without.
+        if (!isDenied(error)) throw error;
+        return nthId(connection, stream, excess + 1, false, signal);
+      }
     }
   }
 }
