@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { clusterOptions } from "../../../src/redis/client-options.ts";
+import { Cluster } from "../../../src/redis/ioredis-cluster.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { cli, type CliResult, ndjson, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
+import { openConnection } from "../../support/connection.ts";
 import { until } from "../../support/redis.ts";
 
 let cluster: TestCluster;
@@ -67,4 +70,20 @@ test("a node that is down: a pattern fails, rather than tell of half the streams
     expect(stderr).toContain(`lost the connection to ${gone()} during SCAN`);
   }
   expect((await clusterCli("ls", String(streams[0]))).code).toBe(0);
+});
+
+test("a node that is down: whoever connects asks another one, and does not begin anew", async () => {
+  const { settings } = await openConnection(cluster.url);
+  for (let n = 0; n < 20; n++) {
+    const client = new Cluster(
+      [{ host: "127.0.0.1", port: cluster.node(0).port }],
+      clusterOptions(settings, "t"),
+    );
+    const again: string[] = [];
+    client.on("error", () => {});
+    client.on("reconnecting", () => again.push("reconnecting"));
+    await client.connect();
+    client.disconnect();
+    expect(again, `connection ${n}`).toEqual([]);
+  }
 });

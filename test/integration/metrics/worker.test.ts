@@ -113,7 +113,7 @@ describe("a worker's metrics", () => {
     const stream = uniqueKey();
     await fill(redis, stream, 1);
     const user = `worker${Date.now()}`;
-    const rights = ["on", ">secret", `~${stream}`, "+@all", "-time"];
+    const rights = ["on", ">secret", `~${stream}`, "+@all", "-time", "-info"];
     await redis.call("ACL", "SETUSER", user, ...rights);
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
     const redisUrl = inject("redisUrl").replace("redis://", `redis://${user}:secret@`);
