@@ -85,7 +85,12 @@ describe("consume in a cluster", () => {
     expect((await run.done).code).toBe(0);
   });
 
-  test("goes on where a slot went while it was read", async () => {
+  test("goes on where a slot went while it was read", async ({ skip }) => {
+    const info = await cluster.on(0, (redis) => redis.info("server"));
+    skip(
+      info.includes("redict_version"),
+      "Redict 7.3 crashes when a key is migrated that a client blocks on",
+    );
     const [key = ""] = spread();
     await filled(key, 10);
     const run = new CliRun(["consume", key, "-g", "g", "--cluster"], { url: cluster.url });
