@@ -6,11 +6,14 @@ import { defineScript } from "../script.ts";
  * set, with the time of \`first\` as score. Notes older than the retention (by the stream's own clock) go.
  */
 const NOTES = `
-local runs = {}
+local runs, run = {}, {}
 
 local function note(id, number)
-  local run = runs[#runs]
-  if run and run[3] == number then run[2] = id else runs[#runs + 1] = {id, id, number} end
+  if run[3] == number then run[2] = id
+  else
+    run = {id, id, number}
+    runs[#runs + 1] = run
+  end
 end
 
 local function write_notes(key, retention)
@@ -60,30 +63,34 @@ local function delete(ids, are_oldest)
   else redis.call('XDEL', KEYS[1], unpack(ids)) end
 end
 
-local most, count = tonumber(ARGV[5]), tonumber(ARGV[3])
+local most, count, target = tonumber(ARGV[5]), tonumber(ARGV[3]), KEYS[2]
 local moved, bytes, failure, go_on = 0, 0, nil, ''
+-- Looked up once: this is the whole work of a long replay.
+local pcall, unpack = redis.pcall, unpack
 
 -- Moves what it may of so many records; true when all of them went, and so the next ones are first in the range.
 local function step(size)
   local records = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', size)
-  local gone = {}
-  for _, record in ipairs(records) do
+  local gone, taken = {}, 0
+  for at = 1, #records do
+    local record = records[at]
     local fields = record[2]
     local length, replays = original(fields)
     if replays and replays >= 0 and replays < most then
-      local id = redis.pcall('XADD', KEYS[2], '*', unpack(fields, 1, length))
+      local id = pcall('XADD', target, '*', unpack(fields, 1, length))
       if type(id) == 'table' then
         failure = id
         break
       end
       note(id, replays + 1)
-      gone[#gone + 1] = record[1]
+      taken = taken + 1
+      gone[taken] = record[1]
       for i = 2, length, 2 do bytes = bytes + #fields[i] end
     end
   end
-  local all = #gone == #records
-  if #gone > 0 then delete(gone, all and ARGV[1] == '0-0') end
-  moved = moved + #gone
+  local all = taken == #records
+  if taken > 0 then delete(gone, all and ARGV[1] == '0-0') end
+  moved = moved + taken
   if not all then go_on = records[#records][1] end
   if #records < size and all then go_on = false end
   return all and #records == size
