@@ -103,10 +103,13 @@ export class Client {
   primaries(): Node[] {
     const redis = this.#redis;
     if (!isCluster(redis)) return [{ address: undefined, call: (...args) => this.call(...args) }];
-    return slotOwners(redis).map((node) => ({
-      address: addressOf(node),
-      call: (command, args, timeoutMs) =>
-        this.#limited(node.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs),
+    return slotOwners(redis).map(({ address, node }) => ({
+      address,
+      call: async (command, args, timeoutMs) => {
+        // One that is down is often gone from ioredis' pool: it fails like one whose connection breaks now.
+        if (!node) throw new Error("connection is closed");
+        return this.#limited(node.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs);
+      },
     }));
   }
 
@@ -247,15 +250,11 @@ export function addressOf(redis: Redis): string {
   return `${redis.options.host}:${redis.options.port}`;
 }
 
-/** Fails when the table names a node that there is no connection to. */
-function slotOwners(cluster: Cluster): Redis[] {
+/** The nodes that the slot table names; without a client for one that there is no connection to. */
+function slotOwners(cluster: Cluster): { address: string; node: Redis | undefined }[] {
   const connected = new Map(cluster.nodes("master").map((node) => [addressOf(node), node]));
   const addresses = new Set(cluster.slots.flatMap((nodes) => nodes[0] ?? []));
-  return [...addresses].map((address) => {
-    const node = connected.get(address);
-    if (!node) throw new ConnectionError(`lost the connection to the cluster's node ${address}`);
-    return node;
-  });
+  return [...addresses].map((address) => ({ address, node: connected.get(address) }));
 }
 
 /** An internal of ioredis: the socket of the moment, if any. */
