@@ -35,18 +35,15 @@ export async function printRows<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,
   options: { readonly empty: string },
 ): Promise<number> {
-  const format = await openFormat(to.output, columns);
-  let count = 0;
-  try {
+  return printWith(to, columns, options.empty, async (format) => {
+    let count = 0;
     for await (const row of rows) {
       count++;
       format.add(row);
       if (format.full) await to.output.write(format.take());
     }
-  } finally {
-    await finish(to.output, format);
-  }
-  return noteEmpty(to, count, options.empty);
+    return count;
+  });
 }
 
 /** The same for rows that come by pages: many at once cost less that way. */
@@ -56,17 +53,14 @@ export async function printPages<Row>(
   pages: AsyncIterable<readonly Row[]>,
   options: { readonly empty: string },
 ): Promise<number> {
-  const format = await openFormat(to.output, columns);
-  let count = 0;
-  try {
+  return printWith(to, columns, options.empty, async (format) => {
+    let count = 0;
     for await (const rows of pages) {
       count += rows.length;
       await addAll(to.output, format, rows);
     }
-  } finally {
-    await finish(to.output, format);
-  }
-  return noteEmpty(to, count, options.empty);
+    return count;
+  });
 }
 
 /** Prints rows by sets that come one after the other: each is out before the next is asked for. */
@@ -89,13 +83,22 @@ async function addAll<Row>(output: Output, format: RowFormat<Row>, rows: readonl
   }
 }
 
-/** Also when the rows end in an error: each may stand for something that was done. */
-async function finish<Row>(output: Output, format: RowFormat<Row>): Promise<void> {
-  await output.write(format.take());
-  if (format.end) await output.write(format.end());
-}
-
-function noteEmpty({ output, log }: PrintTo, count: number, empty: string): number {
+/** Opens and ends the format around `add`, which adds the rows and counts them. */
+async function printWith<Row>(
+  { output, log }: PrintTo,
+  columns: readonly Column<Row>[],
+  empty: string,
+  add: (format: RowFormat<Row>) => Promise<number>,
+): Promise<number> {
+  const format = await openFormat(output, columns);
+  let count: number;
+  try {
+    count = await add(format);
+  } finally {
+    // Also when the rows end in an error: each may stand for something that was done.
+    await output.write(format.take());
+    if (format.end) await output.write(format.end());
+  }
   if (count === 0 && output.terminal) log.info(empty);
   return count;
 }

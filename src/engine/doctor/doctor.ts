@@ -1,5 +1,6 @@
 import { ConnectionError, ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { isDenied } from "../../redis/errors.ts";
 import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
 import { asText } from "../../redis/value.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
@@ -112,7 +113,7 @@ async function examine(
     if (!(error instanceof ServerError)) throw error;
     const mustBeThere = named.has(stream);
     if (error.kind === "notFound" && !mustBeThere) return [];
-    if (error.code === "NOPERM") return [unseen("the stream", error.message, { stream })];
+    if (isDenied(error)) return [unseen("the stream", error.message, { stream })];
     throw await explain(connection, stream, undefined, error);
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { isDenied } from "../../redis/errors.ts";
 import { asText } from "../../redis/value.ts";
 import type { DlqNaming } from "../dlq/name.ts";
 import { shellWord } from "../groups/missing.ts";
@@ -132,7 +133,7 @@ async function attempt(
     return undefined;
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    return error.code === "NOPERM" ? error.reply : undefined;
+    return isDenied(error) ? error.reply : undefined;
   }
 }
 

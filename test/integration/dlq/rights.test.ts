@@ -1,25 +1,14 @@
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
+import { userWith } from "../../support/users.ts";
 import { longQueue, numbersIn, type Raw, upTo } from "./support.ts";
 
 const READS = ["+xrange", "+xinfo", "+eval", "+evalsha", "+ping"];
 
 /** The URL of a user who has these keys and rights and no others. */
 async function userUrl(redis: Raw, keys: readonly string[], rights: readonly string[]): Promise<string> {
-  const user = uniqueKey("user").replaceAll(":", "-");
-  await redis.call(
-    "ACL",
-    "SETUSER",
-    user,
-    "on",
-    "nopass",
-    ...keys.map((key) => `~${key}`),
-    "-@all",
-    ...rights,
-  );
-  onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-  return inject("redisUrl").replace("redis://", `redis://${user}:x@`);
+  return (await userWith(redis, [...keys.map((key) => `~${key}`), ...rights])).url;
 }
 
 async function queue(redis: Raw): Promise<{ stream: string; dlq: string }> {
