@@ -8,6 +8,7 @@ import { Log, type LogFormat } from "./output/log.ts";
 import { PLUGIN_EXIT, unknownLine } from "./output/lag-plugin.ts";
 import { type Format, isPipeError, Output, OWN_FORMATS, PipeClosed, wantsColor } from "./output/output.ts";
 import { type Act, buildProgram } from "./program.ts";
+import { startTimer } from "./lib/timer.ts";
 
 /**
  * Runs one command line (without node and script name) and resolves with its exit code. The only error
@@ -83,9 +84,8 @@ class Run {
       this.#kill.signal.addEventListener(
         "abort",
         () => {
-          setTimeout(
-            () => resolve(signalExitCode(this.#stop.signal, this.#kill.signal)),
-            KILL_GRACE_MS,
+          startTimer(KILL_GRACE_MS, () =>
+            resolve(signalExitCode(this.#stop.signal, this.#kill.signal)),
           ).unref();
         },
         { once: true },

@@ -1,11 +1,15 @@
 import parseBytes from "bytes";
 import ms, { type StringValue } from "ms";
 
-/** `250ms 30s 5m 12h 7d` → milliseconds; undefined when it is none. A bare `0` is 0. */
+/** XCLAIM takes an idle time that begins before 1970 for none, so no duration is longer than this. */
+const MAX_DURATION_MS = ms("50y");
+
+/** `250ms 30s 5m 12h 7d` → milliseconds; undefined when it is none or over 50 years. A bare `0` is 0. */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
   if (!/^\d+(\.\d+)?(ms|s|m|h|d|w)$/.test(text)) return undefined;
-  return Math.round(ms(text as StringValue));
+  const duration = Math.round(ms(text as StringValue));
+  return duration <= MAX_DURATION_MS ? duration : undefined;
 }
 
 /** `64kb 10mb 512` → bytes (1 kb = 1024); undefined when it is none. */

@@ -1,3 +1,4 @@
+import { startTimer } from "../lib/timer.ts";
 import type { Context } from "../context.ts";
 import { makeConsumerName } from "../engine/consumer-name.ts";
 import { onStream } from "../engine/groups/missing.ts";
@@ -39,11 +40,7 @@ export interface PrintFlags {
 export async function printRange(context: Context, streams: string[], flags: PrintFlags): Promise<void> {
   const connection = await context.connect();
   const writer = await openWriter(context, streams, flags);
-  const { maxRuntime } = flags;
-  const signal =
-    maxRuntime === undefined
-      ? context.stop
-      : AbortSignal.any([context.stop, AbortSignal.timeout(maxRuntime)]);
+  const signal = untilTimeIsUp(context, flags.maxRuntime);
   for (const stream of streams) {
     const left = flags.count === undefined ? undefined : flags.count - writer.printed;
     if (left !== undefined && left <= 0) break;
@@ -136,6 +133,15 @@ export async function printGroup(
     writer.summary({ ...(await reader.leave()), consumer, ack });
   }
   return ExitCode.ok;
+}
+
+/** The run's stop signal, which also aborts once `maxRuntimeMs` have passed. */
+function untilTimeIsUp(context: Context, maxRuntimeMs: number | undefined): AbortSignal {
+  if (maxRuntimeMs === undefined) return context.stop;
+  const timeIsUp = new AbortController();
+  const timer = startTimer(maxRuntimeMs, () => timeIsUp.abort());
+  context.defer(() => timer.stop());
+  return AbortSignal.any([context.stop, timeIsUp.signal]);
 }
 
 function openWriter(

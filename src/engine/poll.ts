@@ -1,4 +1,4 @@
-import { sleep } from "../redis/backoff.ts";
+import { sleep } from "../lib/timer.ts";
 
 /** What is unknown is looked for again soon. */
 const RETRY_MS = 1_000;

@@ -1,3 +1,4 @@
+import { startInterval, startTimer, type Timer } from "../lib/timer.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import { fitWidth } from "./fit.ts";
 import type { Log } from "./log.ts";
@@ -6,6 +7,8 @@ import type { Log } from "./log.ts";
 const SHOW_AFTER_MS = 500;
 /** The rate shown is that of the last few seconds. */
 const WINDOW_MS = 5_000;
+/** At most five redraws a second. */
+const REDRAW_MS = 200;
 
 export interface Progress {
   /** `done` and `total` count what `unit` names, from the start of the operation. Cheap: call it as often as you like. */
@@ -36,7 +39,7 @@ class ProgressLine implements Progress {
   readonly #log: Log;
   readonly #options: ProgressOptions;
   readonly #samples: { readonly at: number; readonly done: number }[] = [{ at: Date.now(), done: 0 }];
-  #timer: NodeJS.Timeout;
+  #timer: Timer;
   #spinner: { text: string; stop(): unknown } | undefined;
   #stopped = false;
   #done = 0;
@@ -45,7 +48,7 @@ class ProgressLine implements Progress {
   constructor(log: Log, options: ProgressOptions) {
     this.#log = log;
     this.#options = options;
-    this.#timer = setTimeout(() => void this.#show(), SHOW_AFTER_MS);
+    this.#timer = startTimer(SHOW_AFTER_MS, () => void this.#show());
   }
 
   update(done: number, total?: number): void {
@@ -55,7 +58,7 @@ class ProgressLine implements Progress {
 
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    this.#timer.stop();
     this.#spinner?.stop();
     this.#spinner = undefined;
   }
@@ -72,9 +75,9 @@ class ProgressLine implements Progress {
       hideCursor: false,
       discardStdin: false,
     }).start();
-    this.#timer = setInterval(() => {
+    this.#timer = startInterval(REDRAW_MS, () => {
       if (this.#spinner) this.#spinner.text = this.#line();
-    }, 200);
+    });
   }
 
   #line(): string {

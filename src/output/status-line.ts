@@ -1,3 +1,4 @@
+import { startInterval } from "../lib/timer.ts";
 import { fitWidth } from "./fit.ts";
 import type { Log } from "./log.ts";
 import { safeText } from "./safe-text.ts";
@@ -32,14 +33,14 @@ export function startStatusLine(log: Log, text: () => string): StatusLine {
     log.stream.write(`\r\u001b[2K${line}`);
     shown = true;
   };
-  const timer = setInterval(draw, REDRAW_MS);
+  const timer = startInterval(REDRAW_MS, draw);
   const status = { clear, draw };
   log.keepBelow(status);
   return {
     clear,
     draw,
     stop() {
-      clearInterval(timer);
+      timer.stop();
       log.keepBelow(undefined);
       clear();
     },

@@ -1,4 +1,5 @@
 import type { ClusterOptions, RedisOptions } from "ioredis";
+import { MAX_TIMER_MS } from "../lib/timer.ts";
 import { reconnectDelayMs } from "./backoff.ts";
 import { errorCode } from "./errors.ts";
 import type { ConnectionSettings } from "./settings.ts";
@@ -40,7 +41,7 @@ export function nodeOptions(settings: ConnectionSettings, name: string): NodeOpt
     maxRetriesPerRequest: 0,
     keepAlive: 10_000,
     noDelay: true,
-    connectTimeout: settings.connectTimeoutMs,
+    connectTimeout: Math.min(settings.connectTimeoutMs, MAX_TIMER_MS),
     disconnectTimeout: CLOSE_GRACE_MS,
     lazyConnect: true,
   };
@@ -90,7 +91,8 @@ export function clusterOptions(
 
 /** A node of a cluster that has gone silent is dropped alone; the others go on. */
 function silenceLimit(settings: ConnectionSettings): number | undefined {
-  return settings.commandTimeoutMs > 0 ? settings.commandTimeoutMs : undefined;
+  const { commandTimeoutMs } = settings;
+  return commandTimeoutMs > 0 ? Math.min(commandTimeoutMs, MAX_TIMER_MS) : undefined;
 }
 
 function sentinelOptions(settings: ConnectionSettings): RedisOptions {

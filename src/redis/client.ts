@@ -1,5 +1,6 @@
 import { ConnectionError, errorText, ServerError, type StreamctlError } from "../errors.ts";
-import { reconnectDelayMs, sleep } from "./backoff.ts";
+import { sleep, startTimer, type Timer } from "../lib/timer.ts";
+import { reconnectDelayMs } from "./backoff.ts";
 import { cannotConnect } from "./connect-error.ts";
 import { errorCode, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
@@ -29,7 +30,7 @@ export class Client {
   readonly #settings: ConnectionSettings;
   #final: StreamctlError | undefined;
   #lastError: unknown;
-  #handshake: NodeJS.Timeout | undefined;
+  #handshake: Timer | undefined;
   #corked = false;
 
   constructor(redis: Redis | Cluster, settings: ConnectionSettings) {
@@ -40,8 +41,8 @@ export class Client {
       this.#lastError = undefined;
     });
     redis.on("connect", () => this.#limitHandshake());
-    redis.on("ready", () => clearTimeout(this.#handshake));
-    redis.on("close", () => clearTimeout(this.#handshake));
+    redis.on("ready", () => this.#handshake?.stop());
+    redis.on("close", () => this.#handshake?.stop());
   }
 
   /** The client underneath, for what only it can do (a lane takes over its socket). */
@@ -134,7 +135,7 @@ export class Client {
   }
 
   close(): void {
-    clearTimeout(this.#handshake);
+    this.#handshake?.stop();
     this.#redis.disconnect();
   }
 
@@ -147,7 +148,7 @@ export class Client {
     if (this.ready) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const settle = (outcome: () => void): void => {
-        clearTimeout(timer);
+        timer.stop();
         signal?.removeEventListener("abort", onAbort);
         this.#redis.off("ready", onReady);
         this.#redis.off("close", onClose);
@@ -164,7 +165,7 @@ export class Client {
       const onClose = (): void => {
         if (!this.#patient || this.#final) fail();
       };
-      const timer = setTimeout(fail, Math.max(0, timeoutMs));
+      const timer = startTimer(timeoutMs, fail);
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#redis.on("ready", onReady);
       this.#redis.on("close", onClose);
@@ -204,29 +205,29 @@ export class Client {
 
   /** A peer that accepts and then says nothing would hold a reconnect for ever. */
   #limitHandshake(): void {
-    clearTimeout(this.#handshake);
-    this.#handshake = setTimeout(() => {
+    this.#handshake?.stop();
+    this.#handshake = startTimer(this.#settings.connectTimeoutMs, () => {
       this.#lastError = new ConnectionError("no answer to the handshake");
       this.#redis.disconnect(true);
-    }, this.#settings.connectTimeoutMs);
+    });
   }
 
   async #limited<T>(reply: Promise<T>, command: string, timeoutMs: number): Promise<T> {
     if (timeoutMs <= 0) return reply;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      timer = startTimer(timeoutMs, () => {
         const target = describeTarget(this.#settings);
         const message = `no answer to ${command} within ${timeoutMs} ms from ${target}`;
         reject(new ConnectionError(message, { sent: true }));
         // In a cluster the silent node's own limit drops its socket; the others are well.
         if (!isCluster(this.#redis)) this.reset();
-      }, timeoutMs);
+      });
     });
     try {
       return await Promise.race([reply, late]);
     } finally {
-      clearTimeout(timer);
+      timer?.stop();
     }
   }
 

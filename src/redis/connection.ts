@@ -1,5 +1,6 @@
 import { ConnectionError, errorText } from "../errors.ts";
-import { reconnectDelayMs, sleep } from "./backoff.ts";
+import { sleep } from "../lib/timer.ts";
+import { reconnectDelayMs } from "./backoff.ts";
 import { BlockingReader } from "./blocking-reader.ts";
 import type { Client } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { startTimer, type Timer } from "../lib/timer.ts";
 import { ConnectionError, errorText } from "../errors.ts";
 import type { Client } from "./client.ts";
 import { type Reply, RespParser } from "./resp.ts";
@@ -42,7 +43,7 @@ export class Lane {
   maxReplyBytes = Infinity;
   /** What has come of the reply that is not whole yet. */
   #replyBytes = 0;
-  #watch: NodeJS.Timeout | undefined;
+  #watch: Timer | undefined;
   #lost: ConnectionError | undefined;
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
@@ -55,7 +56,7 @@ export class Lane {
     const parser = new RespParser((reply) => this.#take(reply), { text });
     this.#socket.removeAllListeners("data");
     this.#socket.on("data", (chunk: Buffer) => {
-      this.#watch?.refresh();
+      this.#watch?.restart();
       this.#replyBytes += chunk.length;
       try {
         parser.push(chunk);
@@ -109,7 +110,7 @@ export class Lane {
     if (this.#lost) return onLost(this.#lost);
     this.#queue.push({ onReply, onLost, remaining: count });
     this.#pending += count;
-    if (this.#silenceMs > 0) this.#watch ??= setTimeout(() => this.#tooSilent(), this.#silenceMs);
+    if (this.#silenceMs > 0) this.#watch ??= startTimer(this.#silenceMs, () => this.#tooSilent());
     this.#socket.write(bytes);
   }
 
@@ -146,7 +147,7 @@ export class Lane {
       }
     }
     if (this.#pending === 0) {
-      clearTimeout(this.#watch);
+      this.#watch?.stop();
       this.#watch = undefined;
     }
     expected.onReply(reply);
@@ -159,7 +160,7 @@ export class Lane {
 
   #fail(cause: unknown): void {
     if (this.#lost) return;
-    clearTimeout(this.#watch);
+    this.#watch?.stop();
     this.#watch = undefined;
     const why = cause === undefined ? "connection closed" : errorText(cause);
     this.#lost =

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamctlError } from "../errors.ts";
-import { sleep } from "../redis/backoff.ts";
+import { sleep, startTimer } from "../lib/timer.ts";
 import { CONTAINER_PREFIX } from "./find-server.ts";
 import { launchProcess, type ServerProcess } from "./process.ts";
 
@@ -97,9 +97,9 @@ export class SandboxServer {
       process.signal(signal);
       // A server that a test has stopped with SIGSTOP hears nothing else before this.
       process.signal("SIGCONT");
-      const timer = setTimeout(() => process.signal("SIGKILL"), STOP_TIMEOUT_MS);
+      const timer = startTimer(STOP_TIMEOUT_MS, () => process.signal("SIGKILL"));
       await process.exited;
-      clearTimeout(timer);
+      timer.stop();
     }
     if (this.#temporaryDir !== undefined) await rm(this.#temporaryDir, { recursive: true, force: true });
   }

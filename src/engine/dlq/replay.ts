@@ -1,6 +1,6 @@
 import type { EntryId } from "../../entry/id.ts";
 import { ConnectionError, errorText, StreamctlError, UsageError } from "../../errors.ts";
-import { sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { packedSize, type Replay } from "../../redis/replay-pack.ts";
 import { Pace } from "../produce/pace.ts";

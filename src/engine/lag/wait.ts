@@ -1,4 +1,4 @@
-import { sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type GroupLag, groupLags, type LagRequest } from "./lag.ts";
 

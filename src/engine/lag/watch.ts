@@ -1,5 +1,5 @@
 import { ConnectionError } from "../../errors.ts";
-import { sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { serverNowMs } from "../position.ts";
 import { type GroupRates, LagHistory } from "./history.ts";

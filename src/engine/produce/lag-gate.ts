@@ -1,5 +1,5 @@
 import type { Connection } from "../../redis/connection.ts";
-import { sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
 import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
 import { explain, noGroup } from "../groups/missing.ts";
 import { countUndelivered } from "../lag/count-undelivered.ts";

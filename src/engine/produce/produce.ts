@@ -1,6 +1,6 @@
 import { errorText, ServerError, StreamctlError } from "../../errors.ts";
 import { EntryDraft } from "../../entry/entry-draft.ts";
-import { sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { serverNowMs } from "../position.ts";
 import { afterLoss, assignId } from "./id-rule.ts";

@@ -1,5 +1,6 @@
 import { ConnectionError, ServerError, StreamctlError } from "../../errors.ts";
-import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
+import { reconnectDelayMs } from "../../redis/backoff.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
+import { startTimer } from "../../lib/timer.ts";
 import { Tail } from "./lines.ts";
 import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
 import { OutputPump } from "./output-pump.ts";
@@ -63,7 +64,7 @@ export class ChildRun {
     const timer =
       timeoutMs === undefined
         ? undefined
-        : setTimeout(() => void this.end("timeout", killAfterMs), timeoutMs);
+        : startTimer(timeoutMs, () => void this.end("timeout", killAfterMs));
     const tail = new Tail(STDERR_TAIL);
     const pumps = [
       new OutputPump(this.#child.stdout as Readable, tag, stdout),
@@ -75,7 +76,7 @@ export class ChildRun {
       );
     this.#feed();
     const { code, signal } = await this.#exited;
-    clearTimeout(timer);
+    timer?.stop();
     await this.#ending;
     await Promise.all(pumps.map((pump) => pump.finish()));
     this.#child.stdin?.destroy();

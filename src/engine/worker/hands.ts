@@ -1,3 +1,4 @@
+import { startTimer } from "../../lib/timer.ts";
 import type { Delivery } from "./types.ts";
 
 /** Verdicts on their way may be as many as entries that run. */
@@ -92,12 +93,12 @@ export class Hands {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve();
       const done = (): void => {
-        clearTimeout(timer);
+        timer?.stop();
         signal.removeEventListener("abort", done);
         this.#listeners.delete(done);
         resolve();
       };
-      const timer = ms === undefined ? undefined : setTimeout(done, ms);
+      const timer = ms === undefined ? undefined : startTimer(ms, done);
       this.#listeners.add(done);
       signal.addEventListener("abort", done, { once: true });
     });

@@ -4,6 +4,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { keepAlive } from "../../redis/group-steps.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
+import { startTimer } from "../../lib/timer.ts";
 import type { Hands } from "./hands.ts";
 import type { Truce } from "./truce.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
@@ -30,9 +31,9 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
   let wake = (): void => {};
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = startTimer(ms, resolve);
       wake = () => {
-        clearTimeout(timer);
+        timer.stop();
         resolve();
       };
     });

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
+import { startTimer } from "../../lib/timer.ts";
 import { launcherArguments, NO_INPUT } from "./launcher-script.ts";
 import { exitOf, startProcess } from "./process-start.ts";
 import { LineCutter, tagLines, type Tail } from "./lines.ts";
@@ -86,9 +87,9 @@ export class Launcher {
     this.#gone = true;
     if (!this.#job) return;
     // What the handler wrote last is worth waiting for, but a child that keeps the pipes is not.
-    const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
+    const timer = startTimer(PIPE_GRACE_MS, () => this.#destroyPipes());
     await Promise.all(drained);
-    clearTimeout(timer);
+    timer.stop();
     const job = this.#job;
     this.#job = undefined;
     job?.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, error });
@@ -120,9 +121,9 @@ export class Launcher {
   /** Lets an idle shell end, and gives up its pipes: a daemon that a handler left behind may hold them. */
   async close(): Promise<void> {
     this.#child.stdin?.end();
-    const timer = setTimeout(() => this.#destroyPipes(), PIPE_GRACE_MS);
+    const timer = startTimer(PIPE_GRACE_MS, () => this.#destroyPipes());
     await this.#exited;
-    clearTimeout(timer);
+    timer.stop();
     this.#destroyPipes();
   }
 

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { startInterval, type Timer } from "../../lib/timer.ts";
 import { LineCutter, tagLines, type Tail } from "./lines.ts";
 
 /** How long a pipe may be silent after its handler has exited before it is given up. */
@@ -30,19 +31,19 @@ export class OutputPump {
    * with its pipes. A slow reader of ours is no silence.
    */
   async finish(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     let seen = this.#chunks;
     const abandoned = new Promise<void>((resolve) => {
-      timer = setInterval(() => {
+      timer = startInterval(SILENCE_MS, () => {
         if (!this.#writing && this.#chunks === seen) {
           this.#source.destroy();
           resolve();
         }
         seen = this.#chunks;
-      }, SILENCE_MS);
+      });
     });
     await Promise.race([this.done, abandoned]);
-    clearInterval(timer);
+    timer?.stop();
   }
 
   async #run(): Promise<void> {

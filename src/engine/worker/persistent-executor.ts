@@ -1,4 +1,5 @@
 import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { startTimer, type Timer } from "../../lib/timer.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { inputLine, noLine } from "./input-lines.ts";
 import { type Job, PersistentHandler } from "./persistent-handler.ts";
@@ -30,7 +31,7 @@ export class PersistentExecutor implements Executor {
   /** Processes that died one after the other without an answer: starting is slowed down. */
   #stillborn = 0;
   #startAt = 0;
-  #startTimer: NodeJS.Timeout | undefined;
+  #startTimer: Timer | undefined;
 
   constructor(
     settings: PersistentSettings,
@@ -112,10 +113,10 @@ export class PersistentExecutor implements Executor {
     if (this.#handlers.size >= this.#settings.processes) return undefined;
     const waitMs = this.#startAt - performance.now();
     if (waitMs > 0) {
-      this.#startTimer ??= setTimeout(() => {
+      this.#startTimer ??= startTimer(waitMs, () => {
         this.#startTimer = undefined;
         this.#dispatch();
-      }, waitMs);
+      });
       return undefined;
     }
     const handler = new PersistentHandler({
@@ -142,7 +143,7 @@ export class PersistentExecutor implements Executor {
 
   #stop(): void {
     this.#stopping = true;
-    clearTimeout(this.#startTimer);
+    this.#startTimer?.stop();
     this.#startTimer = undefined;
     this.#giveBack();
   }

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
-import { sleep } from "../../redis/backoff.ts";
+import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
 import { STDERR_TAIL } from "./child-run.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
@@ -63,8 +63,8 @@ export class PersistentHandler {
   #ending: Promise<void> | undefined;
   #endedBy: EndReason | undefined;
   #workingSince = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #pipeTimer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
+  #pipeTimer: Timer | undefined;
 
   constructor(parts: PersistentParts) {
     this.#parts = parts;
@@ -144,8 +144,8 @@ export class PersistentHandler {
     const pumps = this.#child.pid === undefined ? [] : this.#openPipes();
     const ended = await exited;
     this.#over = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#pipeTimer);
+    this.#timer?.stop();
+    this.#pipeTimer?.stop();
     await this.#ending;
     // What it answered before it died counts.
     await Promise.all(pumps.map((pump) => pump.finish()));
@@ -227,23 +227,23 @@ export class PersistentHandler {
 
   #pipeClosed(name: string): void {
     if (this.#over || this.#endedBy) return;
-    this.#pipeTimer ??= setTimeout(() => {
+    this.#pipeTimer ??= startTimer(PIPE_GRACE_MS, () => {
       void this.end({ kind: "fault", reason: `closed its ${name}` }, this.#parts.settings.killAfterMs);
-    }, PIPE_GRACE_MS);
+    });
   }
 
   /** Its time for the next entry begins. One timer serves many entries: it looks at the clock when it fires. */
   #nowWorksOnNext(): void {
     this.#workingSince = performance.now();
     const { timeoutMs } = this.#parts.settings;
-    if (timeoutMs !== undefined) this.#timer ??= setTimeout(() => this.#watch(timeoutMs), timeoutMs);
+    if (timeoutMs !== undefined) this.#timer ??= startTimer(timeoutMs, () => this.#watch(timeoutMs));
   }
 
   #watch(timeoutMs: number): void {
     this.#timer = undefined;
     if (this.load === 0 || this.#endedBy) return;
     const left = this.#workingSince + timeoutMs - performance.now();
-    if (left > 0) this.#timer = setTimeout(() => this.#watch(timeoutMs), left);
+    if (left > 0) this.#timer = startTimer(left, () => this.#watch(timeoutMs));
     else void this.end({ kind: "timeout" }, this.#parts.settings.killAfterMs);
   }
 

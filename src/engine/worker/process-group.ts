@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
 
 /** How a process or, with a negative number, a process group is signalled: `process.kill`, which this layer does not see. */
 export type Kill = (pid: number, signal: NodeJS.Signals | 0) => boolean;

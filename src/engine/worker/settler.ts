@@ -1,5 +1,6 @@
 import { errorText, ServerError, ConnectionError } from "../../errors.ts";
-import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
+import { sleep } from "../../lib/timer.ts";
+import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { ackOwned, keepAlive, requeueOwned } from "../../redis/group-steps.ts";

@@ -1,6 +1,7 @@
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
+import { startTimer } from "../../lib/timer.ts";
 import { Launcher, type LauncherJob, type LauncherSettings } from "./launcher.ts";
 import { Tail } from "./lines.ts";
 import { endGroup, type Kill } from "./process-group.ts";
@@ -85,9 +86,9 @@ export class ShellRunner {
     const { timeoutMs, killAfterMs } = this.#settings;
     const tail = new Tail(STDERR_TAIL);
     const timer =
-      timeoutMs === undefined ? undefined : setTimeout(() => void run.end("timeout", killAfterMs), timeoutMs);
+      timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => void run.end("timeout", killAfterMs));
     const end = await launcher.run({ ...job, input, tail });
-    clearTimeout(timer);
+    timer?.stop();
     await run.ended;
     if (run.reason === "stopped") return { kind: "stopped" };
     if (run.reason === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr: tail.bytes };

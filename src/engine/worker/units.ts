@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from "../../lib/timer.ts";
 import type { Hands } from "./hands.ts";
 import type { Delivery } from "./types.ts";
 
@@ -14,7 +15,7 @@ export class Units {
   readonly #hands: Hands;
   readonly #start: (unit: readonly Delivery[]) => void;
   #open: Delivery[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(rule: UnitRule, hands: Hands, start: (unit: readonly Delivery[]) => void) {
     this.#rule = rule;
@@ -26,7 +27,7 @@ export class Units {
     this.#open.push(delivery);
     this.#hands.waits();
     if (this.#open.length >= this.#rule.size) this.#close();
-    else if (this.#rule.waitMs > 0) this.#timer ??= setTimeout(() => this.#close(), this.#rule.waitMs);
+    else if (this.#rule.waitMs > 0) this.#timer ??= startTimer(this.#rule.waitMs, () => this.#close());
   }
 
   /** Called after each read: without a time to wait, what came together starts together. */
@@ -36,7 +37,7 @@ export class Units {
 
   /** Gives up the open unit: its entries are the caller's. */
   abandon(): Delivery[] {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#timer = undefined;
     const unit = this.#open;
     this.#open = [];

@@ -1,5 +1,6 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
-import { reconnectDelayMs, sleep } from "../../redis/backoff.ts";
+import { sleep, startTimer } from "../../lib/timer.ts";
+import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
@@ -155,7 +156,7 @@ export class Worker {
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });
     const runtime =
-      settings.ends.runtimeMs === undefined ? undefined : setTimeout(onStop, settings.ends.runtimeMs);
+      settings.ends.runtimeMs === undefined ? undefined : startTimer(settings.ends.runtimeMs, onStop);
     const heart = new AbortController();
     const beating = heartbeatLoop(
       {
@@ -175,7 +176,7 @@ export class Worker {
     } finally {
       this.#looping = false;
       this.#turns.end();
-      clearTimeout(runtime);
+      runtime?.stop();
       stop.removeEventListener("abort", onStop);
       if (!this.#ending.signal.aborted) this.#ending.abort();
       for (const delivery of [...this.#units.abandon(), ...this.#runner.abandon()]) {

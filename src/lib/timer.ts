@@ -1,0 +1,83 @@
+/**
+ * The longest time that Node's own timers take: about 24.8 days. A longer one becomes 1 ms there, so the
+ * timers of this file wait it out in parts, and a lint rule keeps setTimeout and setInterval to this file.
+ */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A timer that runs; stopping one that has ended does nothing. */
+export class Timer {
+  readonly #ms: number;
+  readonly #action: () => void;
+  readonly #repeats: boolean;
+  #leftMs = 0;
+  #timeout: NodeJS.Timeout | undefined;
+  #holdsProcess = true;
+
+  constructor(ms: number, action: () => void, repeats: boolean) {
+    this.#ms = Math.max(0, ms);
+    this.#action = action;
+    this.#repeats = repeats;
+    this.restart();
+  }
+
+  /** Its whole time begins now. Cheap enough for every chunk of a socket. */
+  restart(): void {
+    if (this.#timeout && this.#ms <= MAX_TIMER_MS) {
+      this.#timeout.refresh();
+      return;
+    }
+    clearTimeout(this.#timeout);
+    this.#leftMs = this.#ms;
+    this.#wait();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timeout);
+    this.#timeout = undefined;
+  }
+
+  /** Does not keep the process from ending. */
+  unref(): this {
+    this.#holdsProcess = false;
+    this.#timeout?.unref();
+    return this;
+  }
+
+  #wait(): void {
+    const partMs = Math.min(this.#leftMs, MAX_TIMER_MS);
+    this.#leftMs -= partMs;
+    this.#timeout = setTimeout(() => this.#partOver(), partMs);
+    if (!this.#holdsProcess) this.#timeout.unref();
+  }
+
+  #partOver(): void {
+    if (this.#leftMs > 0) return this.#wait();
+    if (this.#repeats) this.restart();
+    else this.#timeout = undefined;
+    this.#action();
+  }
+}
+
+/** Calls `action` once after `ms`, however long that is; Infinity is never. */
+export function startTimer(ms: number, action: () => void): Timer {
+  return new Timer(ms, action, false);
+}
+
+/** Calls `action` every `ms` until it is stopped. */
+export function startInterval(ms: number, action: () => void): Timer {
+  return new Timer(ms, action, true);
+}
+
+/** Resolves after `ms`, or at once when the signal aborts; never rejects. Leaves no timer or listener. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      timer.stop();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = startTimer(ms, done);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
