@@ -2,6 +2,7 @@ import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import { keySlot } from "../../redis/keys.ts";
 import { asList, asText } from "../../redis/value.ts";
 import type { Ordering } from "./ordering.ts";
+import { Rotation } from "./rotation.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** The longest turn at one of several groups of streams that can't be waited for together. */
@@ -16,7 +17,9 @@ export class Intake {
   readonly #settings: WorkerSettings;
   readonly #ordering: Ordering | undefined;
   readonly #groups: string[][];
-  #turn = 0;
+  /** Which group is first, and per group which stream. */
+  readonly #firstGroup = new Rotation();
+  readonly #firstStreams = new Map<readonly string[], Rotation>();
 
   constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean, ordering?: Ordering) {
     this.#reader = reader;
@@ -38,13 +41,14 @@ export class Intake {
     }
     // First a look at every group, then a short wait at the one whose turn it is.
     const found: Delivery[] = [];
-    for (const group of this.#rotated(this.#groups)) {
+    const groups = this.#firstGroup.next(this.#groups);
+    for (const group of groups) {
       const left = count - found.length;
       if (left === 0) return found;
       found.push(...(await this.#look(this.#rotated(group), left)));
     }
     if (found.length > 0 || blockMs === 0) return found;
-    const [group = []] = this.#rotated(this.#groups);
+    const [group = []] = groups;
     const turnMs = this.#groups.length === 1 ? blockMs : Math.min(blockMs, TURN_MS);
     if (this.#ordering) {
       await this.#ordering.wait(this.#reader, group, turnMs);
@@ -70,9 +74,10 @@ export class Intake {
     return this.#reader.wake();
   }
 
-  #rotated<T>(items: readonly T[]): T[] {
-    const at = this.#turn++ % Math.max(1, items.length);
-    return [...items.slice(at), ...items.slice(0, at)];
+  #rotated(group: readonly string[]): string[] {
+    let rotation = this.#firstStreams.get(group);
+    if (!rotation) this.#firstStreams.set(group, (rotation = new Rotation()));
+    return rotation.next(group);
   }
 
   async #readFrom(streams: readonly string[], count: number, blockMs: number): Promise<Delivery[]> {

@@ -11,6 +11,7 @@ import {
 import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Ordering } from "./ordering.ts";
+import { Rotation } from "./rotation.ts";
 import type { Truce } from "./truce.ts";
 import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
 
@@ -53,6 +54,8 @@ export class Reclaimer {
   /** Own retries by stream and ID. */
   readonly #retries = new Map<string, Map<string, Retry>>();
   readonly #cursors = new Map<string, string>();
+  /** Which stream is first to be looked at. */
+  readonly #first = new Rotation();
   #nextRetryAt = Number.POSITIVE_INFINITY;
   #nextSweepAt = 0;
   #repliesLost = false;
@@ -127,8 +130,9 @@ export class Reclaimer {
     if (now < this.#truce.until) return taken;
     const sweep = now >= this.#nextSweepAt;
     if (!sweep && now < this.#nextRetryAt) return taken;
-    for (const stream of this.#settings.streams) {
+    for (const stream of this.#first.next(this.#settings.streams)) {
       const left = limit - taken.length;
+      if (left <= 0) break;
       const own = this.#ownRetriesDue(stream, now, left);
       const swept = sweep ? await this.#sweep(stream, this.#candidates(left)) : NOTHING;
       const due = [...new Set([...own, ...swept.due])];
@@ -222,16 +226,16 @@ export class Reclaimer {
         if (this.#isDue(row)) due.push(row.id);
         else if (this.#isGiven(stream, row)) given.push(row.id);
       }
+      // What was due but found no place is met again: the next sweep starts at this page, also when it is the
+      // last one. Parked entries would be met there for ever.
+      if (due.length >= limit) {
+        if (this.#ordering) cursor = nextId(due.at(-1) as string) ?? FIRST;
+        break;
+      }
       const last = rows.at(-1);
       if (rows.length < PAGE || !last) {
         this.#cursors.set(stream, FIRST);
         return { due, given };
-      }
-      // What was due but found no place is met again: the next sweep starts at this page. Parked entries
-      // would be met there for ever.
-      if (due.length >= limit) {
-        if (this.#ordering) cursor = nextId(due.at(-1) as string) ?? FIRST;
-        break;
       }
       cursor = nextId(last.id) ?? FIRST;
     }

@@ -28,6 +28,8 @@ export interface SupplyParts {
 export class Supply {
   readonly #parts: SupplyParts;
   #lastActivity = performance.now();
+  /** The last turn brought retries and take-overs: new entries come first in this one. */
+  #newFirst = false;
 
   constructor(parts: SupplyParts) {
     this.#parts = parts;
@@ -55,10 +57,19 @@ export class Supply {
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
-  /** Due retries and take-overs first, then new entries; nothing when there was nothing for a while. */
+  /**
+   * Due retries and take-overs, then new entries; while there are both they take turns at being first. Gives
+   * nothing when there was nothing for a while.
+   */
   async next(places: number): Promise<Delivery[] | "finished"> {
     const { settings, intake, reclaimer, hands } = this.#parts;
+    if (this.#newFirst) {
+      this.#newFirst = false;
+      const fresh = await intake.read(places, 0);
+      if (fresh.length > 0) return fresh;
+    }
     const due = await reclaimer.takeDue(places);
+    this.#newFirst = due.length > 0;
     if (due.length > 0) return due;
     const idle = hands.count === 0;
     const { ends } = settings;

@@ -17,6 +17,24 @@ describe("who owns an entry", () => {
     expect(await pendingIn(redis, stream)).toBe(0);
   });
 
+  test("entries behind thousands that are not due are taken over one after the other, not one per sweep", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
+    for (let n = 0; n < 40; n++) {
+      const adding = redis.pipeline();
+      for (let i = 1; i <= 100; i++) adding.xadd(stream, `${n * 100 + i}-0`, "n", "kept");
+      await adding.exec();
+    }
+    await redis.xreadgroup("GROUP", "g", "living", "COUNT", 4_000, "STREAMS", stream, ">");
+    for (let i = 1; i <= 20; i++) await redis.xadd(stream, `${5_000 + i}-0`, "n", "abandoned");
+    await redis.xreadgroup("GROUP", "g", "ghost", "COUNT", 20, "STREAMS", stream, ">");
+    const ids = Array.from({ length: 20 }, (_, i) => `${5_001 + i}-0`);
+    await redis.call("XCLAIM", stream, "g", "ghost", "0", ...ids, "IDLE", "70000", "JUSTID");
+    const worker = startWorker(stream, 'echo "$STREAMCTL_ID"', ["--claim-idle", "60s"]);
+    await until("all that was abandoned has run", () => worker.stdout.split("\n").length > 20, 30_000);
+  });
+
   test("nothing is taken from a living worker, however slow its handler", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();

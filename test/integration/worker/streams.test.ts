@@ -49,6 +49,50 @@ describe("one worker on several streams", () => {
     expect(order.lastIndexOf(other)).toBeLessThan(60);
   });
 
+  test.each([["1"], ["3"]])(
+    "what was abandoned or is due in one stream keeps nothing waiting in the others, with -j %s",
+    async (jobs) => {
+      const redis = rawRedis();
+      const [abandoned, behind, fresh] = [uniqueKey("abandoned"), uniqueKey("behind"), uniqueKey("fresh")];
+      for (const [stream, count] of [
+        [abandoned, 60],
+        [behind, 4],
+      ] as const) {
+        await fill(redis, stream, count);
+        await redis.xgroup("CREATE", stream, "g", "0");
+        await redis.xreadgroup("GROUP", "g", "ghost", "COUNT", count, "STREAMS", stream, ">");
+      }
+      await fill(redis, abandoned, 4);
+      await fill(redis, fresh, 4);
+      const command = 'echo "$STREAMCTL_STREAM $STREAMCTL_DELIVERIES"';
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      const more = ["-j", jobs, "--claim-idle", "100ms", "--exec", command];
+      const result = await cli(argv([abandoned, behind, fresh], ...more));
+      const order = result.stdout.trim().split("\n");
+      expect(order).toHaveLength(72);
+      for (const late of [`${behind} 2`, `${fresh} 1`, `${abandoned} 1`])
+        expect(order.lastIndexOf(late), late).toBeLessThan(50);
+    },
+  );
+
+  test("with --order-by and one place, each stream gets its turn", async () => {
+    const redis = rawRedis();
+    const [long, short] = [uniqueKey("long"), uniqueKey("short")];
+    await fill(redis, long, 60);
+    await fill(redis, short, 5);
+    for (const streams of [
+      [long, short],
+      [short, long],
+    ]) {
+      const group = streams.indexOf(short) === 0 ? "first" : "last";
+      const more = ["-g", group, "--create-group", "--until-empty", "--order-by", "n"];
+      const result = await cli(["consume", ...streams, ...more, "--exec", 'echo "$STREAMCTL_STREAM"']);
+      const order = result.stdout.trim().split("\n");
+      expect(order).toHaveLength(65);
+      expect(order.lastIndexOf(short), group).toBeLessThan(40);
+    }
+  });
+
   test("in a cluster the streams may lie on different nodes", async () => {
     const cluster = await TestCluster.start();
     onTestFinished(() => cluster.stop());
