@@ -229,7 +229,7 @@ _streamctl() {
         --maxlen|--max-age|--min-id|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
       esac
       words=''
-      flags='--maxlen --max-age --min-id --exact --force --archive --dry-run -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--maxlen --max-age --min-id --exact --force --archive --dry-run --fail-if-held -h --help -o --output --json --no-color -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       streams=yes
       ;;
     'lag')

@@ -1,5 +1,6 @@
 import type { Loss } from "../engine/trim/preview.ts";
-import type { Hold } from "../engine/trim/trim.ts";
+import { shellWord } from "../engine/groups/missing.ts";
+import type { Hold, StalePending } from "../engine/trim/trim.ts";
 import { type EntryId, idMs } from "../entry/id.ts";
 import type { Column } from "../output/column.ts";
 import { agoText, durationText } from "../output/format.ts";
@@ -30,11 +31,22 @@ export const TRIM_COLUMNS: readonly Column<TrimRow>[] = [
 ];
 
 /** Who holds a stream's entries, and since when. */
-export function holdText(stream: string, { id, group, pending }: Hold): string {
-  const why = pending
-    ? `group ${group} has not acked it: pending for ${pending.consumer}, idle for ${durationText(pending.idleMs)}`
-    : `group ${group} has not been given it`;
-  return `${stream}: kept from ${id} on (${agoText(new Date(idMs(id)), Date.now())}): ${why}`;
+export function holdText(stream: string, hold: Hold): string {
+  const { id, group } = hold;
+  return `${stream}: kept from ${id} on (${agoText(new Date(idMs(id)), Date.now())}): group ${group} ${whyText(hold)}`;
+}
+
+function whyText({ why, pending }: Hold): string {
+  if (why === "undelivered") return "has not been given it";
+  if (why === "unknown") return "has too many pending entries without data to look further";
+  if (!pending) return "has not acked it";
+  return `has not acked it: pending for ${pending.consumer}, idle for ${durationText(pending.idleMs)}`;
+}
+
+/** Pending entries that hold nothing: where they begin, and what clears them. */
+export function staleText(stream: string, { group, oldestId }: StalePending): string {
+  const claim = `streamctl claim ${shellWord(stream)} -g ${shellWord(group)} --all --drop-missing`;
+  return `${stream}: group ${group} has pending entries whose data is gone, from ${oldestId} on: ${claim} clears them`;
 }
 
 export function lossText(stream: string, { group, undelivered, pending }: Loss): string {

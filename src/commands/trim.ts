@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../context.ts";
 import type { ArchiveFile } from "../engine/archive/archive-file.ts";
 import type { Cut } from "../engine/trim/cut.ts";
-import type { TrimRequest } from "../engine/trim/trim.ts";
+import type { Needs, TrimRequest } from "../engine/trim/trim.ts";
 import { type EntryId, parseEntryId } from "../entry/id.ts";
 import { ConnectionError, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
@@ -20,6 +20,7 @@ interface TrimFlags {
   readonly force?: boolean;
   readonly archive?: string;
   readonly dryRun?: boolean;
+  readonly failIfHeld?: boolean;
   readonly yes?: boolean;
   readonly output?: string;
   readonly json?: boolean;
@@ -43,18 +44,20 @@ export function defineTrim(program: Command, act: Act): void {
     .addOption(new Option("--force", "also what groups have not been given or have not acked"))
     .addOption(archiveOption())
     .addOption(new Option("--dry-run", "remove nothing; tell what would go and what groups would lose"))
+    .addOption(new Option("--fail-if-held", "exit 6 when a group keeps anything from being removed"))
     .addHelpText("after", HELP)
     .action(act(trimCommand));
 }
 
 const HELP = `
 An entry that some group has not been given, or has not acked, stays, and so does everything after it: then
-the group that holds it is named (heldBy). --force says what groups lose by it, and asks first. Patterns leave
+the group that holds it is named (heldBy). --fail-if-held makes that exit 6 where nothing at all was removed.
+Pending entries whose data is gone hold nothing; what clears them is named. --force says what groups lose by it, and asks first. Patterns leave
 out dead-letter queues, unless they end as those do. With -q there is no output when all went well, unless -o
 asks for rows.
 
 Examples:
-  streamctl trim orders --max-age 7d -q               # from cron: silent when all went well
+  streamctl trim orders --max-age 7d -q --fail-if-held    # from cron: silent when all went well
   streamctl trim 'orders:*' --maxlen 1m --dry-run
   streamctl trim orders --max-age 30d --archive orders.ndjson.gz`;
 
@@ -76,11 +79,12 @@ async function trimCommand(
     import("../output/rows.ts"),
   ]);
   const failures: StreamctlError[] = [];
-  const rows = trimAll(context, connection, streams, { cut, flags, archive, failures });
+  const held = new Set<string>();
+  const rows = trimAll(context, connection, streams, { cut, flags, archive, failures, held });
   if (context.log.quiet && flags.output === undefined && !flags.json) for await (const _ of rows);
   else await printRows(context, TRIM_COLUMNS, rows, { empty: "nothing was trimmed" });
   const last = failures.pop();
-  if (last === undefined) return undefined;
+  if (last === undefined) return held.size > 0 && flags.failIfHeld ? ExitCode.threshold : undefined;
   for (const { message } of failures) context.log.error(message);
   if (failures.length + 1 === streams.length) throw last;
   context.log.error(last.message);
@@ -159,13 +163,15 @@ interface Plan {
   readonly archive: ArchiveFile | undefined;
   /** What went wrong with one stream does not keep the others from being trimmed. */
   readonly failures: StreamctlError[];
+  /** The streams of which nothing went because a group needs it. */
+  readonly held: Set<string>;
 }
 
 async function* trimAll(
   context: Context,
   connection: Connection,
   streams: readonly string[],
-  { cut, flags, archive, failures }: Plan,
+  { cut, flags, archive, failures, held }: Plan,
 ): AsyncGenerator<TrimRow> {
   const { createProgress } = await import("../output/progress.ts");
   for (const stream of streams) {
@@ -182,7 +188,9 @@ async function* trimAll(
       onProgress: (removed: number) => progress.update(removed),
     };
     try {
-      yield await trimOne(context, connection, request, flags.dryRun === true);
+      const row = await trimOne(context, connection, request, flags);
+      if (isHeld(row)) held.add(stream);
+      yield row;
     } catch (error) {
       if (!(error instanceof StreamctlError)) throw error;
       // What has waited for the one server there is in vain need not do so again for every other stream.
@@ -197,26 +205,39 @@ async function* trimAll(
   }
 }
 
+/** Nothing went, or would go, because a group needs it. */
+function isHeld({ hold, removed, wouldRemove }: TrimRow): boolean {
+  return hold !== undefined && removed === 0 && !wouldRemove;
+}
+
 async function trimOne(
   context: Context,
   connection: Connection,
   request: TrimRequest,
-  dryRun: boolean,
+  { dryRun, failIfHeld }: TrimFlags,
 ): Promise<TrimRow> {
   const { log } = context;
-  const { holdText, lossText, nothingText, wholeNodesText } = await import("./trim-rows.ts");
+  const { holdText, lossText, nothingText, staleText, wholeNodesText } = await import("./trim-rows.ts");
   const { stream } = request;
+  const tell = (row: TrimRow, { stale }: Needs): TrimRow => {
+    // What makes the run fail is no mere remark: -q does not hide it.
+    if (row.hold) log[failIfHeld && isHeld(row) ? "warn" : "info"](holdText(stream, row.hold));
+    for (const group of stale) log.info(staleText(stream, group));
+    return row;
+  };
   if (dryRun) {
     const { previewTrim } = await import("../engine/trim/preview.ts");
-    const { length, wouldRemove, cut, hold, losses } = await previewTrim(connection, request);
-    for (const loss of losses) log.info(lossText(stream, loss));
-    if (hold) log.info(holdText(stream, hold));
+    const preview = await previewTrim(connection, request);
+    const { length, wouldRemove, cut, hold } = preview;
+    for (const loss of preview.losses) log.info(lossText(stream, loss));
+    const row = tell({ stream, removed: 0, length, cut, hold, wouldRemove }, preview);
     if (!request.exact && wouldRemove > 0) log.info(wholeNodesText(stream, wouldRemove));
-    return { stream, removed: 0, length, cut, hold, wouldRemove };
+    return row;
   }
   const { trim } = await import("../engine/trim/trim.ts");
-  const { removed, length, cut, hold, leftInNode } = await trim(connection, request);
-  if (hold) log.info(holdText(stream, hold));
+  const trimmed = await trim(connection, request);
+  const { removed, length, cut, hold, leftInNode } = trimmed;
+  const row = tell({ stream, removed, length, cut, hold, wouldRemove: null }, trimmed);
   if (leftInNode) log.info(nothingText(stream));
-  return { stream, removed, length, cut, hold, wouldRemove: null };
+  return row;
 }

@@ -1,29 +1,29 @@
 import { compareIds, type EntryId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
+import { type GroupInfo, groupInfos, streamInfo } from "../../redis/streams/info.ts";
+import type { PendingRow } from "../../redis/streams/pending.ts";
 import { onStream } from "../groups/missing.ts";
 import { pendingPages } from "../pending/pages.ts";
 import { FIRST_ID } from "../position.ts";
 import { readRange } from "../read/range.ts";
 import { findCut } from "./cut.ts";
-import { type Hold, findHold, type TrimRequest } from "./trim.ts";
+import { findNeeds, type Needs, type TrimRequest } from "./trim.ts";
 
-/** What a group would lose that it still needs. */
+/** What a group would lose that it still needs. What has gone already is lost to no trim. */
 export interface Loss {
   readonly group: string;
   /** Entries it has not been given. */
   readonly undelivered: number;
-  /** Entries it has been given and has not acked. */
+  /** Entries it has been given and has not acked, whether or not it would be given them once more. */
   readonly pending: number;
 }
 
-export interface TrimPreview {
+export interface TrimPreview extends Needs {
   readonly stream: string;
   readonly length: number;
   /** Exact when trimming is; else the most that would go, because only whole nodes do. */
   readonly wouldRemove: number;
   readonly cut: EntryId;
-  readonly hold: Hold | undefined;
   /** Only groups that would lose something. */
   readonly losses: readonly Loss[];
 }
@@ -37,45 +37,65 @@ export async function previewTrim(
   return onStream(connection, stream, undefined, async () => {
     const { length } = await streamInfo(connection, stream);
     const cut = await findCut(connection, stream, request.cut, signal);
-    const hold = await findHold(connection, { stream, force }, cut);
+    const needs = await findNeeds(connection, { stream, force }, cut);
     const groups = force ? await groupInfos(connection, stream) : [];
-    const undelivered = new Map<string, number>();
-    const to = previousId(hold?.id ?? cut);
+    const counters = groups.map((group) => new LossCounter(connection, stream, group));
+    const to = previousId(needs.hold?.id ?? cut);
     let wouldRemove = 0;
     if (to !== undefined) {
       const link = { lost() {}, back() {} };
       const range = { from: FIRST_ID, to };
       for await (const [batch] of readRange(connection, { stream, range }, { signal, link })) {
-        const entries = batch?.entries ?? [];
-        wouldRemove += entries.length;
+        const ids = (batch?.entries ?? []).map(({ id }) => id);
+        wouldRemove += ids.length;
         request.onProgress?.(wouldRemove);
-        for (const { name, lastDeliveredId } of groups) {
-          const beyond = entries.filter(({ id }) => compareIds(id, lastDeliveredId) > 0).length;
-          undelivered.set(name, (undelivered.get(name) ?? 0) + beyond);
-        }
+        for (const counter of counters) await counter.add(ids);
       }
     }
-    const losses: Loss[] = [];
-    for (const { name } of groups) {
-      const pending = await pendingBefore(connection, stream, name, cut);
-      const loss = { group: name, undelivered: undelivered.get(name) ?? 0, pending };
-      if (loss.undelivered + loss.pending > 0) losses.push(loss);
-    }
-    return { stream, length, wouldRemove, cut, hold, losses };
+    const losses = counters.map(({ loss }) => loss).filter((loss) => loss.undelivered + loss.pending > 0);
+    return { stream, length, wouldRemove, cut, losses, ...needs };
   });
 }
 
-async function pendingBefore(
-  connection: Connection,
-  stream: string,
-  group: string,
-  cut: EntryId,
-): Promise<number> {
-  let count = 0;
-  for await (const page of pendingPages(connection, { stream, group })) {
-    const before = page.filter(({ id }) => compareIds(id, cut) < 0).length;
-    count += before;
-    if (before < page.length) break;
+/** Counts which entries a group needs, of those that come in the stream's order. */
+class LossCounter {
+  readonly #group: GroupInfo;
+  readonly #pages: AsyncGenerator<readonly PendingRow[], undefined>;
+  /** Pending entries that have not been passed yet, from the next page on. */
+  #rows: readonly PendingRow[] = [];
+  #undelivered = 0;
+  #pending = 0;
+
+  constructor(connection: Connection, stream: string, group: GroupInfo) {
+    this.#group = group;
+    this.#pages = pendingPages(connection, { stream, group: group.name });
   }
-  return count;
+
+  get loss(): Loss {
+    return { group: this.#group.name, undelivered: this.#undelivered, pending: this.#pending };
+  }
+
+  async add(ids: readonly string[]): Promise<void> {
+    const last = ids.at(-1);
+    if (last === undefined) return;
+    const pending = await this.#pendingUpTo(last);
+    for (const id of ids) {
+      if (pending.has(id)) this.#pending++;
+      else if (compareIds(id, this.#group.lastDeliveredId) > 0) this.#undelivered++;
+    }
+  }
+
+  async #pendingUpTo(last: string): Promise<Set<string>> {
+    const passed = new Set<string>();
+    for (;;) {
+      const beyond = this.#rows.findIndex(({ id }) => compareIds(id, last) > 0);
+      const rows = beyond < 0 ? this.#rows : this.#rows.slice(0, beyond);
+      for (const { id } of rows) passed.add(id);
+      this.#rows = this.#rows.slice(rows.length);
+      if (this.#rows.length > 0) return passed;
+      const { value } = await this.#pages.next();
+      if (value === undefined) return passed;
+      this.#rows = value;
+    }
+  }
 }

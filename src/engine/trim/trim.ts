@@ -28,18 +28,34 @@ export interface Hold {
   /** The first entry kept. */
   readonly id: EntryId;
   readonly group: string;
-  /** Who has it and has not acked it, for how long; undefined when the group has not been given it. */
+  /**
+   * The group has not been given it (perhaps once more), or has not acked it; unknown behind very many
+   * pending entries whose data is gone.
+   */
+  readonly why: "undelivered" | "pending" | "unknown";
+  /** Who has it, for how long; undefined unless it is pending. */
   readonly pending: { readonly consumer: string; readonly idleMs: number } | undefined;
 }
 
-export interface Trimmed {
+/** A group with pending entries whose data is gone. They hold nothing, and can never be worked on. */
+export interface StalePending {
+  readonly group: string;
+  readonly oldestId: string;
+}
+
+/** What groups need of what is to be trimmed. */
+export interface Needs {
+  readonly hold: Hold | undefined;
+  readonly stale: readonly StalePending[];
+}
+
+export interface Trimmed extends Needs {
   readonly stream: string;
   readonly removed: number;
   /** How many entries are left. */
   readonly length: number;
   /** The first ID that was asked to be kept. */
   readonly cut: EntryId;
-  readonly hold: Hold | undefined;
   /** Nothing was removed, although something might have been: it stands in a node with what is kept. */
   readonly leftInNode: boolean;
 }
@@ -57,7 +73,7 @@ export async function trim(connection: Connection, request: TrimRequest): Promis
   return onStream(connection, stream, undefined, async () => {
     const cut = await findCut(connection, stream, request.cut, request.signal);
     const remove = request.archive ? archiveAndRemove : removeAll;
-    const { removed, bound } = await remove(connection, request, cut);
+    const { removed, bound, stale } = await remove(connection, request, cut);
     const hold = await holdAt(connection, stream, bound, cut);
     const { length, firstId } = await streamInfo(connection, stream);
     const first = parseEntryId(firstId ?? "");
@@ -68,26 +84,27 @@ export async function trim(connection: Connection, request: TrimRequest): Promis
       length,
       cut,
       hold,
+      stale,
       leftInNode: removed === 0 && mayGo && !request.signal.aborted,
     };
   });
 }
 
-/** Where trimming would stop and why; changes nothing. Undefined: it would go as far as asked. */
-export async function findHold(
+/** Where trimming would stop and why; changes nothing. Without a hold it would go as far as asked. */
+export async function findNeeds(
   connection: Connection,
   { stream, force }: Pick<TrimRequest, "stream" | "force">,
   cut: EntryId,
-): Promise<Hold | undefined> {
-  const { bound } = await step(connection, { stream, force }, cut, "?");
-  return holdAt(connection, stream, bound, cut);
+): Promise<Needs> {
+  const { bound, stale } = await step(connection, { stream, force }, cut, "?");
+  return { hold: await holdAt(connection, stream, bound, cut), stale };
 }
 
 /** The lowest ID that some group still needs, and which group that is. No entry need stand there. */
 interface Bound {
   readonly id: EntryId;
   readonly group: string;
-  readonly pending: boolean;
+  readonly why: Hold["why"];
 }
 
 /** A bound keeps something only when there are entries between it and what was asked for. */
@@ -98,18 +115,19 @@ async function holdAt(
   cut: EntryId,
 ): Promise<Hold | undefined> {
   if (bound === undefined) return undefined;
-  const { group } = bound;
+  const { group, why } = bound;
   const [entry] = await rangePage(connection, stream, { from: bound.id, to: LAST_ID, count: 1 });
   const id = entry && parseEntryId(entry.id);
   if (id === undefined || compareIds(id, cut) >= 0) return undefined;
-  if (!bound.pending) return { id, group, pending: undefined };
+  if (why !== "pending") return { id, group, why, pending: undefined };
   const [row] = await connection.persist(() => pendingPage(connection, stream, group, bound.id, 1));
-  return { id, group, pending: row && { consumer: row.consumer, idleMs: row.idleMs } };
+  return { id, group, why, pending: row && { consumer: row.consumer, idleMs: row.idleMs } };
 }
 
 interface Removed {
   readonly removed: number;
   readonly bound: Bound | undefined;
+  readonly stale: readonly StalePending[];
 }
 
 async function removeAll(connection: Connection, request: TrimRequest, cut: EntryId): Promise<Removed> {
@@ -118,7 +136,7 @@ async function removeAll(connection: Connection, request: TrimRequest, cut: Entr
     const last = await step(connection, request, cut, request.exact ? "=" : "~");
     removed += last.removed;
     request.onProgress?.(removed);
-    if (last.removed === 0 || request.signal.aborted) return { removed, bound: last.bound };
+    if (last.removed === 0 || request.signal.aborted) return { ...last, removed };
   }
 }
 
@@ -129,10 +147,10 @@ async function archiveAndRemove(
   cut: EntryId,
 ): Promise<Removed> {
   const { stream, archive, signal } = request;
-  const { bound } = await step(connection, request, cut, "?");
+  const { bound, stale } = await step(connection, request, cut, "?");
   const to = previousId(bound?.id ?? cut);
   let removed = 0;
-  if (to === undefined) return { removed, bound };
+  if (to === undefined) return { removed, bound, stale };
   const link = { lost() {}, back() {} };
   const range = { from: FIRST_ID, to };
   for await (const [batch] of readRange(connection, { stream, range }, { signal, link })) {
@@ -145,10 +163,10 @@ async function archiveAndRemove(
     removed += gone.removed;
     request.onProgress?.(removed);
     // A group has been made, or set back, since the bound was looked at.
-    if (gone.bound !== undefined) return { removed, bound: gone.bound };
+    if (gone.bound !== undefined) return { ...gone, removed };
     if (signal.aborted) break;
   }
-  return { removed, bound };
+  return { removed, bound, stale };
 }
 
 async function step(
@@ -159,8 +177,13 @@ async function step(
 ): Promise<Removed> {
   const args = [cut, how, force ? 0 : 1, STEP];
   const reply = asList(await connection.persist(() => connection.run(trimStream, [stream], args)));
-  const [removed, id, group, pending] = reply;
+  const [removed, id, group, why, stale] = reply;
   const first = id === null ? undefined : parseEntryId(asText(id));
-  const bound = first && { id: first, group: asText(group), pending: asText(pending) === "1" };
-  return { removed: asNumber(removed), bound };
+  const bound = first && { id: first, group: asText(group), why: asText(why) as Hold["why"] };
+  const words = asList(stale).map(asText);
+  return {
+    removed: asNumber(removed),
+    bound,
+    stale: words.flatMap((word, n) => (n % 2 === 0 ? [{ group: word, oldestId: words[n + 1] ?? "" }] : [])),
+  };
 }

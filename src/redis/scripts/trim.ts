@@ -3,14 +3,16 @@ import { ID_BEFORE } from "./id-order.ts";
 
 /**
  * Trims a stream up to an ID, but never what some group has not been given or has not acked. The bound is
- * computed and applied in one step: nobody can make or rewind a group in between.
+ * computed and applied in one step: nobody can make or rewind a group in between. A group needs what comes
+ * after its last-delivered ID, and what is pending and still there: after XGROUP SETID either may come first.
  *
  * KEYS[1]  the stream
  * ARGV     the first ID to keep; how: "=" exactly, "~" whole nodes only, "?" not at all; "1" to heed the
  *          groups, "0" not to; how many entries may go at most (about 10,000 hold the server for a ms)
- * Returns  how many entries went, the first ID kept for the groups' sake, the group that holds it, "1" when
- *          an entry is pending there and "0" when it has not been delivered. The last three are nil when no
- *          group needs anything before the ID asked for. Repeat it until none goes.
+ * Returns  how many entries went, the first ID kept for the groups' sake, the group that holds it, why:
+ *          "pending", "undelivered", or "unknown" behind 1,000 pending entries whose data is gone; these
+ *          three are nil when no group needs anything before the ID asked for. Then a list: groups, each with
+ *          its oldest pending entry whose data is gone, where one was met. Repeat it until none goes.
  * Servers  before 6.2 can't trim by ID: there entries are deleted one by one, exactly, and Lua reads them.
  */
 export const trimStream = defineScript(
@@ -28,16 +30,43 @@ local function after(id)
   return ms .. '-' .. increment(seq)
 end
 
-local cut, held, holder, pending = ARGV[1], nil, nil, nil
+local cut, held, holder, why, stale = ARGV[1], nil, nil, nil, {}
+
+local function entry_from(id)
+  local entry = redis.call('XRANGE', KEYS[1], id, '+', 'COUNT', 1)[1]
+  return entry and entry[1]
+end
+
+local function pending_from(group, id)
+  local row = redis.call('XPENDING', KEYS[1], group, id, '+', 1)[1]
+  return row and row[1]
+end
+
+local function need(group, id, reason)
+  if id_before(id, cut) then cut, held, holder, why = id, id, group, reason end
+end
+
+-- From an entry to what is pending there or later, from that to the entry there or later, until they meet.
+local function need_pending(group)
+  local entry, oldest = entry_from('-'), pending_from(group, '-')
+  local gone = oldest and (not entry or id_before(oldest, entry)) and oldest
+  for _ = 1, 1000 do
+    local pending = entry and id_before(entry, cut) and pending_from(group, entry)
+    if not pending then entry = nil; break end
+    entry = entry_from(pending)
+    if entry == pending then need(group, entry, 'pending'); entry = nil; break end
+    gone = gone or pending
+  end
+  if entry then need(group, entry, 'unknown') end
+  if gone then stale[#stale + 1] = group; stale[#stale + 1] = gone end
+end
+
 if ARGV[3] == '1' then
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     local facts = {}
     for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
-    local oldest = redis.call('XPENDING', KEYS[1], facts['name'], '-', '+', 1)[1]
-    local first = oldest and oldest[1] or after(facts['last-delivered-id'])
-    if id_before(first, cut) then
-      cut, held, holder, pending = first, first, facts['name'], oldest and '1' or '0'
-    end
+    need(facts['name'], after(facts['last-delivered-id']), 'undelivered')
+    if facts['pending'] > 0 then need_pending(facts['name']) end
   end
 end
 
@@ -59,6 +88,6 @@ if ARGV[2] ~= '?' then
     gone = redis.call('XTRIM', KEYS[1], 'MINID', '=', cut)
   end
 end
-return {gone, held or false, holder or false, pending or false}
+return {gone, held or false, holder or false, why or false, stale}
 `,
 );

@@ -271,6 +271,27 @@ describe("trim, several streams and faults", () => {
     expect(await redis.xlen(`${stream}:dlq`)).toBe(0);
   });
 
+  test("--fail-if-held: exit 6 and a word, also with -q, where a group keeps everything; 0 where some went", async () => {
+    const redis = rawRedis();
+    const held = await numbered(redis, 10);
+    await redis.xgroup("CREATE", held, "new", "0");
+    const partly = await numbered(redis, 10);
+    await group(redis, partly, "slow", 4);
+    const flags = ["--maxlen", "1", "--exact", "-q", "--fail-if-held"];
+    for (const more of [["--dry-run"], []]) {
+      const { code, stderr } = await cli(["trim", held, partly, ...flags, ...more]);
+      expect(code).toBe(6);
+      expect(stderr).toContain(`${held}: kept from 1-1 on`);
+      expect(stderr).not.toContain(partly);
+    }
+    const rest = await numbered(redis, 10);
+    await group(redis, rest, "slow", 4);
+    expect(await cli(["trim", rest, ...flags])).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect((await cli(["trim", held, ...flags.slice(0, -1)])).code).toBe(0);
+    const forced = await cli(["trim", held, ...flags, "--force", "-y"]);
+    expect(forced).toMatchObject({ code: 0, stderr: "" });
+  });
+
   test("exactly one bound must be given", async () => {
     expect((await cli(["trim", "s"])).code).toBe(2);
     expect((await cli(["trim", "s", "--maxlen", "1", "--max-age", "1d"])).code).toBe(2);
