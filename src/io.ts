@@ -1,7 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 
-/** A stream that may be a terminal. */
-export type OutStream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+/** A stream that may be a terminal. `absent`: the process was started without it, and what is written is lost. */
+export type OutStream = Writable & { isTTY?: boolean; columns?: number; rows?: number; absent?: boolean };
 export type InStream = Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
 
 /** Everything a run may touch of the process around it. Tests hand in their own. */

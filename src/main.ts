@@ -1,6 +1,7 @@
-import { ExitCode } from "./errors.ts";
+import { errorText, ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
-import { isPipeError } from "./output/output.ts";
+import { openStdout } from "./output/file-out.ts";
+import { isPipeError, PipeClosed, writeWhole } from "./output/output.ts";
 import { version } from "./version.ts";
 
 /**
@@ -9,17 +10,28 @@ import { version } from "./version.ts";
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-    io.stdout.write(`${version}\n`);
-    return ExitCode.ok;
+    return printVersion(io);
   }
   const { runCommandLine } = await import("./run.ts");
   return runCommandLine(argv, io);
 }
 
+async function printVersion({ stdout, stderr }: Io): Promise<number> {
+  try {
+    await writeWhole(stdout, `${version}\n`);
+    return ExitCode.ok;
+  } catch (error) {
+    if (error instanceof PipeClosed) return ExitCode.ok;
+    stderr.write(`streamctl: error: ${errorText(error)}\n`);
+    return ExitCode.failed;
+  }
+}
+
 /** The entry of bin/streamctl.js: this process as Io. */
 export async function run(): Promise<number> {
+  const stdout = openStdout(() => process.stdout);
   // A stream may report its error after the run has ended, when nobody else listens any more.
-  for (const stream of [process.stdout, process.stderr]) {
+  for (const stream of [stdout, process.stderr]) {
     stream.on("error", (error) => {
       if (!isPipeError(error)) process.exitCode = ExitCode.failed;
     });
@@ -29,7 +41,7 @@ export async function run(): Promise<number> {
     get stdin() {
       return process.stdin;
     },
-    stdout: process.stdout,
+    stdout,
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),

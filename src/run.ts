@@ -6,7 +6,15 @@ import { errorText, ExitCode, Interrupted, StreamctlError, UsageError } from "./
 import type { Io } from "./io.ts";
 import { Log, type LogFormat } from "./output/log.ts";
 import { PLUGIN_EXIT, unknownLine } from "./output/lag-plugin.ts";
-import { type Format, isPipeError, Output, OWN_FORMATS, PipeClosed, wantsColor } from "./output/output.ts";
+import {
+  type Format,
+  isPipeError,
+  Output,
+  OWN_FORMATS,
+  PipeClosed,
+  wantsColor,
+  writeWhole,
+} from "./output/output.ts";
 import { type Act, buildProgram } from "./program.ts";
 import { startTimer } from "./lib/timer.ts";
 
@@ -19,7 +27,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<n
   try {
     return await run.execute(argv);
   } catch (error) {
-    return run.report(error);
+    return await run.report(error);
   } finally {
     await run.end();
   }
@@ -38,6 +46,8 @@ class Run {
   /** This is a monitoring plugin's run: see `report`. */
   #check = false;
   #code: number | undefined;
+  /** Settles when the help that was asked for has been written. */
+  #help: Promise<unknown> | undefined;
 
   constructor(io: Io) {
     this.#io = io;
@@ -56,8 +66,15 @@ class Run {
   async execute(argv: readonly string[]): Promise<number> {
     this.#check = asksForCheck(argv);
     const program = buildProgram(this.#act, argv[0]);
-    prepare(program, this.#io);
-    await program.parseAsync([...argv], { from: "user" });
+    prepare(program, this.#io, (text) => {
+      this.#help = Promise.all([this.#help, writeWhole(this.#io.stdout, text)]);
+    });
+    try {
+      await program.parseAsync([...argv], { from: "user" });
+    } catch (error) {
+      if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
+      await this.#help;
+    }
     return this.#code ?? ExitCode.ok;
   }
 
@@ -137,19 +154,21 @@ class Run {
    * The message on stderr and the exit code of whatever was thrown. For a monitoring system any other code
    * than that of UNKNOWN would be a statement about the groups.
    */
-  report(error: unknown): number {
+  async report(error: unknown): Promise<number> {
     const code = this.#tell(error);
     if (!this.#check || code === ExitCode.ok) return code;
-    this.#io.stdout.write(unknownLine(errorText(error).replace(/^error: /, "")));
+    try {
+      await writeWhole(this.#io.stdout, unknownLine(errorText(error).replace(/^error: /, "")));
+    } catch {
+      // Where stdout itself has failed, the code says it alone.
+    }
     return PLUGIN_EXIT.unknown;
   }
 
   #tell(error: unknown): number {
     if (error instanceof PipeClosed || isPipeError(error)) return ExitCode.ok;
     if (error instanceof Interrupted) return SIGINT_EXIT;
-    if (error instanceof CommanderError) {
-      return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    }
+    if (error instanceof CommanderError) return ExitCode.usage;
     const log =
       this.#context?.log ??
       new Log(this.#io.stderr, { quiet: false, verbose: this.#verbose, format: this.#logFormat });
@@ -200,13 +219,13 @@ function rootOf(command: Command): Command {
 }
 
 /** Help and usage errors go to the run's own streams; every subcommand inherits that. */
-function prepare(command: Command, io: Io): void {
+function prepare(command: Command, io: Io, writeOut: (text: string) => void): void {
   command.configureOutput({
-    writeOut: (text) => void io.stdout.write(text),
+    writeOut,
     writeErr: (text) => void io.stderr.write(text),
     outputError: (text, write) => write(text.replace(/^error: /, "streamctl: ")),
     getOutHelpWidth: () => io.stdout.columns ?? 80,
     getErrHelpWidth: () => io.stderr.columns ?? 80,
   });
-  for (const child of command.commands) prepare(child, io);
+  for (const child of command.commands) prepare(child, io, writeOut);
 }

@@ -12,7 +12,7 @@ import { readRange } from "../engine/read/range.ts";
 import { StreamReader } from "../engine/read/reader.ts";
 import { type Condition, type EntryFilter, entryFilter } from "../engine/where.ts";
 import { compareIds, previousId } from "../entry/id.ts";
-import { ExitCode } from "../errors.ts";
+import { ExitCode, UsageError } from "../errors.ts";
 import { PageWriter } from "../output/page-writer.ts";
 import type { Connection } from "../redis/connection.ts";
 import { streamInfo } from "../redis/streams/info.ts";
@@ -106,13 +106,17 @@ export async function printGroup(
   group: string,
   flags: PrintFlags,
 ): Promise<number> {
+  const ack = flags.ack !== false;
+  if (ack && context.output.absent)
+    throw new UsageError("stdout is closed: entries would be acked that nobody has seen", {
+      hint: "give it a file or a pipe; > /dev/null if that is meant",
+    });
   await context.mustBeWritable();
   const connection = await context.connect();
   const createAt = flags.createGroup ? (flags.groupStart ?? "0") : undefined;
   const lastDelivered = await ensureGroups(connection, { streams, group, createAt }, (stream, at) =>
     context.log.info(`made group ${group} on ${stream} at ${at}`),
   );
-  const ack = flags.ack !== false;
   const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
   const writer = await openWriter(context, streams, flags);
   const reader = new GroupReader(connection, {

@@ -44,6 +44,9 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   checkManner(options);
   const handler = handlerSettings(context, request, who);
   const asked = workerSettings(options, who);
+  // No reason to refuse: what starts services often gives them such a stdout.
+  if (output.absent && options.emit === undefined)
+    log.warn("stdout is closed, or /dev/null opened for reading and writing: what handlers print is lost");
   await context.mustBeWritable();
   const connection = await context.connect();
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: options.dlq };

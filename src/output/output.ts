@@ -20,7 +20,7 @@ export class Output {
   readonly stream: OutStream;
   readonly format: Format;
   readonly color: boolean;
-  #closed = false;
+  #failure: StreamctlError | PipeClosed | undefined;
 
   constructor(io: Io, options: { format?: Format | undefined; color: boolean }) {
     this.stream = io.stdout;
@@ -32,25 +32,39 @@ export class Output {
     return this.stream.isTTY === true;
   }
 
+  /** There is no stdout: whatever is written is lost. */
+  get absent(): boolean {
+    return this.stream.absent === true;
+  }
+
   get width(): number {
     return this.stream.columns ?? 80;
   }
 
   /**
    * Resolves when the bytes have left the process; rejects with PipeClosed when nobody reads any more, and
-   * with a StreamctlError when they can't be written (a full disk).
+   * with a StreamctlError when they can't be written (a full disk). Once it has failed it always fails.
    */
   async write(bytes: Buffer | string): Promise<void> {
-    if (this.#closed) throw new PipeClosed();
+    if (this.#failure) throw this.#failure;
     if (bytes.length === 0) return;
-    await new Promise<void>((resolve, reject) => {
-      this.stream.write(bytes, (error) => {
-        if (!error) return resolve();
-        this.#closed = true;
-        reject(isPipeError(error) ? new PipeClosed() : cannotWrite(error));
-      });
-    });
+    try {
+      await writeWhole(this.stream, bytes);
+    } catch (error) {
+      this.#failure = error as StreamctlError | PipeClosed;
+      throw error;
+    }
   }
+}
+
+/** The same on stdout alone, for what is said where there is no run yet, or none any more. */
+export function writeWhole(stdout: OutStream, bytes: Buffer | string): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    stdout.write(bytes, (error) => {
+      if (!error) resolve();
+      else reject(isPipeError(error) ? new PipeClosed() : cannotWrite(error));
+    });
+  });
 }
 
 function cannotWrite(error: Error): StreamctlError {

@@ -1,8 +1,11 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BIN, BinRun, bin } from "../support/bin.ts";
+import { BIN, BinRun, type BinResult, bin } from "../support/bin.ts";
 import { ndjson, uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
+import { scratchDir } from "../support/worker.ts";
 
 async function filled(entries: number, value = "left at the door"): Promise<string> {
   const redis = rawRedis();
@@ -18,6 +21,79 @@ async function peakMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
 }
+
+/** Runs with stdout in a file that takes no more than `kib`: a write that reaches the end of it is a short one. */
+async function intoSmallFile(argv: readonly string[], kib: number): Promise<BinResult & { file: string }> {
+  const path = join(await scratchDir(), "out");
+  const command = `ulimit -f ${kib}; out=$0; exec "$@" > "$out"`;
+  const result = await bin([], { program: ["bash", "-c", command, path, process.execPath, BIN, ...argv] });
+  return { ...result, file: await readFile(path, "utf8") };
+}
+
+describe("consume into a file that runs full", () => {
+  test("without a group fails instead of leaving out the end", async () => {
+    const key = await filled(2_000);
+    const whole = await bin(["consume", key]);
+    // Only the last of the writes does not fit.
+    const kib = Math.floor((whole.stdoutBytes.length - 1) / 1_024);
+    const { code, stderr, file } = await intoSmallFile(["consume", key], kib);
+    expect(file).toHaveLength(kib * 1_024);
+    expect(stderr).toContain("could not write to stdout: EFBIG");
+    expect(code).toBe(1);
+  });
+
+  test("as a group's consumer acks nothing that is not in the file", async () => {
+    const redis = rawRedis();
+    const key = await filled(2_000);
+    const { code, stderr, file } = await intoSmallFile(["consume", key, "-g", "g", "--until-empty"], 64);
+    const whole = new Set(ndjson(file.slice(0, file.lastIndexOf("\n"))).map(({ id }) => id));
+    const [group] = (await redis.xinfo("GROUPS", key)) as [unknown[]];
+    const delivered = Number.parseInt(String(group[group.indexOf("last-delivered-id") + 1]), 10);
+    const pending = await redis.xpending(key, "g", "-", "+", 2_000);
+    const unacked = new Set(pending.map((row) => (row as [string])[0]));
+    for (let n = 1; n <= delivered; n++) if (!unacked.has(`${n}-1`)) expect(whole).toContain(`${n}-1`);
+    expect(unacked.size).toBeGreaterThan(0);
+    expect(unacked.size).toBeLessThan(delivered);
+    expect(stderr).toContain("could not write to stdout: EFBIG");
+    expect(code).toBe(1);
+  });
+});
+
+describe.skipIf(!existsSync("/proc/self/fdinfo"))("consume -g with stdout closed (seen in /proc)", () => {
+  const close = 'exec "$@" >&-';
+
+  test("refuses to ack what nobody can see", async () => {
+    const key = await filled(3);
+    const argv = ["consume", key, "-g", "g", "--until-empty"];
+    const { code, stderr } = await bin([], {
+      program: ["sh", "-c", close, "sh", process.execPath, BIN, ...argv],
+    });
+    expect(stderr).toMatch(/^streamctl: error: stdout is closed: .*> \/dev\/null/);
+    expect(code).toBe(2);
+    const [group] = (await rawRedis().xinfo("GROUPS", key)) as [unknown[]];
+    expect(group).toContain("0-0");
+  });
+
+  test("acks when > /dev/null says that it is meant", async () => {
+    const key = await filled(3);
+    const argv = ["consume", key, "-g", "g", "--until-empty"];
+    const command = 'exec "$@" > /dev/null';
+    const { code } = await bin([], { program: ["sh", "-c", command, "sh", process.execPath, BIN, ...argv] });
+    expect(code).toBe(0);
+    const [group] = (await rawRedis().xinfo("GROUPS", key)) as [unknown[]];
+    expect(group).toContain("3-1");
+  });
+
+  test("--exec works, and warns that what handlers print is lost", async () => {
+    const key = await filled(3);
+    const argv = ["consume", key, "-g", "g", "--until-empty", "--exec", "cat"];
+    const { code, stderr } = await bin([], {
+      program: ["sh", "-c", close, "sh", process.execPath, BIN, ...argv],
+    });
+    expect(stderr).toContain("warning: stdout is closed");
+    expect(code).toBe(0);
+  });
+});
 
 describe("consume as a process", () => {
   test.each([[[]], [["-g", "g"]], [["-f", "--from", "-"]]])("| head ends it quietly, %j", async (flags) => {

@@ -95,14 +95,22 @@ class Producer {
     try {
       complete = await this.#sendAll();
     } catch (error) {
-      this.#failure ??=
-        error instanceof StreamctlError
-          ? error
-          : new StreamctlError("failed", `could not read the input: ${errorText(error)}`, { cause: error });
+      this.#fail(error);
     }
-    await this.#settle();
+    try {
+      await this.#settle();
+    } catch (error) {
+      this.#fail(error);
+    }
     const failure = this.#failure ?? this.#transfer.failure;
     return this.#report(complete && !this.#transfer.stopped && failure === undefined, failure);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??=
+      error instanceof StreamctlError
+        ? error
+        : new StreamctlError("failed", `could not read the input: ${errorText(error)}`, { cause: error });
   }
 
   close(): void {
