@@ -21,6 +21,7 @@ import { ExitCode, UsageError } from "../errors.ts";
 import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
+import { notWithoutCluster } from "../redis/errors.ts";
 import { expandStreams } from "../redis/scan.ts";
 import type { MetricsFlags } from "./metrics-options.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
@@ -49,6 +50,8 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     log.warn("stdout is closed, or /dev/null opened for reading and writing: what handlers print is lost");
   await context.mustBeWritable();
   const connection = await context.connect();
+  if (await connection.persist(() => connection.isOneNode()))
+    throw notWithoutCluster("a worker would find no way to its dead-letter queue");
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: options.dlq };
   const settings: WorkerSettings = {
     ...asked,

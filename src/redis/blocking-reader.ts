@@ -46,7 +46,7 @@ export class BlockingReader {
   /** Sends one blocking command; `blockMs` is the BLOCK that its arguments carry. */
   async call(command: string, args: readonly Arg[], blockMs: number): Promise<Value> {
     try {
-      const link = await this.#linkFor(args);
+      const link = await this.#linkFor(command, args);
       // The ID lets another connection wake this one; a user without the right waits for the block to end.
       link.id ??= asNumber(await link.client.call("CLIENT", ["ID"], GRACE_MS).catch(refusedId));
       this.#blocked = link;
@@ -65,7 +65,7 @@ export class BlockingReader {
   async wake(): Promise<void> {
     const link = this.#blocked;
     if (link?.id === undefined || link.id < 0) return;
-    await this.#control.unblock(link.id, link.address, GRACE_MS).catch(() => {});
+    await this.#control.unblock(link.id, link.client.peer, GRACE_MS).catch(() => {});
   }
 
   /** The server's number for the connection that reads now: what CLIENT UNBLOCK takes, if it is known. */
@@ -89,10 +89,10 @@ export class BlockingReader {
     }
   }
 
-  async #linkFor(args: readonly Arg[]): Promise<Link> {
+  async #linkFor(command: string, args: readonly Arg[]): Promise<Link> {
     if (this.#closed) throw new ConnectionError("the reader is closed");
     if (this.#settings.mode !== "cluster") return this.#links.get("") as Link;
-    const key = firstStream(args);
+    const key = firstStream(command, args);
     const known = this.#links.get(ownerAddress(this.#control, key) ?? "");
     if (known) return known;
     const { client, address } = clientForKey(this.#control, this.#settings, this.#name, key);
@@ -132,9 +132,9 @@ export class BlockingReader {
   }
 }
 
-/** The first key of XREAD or XREADGROUP. */
-function firstStream(args: readonly Arg[]): string {
-  const at = args.findIndex((arg) => typeof arg === "string" && arg.toUpperCase() === "STREAMS");
+/** The first key of XREAD or XREADGROUP, whose group and consumer may have any name. */
+function firstStream(command: string, args: readonly Arg[]): string {
+  const at = args.indexOf("STREAMS", command === "XREADGROUP" ? 3 : 0);
   const key = args[at + 1];
   if (at < 0 || key === undefined) throw new TypeError("a blocking read names its streams after STREAMS");
   return String(key);

@@ -1,8 +1,9 @@
+import type { Socket } from "node:net";
 import { ConnectionError, errorText, ServerError, type StreamctlError } from "../errors.ts";
 import { sleep, startTimer, type Timer } from "../lib/timer.ts";
 import { reconnectDelayMs } from "./backoff.ts";
 import { cannotConnect } from "./connect-error.ts";
-import { errorCode, translateReply } from "./errors.ts";
+import { errorCode, outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
 import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
@@ -28,14 +29,17 @@ interface Node extends Pick<Client, "call"> {
 export class Client {
   readonly #redis: Redis | Cluster;
   readonly #settings: ConnectionSettings;
+  readonly #inCluster: boolean;
   #final: StreamctlError | undefined;
   #lastError: unknown;
   #handshake: Timer | undefined;
   #corked = false;
 
-  constructor(redis: Redis | Cluster, settings: ConnectionSettings) {
+  /** `node`: the one server is a cluster's, and its caller follows slots that move. */
+  constructor(redis: Redis | Cluster, settings: ConnectionSettings, { node = false } = {}) {
     this.#redis = redis;
     this.#settings = settings;
+    this.#inCluster = node || isCluster(redis);
     redis.on("error", (error: unknown) => this.#failed(rootCause(error)));
     redis.on("connecting", () => {
       this.#lastError = undefined;
@@ -52,6 +56,11 @@ export class Client {
 
   get ready(): boolean {
     return this.#redis.status === "ready" && this.#final === undefined;
+  }
+
+  /** The server's end of the socket as `address:port`; undefined without one. */
+  get peer(): string | undefined {
+    return isCluster(this.#redis) ? undefined : peerOf(this.#redis);
   }
 
   /** Why the link is down, as far as it is known. */
@@ -97,7 +106,8 @@ export class Client {
       throw new ConnectionError(`not connected to ${describeTarget(this.#settings)}: ${this.reason}`);
     }
     this.#cork();
-    return this.#limited(this.#redis.callBuffer(command, ...args) as Promise<Value>, command, timeoutMs);
+    const reply = this.#redis.callBuffer(command, ...args) as Promise<Value>;
+    return this.#limited(this.#inCluster ? reply : reply.catch(rethrowOutsideCluster), command, timeoutMs);
   }
 
   /** A handle on each primary of a cluster that has slots; outside one, this client alone. */
@@ -114,11 +124,15 @@ export class Client {
     }));
   }
 
-  /** Wakes the blocked client `id` of the cluster's node at `address`, or of the one server there is. */
-  async unblock(id: number, address: string | undefined, timeoutMs: number): Promise<void> {
+  /**
+   * Wakes the blocked client `id` of the server at the other end of `peer`, as the waiting connection has it. IDs are
+   * each server's own: another one (of the cluster, or the master after a failover) would wake a stranger.
+   */
+  async unblock(id: number, peer: string | undefined, timeoutMs: number): Promise<void> {
     const redis = this.#redis;
-    const node = isCluster(redis) ? redis.nodes().find((one) => addressOf(one) === address) : redis;
-    if (!node || !this.ready) return;
+    const nodes = isCluster(redis) ? redis.nodes() : [redis];
+    const node = nodes.find((one) => peerOf(one) === peer);
+    if (peer === undefined || !node || !this.ready) return;
     await this.#limited(node.client("UNBLOCK", id), "CLIENT UNBLOCK", timeoutMs);
   }
 
@@ -259,8 +273,20 @@ function slotOwners(cluster: Cluster): { address: string; node: Redis | undefine
 }
 
 /** An internal of ioredis: the socket of the moment, if any. */
-function socketOf(redis: Redis): { cork(): void; uncork(): void } | undefined {
-  return (redis as unknown as { stream?: { cork(): void; uncork(): void } }).stream;
+function socketOf(redis: Redis): Socket | undefined {
+  return (redis as unknown as { stream?: Socket }).stream;
+}
+
+/** A UNIX socket has no address: it leads to the one server of this machine that the settings name. */
+function peerOf(redis: Redis): string | undefined {
+  const socket = socketOf(redis);
+  if (!socket || socket.destroyed) return undefined;
+  return redis.options.path ?? `${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+function rethrowOutsideCluster(error: unknown): never {
+  if (error instanceof Error && error.name === "ReplyError") error.message = outsideCluster(error.message);
+  throw error;
 }
 
 /** The code of an error reply; "" for anything else that was thrown. */

@@ -1,4 +1,4 @@
-import { ConnectionError, errorText } from "../errors.ts";
+import { ConnectionError, errorText, ServerError } from "../errors.ts";
 import { sleep } from "../lib/timer.ts";
 import { reconnectDelayMs } from "./backoff.ts";
 import { BlockingReader } from "./blocking-reader.ts";
@@ -9,7 +9,7 @@ import { Lane } from "./lane.ts";
 import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { Script } from "./script.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
-import type { Arg, Value } from "./value.ts";
+import { type Arg, asText, type Value } from "./value.ts";
 
 export interface OpenOptions {
   /** The CLIENT SETNAME of every connection made: `streamctl:<command>`. */
@@ -118,6 +118,17 @@ export class Connection {
     }));
   }
 
+  /** True when this is no connection to a cluster, and yet to one of its nodes. Who may not ask is told false. */
+  async isOneNode(): Promise<boolean> {
+    if (this.cluster) return false;
+    try {
+      return /^cluster_enabled:1/m.test(asText(await this.call("INFO", "cluster")));
+    } catch (error) {
+      if (error instanceof ServerError) return false;
+      throw error;
+    }
+  }
+
   /** Runs a script by its hash, loading it where the server does not know it. One attempt, as `call`. */
   async run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Value> {
     const tail = [keys.length, ...keys, ...args];
@@ -172,6 +183,11 @@ export class Connection {
   async nodeOf(key: string): Promise<string> {
     await this.#client.refreshSlots();
     return ownerAddress(this.#client, key) ?? "";
+  }
+
+  /** Ends the wait of another connection of this run: see Client.unblock. Failing is no error. */
+  async unblock(id: number, peer: string | undefined): Promise<void> {
+    await this.#client.unblock(id, peer, this.settings.commandTimeoutMs).catch(() => {});
   }
 
   close(): void {

@@ -55,6 +55,12 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
         `no permission for ${context.command}${on}: ${detail(reply)}`,
         "ask for the ACL rights: `streamctl doctor STREAM` lists what each command lacks",
       );
+    case NOT_CLUSTER:
+      return make(
+        "connection",
+        `this server is one node of a cluster, and ${context.command}${on} needs another one`,
+        CLUSTER_HINT,
+      );
     case "LOADING":
       return make("connection", "Redis is loading its data", "wait a moment and run again");
     case "MISCONF":
@@ -65,6 +71,24 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
         return make("notFound", `no such stream${context.key === undefined ? "" : `: ${context.key}`}`);
       return make("failed", `${context.command}${on} failed: ${detail(reply)}`);
   }
+}
+
+/** The code given to replies of a cluster's node to a client that knows of no cluster. */
+const NOT_CLUSTER = "NOTCLUSTER";
+const CLUSTER_HINT =
+  "add --cluster (or `cluster: true` to the profile): the other nodes are found through this one";
+
+/** For work that takes a stream and the keys beside it in one step, which are named after the cluster's slots. */
+export function notWithoutCluster(what: string): ConnectionError {
+  return new ConnectionError(`this server is one node of a cluster: ${what}`, { hint: CLUSTER_HINT });
+}
+
+/**
+ * An error reply as it came over a connection that is not one of a cluster's: where it sends the client to another
+ * node, no waiting will help.
+ */
+export function outsideCluster(reply: string): string {
+  return /^(MOVED|ASK|CROSSSLOT)\b/.test(reply) ? `${NOT_CLUSTER} ${reply}` : reply;
 }
 
 /**

@@ -54,7 +54,7 @@ export function sameSlot(a: string, b: string, cluster: boolean): boolean {
 
 /** The key that a command is about, for its error. */
 export function keyOf(command: string, args: readonly Arg[]): string | undefined {
-  const index = { XGROUP: 1, XINFO: 1 }[command] ?? 0;
+  const index = { MEMORY: 1, XGROUP: 1, XINFO: 1 }[command] ?? 0;
   if (/^(PING|INFO|TIME|CLIENT|CONFIG|ACL|CLUSTER|SCAN|COMMAND|XREADGROUP|XREAD)$/.test(command))
     return undefined;
   const key = args[index];

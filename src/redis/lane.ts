@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import { startTimer, type Timer } from "../lib/timer.ts";
 import { ConnectionError, errorText } from "../errors.ts";
 import type { Client } from "./client.ts";
-import { type Reply, RespParser } from "./resp.ts";
+import { outsideCluster } from "./errors.ts";
+import { type Reply, ReplyError, RespParser } from "./resp.ts";
 
 /**
  * Called once per reply, in the order of the commands.
@@ -87,6 +88,11 @@ export class Lane {
     }
   }
 
+  /** The server's end of the connection: see Client.unblock. */
+  get peer(): string | undefined {
+    return this.#client.peer;
+  }
+
   /** Commands sent whose reply has not come. */
   get inFlight(): number {
     return this.#pending;
@@ -134,7 +140,9 @@ export class Lane {
     this.#socket.destroy();
   }
 
-  #take(reply: Reply): void {
+  #take(answer: Reply): void {
+    const foreign = answer instanceof ReplyError && this.node === "";
+    const reply = foreign ? new ReplyError(outsideCluster(answer.text)) : answer;
     this.#replyBytes = 0;
     const expected = this.#queue[this.#head];
     if (!expected) throw new Error("a reply that nothing asked for");

@@ -29,7 +29,7 @@ export function clientForKey(
   const node = ownerOf(raw, key);
   const { host = settings.host, port = settings.port } = node.options;
   const redis = makeRedis({ ...nodeOptions(settings, name), retryStrategy: null, host, port });
-  const client = new Client(redis, { ...settings, mode: "standalone", host, port });
+  const client = new Client(redis, { ...settings, mode: "standalone", host, port }, { node: true });
   return { client, address: addressOf(node) };
 }
 

@@ -269,8 +269,8 @@ export class StreamReader {
     if (mode.takes) {
       const ids = await Promise.all(lanes.map((lane) => lane.request(encodeCommand(["CLIENT", "ID"]))));
       wake = () => {
-        for (const id of ids) {
-          if (typeof id === "number") connection.call("CLIENT", "UNBLOCK", id).catch(() => {});
+        for (const [i, id] of ids.entries()) {
+          if (typeof id === "number") void connection.unblock(id, lanes[i]?.peer);
         }
       };
     }
