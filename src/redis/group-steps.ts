@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.ts";
 export { pendingCount, pendingPage, type PendingRow } from "./streams/pending.ts";
 import { forgetConsumer } from "./scripts/forget-consumer.ts";
+import { forgetEmpty } from "./scripts/forget-empty.ts";
 import { heartbeat } from "./scripts/heartbeat.ts";
 import { restoreGroup } from "./scripts/restore-group.ts";
 import { ack, requeue } from "./scripts/settle.ts";
@@ -129,6 +130,21 @@ export async function forgetIfEmpty(
   member: Member,
 ): Promise<boolean> {
   return asNumber(await connection.run(forgetConsumer, [stream], [member.group, member.consumer])) === 1;
+}
+
+/** The names of the group's consumers that hold nothing and were idle for so long, `most` at once; removed unless `dryRun`. */
+export async function forgetAllEmpty(
+  connection: Connection,
+  stream: string,
+  rule: {
+    readonly group: string;
+    readonly idleMs: number;
+    readonly most: number;
+    readonly dryRun: boolean;
+  },
+): Promise<string[]> {
+  const args = [rule.group, rule.idleMs, rule.most, rule.dryRun ? 0 : 1];
+  return asList(await connection.run(forgetEmpty, [stream], args)).map((name) => asText(name));
 }
 
 function numbers(value: Value): number[] {

@@ -19,6 +19,9 @@ export interface GroupConsumer {
 /** Heartbeats come far more often, and few handlers take longer. */
 export const DEAD_AFTER_MS = 300_000;
 
+/** One that holds nothing was not needed for so long. */
+export const EMPTY_AFTER_MS = 86_400_000;
+
 export function looksDead({ pending, idleMs }: ConsumerInfo, deadAfterMs: number): boolean {
   return pending > 0 && idleMs >= deadAfterMs;
 }

@@ -154,3 +154,116 @@ describe("group forget-consumer", () => {
     expect((await cli(["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "a"])).code).toBe(2);
   });
 });
+
+describe("group forget-consumer --all-empty", () => {
+  const line = (key: string, ...more: string[]): string[] => [
+    "group",
+    "forget-consumer",
+    key,
+    "-g",
+    "g",
+    "--all-empty",
+    ...more,
+  ];
+
+  test("removes those that hold nothing, and none that holds an entry", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    for (const owner of ["old-1", "old-2", "a"]) await redis.xclaim(key, "g", owner, 0, "1-0", "JUSTID");
+    const { code, stdout, stderr } = await cli(line(key, "--idle", "0", "-y"));
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "streamctl: removed 2 consumers of g on " + key + "\n",
+    });
+    expect(ndjson(stdout)).toEqual(
+      ["old-1", "old-2"].map((consumer) => ({
+        stream: key,
+        group: "g",
+        consumer,
+        claimedTo: null,
+        moved: 0,
+        dropped: 0,
+      })),
+    );
+    expect(await consumersOf(redis, key)).toEqual(["a", "b"]);
+    expect(await pendingRows(redis, key)).toHaveLength(2);
+  });
+
+  test("keeps those that were heard of within --idle, which is a day unless said otherwise", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    await redis.xack(key, "g", "1-0");
+    const { code, stdout, stderr } = await cli(line(key, "-y"));
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    expect(stderr).toBe(`streamctl: no consumer of g on ${key} is empty and was not heard of for 1d\n`);
+    expect(await consumersOf(redis, key)).toEqual(["a", "b"]);
+  });
+
+  test("thousands go, by steps", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    const pipeline = redis.pipeline();
+    for (let n = 0; n < 1_200; n++) pipeline.xclaim(key, "g", `old-${n}`, 0, "1-0", "JUSTID");
+    await pipeline.exec();
+    const { code, stdout } = await cli(line(key, "--idle", "0", "-y"));
+    expect(code).toBe(0);
+    // a, too: the claims left it with nothing.
+    expect(ndjson(stdout)).toHaveLength(1_200);
+    expect(await consumersOf(redis, key)).toEqual(["b", "old-1199"]);
+  });
+
+  test("--dry-run tells the same and removes nothing; without -y it asks", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    await redis.xack(key, "g", "1-0");
+    const dry = await cli(line(key, "--idle", "0", "--dry-run"));
+    expect(dry.code).toBe(0);
+    expect(ndjson(dry.stdout).map(({ consumer }) => consumer)).toEqual(["a"]);
+    expect(dry.stderr).toContain(`would remove 1 consumer of g on ${key}`);
+    const unasked = await cli(line(key, "--idle", "0"));
+    expect(unasked.code).toBe(2);
+    expect(unasked.stderr).toContain("-y");
+    expect(await consumersOf(redis, key)).toEqual(["a", "b"]);
+  });
+
+  test("a consumer that reads meanwhile loses nothing", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const reader = rawRedis();
+    const delivered: string[] = [];
+    const reading = new AbortController();
+    const readAll = (async () => {
+      for (let n = 1; !reading.signal.aborted; n++) {
+        await reader.xadd(key, `${n}-0`, "n", String(n));
+        await reader.xreadgroup("GROUP", "g", `c${n % 5}`, "COUNT", 1, "STREAMS", key, ">");
+        if (n % 3 === 0) await reader.xack(key, "g", `${n}-0`);
+        else delivered.push(`${n}-0`);
+      }
+    })();
+    for (let round = 0; round < 20; round++) {
+      const before = delivered.length;
+      await until("more was delivered", () => delivered.length > before + 10);
+      expect((await cli(line(key, "--idle", "0", "-y"))).code).toBe(0);
+    }
+    reading.abort();
+    await readAll;
+    expect((await pendingRows(redis, key)).map(([id]) => id)).toEqual(delivered);
+  });
+
+  test("wrong lines: exit 2; a missing group or stream: exit 4", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    for (const wrong of [
+      ["group", "forget-consumer", key, "-g", "g"],
+      ["group", "forget-consumer", key, "a", "-g", "g", "--all-empty"],
+      ["group", "forget-consumer", key, "a", "-g", "g", "--idle", "1d"],
+      ["group", "forget-consumer", key, "a", "-g", "g", "--dry-run"],
+      ["group", "forget-consumer", key, "--all-empty"],
+      line(key, "--claim-to", "b"),
+    ])
+      expect((await cli(wrong)).code, wrong.join(" ")).toBe(2);
+    expect((await cli(["group", "forget-consumer", key, "-g", "h", "--all-empty", "-y"])).code).toBe(4);
+    expect((await cli(line(uniqueKey(), "-y"))).code).toBe(4);
+  });
+});

@@ -1,0 +1,27 @@
+import { defineScript } from "../script.ts";
+
+/**
+ * Removes consumers that hold nothing and were not heard of for long. Each is looked at in the step that
+ * removes it, so one that was given something meanwhile keeps it.
+ *
+ * KEYS[1]  the stream
+ * ARGV     group, idle for at least so many ms, at most so many consumers, write (1, or 0: only tell)
+ * Returns  the names of the consumers that went, or would.
+ */
+export const forgetEmpty = defineScript(
+  "forget-empty",
+  `
+local group, idle, most, write = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
+local gone = {}
+for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
+  if #gone >= most then break end
+  local facts = {}
+  for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+  if facts.pending == 0 and facts.idle >= idle then
+    if write then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, facts.name) end
+    gone[#gone + 1] = facts.name
+  end
+end
+return gone
+`,
+);
