@@ -61,6 +61,20 @@ export function formatCount(count: number, one: string, many = `${one}s`): strin
   return `${formatNumber(count)} ${count === 1 ? one : many}`;
 }
 
+/** A duration as flags take it, in the largest unit it is a whole number of: `90m`, `1d`. */
+export function durationFlag(milliseconds: number): string {
+  const whole = Math.round(milliseconds);
+  const [size, unit] = UNITS.find(([ms]) => whole > 0 && whole % ms === 0) ?? [1, "ms"];
+  return `${whole / size}${unit}`;
+}
+
+const UNITS: readonly (readonly [ms: number, unit: string])[] = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "m"],
+  [1_000, "s"],
+];
+
 /** A number for people, with thin spaces between groups of three digits from 10 000 on. */
 export function formatNumber(value: number): string {
   const text = String(value);

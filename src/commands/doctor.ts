@@ -20,9 +20,12 @@ export function defineDoctor(program: Command, act: Act): void {
 
 const HELP = `
 It looks at the server (version, persistence, eviction, memory, clients, replication, cluster), at what this
-user may do with each command, and at streams: dead consumers, pending entries without data, groups that
-nobody reads, dead letters, IDs in the future, streams that expire or are never trimmed. It changes nothing
-and says what it could not see. Exit 6 when there is a finding of severity error.
+user may do with each command, and at streams: dead consumers, piles of empty ones, pending entries without
+data, entries that are delivered again and again, groups that nobody reads, dead letters, IDs in the future,
+streams that expire or are never trimmed. The worst comes first. It changes nothing and says what it could
+not see. Exit 6 when there is a finding of severity error.
+
+A consumer that holds nothing is of no use any more after a day, or after --dead-after where that is given.
 
 Examples:
   streamctl doctor
@@ -35,34 +38,55 @@ async function doctor(
 ): Promise<number | undefined> {
   const { deadAfter } = options as { deadAfter?: number };
   const connection = await context.connect();
-  const [{ diagnose }, { DEAD_AFTER_MS }, { isPattern }, { printRows }] = await Promise.all([
-    import("../engine/doctor/doctor.ts"),
-    import("../engine/groups/consumers.ts"),
-    import("../redis/scan.ts"),
-    import("../output/rows.ts"),
-  ]);
+  const [{ diagnose }, { DEAD_AFTER_MS, EMPTY_AFTER_MS }, { isPattern }, { createProgress }] =
+    await Promise.all([
+      import("../engine/doctor/doctor.ts"),
+      import("../engine/groups/consumers.ts"),
+      import("../redis/scan.ts"),
+      import("../output/progress.ts"),
+    ]);
+  const streams = await chooseStreams(context, connection, names);
+  const progress = createProgress(context.log, { label: "looking at", unit: "streams" });
+  context.defer(() => progress.stop());
   const findings = diagnose(connection, {
-    streams: await chooseStreams(context, connection, names),
+    streams,
     named: new Set(names.filter((name) => !isPattern(name))),
     dlqTemplate: context.config.dlqTemplate,
     deadAfterMs: deadAfter ?? DEAD_AFTER_MS,
+    emptyAfterMs: deadAfter ?? EMPTY_AFTER_MS,
+    user: context.config.connection.username ?? "default",
     signal: context.stop,
+    onProgress: (looked) => progress.update(looked, streams.length),
   });
-  const counts: Record<Severity, number> = { error: 0, warning: 0, info: 0 };
-  async function* counted(): AsyncGenerator<Finding> {
-    for await (const found of findings) {
-      counts[found.severity]++;
-      yield found;
-    }
+  const all: Finding[] = [];
+  try {
+    for await (const found of findings) all.push(found);
+  } finally {
+    progress.stop();
+    // What was found is told also when the look fails half-way.
+    await print(context, all.sort(byWeight));
   }
-  if (context.output.format === "table") {
-    const { writeFinding } = await import("../output/findings.ts");
-    for await (const found of counted())
-      await writeFinding(context.output, { ...found, title: titleOf(found) });
-  } else await printRows(context, COLUMNS, counted(), { empty: "" });
   if (context.stop.aborted) return undefined;
-  context.log.info(`${formatCount(counts.error, "error")}, ${formatCount(counts.warning, "warning")}`);
-  return counts.error > 0 ? ExitCode.threshold : ExitCode.ok;
+  const count = (severity: Severity): number => all.filter((found) => found.severity === severity).length;
+  context.log.info(`${formatCount(count("error"), "error")}, ${formatCount(count("warning"), "warning")}`);
+  return count("error") > 0 ? ExitCode.threshold : ExitCode.ok;
+}
+
+const WEIGHT: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
+
+/** The worst first. */
+function byWeight(a: Finding, b: Finding): number {
+  return WEIGHT[a.severity] - WEIGHT[b.severity];
+}
+
+async function print(context: Context, findings: readonly Finding[]): Promise<void> {
+  if (context.output.format !== "table") {
+    const { printRows } = await import("../output/rows.ts");
+    await printRows(context, COLUMNS, findings, { empty: "" });
+    return;
+  }
+  const { writeFinding } = await import("../output/findings.ts");
+  for (const found of findings) await writeFinding(context.output, { ...found, title: titleOf(found) });
 }
 
 /** Without names: every stream. Whoever can't list them still learns about the server, or what is left of the cluster. */

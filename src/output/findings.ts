@@ -1,6 +1,8 @@
 import { Chalk } from "chalk";
 import type { Output } from "./output.ts";
 import { safeText } from "./safe-text.ts";
+import { textWidth } from "./text-width.ts";
+import { wrapWords } from "./wrap.ts";
 
 /** What a report says of one thing. */
 export interface Reported {
@@ -13,15 +15,26 @@ export interface Reported {
 
 const COLORS = { error: "red", warning: "yellow", info: "gray" } as const;
 const INDENT = " ".repeat(9);
+const ARROW = "→ ";
 
-/** Writes one finding as lines that are never cut: commands in it are there to be copied. */
+/**
+ * Writes one finding as lines that are broken between words and never cut: commands in it are there to be
+ * copied. Import this file lazily: it brings chalk and string-width.
+ */
 export async function writeFinding(
   output: Output,
   { severity, title, evidence, fix }: Reported,
 ): Promise<void> {
   const paint = new Chalk({ level: output.color ? 1 : 0 });
   const mark = paint[COLORS[severity]](severity.padEnd(INDENT.length));
-  const lines = [`${mark}${paint.bold(safeText(title))}`, `${INDENT}${safeText(evidence)}`];
-  if (fix !== null) lines.push(`${INDENT}→ ${safeText(fix)}`);
+  const lines = [`${mark}${paint.bold(safeText(title))}`, ...indented(evidence, INDENT, output.room)];
+  if (fix !== null) {
+    const [first = "", ...more] = indented(fix, INDENT + " ".repeat(ARROW.length), output.room);
+    lines.push(INDENT + ARROW + first.trimStart(), ...more);
+  }
   await output.write(`${lines.join("\n")}\n`);
+}
+
+function indented(text: string, indent: string, room: number = Number.POSITIVE_INFINITY): string[] {
+  return wrapWords(safeText(text), room - indent.length, textWidth).map((line) => indent + line);
 }

@@ -19,8 +19,15 @@ export interface DoctorRequest {
   readonly named: ReadonlySet<string>;
   /** How queues are named, if not as usual. */
   readonly dlqTemplate: string | undefined;
+  /** A consumer that holds entries is dead when not heard of for so long. */
   readonly deadAfterMs: number;
+  /** One that holds none, by the way, is of no use any more. */
+  readonly emptyAfterMs: number;
+  /** Who one connects as, for a user who may not ask. */
+  readonly user: string;
   readonly signal: AbortSignal;
+  /** How many of the streams have been looked at. */
+  readonly onProgress?: (looked: number) => void;
 }
 
 /** Streams looked at side by side. */
@@ -47,6 +54,7 @@ export async function* diagnose(connection: Connection, request: DoctorRequest):
       batch.map((stream) => examine(connection, stream, request, surroundings)),
     );
     yield* found.flat();
+    request.onProgress?.(at + batch.length);
   }
 }
 
@@ -62,13 +70,13 @@ async function clusterState(connection: Connection): Promise<Finding[]> {
 /** Rights on streams that have a name in common are the same as a rule: without names, one stream stands for all. */
 async function rights(
   connection: Connection,
-  { streams, named }: DoctorRequest,
+  { streams, named, user }: DoctorRequest,
   naming: DlqNaming,
 ): Promise<Finding[]> {
   const looked = named.size > 0 ? [...named] : streams.slice(0, 1);
   const found = await Promise.all(
     looked.map((stream) =>
-      checkRights(connection, stream, naming).catch((error: unknown) => {
+      checkRights(connection, stream, naming, user).catch((error: unknown) => {
         if (isNodeAway(connection, error)) return [unseen("the user's rights", error.message, { stream })];
         throw error;
       }),
@@ -95,7 +103,7 @@ async function examine(
   request: DoctorRequest,
   { evictsVolatile, naming, queues }: Surroundings,
 ): Promise<Finding[]> {
-  const { named, deadAfterMs } = request;
+  const { named, deadAfterMs, emptyAfterMs } = request;
   try {
     const [groups, info, nowMs] = await Promise.all([
       groupInfos(connection, stream),
@@ -106,7 +114,9 @@ async function examine(
     const dlq = isQueue ? undefined : dlqKey(stream, naming);
     const found = await checkStream(connection, stream, info, { nowMs, evictsVolatile, dlq });
     for (const group of groups)
-      found.push(...(await checkGroup(connection, group, { stream, info, nowMs, deadAfterMs })));
+      found.push(
+        ...(await checkGroup(connection, group, { stream, info, nowMs, deadAfterMs, emptyAfterMs })),
+      );
     return found;
   } catch (error) {
     if (isNodeAway(connection, error)) return [unseen("the stream", error.message, { stream })];

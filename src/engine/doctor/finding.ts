@@ -31,12 +31,19 @@ export type Check =
   | "never-trimmed"
   | "dead-letters"
   | "dead-consumer"
+  | "empty-consumers"
   | "missing-data"
+  | "redelivered"
   | "unread-group"
   | "unseen";
 
 /** Where a finding belongs; nothing: to the server. */
 export type Place = Partial<Pick<Finding, "stream" | "group" | "consumer">>;
+
+export interface GroupPlace {
+  readonly stream: string;
+  readonly group: string;
+}
 
 export function finding(
   severity: Severity,

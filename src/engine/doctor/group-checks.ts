@@ -7,27 +7,27 @@ import {
   type GroupInfo,
   type StreamInfo,
 } from "../../redis/streams/info.ts";
-import { missingIds } from "../../redis/streams/presence.ts";
 import { rangePage } from "../../redis/streams/range.ts";
-import { formatCount, formatDuration, formatNumber } from "../../units.ts";
+import { durationFlag, formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { looksDead } from "../groups/consumers.ts";
 import { shellWord } from "../groups/missing.ts";
 import { knownLag } from "../lag/known-lag.ts";
 import { ageMs } from "../lag/lag.ts";
-import { pendingPages } from "../pending/pages.ts";
-import { type Finding, finding, type Place, unseen } from "./finding.ts";
+import { type Finding, finding, type GroupPlace, type Place, unseen } from "./finding.ts";
+import { checkPending } from "./pending-checks.ts";
 
 export interface GroupSurroundings {
   readonly stream: string;
   readonly info: StreamInfo;
   readonly nowMs: number;
   readonly deadAfterMs: number;
+  readonly emptyAfterMs: number;
 }
 
 /** More dead consumers of one group are added up. */
 const NAMED = 10;
-/** A longer pending list is looked through no further. */
-const LOOKED_AT = 10_000;
+/** Fewer empty consumers are no pile. */
+const PILE = 10;
 
 /** What is wrong with a group of a stream. */
 export async function checkGroup(
@@ -36,22 +36,18 @@ export async function checkGroup(
   surroundings: GroupSurroundings,
 ): Promise<Finding[]> {
   const place = { stream: surroundings.stream, group: group.name };
-  const [consumers, missing] = await Promise.all([
+  const [consumers, pending] = await Promise.all([
     seen("the consumers", place, async () => {
       const infos = await consumerInfos(connection, place.stream, group.name);
       return [
         ...deadConsumers(infos, surroundings.deadAfterMs, place),
+        ...emptyConsumers(infos, surroundings.emptyAfterMs, place),
         ...(await unread(connection, group, infos, surroundings)),
       ];
     }),
-    seen("what is pending", place, () => missingData(connection, group, place)),
+    seen("what is pending", place, () => checkPending(connection, group, place)),
   ]);
-  return [...consumers, ...missing];
-}
-
-interface GroupPlace {
-  readonly stream: string;
-  readonly group: string;
+  return [...consumers, ...pending];
 }
 
 /** A group that goes meanwhile has nothing wrong with it; what the user may not see is said. */
@@ -84,8 +80,23 @@ function deadConsumers(infos: readonly ConsumerInfo[], deadAfterMs: number, plac
   const evidence = `${rest.length} more consumers look dead and hold ${held} pending entries`;
   return [
     ...found,
-    finding("error", "dead-consumer", evidence, `${claim} --min-idle 5m --to CONSUMER`, place),
+    finding(
+      "error",
+      "dead-consumer",
+      evidence,
+      `${claim} --min-idle ${durationFlag(deadAfterMs)} --to CONSUMER`,
+      place,
+    ),
   ];
+}
+
+/** What workers leave behind that were killed, or that had no right to remove it. */
+function emptyConsumers(infos: readonly ConsumerInfo[], emptyAfterMs: number, place: GroupPlace): Finding[] {
+  const empty = infos.filter(({ pending, idleMs }) => pending === 0 && idleMs >= emptyAfterMs);
+  if (empty.length < PILE) return [];
+  const evidence = `${formatNumber(empty.length)} of ${formatCount(infos.length, "consumer")} hold nothing and were not heard of for ${formatDuration(emptyAfterMs)}`;
+  const fix = `streamctl group forget-consumer ${shellWord(place.stream)} -g ${shellWord(place.group)} --all-empty --idle ${durationFlag(emptyAfterMs)}`;
+  return [finding("warning", "empty-consumers", evidence, fix, place)];
 }
 
 /** Entries wait for the group, and nobody has come for them for long. */
@@ -110,28 +121,6 @@ async function unread(
   const behind = lag === undefined ? "entries wait" : formatCount(lag, "entry waits", "entries wait");
   const since = waiting === null ? "" : `, the oldest for ${formatDuration(waiting)}`;
   const evidence = `${nobody}, and ${behind} for it${since}: trim keeps everything from ${oldest.id} on`;
-  const fix = `start its consumers, or streamctl group destroy ${shellWord(stream)} ${shellWord(group)}`;
+  const fix = `start its consumers: streamctl consume ${shellWord(stream)} -g ${shellWord(group)} --exec COMMAND`;
   return [finding("warning", "unread-group", evidence, fix, { stream, group })];
-}
-
-async function missingData(connection: Connection, group: GroupInfo, place: GroupPlace): Promise<Finding[]> {
-  let looked = 0;
-  let missing = 0;
-  let first: string | undefined;
-  for await (const page of pendingPages(connection, place)) {
-    const ids = page.map(({ id }) => id);
-    const gone = await missingIds(connection, place.stream, ids);
-    looked += ids.length;
-    missing += gone.size;
-    first ??= ids.find((id) => gone.has(id));
-    if (looked >= LOOKED_AT) break;
-  }
-  if (first === undefined) return [];
-  const all = looked >= group.pending;
-  const of = all
-    ? `${formatNumber(looked)} pending entries`
-    : `the first ${formatNumber(looked)} pending entries`;
-  const evidence = `${formatNumber(missing)} of ${of} have no data any more, from ${first} on: they can never be worked on`;
-  const fix = `streamctl claim ${shellWord(place.stream)} -g ${shellWord(place.group)} --all --drop-missing`;
-  return [finding("error", "missing-data", evidence, fix, place)];
 }

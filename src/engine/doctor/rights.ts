@@ -62,13 +62,18 @@ const HARMLESS_WITHOUT_KEY: Readonly<Record<string, readonly string[]>> = {
   info: ["INFO", "server"],
 };
 
-/** For every command of streamctl that this user may not use on the stream in full: what is missing. */
+/**
+ * For every command of streamctl that this user may not use on the stream in full: what is missing.
+ * `connectedAs` is the user's name where it may not be asked for.
+ */
 export async function checkRights(
   connection: Connection,
   stream: string,
   naming: DlqNaming,
+  connectedAs: string,
 ): Promise<Finding[]> {
-  const user = await userName(connection);
+  const known = await userName(connection);
+  const user = known ?? connectedAs;
   const places = placesOf(stream, naming, NOBODY);
   const calls = new Map<string, Call>();
   const plans = NEEDS.map(({ command, rights }) => {
@@ -76,7 +81,7 @@ export async function checkRights(
     for (const call of wanted) calls.set(call.words.join(" "), call);
     return { command, wanted };
   });
-  const dryRun = user !== undefined && (await canDryRun(connection, user)) ? user : undefined;
+  const dryRun = known !== undefined && (await canDryRun(connection, known)) ? known : undefined;
   const denied = new Map<string, Denial>();
   await Promise.all(
     [...calls].map(async ([words, call]) => {
@@ -87,9 +92,9 @@ export async function checkRights(
   return plans.flatMap(({ command, wanted }) => {
     const lacking = wanted.flatMap((call) => denied.get(call.words.join(" ")) ?? []);
     if (lacking.length === 0) return [];
-    const evidence = `${user ?? "this user"} lacks rights for ${command}: ${unique(lacking.map(({ what }) => what)).join(", ")}`;
+    const evidence = `${user} lacks rights for ${command}: ${unique(lacking.map(({ what }) => what)).join(", ")}`;
     const rules = unique(lacking.map(({ rule }) => rule)).map(shellWord);
-    const fix = `ACL SETUSER ${user ?? "USER"} ${rules.join(" ")}`;
+    const fix = `ACL SETUSER ${shellWord(user)} ${rules.join(" ")}`;
     return [finding("warning", "rights", evidence, fix, { stream })];
   });
 }
