@@ -42,6 +42,7 @@ function globalOptions(): Option[] {
     outputOption(),
     new Option("--json", "the same as -o json"),
     new Option("--no-color", "no colour"),
+    new Option("--wide", "cut nothing and leave nothing out to fit the terminal"),
     new Option("-q, --quiet", "no summaries"),
     new Option("-v, --verbose", "more detail, and stack traces of errors"),
     new Option("-y, --yes", "answer yes to every question"),

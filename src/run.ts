@@ -138,6 +138,7 @@ class Run {
       output: new Output(io, {
         format: outputFormat(options, commandPath(command)),
         color: wantsColor(io.stdout, io.env, options["color"] as boolean | undefined),
+        wide: options["wide"] === true,
       }),
       log: new Log(io.stderr, {
         quiet: options["quiet"] === true,

@@ -210,7 +210,7 @@ async function requireConsumers(
 
 const COLUMNS: readonly Column<ClaimedEntry>[] = [
   ...OF_GROUP,
-  { key: "id", title: "ID", value: (row) => row.id },
+  { key: "id", title: "ID", value: (row) => row.id, whole: true },
   { key: "from", title: "FROM", value: (row) => row.from },
   {
     key: "to",

@@ -13,7 +13,7 @@ export function letterColumns(stream: string, key: string, nowMs: number): reado
     { key: "group", title: "GROUP", value: (row) => row.group },
     { key: "consumer", title: "CONSUMER", value: (row) => row.consumer, optional: true },
     { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },
-    { key: "reason", title: "REASON", value: (row) => row.reason },
+    { key: "reason", title: "REASON", value: (row) => row.reason, cut: "end" },
     {
       key: "failedAt",
       title: "FAILED",
@@ -29,7 +29,7 @@ export function letterColumns(stream: string, key: string, nowMs: number): reado
       optional: true,
     },
     { key: "layout", title: "LAYOUT", value: (row) => row.layout, onlyForPrograms: true },
-    { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields) },
+    { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields), cut: "end" },
   ];
 }
 

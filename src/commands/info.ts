@@ -92,7 +92,7 @@ function blocksText({ radixKeys, radixNodes, entriesPerBlock }: StreamDetails): 
 
 const SHEET_COLUMNS: readonly Column<Line>[] = [
   { key: "name", title: "PROPERTY", value: (row) => row.name },
-  { key: "text", title: "VALUE", value: (row) => row.text },
+  { key: "text", title: "VALUE", value: (row) => row.text, whole: true },
 ];
 
 const GROUP_COLUMNS = LAG_COLUMNS.filter(({ key }) => key !== "stream");

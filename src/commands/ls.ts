@@ -30,8 +30,8 @@ const COLUMNS: readonly Column<StreamOverview>[] = [
   { key: "stream", title: "STREAM", value: (row) => row.stream },
   { key: "length", title: "LENGTH", align: "right", value: (row) => row.length },
   { key: "groups", title: "GROUPS", align: "right", value: (row) => row.groups },
-  { key: "firstId", title: "FIRST", value: (row) => row.firstId, optional: true },
-  { key: "lastId", title: "LAST", value: (row) => row.lastId, optional: true },
+  { key: "firstId", title: "FIRST", value: (row) => row.firstId, whole: true, optional: true },
+  { key: "lastId", title: "LAST", value: (row) => row.lastId, whole: true, optional: true },
   {
     key: "memoryBytes",
     title: "MEMORY",

@@ -100,14 +100,14 @@ const CONSUMER_COLUMNS: readonly Column<ConsumerPending>[] = [
   ...OF_GROUP,
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  { key: "minId", title: "OLDEST", value: (row) => row.minId },
-  { key: "maxId", title: "NEWEST", value: (row) => row.maxId },
+  { key: "minId", title: "OLDEST", value: (row) => row.minId, whole: true, optional: true },
+  { key: "maxId", title: "NEWEST", value: (row) => row.maxId, whole: true, optional: true },
   durationColumn("maxIdleMs", "IDLE UP TO"),
 ];
 
 const ENTRY_COLUMNS: readonly Column<PendingEntry>[] = [
   ...OF_GROUP,
-  { key: "id", title: "ID", value: (row) => row.id },
+  { key: "id", title: "ID", value: (row) => row.id, whole: true },
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
   durationColumn("idleMs", "IDLE"),
   {
@@ -131,4 +131,5 @@ const FIELDS: Column<PendingEntry> = {
   title: "FIELDS",
   value: (row) => (row.fields === undefined ? null : new FieldList(row.fields)),
   text: (row) => (row.fields === undefined ? NONE : cellText(new FieldList(row.fields))),
+  cut: "end",
 };

@@ -20,7 +20,13 @@ export const TRIM_COLUMNS: readonly Column<TrimRow>[] = [
   { key: "stream", title: "STREAM", value: (row) => row.stream },
   { key: "removed", title: "REMOVED", align: "right", value: (row) => row.removed },
   { key: "length", title: "LEFT", align: "right", value: (row) => row.length },
-  { key: "boundId", title: "KEPT FROM", value: (row) => row.hold?.id ?? row.cut },
+  {
+    key: "boundId",
+    title: "KEPT FROM",
+    value: (row) => row.hold?.id ?? row.cut,
+    whole: true,
+    optional: true,
+  },
   {
     key: "heldBy",
     title: "HELD BY",

@@ -32,6 +32,8 @@ export interface Column<Row> {
   /** The cell of a table; default: the value. Control characters are escaped after it. */
   readonly text?: (row: Row) => string;
   readonly tone?: (row: Row) => Tone | undefined;
+  /** Where the text is cut when the terminal is too narrow; default: the middle, because names often differ in their ends. */
+  readonly cut?: "middle" | "end";
   /** Left out of a table that is too wide for the terminal; the last such column goes first. */
   readonly optional?: boolean;
   /** Never cut in a table, because people type it in again. */

@@ -5,7 +5,7 @@ import { type Entry, fieldValue } from "../entry/entry.ts";
 import { idMs } from "../entry/id.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../entry/json-encode.ts";
 import { FieldList } from "./column.ts";
-import { plainText } from "./format.ts";
+import { plainText, timeText } from "./format.ts";
 import type { Output } from "./output.ts";
 import { safeBytes, safeText } from "./safe-text.ts";
 
@@ -25,7 +25,7 @@ export interface EntryPrinterOptions {
 }
 
 export async function createEntryPrinter(
-  output: Pick<Output, "format" | "color" | "width">,
+  output: Pick<Output, "format" | "color" | "room">,
   options: EntryPrinterOptions,
 ): Promise<EntryPrinter> {
   const { format } = output;
@@ -41,8 +41,8 @@ export async function createEntryPrinter(
       return new CsvPrinter(options, csv.stringify);
     }
     case "table": {
-      const { Chalk } = await import("chalk");
-      return new TerminalPrinter(options, new Chalk({ level: output.color ? 1 : 0 }), output.width);
+      const [{ Chalk }, { textWidth }] = await Promise.all([import("chalk"), import("./text-width.ts")]);
+      return new TerminalPrinter(options, new Chalk({ level: output.color ? 1 : 0 }), output.room, textWidth);
     }
     default:
       return format satisfies never;
@@ -157,16 +157,24 @@ class CsvPrinter implements EntryPrinter {
 /** Longer values are cut on a terminal. */
 const SHOWN_BYTES = 2_000;
 
-/** For people: the ID, its time on this machine's clock, and the fields, on one line where they fit. */
+/** For people: the ID, its time, and the fields, on one line where they fit. */
 class TerminalPrinter implements EntryPrinter {
   readonly #options: EntryPrinterOptions;
   readonly #style: ChalkInstance;
-  readonly #width: number;
+  readonly #room: number;
+  readonly #widthOf: (text: string) => number;
 
-  constructor(options: EntryPrinterOptions, style: ChalkInstance, width: number) {
+  /** Without `room` nothing is cut and every entry is a line. */
+  constructor(
+    options: EntryPrinterOptions,
+    style: ChalkInstance,
+    room: number = Number.POSITIVE_INFINITY,
+    widthOf: (text: string) => number,
+  ) {
     this.#options = options;
     this.#style = style;
-    this.#width = width;
+    this.#room = room;
+    this.#widthOf = widthOf;
   }
 
   page(page: Page): string {
@@ -186,23 +194,23 @@ class TerminalPrinter implements EntryPrinter {
     const shown = fields ? picked(entry, fields).fields : entry.fields;
     const pairs: [string, string][] = [];
     for (let i = 0; i + 1 < shown.length; i += 2)
-      pairs.push([shortText(shown[i] as Buffer), shortText(shown[i + 1] as Buffer)]);
-    const head = [entry.id, localTime(idMs(entry.id)), ...(manyStreams ? [safeText(stream)] : [])];
-    const room = this.#width - head.join("  ").length - 2;
-    const fits = pairs.reduce((sum, [name, value]) => sum + name.length + value.length + 2, 0) <= room;
+      pairs.push([this.#text(shown[i] as Buffer), this.#text(shown[i + 1] as Buffer)]);
+    const head = [entry.id, timeText(idMs(entry.id)), ...(manyStreams ? [safeText(stream)] : [])];
+    const line = pairs.map((pair) => pair.join("=")).join(" ");
+    const fits = this.#widthOf([...head, line].join("  ")) <= this.#room;
     const styled = [this.#style.bold(head[0]), this.#style.dim(head[1]), ...head.slice(2)].join("  ");
     const name = (text: string): string => this.#style.cyan(text);
-    if (fits) {
-      const line = pairs.map(([field, value]) => `${name(field)}=${value}`).join(" ");
-      return `${styled}  ${line}`.trimEnd() + "\n";
-    }
+    if (fits)
+      return (
+        `${styled}  ${pairs.map(([field, value]) => `${name(field)}=${value}`).join(" ")}`.trimEnd() + "\n"
+      );
     return `${styled}\n${pairs.map(([field, value]) => `    ${name(field)}=${value}\n`).join("")}`;
   }
-}
 
-function shortText(bytes: Buffer): string {
-  if (bytes.length <= SHOWN_BYTES) return safeBytes(bytes);
-  return `${safeBytes(cutAtCharacter(bytes))}… (${bytes.length} bytes)`;
+  #text(bytes: Buffer): string {
+    if (bytes.length <= SHOWN_BYTES || this.#room === Number.POSITIVE_INFINITY) return safeBytes(bytes);
+    return `${safeBytes(cutAtCharacter(bytes))}… (${bytes.length} bytes)`;
+  }
 }
 
 /** Cut so that no UTF-8 character is split. */
@@ -210,16 +218,6 @@ function cutAtCharacter(bytes: Buffer): Buffer {
   let end = SHOWN_BYTES;
   while (end > SHOWN_BYTES - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
   return bytes.subarray(0, end);
-}
-
-/** `2026-03-01 13:00:00.250`, or the number itself where no calendar reaches. */
-function localTime(ms: number): string {
-  const date = new Date(ms);
-  if (Number.isNaN(date.getTime())) return String(ms);
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  return `${day} ${time}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
 /** The entry with only those of its fields that were asked for, in its own order. */

@@ -92,6 +92,15 @@ export function durationText(milliseconds: number | null): string {
   return milliseconds === null ? NONE : formatDuration(Math.max(0, milliseconds));
 }
 
+/**
+ * A moment, the one form of every output: `2026-03-01T12:00:00.250Z`, as rows have it and --from takes it. The
+ * milliseconds of an ID that no calendar reaches stay a number.
+ */
+export function timeText(at: Date | number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? String(Number(at)) : date.toISOString();
+}
+
 /** How long ago something was: `2h 3m ago`. */
 export function agoText(at: Date | null, nowMs: number): string {
   return at === null ? NONE : `${durationText(nowMs - at.getTime())} ago`;

@@ -28,8 +28,8 @@ export const LAG_COLUMNS: readonly Column<GroupLag>[] = [
     optional: true,
   },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  durationColumn("oldestPendingMs", "PENDING FOR"),
-  durationColumn("oldestUndeliveredMs", "UNREAD FOR"),
+  { ...durationColumn("oldestPendingMs", "PENDING FOR"), optional: true },
+  { ...durationColumn("oldestUndeliveredMs", "UNREAD FOR"), optional: true },
   {
     key: "maxDeliveries",
     title: "TRIES",
@@ -43,6 +43,7 @@ export const LAG_COLUMNS: readonly Column<GroupLag>[] = [
     key: "lastDeliveredId",
     title: "LAST DELIVERED",
     value: (row) => row.lastDeliveredId,
+    whole: true,
     optional: true,
   },
 ];

@@ -1,6 +1,6 @@
 import type { DeadLetter } from "../engine/dlq/letter.ts";
 import { idMs } from "../entry/id.ts";
-import { agoText } from "./format.ts";
+import { agoText, timeText } from "./format.ts";
 import { safeBytes, safeText } from "./safe-text.ts";
 
 export interface LetterSurroundings {
@@ -59,7 +59,7 @@ function delivered(deliveries: number, group: string | null, consumer: string | 
 
 /** A time and how long ago that is; where no calendar reaches, what there is. */
 function when(at: Date, nowMs: number): string {
-  return Number.isNaN(at.getTime()) ? "at an unknown time" : `${at.toISOString()} (${agoText(at, nowMs)})`;
+  return Number.isNaN(at.getTime()) ? "at an unknown time" : `${timeText(at)} (${agoText(at, nowMs)})`;
 }
 
 function splitLines(text: Buffer): Buffer[] {

@@ -21,11 +21,13 @@ export class Output {
   readonly format: Format;
   readonly color: boolean;
   #failure: StreamctlError | PipeClosed | undefined;
+  readonly #wide: boolean;
 
-  constructor(io: Io, options: { format?: Format | undefined; color: boolean }) {
+  constructor(io: Io, options: { format?: Format | undefined; color: boolean; wide?: boolean }) {
     this.stream = io.stdout;
     this.format = options.format ?? (io.stdout.isTTY ? "table" : "ndjson");
     this.color = options.color;
+    this.#wide = options.wide === true;
   }
 
   get terminal(): boolean {
@@ -39,6 +41,11 @@ export class Output {
 
   get width(): number {
     return this.stream.columns ?? 80;
+  }
+
+  /** The columns that a table or a text has to fit into; undefined: as many as it likes (a file, a pipe, --wide). */
+  get room(): number | undefined {
+    return this.terminal && !this.#wide ? this.width : undefined;
   }
 
   /**

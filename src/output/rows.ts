@@ -109,7 +109,7 @@ async function openFormat<Row>(output: Output, columns: readonly Column<Row>[]):
     case "table": {
       const { TableFormat } = await import("./table.ts");
       return new TableFormat(columns, {
-        width: output.terminal ? output.width : undefined,
+        width: output.room,
         color: output.color,
       });
     }

@@ -34,7 +34,7 @@ const COLUMNS: readonly Column<Row>[] = [
     optional: true,
   },
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
-  { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields) },
+  { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields), cut: "end" },
 ];
 
 function row(change: Partial<Row> = {}): Row {
@@ -75,12 +75,16 @@ class Sink extends Writable {
 
 async function print(
   rows: Iterable<Row>,
-  options: { format?: Format; columns?: number; color?: boolean } = {},
+  options: { format?: Format; columns?: number; color?: boolean; wide?: boolean } = {},
 ): Promise<{ stdout: string; stderr: string }> {
   const [stdout, stderr] = [new Sink(), new Sink()];
   if (options.columns !== undefined) Object.assign(stdout, { isTTY: true, columns: options.columns });
   const io = { stdout } as unknown as ConstructorParameters<typeof Output>[0];
-  const output = new Output(io, { format: options.format, color: options.color === true });
+  const output = new Output(io, {
+    format: options.format,
+    color: options.color === true,
+    wide: options.wide === true,
+  });
   const log = new Log(stderr, { quiet: false, verbose: false });
   await printRows({ output, log }, COLUMNS, rows, { empty: "nothing there" });
   return { stdout: stdout.text, stderr: stderr.text };
@@ -91,10 +95,10 @@ describe("a table", () => {
     const { stdout } = await print(ROWS, { columns: 80 });
     expect(`\n${stdout}`).toMatchInlineSnapshot(`
       "
-      STREAM                           LAG   IDLE  CONSUMER  FIELDS
-      orders                            12  2h 3m  host-1    orderId=42
-      a-rather-long-name-of-a-…  1 234 567      -  host-1    orderId=42
-      注文                               -  2h 3m  \\xff      note=two\\nlines\\tand mor…
+      STREAM                                  LAG   IDLE  CONSUMER  FIELDS
+      orders                                   12  2h 3m  host-1    orderId=42
+      a-rather-long-na…-west-1:returns  1 234 567      -  host-1    orderId=42
+      注文                                      -  2h 3m  \\xff      note=two\\nlines\\t…
       "
     `);
   });
@@ -103,10 +107,10 @@ describe("a table", () => {
     const { stdout } = await print(ROWS, { columns: 120 });
     expect(`\n${stdout}`).toMatchInlineSnapshot(`
       "
-      STREAM                                               LAG   IDLE  CONSUMER  FIELDS
-      orders                                                12  2h 3m  host-1    orderId=42
-      a-rather-long-name-of-a-stream:eu-west-1:ret…  1 234 567      -  host-1    orderId=42
-      注文                                                   -  2h 3m  \\xff      note=two\\nlines\\tand more words than a narro…
+      STREAM                                                  LAG   IDLE  CONSUMER  FIELDS
+      orders                                                   12  2h 3m  host-1    orderId=42
+      a-rather-long-name-of-a-stream:eu-west-1:returns  1 234 567      -  host-1    orderId=42
+      注文                                                      -  2h 3m  \\xff      note=two\\nlines\\tand more words than a na…
       "
     `);
   });
@@ -115,6 +119,31 @@ describe("a table", () => {
     const { stdout } = await print(ROWS, { columns: 60 });
     expect(stdout).not.toContain("IDLE");
     expect(stdout).toContain("1\u202f234\u202f567");
+  });
+
+  test("names that differ only in their ends, or in their middle, are told apart at any usual width", async () => {
+    const tenant = (n: number): string => `production:eu-west-1:tenant-${n}:orders:created-by-import`;
+    const names = [1, 2, 30, 31].map(tenant);
+    const ends = ["eu", "us", "ap"].map(
+      (end) => `a-service-with-a-long-name:and-a-long-topic:in-region-${end}`,
+    );
+    const rows = [...names, ...ends].map((stream) => row({ stream, lag: 1_234_567 }));
+    for (const columns of [70, 80, 100, 120]) {
+      const { stdout } = await print(rows, { columns });
+      const shown = stdout
+        .split("\n")
+        .slice(1, -1)
+        .map((line) => line.split("  ")[0]);
+      expect(new Set(shown).size, stdout).toBe(rows.length);
+      expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(columns);
+    }
+  });
+
+  test("--wide cuts nothing and leaves nothing out", async () => {
+    const { stdout } = await print(ROWS, { columns: 60, wide: true });
+    expect(stdout).toContain("a-rather-long-name-of-a-stream:eu-west-1:returns");
+    expect(stdout).toContain("IDLE");
+    expect(stdout).toContain("and more words than a narrow terminal can hold in one row 10=x");
   });
 
   test("cuts nothing in a file", async () => {
