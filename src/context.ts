@@ -60,7 +60,7 @@ export class Context {
     ]);
     const warn = (message: string): void => log.warn(message);
     config.warnings.forEach(warn);
-    const settings = await loadSecrets(config.connection, config.secrets, this.io, warn);
+    const settings = await loadSecrets(config.connection, config.secrets, this.io, warn, this.stop);
     const connection = await Connection.open(settings, {
       name: `streamctl:${this.command.replaceAll(" ", "-")}`,
       signal: this.stop,
@@ -84,14 +84,13 @@ export class Context {
    * for the profile's name.
    */
   async mustBeWritable(): Promise<void> {
-    const { profile } = this.config;
-    if (profile?.readOnly) {
-      throw new UsageError(`profile "${profile.name}" is read-only: ${this.command} would change data`);
-    }
-    if (!profile?.protected || this.#assumeYes) return;
+    const { readOnlyBy, protectedBy } = this.config;
+    if (readOnlyBy !== undefined)
+      throw new UsageError(`profile "${readOnlyBy}" is read-only: ${this.command} would change data`);
+    if (protectedBy === undefined || this.#assumeYes) return;
     const { askForText } = await import("./output/prompt.ts");
-    const answer = await askForText(this.io, `${profile.name} is protected. Type its name to go on`);
-    if (answer !== profile.name) throw new UsageError("not confirmed: nothing was changed");
+    const answer = await askForText(this.io, `${protectedBy} is protected. Type its name to go on`);
+    if (answer !== protectedBy) throw new UsageError("not confirmed: nothing was changed");
   }
 
   /** Another program has the terminal: Ctrl-C is meant for that one. */

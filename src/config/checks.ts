@@ -1,10 +1,8 @@
 import { UsageError } from "../errors.ts";
 import type { ConfigFile } from "./file.ts";
-import { isOn, type Settings } from "./layers.ts";
-import { type SettingName, SETTINGS, type SettingValue } from "./settings.ts";
-
-/** How a profile is named on the command line, as a source. */
-export const PROFILE_FLAG = "flag --profile";
+import { isOn, PROFILE_VARIABLE, type Settings } from "./layers.ts";
+import { type SettingName, SETTINGS } from "./settings.ts";
+import { hasPassword } from "./url.ts";
 
 /** Fails with a UsageError that names both sides. */
 export function refuseContradictions(settings: Settings): void {
@@ -28,22 +26,34 @@ export function refuseContradictions(settings: Settings): void {
 }
 
 /**
- * A project's file may say where to connect, but a password from elsewhere does not go there, nor over a
+ * A project's file may say where to connect, but no secret from elsewhere goes there, typed or not, nor over a
  * connection it made less safe: whoever can write into the folder would collect passwords.
  */
 export function refuseToLeakSecrets(settings: Settings): void {
   const foreign = [...settings].find(([name, { source }]) => SETTINGS[name].guards && !source.trusted);
   if (!foreign) return;
-  for (const name of ["password", "passwordFile", "passwordEnv", "sentinelPasswordFile"] as const) {
+  for (const [name, what] of SECRETS) {
     const secret = settings.get(name);
-    if (!secret?.source.trusted || secret.source.kind === "flag") continue;
+    if (!secret?.source.trusted || !isOn(settings, name)) continue;
+    if (name === "cert" && !isOn(settings, "tls")) continue;
     const [setting, { source }] = foreign;
     throw new UsageError(
-      `the password from ${secret.source.text} is not sent where ${source.text} (${setting}) says`,
-      { hint: "name the server with -u, or trust the file with --config ./.streamctl.yaml" },
+      `${what} from ${secret.source.text} is not sent where ${source.text} (${setting}) says`,
+      {
+        hint: "name the server with -u, or trust the file with --config ./.streamctl.yaml",
+      },
     );
   }
 }
+
+const SECRETS: readonly (readonly [SettingName, string])[] = [
+  ["password", "the password"],
+  ["passwordFile", "the password"],
+  ["passwordEnv", "the password"],
+  ["askpass", "the password"],
+  ["sentinelPasswordFile", "the Sentinels' password"],
+  ["cert", "the client certificate"],
+];
 
 /** What people should know before a connection is made. */
 export function warningsFor(
@@ -60,13 +70,14 @@ export function warningsFor(
       warnings.push(`${file.path} holds a password and everyone may read it: chmod 600 it`);
   }
   const host = settings.get(settings.has("sentinel") ? "sentinel" : settings.has("path") ? "path" : "host");
-  if (profile?.chosenBy === PROFILE_FLAG && host?.source.kind === "env")
+  if (profile?.chosenBy === PROFILE_VARIABLE && host?.source.kind === "env")
     warnings.push(`${host.source.text} is stronger than profile ${profile.name}: using ${target}`);
+  if (settings.get("password")?.source.text === "flag --url")
+    warnings.push(
+      "-u holds a password, which ps and the shell's history show to others: give it in REDISCLI_AUTH, " +
+        "--password-file or a profile",
+    );
   return warnings;
-}
-
-function hasPassword(url: SettingValue | undefined): boolean {
-  return typeof url === "string" && /:\/\/[^/]*:[^/]*@/.test(url);
 }
 
 function label(settings: Settings, name: SettingName): string {

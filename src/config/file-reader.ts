@@ -2,6 +2,7 @@ import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Pair, 
 import { UsageError } from "../errors.ts";
 import { parseSwitch, SETTING_NAMES, type SettingName, SETTINGS, type SettingValue } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
+import { hasPassword } from "./url.ts";
 
 /** Values of one mapping of a file, each with the line it stands on. */
 export interface FileSettings {
@@ -110,6 +111,8 @@ class FileReader {
       const name = key as SettingName;
       const value = SETTINGS[name].parse(this.#list(pair).join(","));
       if (value === undefined) throw this.#error(pair, `${key}: give ${SETTINGS[name].form}`);
+      if (this.#project && hasPassword(value))
+        throw this.#error(pair, `a password may not stand in a project's file`, "put it into your own file");
       values.set(name, value);
       lines.set(name, this.#line(pair));
     }

@@ -1,7 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { errorText, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
+import { readSmallFile, type SmallFile } from "../lib/small-file.ts";
 import type { FileContents } from "./file-reader.ts";
 
 export interface ConfigFile extends FileContents {
@@ -39,16 +39,14 @@ export async function loadConfigFiles(named: string | undefined, io: Io): Promis
 }
 
 async function load(path: string, project: boolean): Promise<ConfigFile | undefined> {
-  let text: string;
-  let mode: number;
+  let found: SmallFile;
   try {
-    text = await readFile(path, "utf8");
-    ({ mode } = await stat(path));
+    found = await readSmallFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new UsageError(`can't read ${path}: ${errorText(error)}`, { cause: error });
   }
   const { readConfig } = await import("./file-reader.ts");
-  return { ...readConfig(text, path, project), worldReadable: (mode & 0o004) !== 0 };
+  return { ...readConfig(found.text, path, project), worldReadable: found.worldReadable };
 }

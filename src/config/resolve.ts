@@ -1,18 +1,25 @@
 import { UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
-import { type ConnectionSettings, describeTarget } from "../redis/settings.ts";
+import { type ConnectionSettings, describeTarget, type HostPort } from "../redis/settings.ts";
 import { type ConfigFile, loadConfigFiles } from "./file.ts";
-import { PROFILE_FLAG, refuseContradictions, refuseToLeakSecrets, warningsFor } from "./checks.ts";
+import { refuseContradictions, refuseToLeakSecrets, warningsFor } from "./checks.ts";
 import {
   BUILT_IN,
   environmentLayers,
   fileLayer,
+  type FilePart,
   flagLayer,
   hostsOf,
   isOn,
+  layersOf,
+  namesServer,
   numberOf,
   overlay,
+  PROFILE_FLAG,
+  PROFILE_VARIABLE,
+  serviceLinkLayer,
   textOf,
+  withoutServer,
   type Settings,
   type Sourced,
 } from "./layers.ts";
@@ -26,6 +33,10 @@ export interface ResolvedConfig {
   readonly connection: ConnectionSettings;
   readonly secrets: Secrets;
   readonly profile: Profile | undefined;
+  /** The name of the profile by which commands that change data refuse. */
+  readonly readOnlyBy: string | undefined;
+  /** The name of the profile by which they ask for just that name. */
+  readonly protectedBy: string | undefined;
   /** The dead-letter queue's name for a stream; `{stream}` stands for it. Undefined: `STREAM:dlq`. */
   readonly dlqTemplate: string | undefined;
   /** Every setting that has a value, with where it came from. */
@@ -54,8 +65,8 @@ export async function resolveConfig(
   const named = (flags["config"] as string | undefined) ?? (io.env["STREAMCTL_CONFIG"] || undefined);
   const files = await loadConfigFiles(named, io);
   const profile = chooseProfile(flags, io, files);
-  const settings = layered(flags, io, files, profile?.name);
-  addRedisCliAuth(settings, io);
+  const settings = layered(flags, io, files, profile);
+  addRedisCliAuth(settings, io, profile);
   refuseContradictions(settings);
   refuseToLeakSecrets(settings);
   const connection = connectionOf(settings);
@@ -63,6 +74,7 @@ export async function resolveConfig(
     connection,
     secrets: secretsOf(settings),
     profile,
+    ...guardsOf(files, profile, connection),
     dlqTemplate: textOf(settings, "dlqTemplate"),
     settings,
     files,
@@ -77,6 +89,8 @@ export function builtInConfig(): ResolvedConfig {
     connection: connectionOf(settings),
     secrets: secretsOf(settings),
     profile: undefined,
+    readOnlyBy: undefined,
+    protectedBy: undefined,
     dlqTemplate: undefined,
     settings,
     files: [],
@@ -88,22 +102,78 @@ function layered(
   flags: Readonly<Record<string, unknown>>,
   io: Io,
   files: readonly ConfigFile[],
-  profile: string | undefined,
+  profile: Profile | undefined,
 ): Settings {
   const settings = builtIn();
-  for (const file of files) overlay(settings, fileLayer(file, file));
-  if (profile !== undefined) {
-    for (const file of files) {
-      const found = file.profiles.get(profile);
-      if (found) overlay(settings, fileLayer(file, found, profile));
-    }
+  overlay(settings, serviceLinkLayer(io.env));
+  const layers = layersOf(files, profile);
+  const afterEnvironment = layers.slice(layers.indexOf("environment") + 1) as FilePart[];
+  // A typed profile's server is one of its own: nothing of the environment's is mixed into it.
+  const elsewhere = afterEnvironment.some((part) => namesServer(part.settings.values));
+  for (const layer of layers) {
+    if (layer !== "environment") overlay(settings, fileLayer(layer));
+    else for (const one of environmentLayers(io.env)) overlay(settings, elsewhere ? withoutServer(one) : one);
   }
-  for (const layer of environmentLayers(io.env)) overlay(settings, layer);
   overlay(settings, flagLayer(flags));
-  // What a URL or a Sentinel displaced and did not name itself.
-  for (const [name, value] of builtIn()) if (!settings.has(name)) settings.set(name, value);
+  fillUp(settings);
+  for (const { problem } of settings.values()) if (problem) throw problem;
   return settings;
 }
+
+/** What a URL or a Sentinel displaced and did not name itself. */
+function fillUp(settings: Settings): void {
+  for (const [name, value] of builtIn()) if (!settings.has(name)) settings.set(name, value);
+}
+
+/**
+ * The marks of the profile that is used hold wherever the run goes. Those of any other hold for the server that it names,
+ * however that is reached, unless the profile that is used names the same server.
+ */
+function guardsOf(
+  files: readonly ConfigFile[],
+  profile: Profile | undefined,
+  target: ConnectionSettings,
+): Pick<ResolvedConfig, "readOnlyBy" | "protectedBy"> {
+  const names = new Set(files.flatMap((file) => [...file.profiles.keys()]));
+  const marked = [...names]
+    .map((name) => ({ name, ...marksOf(files, name) }))
+    .filter(({ name }) => name !== profile?.name);
+  const isThere = (name: string): boolean => {
+    const server = serverOf(files, name);
+    return server !== undefined && isSameServer(server, target);
+  };
+  const others = profile && isThere(profile.name) ? [] : marked;
+  const by = (mark: "readOnly" | "protected"): string | undefined =>
+    profile?.[mark] ? profile.name : others.find((one) => one[mark] && isThere(one.name))?.name;
+  return { readOnlyBy: by("readOnly"), protectedBy: by("protected") };
+}
+
+/** The server that a profile names by itself; undefined when it names none, or not in a way that can be read. */
+function serverOf(files: readonly ConfigFile[], name: string): ConnectionSettings | undefined {
+  const parts = layersOf(files, { name, chosenBy: PROFILE_FLAG }).filter((part) => part !== "environment");
+  if (!parts.some((part) => part.profile === name && namesServer(part.settings.values))) return undefined;
+  const settings = builtIn();
+  for (const part of parts) overlay(settings, fileLayer(part));
+  fillUp(settings);
+  return [...settings.values()].some(({ problem }) => problem) ? undefined : connectionOf(settings);
+}
+
+/** By what is written: an alias of the same host is another name. The database does not count. */
+function isSameServer(a: ConnectionSettings, b: ConnectionSettings): boolean {
+  if (a.sentinels ?? b.sentinels) {
+    const known = new Set(a.sentinels?.map(addressOf));
+    return a.master === b.master && (b.sentinels?.some((one) => known.has(addressOf(one))) ?? false);
+  }
+  if (a.path ?? b.path) return a.path === b.path;
+  return addressOf(a) === addressOf(b);
+}
+
+function addressOf({ host, port }: HostPort): string {
+  const name = host.toLowerCase().replace(/\.$/, "");
+  return `${LOOPBACK.has(name) ? "localhost" : name} ${port}`;
+}
+
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
 
 function builtIn(): Settings {
   const values = {
@@ -119,7 +189,6 @@ function builtIn(): Settings {
   return settings;
 }
 
-/** A profile counts as read-only or protected when any file says so: a project's file can only tighten. */
 function chooseProfile(
   flags: Readonly<Record<string, unknown>>,
   io: Io,
@@ -127,34 +196,38 @@ function chooseProfile(
 ): Profile | undefined {
   const choices: [string | undefined, string][] = [
     [flags["profile"] as string | undefined, PROFILE_FLAG],
-    [io.env["STREAMCTL_PROFILE"] || undefined, "env STREAMCTL_PROFILE"],
+    [io.env["STREAMCTL_PROFILE"] || undefined, PROFILE_VARIABLE],
     ...files.toReversed().map((file): [string | undefined, string] => [file.profile, file.path]),
   ];
   const [name, chosenBy] = choices.find(([choice]) => choice !== undefined) ?? [];
   if (name === undefined || chosenBy === undefined) return undefined;
-  const found = files.flatMap((file) => file.profiles.get(name) ?? []);
-  if (found.length === 0) {
+  if (!files.some((file) => file.profiles.has(name))) {
     const known = [...new Set(files.flatMap((file) => [...file.profiles.keys()]))];
     throw new UsageError(`no profile "${name}" (${chosenBy})${didYouMean(name, known)}`, {
       hint: known.length > 0 ? `profiles are ${known.join(", ")}` : "no configuration file has profiles",
     });
   }
+  return { name, chosenBy, ...marksOf(files, name) };
+}
+
+/** A profile counts as read-only or protected when any file says so: a project's file can only tighten. */
+function marksOf(files: readonly ConfigFile[], name: string): Pick<Profile, "readOnly" | "protected"> {
+  const found = files.flatMap((file) => file.profiles.get(name) ?? []);
   return {
-    name,
-    chosenBy,
     readOnly: found.some((one) => one.readOnly),
     protected: found.some((one) => one.protected),
   };
 }
 
-/** REDISCLI_AUTH is stronger than profiles and files, weaker than what flags and other variables say. */
-function addRedisCliAuth(settings: Settings, io: Io): void {
+/** REDISCLI_AUTH is stronger than files and what profiles they choose, weaker than flags and other variables. */
+function addRedisCliAuth(settings: Settings, io: Io, profile: Profile | undefined): void {
   const password = io.env["REDISCLI_AUTH"];
   if (!password) return;
   const names = ["password", "passwordFile", "passwordEnv", "askpass"] as const;
+  const typed = profile?.chosenBy === PROFILE_FLAG;
   const stronger = names.some((name) => {
     const kind = settings.get(name)?.source.kind;
-    return kind === "flag" || kind === "env";
+    return kind === "flag" || kind === "env" || (typed && kind === "profile");
   });
   if (stronger) return;
   for (const name of names) settings.delete(name);
@@ -196,6 +269,7 @@ function modeOf(settings: Settings): ConnectionSettings["mode"] {
 
 function secretsOf(settings: Settings): Secrets {
   return {
+    passwordFrom: passwordFrom(settings),
     password: textOf(settings, "password"),
     passwordFile: textOf(settings, "passwordFile"),
     passwordEnv: textOf(settings, "passwordEnv"),
@@ -205,4 +279,13 @@ function secretsOf(settings: Settings): Secrets {
     cert: textOf(settings, "cert"),
     key: textOf(settings, "key"),
   };
+}
+
+/** `--password-file /run/secrets/redis (profile prod in …)`, `env REDISCLI_AUTH`: never the password itself. */
+function passwordFrom(settings: Settings): string | undefined {
+  const from = (name: SettingName): string | undefined => settings.get(name)?.source.text;
+  if (isOn(settings, "askpass")) return "the terminal";
+  if (settings.has("passwordFile")) return `${textOf(settings, "passwordFile")} (${from("passwordFile")})`;
+  if (settings.has("passwordEnv")) return `env ${textOf(settings, "passwordEnv")} (${from("passwordEnv")})`;
+  return from("password");
 }

@@ -1,11 +1,13 @@
-import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { errorText, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
-import type { ConnectionSettings, TlsSettings } from "../redis/settings.ts";
+import { readSmallFile, type SmallFile } from "../lib/small-file.ts";
+import { type ConnectionSettings, describeTarget, type TlsSettings } from "../redis/settings.ts";
 
 /** Where passwords and certificates are; they are read only when a connection is made. */
 export interface Secrets {
+  /** Where the password comes from, in words. */
+  readonly passwordFrom: string | undefined;
   readonly password: string | undefined;
   readonly passwordFile: string | undefined;
   /** The name of an environment variable. */
@@ -19,38 +21,54 @@ export interface Secrets {
 
 /**
  * The settings with passwords and certificates read from their files, the environment or the terminal.
- * Relative paths are relative to the working directory. `warn` hears of files that others can read.
+ * Relative paths are relative to the working directory. `warn` hears of files that others can read. A signal
+ * ends the wait for a password that comes through a pipe.
  */
 export async function loadSecrets(
   connection: ConnectionSettings,
   secrets: Secrets,
   io: Io,
   warn: (message: string) => void,
+  signal?: AbortSignal,
 ): Promise<ConnectionSettings> {
-  const password = await findPassword(secrets, io, warn);
+  const read: PasswordReader = async (flag, file) => {
+    const path = resolve(io.cwd, file);
+    const { text, worldReadable } = await readText(flag, path, signal);
+    const password = text.split(/\r?\n/, 1)[0] ?? "";
+    if (password === "") throw new UsageError(`${flag}: the first line of ${path} is empty`);
+    if (worldReadable) warn(`${path} holds a password and everyone may read it: chmod 600 it`);
+    return password;
+  };
+  const password = await findPassword(connection, secrets, io, read);
+  const { sentinelPasswordFile } = secrets;
   const sentinelPassword =
-    secrets.sentinelPasswordFile === undefined
+    sentinelPasswordFile === undefined
       ? undefined
-      : await readPassword("--sentinel-password-file", secrets.sentinelPasswordFile, io, warn);
+      : await read("--sentinel-password-file", sentinelPasswordFile);
   return {
     ...connection,
     password,
+    passwordFrom: password === undefined ? undefined : secrets.passwordFrom,
     sentinelPassword,
     tls: await withCertificates(connection.tls, secrets, io),
   };
 }
 
+/** The first line of the file that a flag names. */
+type PasswordReader = (flag: string, file: string) => Promise<string>;
+
 async function findPassword(
+  connection: ConnectionSettings,
   secrets: Secrets,
   io: Io,
-  warn: (message: string) => void,
+  read: PasswordReader,
 ): Promise<string | undefined> {
   if (secrets.ask) {
     const { askForText } = await import("../output/prompt.ts");
-    return askForText(io, "Password", { hidden: true });
+    const user = connection.username ?? "default";
+    return askForText(io, `Password of ${user} at ${describeTarget(connection)}`, { hidden: true });
   }
-  if (secrets.passwordFile !== undefined)
-    return readPassword("--password-file", secrets.passwordFile, io, warn);
+  if (secrets.passwordFile !== undefined) return read("--password-file", secrets.passwordFile);
   if (secrets.passwordEnv !== undefined) {
     const password = io.env[secrets.passwordEnv];
     if (!password)
@@ -62,22 +80,6 @@ async function findPassword(
   return secrets.password;
 }
 
-/** The file's first line. */
-async function readPassword(
-  flag: string,
-  file: string,
-  io: Io,
-  warn: (message: string) => void,
-): Promise<string> {
-  const path = resolve(io.cwd, file);
-  const text = await readText(flag, path);
-  const password = text.split(/\r?\n/, 1)[0] ?? "";
-  if (password === "") throw new UsageError(`${flag}: the first line of ${path} is empty`);
-  const mode = await stat(path).then((found) => (found.isFile() ? found.mode : 0));
-  if ((mode & 0o004) !== 0) warn(`${path} holds a password and everyone may read it: chmod 600 it`);
-  return password;
-}
-
 async function withCertificates(
   tls: TlsSettings | undefined,
   { cacert, cert, key }: Secrets,
@@ -86,7 +88,7 @@ async function withCertificates(
   if (!tls) return undefined;
   const read = async (flag: string, file: string | undefined): Promise<string | undefined> => {
     if (file === undefined) return undefined;
-    const pem = await readText(flag, resolve(io.cwd, file));
+    const { text: pem } = await readText(flag, resolve(io.cwd, file));
     if (!pem.includes("-----BEGIN")) throw new UsageError(`${flag}: ${file} is not a PEM file`);
     return pem;
   };
@@ -98,9 +100,9 @@ async function withCertificates(
   };
 }
 
-async function readText(flag: string, path: string): Promise<string> {
+async function readText(flag: string, path: string, signal?: AbortSignal): Promise<SmallFile> {
   try {
-    return await readFile(path, "utf8");
+    return await readSmallFile(path, signal);
   } catch (error) {
     throw new UsageError(`${flag}: can't read ${path}: ${errorText(error).replace(/, .*/, "")}`, {
       cause: error,

@@ -11,6 +11,11 @@ interface Kind {
   readonly form: string;
 }
 
+/** Not a URL put into the wrong flag: an error about a host shows it, and a URL may hold a password. */
+const HOST: Kind = {
+  parse: (text) => (/^[^\s/@]+$/.test(text) ? text : undefined),
+  form: "a host name or an address; a URL goes to -u/--url",
+};
 const TEXT: Kind = { parse: (text) => (text === "" ? undefined : text), form: "some text" };
 const DURATION: Kind = {
   parse: (text) => positive(parseDuration(text)),
@@ -42,7 +47,7 @@ const guards = true;
 /** Every setting that is not one command's own, under the name it has in a configuration file. */
 export const SETTINGS = {
   url: spec(TEXT, "url"),
-  host: spec(TEXT, "host", { guards }),
+  host: spec(HOST, "host", { guards }),
   port: spec(PORT, "port", { guards }),
   path: spec(TEXT, undefined, { guards }),
   db: spec(WHOLE, "db"),
@@ -55,7 +60,7 @@ export const SETTINGS = {
   cacert: spec(TEXT, "cacert", { guards }),
   cert: spec(TEXT, "cert", { guards }),
   key: spec(TEXT, "key", { guards }),
-  sni: spec(TEXT, "sni", { guards }),
+  sni: spec(HOST, "sni", { guards }),
   insecure: spec(SWITCH, "insecure", { guards }),
   cluster: spec(SWITCH, "cluster"),
   sentinel: spec(HOSTS, "sentinel", { guards }),
@@ -98,7 +103,7 @@ function parseHostPorts(text: string): readonly HostPort[] | undefined {
 }
 
 /** `host`, `host:port` or `[::1]:port`; Sentinel's own port is 26379. */
-function parseHostPort(text: string): HostPort | undefined {
+export function parseHostPort(text: string): HostPort | undefined {
   const match = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = within(Number(match?.[3] ?? 26_379), 1, 65_535);

@@ -24,13 +24,13 @@ export function settingText({ setting, value }: SettingRow): string {
   return setting.endsWith("Timeout") && typeof value === "number" ? formatDuration(value) : String(value);
 }
 
-function profileRows({ profile }: ResolvedConfig): SettingRow[] {
-  if (!profile) return [];
-  const source = `profile ${profile.name}`;
+function profileRows({ profile, readOnlyBy, protectedBy }: ResolvedConfig): SettingRow[] {
+  const mark = (setting: string, by: string | undefined): SettingRow[] =>
+    by === undefined ? [] : [{ setting, value: true, source: `profile ${by}` }];
   return [
-    { setting: "profile", value: profile.name, source: profile.chosenBy },
-    ...(profile.readOnly ? [{ setting: "readOnly", value: true, source }] : []),
-    ...(profile.protected ? [{ setting: "protected", value: true, source }] : []),
+    ...(profile ? [{ setting: "profile", value: profile.name, source: profile.chosenBy }] : []),
+    ...mark("readOnly", readOnlyBy),
+    ...mark("protected", protectedBy),
   ];
 }
 

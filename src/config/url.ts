@@ -35,6 +35,11 @@ export function parseRedisUrl(text: string, where: string): UrlParts {
   return parts;
 }
 
+/** Whether a value is a URL with a password, well-formed or not. */
+export function hasPassword(value: SettingValue | undefined): boolean {
+  return typeof value === "string" && /:\/\/[^@]*:[^@]*@/.test(value);
+}
+
 function toUrl(text: string, where: string): URL {
   try {
     return new URL(text);

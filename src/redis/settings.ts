@@ -8,6 +8,8 @@ export interface ConnectionSettings {
   readonly db: number;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  /** Where the password comes from, for errors: `env REDISCLI_AUTH`. */
+  readonly passwordFrom?: string | undefined;
   readonly tls?: TlsSettings | undefined;
   /** Sentinel addresses and the name they watch. */
   readonly sentinels?: readonly HostPort[] | undefined;

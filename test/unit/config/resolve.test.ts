@@ -133,6 +133,8 @@ describe("what makes no sense is refused", () => {
     [{ cert: "c", tls: true }, {}, /--cert and --key/],
     [{ cacert: "c" }, {}, /without TLS/],
     [{}, { REDIS_PORT: "0" }, /REDIS_PORT: give a port/],
+    [{}, { REDIS_URL: "https://x" }, /env REDIS_URL: not a Redis URL/],
+    [{ port: 1 }, { REDIS_URL: "https://x" }, /env REDIS_URL: not a Redis URL/],
     [{}, { STREAMCTL_CONNECT_TIMEOUT: "fast" }, /STREAMCTL_CONNECT_TIMEOUT: give a duration/],
     [{}, { STREAMCTL_CLUSTER: "maybe" }, /true or false/],
     [{ profile: "prot" }, {}, /no profile "prot" \(flag --profile\): did you mean "prod"/],
@@ -140,6 +142,61 @@ describe("what makes no sense is refused", () => {
   ])("%o %o", async (flags, env, message) => {
     await expect(resolved(flags, env, { user: "profiles: {prod: {}}" })).rejects.toThrow(message);
   });
+});
+
+describe("only what wins is judged", () => {
+  const nonsense = { REDIS_PORT: "x", REDIS_URL: "https://x", STREAMCTL_DB: "none" };
+
+  test("a URL that is typed makes void what the environment says about a server", async () => {
+    const { connection } = await resolved({ url: "redis://h:7000/1" }, nonsense);
+    expect(connection).toMatchObject({ host: "h", port: 7000, db: 1 });
+  });
+
+  test.each([
+    [{ port: 1 }, { REDIS_PORT: "x" }],
+    [{ host: "h" }, { REDIS_URL: "https://x" }],
+    [{}, { REDIS_PORT: "x", REDIS_URL: "redis://h:1" }],
+    [{ connectTimeout: 5 }, { STREAMCTL_CONNECT_TIMEOUT: "fast" }],
+    [{ profile: "prod" }, nonsense],
+  ])("%o over %o", async (flags, env) => {
+    await expect(resolved(flags, env, { user: "profiles: {prod: {host: prod}}" })).resolves.toBeDefined();
+  });
+});
+
+describe("REDIS_PORT as Kubernetes sets it for a service named redis", () => {
+  const link = { REDIS_PORT: "tcp://10.0.0.1:6380" };
+
+  test.each([
+    ["alone names the server", {}, link, "", { host: "10.0.0.1", port: 6380 }],
+    ["in IPv6", {}, { REDIS_PORT: "tcp://[fd00::1]:6380" }, "", { host: "fd00::1", port: 6380 }],
+    ["yields to -u", { url: "redis://h" }, link, "", { host: "h", port: 6379 }],
+    ["gives REDIS_HOST its port", {}, { ...link, REDIS_HOST: "h" }, "", { host: "h", port: 6380 }],
+    ["yields to a file", {}, link, "url: redis://h:7000", { host: "h", port: 7000 }],
+    ["yields to REDIS_URL", {}, { ...link, REDIS_URL: "redis://h" }, "", { host: "h", port: 6379 }],
+    [
+      "for a service named streamctl is none of Redis",
+      {},
+      { STREAMCTL_PORT: "tcp://10.0.0.2:9464" },
+      "",
+      { host: "127.0.0.1", port: 6379 },
+    ],
+  ])("%s", async (_, flags, env, user, address) => {
+    expect((await resolved(flags, env, { user })).connection).toMatchObject(address);
+  });
+});
+
+test("-u with a password warns that ps shows it", async () => {
+  const { warnings } = await resolved({ url: "redis://me:s3cret@h" });
+  expect(warnings.join()).toMatch(/-u holds a password, which ps/);
+  expect(warnings.join()).not.toContain("s3cret");
+  expect((await resolved({ url: "redis://me@h" })).warnings).toEqual([]);
+  expect((await resolved({}, { REDIS_URL: "redis://:pw@h" })).warnings).toEqual([]);
+});
+
+test("a -H that is a URL is refused", async () => {
+  await expect(resolved({}, { REDIS_HOST: "redis://:s3cret@h" })).rejects.toThrow(
+    "REDIS_HOST: give a host name or an address; a URL goes to -u/--url",
+  );
 });
 
 describe("profiles", () => {
@@ -164,14 +221,95 @@ describe("profiles", () => {
     });
   });
 
-  test("a variable that beats the profile asked for is pointed out", async () => {
-    const { warnings, connection } = await resolved(
-      { profile: "prod" },
-      { REDIS_URL: "redis://x" },
-      { user },
-    );
+  test("a variable that beats the profile that another variable chose is pointed out", async () => {
+    const env = { STREAMCTL_PROFILE: "prod", REDIS_URL: "redis://x" };
+    const { warnings, connection } = await resolved({}, env, { user });
     expect(connection.host).toBe("x");
     expect(warnings.join()).toContain("env REDIS_URL is stronger than profile prod: using redis://x:6379");
+  });
+
+  test("a project's URL is not ignored because the user's own file chooses a profile", async () => {
+    const files = { user: `${user}profile: prod\n`, project: "url: redis://localhost:7777/2" };
+    const { connection, readOnlyBy } = await resolved({}, {}, files);
+    expect(connection).toMatchObject({ host: "localhost", port: 7777, db: 2 });
+    expect(readOnlyBy, "the mark of the chosen profile stays").toBe("prod");
+    expect((await resolved({ profile: "prod" }, {}, files)).connection.host, "typed").toBe("prod");
+    const inEnvironment = await resolved({}, { STREAMCTL_PROFILE: "prod" }, files);
+    expect(inEnvironment.connection.host, "chosen by the environment").toBe("prod");
+  });
+});
+
+describe("a typed --profile", () => {
+  const user = `
+profiles:
+  prod: {host: prod, user: op, password: pp, protected: true, dlqTemplate: "dead:{stream}"}
+  marks: {readOnly: true}
+`;
+
+  test.each([
+    ["REDIS_URL", { REDIS_URL: "rediss://me:pw@dev:7000/3" }],
+    ["STREAMCTL_URL", { STREAMCTL_URL: "rediss://me:pw@dev:7000/3" }],
+    ["STREAMCTL_HOST and others", { STREAMCTL_HOST: "dev", STREAMCTL_PORT: "7000", STREAMCTL_DB: "3" }],
+    ["REDIS_HOST and REDIS_PORT", { REDIS_HOST: "dev", REDIS_PORT: "7000" }],
+    ["STREAMCTL_SENTINEL", { STREAMCTL_SENTINEL: "s1", STREAMCTL_MASTER: "m" }],
+    ["REDISCLI_AUTH", { REDISCLI_AUTH: "other" }],
+    ["STREAMCTL_DLQ_TEMPLATE", { STREAMCTL_DLQ_TEMPLATE: "{stream}.dead" }],
+  ])("is not overruled by %s, and mixes nothing of it in", async (_, env) => {
+    const { connection, secrets, dlqTemplate, warnings } = await resolved({ profile: "prod" }, env, { user });
+    expect(connection).toMatchObject({ mode: "standalone", host: "prod", port: 6379, db: 0, username: "op" });
+    expect(connection.tls).toBeUndefined();
+    expect(secrets.password).toBe("pp");
+    expect(dlqTemplate).toBe("dead:{stream}");
+    expect(warnings).toEqual([]);
+  });
+
+  test("that names no server leaves that to the environment", async () => {
+    const config = await resolved({ profile: "marks" }, { REDIS_URL: "redis://dev:7000" }, { user });
+    expect(config.connection).toMatchObject({ host: "dev", port: 7000 });
+    expect(config.readOnlyBy).toBe("marks");
+  });
+
+  test("yields to what else is typed", async () => {
+    const { connection, protectedBy } = await resolved({ profile: "prod", url: "redis://dev" }, {}, { user });
+    expect(connection).toMatchObject({ host: "dev", username: undefined });
+    expect(protectedBy).toBe("prod");
+  });
+});
+
+describe("the marks of a profile hold for the server that it names, however it is reached", () => {
+  const user = `
+profiles:
+  prod: {url: "redis://Prod:7000/1", protected: true}
+  reporting: {host: replica, readOnly: true}
+  admin: {host: replica}
+  ha: {sentinel: [s1, s2], master: orders, readOnly: true}
+  sock: {url: "unix:///run/redis.sock", readOnly: true}
+  local: {port: 7001, host: localhost, protected: true}
+  marks: {readOnly: true}
+`;
+  const at = (flags: Record<string, unknown>, env: Io["env"] = {}): ReturnType<typeof resolved> =>
+    resolved(flags, env, { user });
+
+  test.each([
+    ["-u", { url: "redis://prod:7000" }, {}, "prod"],
+    ["-H and -p", { host: "prod", port: 7000 }, {}, "prod"],
+    ["REDIS_URL", {}, { REDIS_URL: "redis://u:p@prod:7000/5" }, "prod"],
+    ["another profile's -u", { profile: "admin", url: "redis://prod:7000" }, {}, "prod"],
+    ["another name of this machine", { url: "redis://127.0.0.1:7001" }, {}, "local"],
+    ["another port", { url: "redis://prod:7001" }, {}, undefined],
+  ])("protected, by %s", async (_, flags, env, by) => {
+    expect((await at(flags, env)).protectedBy).toBe(by);
+  });
+
+  test.each([
+    ["a host", { host: "replica" }, {}, "reporting"],
+    ["a profile of its own for that server", { profile: "admin" }, {}, undefined],
+    ["a Sentinel", {}, { STREAMCTL_SENTINEL: "s9,s2", STREAMCTL_MASTER: "orders" }, "ha"],
+    ["a Sentinel's other master", {}, { STREAMCTL_SENTINEL: "s2", STREAMCTL_MASTER: "else" }, undefined],
+    ["a socket", { url: "unix:///run/redis.sock" }, {}, "sock"],
+    ["no server at all", {}, {}, undefined],
+  ])("read-only, by %s", async (_, flags, env, by) => {
+    expect((await at(flags, env)).readOnlyBy).toBe(by);
   });
 });
 
@@ -197,9 +335,51 @@ describe("a project's file from a folder that anyone may have written", () => {
     expect(outcome).toMatch(/is not sent where .*\.streamctl\.yaml|^no password$/);
   });
 
-  test("may hold its own server with its own credentials", async () => {
-    const { secrets } = await resolved({}, {}, { project: "url: redis://:dev@localhost:7777" });
-    expect(secrets.password).toBe("dev");
+  const host = "host: evil\n";
+  test.each([
+    ["a password file that is typed", host, { passwordFile: "f" }, {}, ""],
+    ["a password that is typed at the prompt", host, { askpass: true }, {}, ""],
+    ["a password file of the environment", host, {}, { STREAMCTL_PASSWORD_FILE: "f" }, ""],
+    ["the prompt of the environment", host, {}, { STREAMCTL_ASKPASS: "true" }, ""],
+    ["a variable that the user's file names", host, {}, { PW: "x" }, "passwordEnv: PW\n"],
+    [
+      "the password of a typed URL, by a CA of its own",
+      "cacert: evil.pem",
+      { url: "rediss://:pw@prod" },
+      {},
+      "",
+    ],
+    ["a typed client certificate", `${host}tls: true`, { cert: "c", key: "k" }, {}, ""],
+    ["a client certificate of the user's", `${host}tls: true`, {}, {}, "cert: c\nkey: k\n"],
+    [
+      "a client certificate of the environment",
+      `${host}tls: true`,
+      {},
+      { STREAMCTL_CERT: "c", STREAMCTL_KEY: "k" },
+      "",
+    ],
+    ["the Sentinels' password", "sentinel: evil\nmaster: m", { sentinelPasswordFile: "f" }, {}, ""],
+    ["a password, by the port of a server that is typed", "port: 1", { host: "prod", askpass: true }, {}, ""],
+  ])("does not get %s", async (_, project, flags, env, user) => {
+    await expect(resolved(flags, env, { project, user })).rejects.toThrow(
+      /^the (password|client certificate|Sentinels' password) from .* is not sent where .*\.streamctl\.yaml/,
+    );
+  });
+
+  test("may name a server for which there are no secrets", async () => {
+    const { connection } = await resolved({}, {}, { project: "url: redis://me@localhost:7777" });
+    expect(connection).toMatchObject({ host: "localhost", port: 7777, username: "me" });
+  });
+
+  test.each([
+    "url: redis://:dev@localhost:7777",
+    "url: 'redis://me:p/w@localhost'",
+    "profiles:\n  p: {url: 'rediss://me:pw@h'}",
+  ])("may hold no password in a URL: %j", async (project) => {
+    const refused = resolved({}, {}, { project });
+    await expect(refused).rejects.toThrow(
+      /\.streamctl\.yaml:\d: a password may not stand in a project's file/,
+    );
   });
 
   test("may not read files or variables as passwords, nor run programs", async () => {
