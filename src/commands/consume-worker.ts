@@ -17,7 +17,7 @@ import type {
   RetryPolicy,
 } from "../engine/worker/types.ts";
 import { Worker } from "../engine/worker/worker.ts";
-import { ExitCode, UsageError } from "../errors.ts";
+import { errorText, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
@@ -65,19 +65,25 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const metrics = await workerMetrics(context, options, watched);
   const status = startStatusLine(log, () => report.statusLine(worker.state, lag?.latest));
   context.defer(() => status.stop());
-  const write = async (stream: (lines: Buffer) => Promise<void> | void, lines: Buffer): Promise<void> => {
-    status.clear();
-    try {
-      await stream(lines);
-    } catch (error) {
-      // With nobody reading stdout the run is being stopped; what handlers still say has no reader.
-      if (!(error instanceof PipeClosed)) throw error;
-    }
-    status.draw();
-  };
   const handlerOutput: HandlerOutput = {
-    stdout: (lines) => write((bytes) => output.write(bytes), lines),
-    stderr: (lines) => write((bytes) => log.passThrough(bytes), lines),
+    async stdout(lines) {
+      status.clear();
+      try {
+        await output.write(lines);
+      } catch (error) {
+        // With nobody reading stdout the run is being stopped; what handlers still say has no reader.
+        if (error instanceof PipeClosed) return;
+        worker.fail(
+          new StreamctlError("failed", errorText(error), {
+            hint: "entries whose output is lost were handed back to the group",
+            cause: error,
+          }),
+        );
+        throw error;
+      }
+      status.draw();
+    },
+    stderr: (lines) => log.passThrough(lines),
   };
   const worker = new Worker({
     connection,

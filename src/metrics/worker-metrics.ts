@@ -89,6 +89,7 @@ function addStateGauges(metrics: MetricSet, state: () => WorkerState): void {
 function codeOf(outcomes: readonly Outcome[]): string | undefined {
   const ends = outcomes.filter(({ kind }) => kind !== "unrun");
   const end = ends.find(({ kind }) => kind !== "answer") ?? ends[0];
+  if (end?.kind === "unprinted") return "0";
   if (end?.kind === "exit" || end?.kind === "unstarted") return String(end.code);
   return end?.kind === "signal" ? end.signal.replace(/^SIG/, "") : end?.kind;
 }

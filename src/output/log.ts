@@ -60,11 +60,14 @@ export class Log {
       this.stream.write(`${stack.split("\n").map(safeText).join("\n")}\n`);
   }
 
-  /** Bytes as they are, by whole lines (a handler's stderr). */
-  passThrough(bytes: Buffer): void {
+  /** Bytes as they are, by whole lines (a handler's stderr). Resolves when the reader has taken them, or is gone. */
+  passThrough(bytes: Buffer): Promise<void> {
     this.#around?.clear();
-    this.stream.write(bytes);
+    const taken = new Promise<void>((resolve) => {
+      this.stream.write(bytes, () => resolve());
+    });
     this.#around?.draw();
+    return taken;
   }
 
   /** The status line to keep below the log; undefined takes it away. */

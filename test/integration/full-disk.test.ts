@@ -1,19 +1,8 @@
-import { closeSync, existsSync, openSync } from "node:fs";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { FileOut } from "../../src/output/file-out.ts";
+import { describe, expect, test } from "vitest";
 import { cli, ndjson, uniqueKey } from "../support/cli.ts";
+import { FULL, fullStdout, hasFull } from "../support/full-disk.ts";
 import { rawRedis } from "../support/redis.ts";
 import { pendingIn } from "../support/worker.ts";
-
-const FULL = "/dev/full";
-
-/** A stdout on which nothing has room. */
-function fullStdout(): FileOut {
-  const fd = openSync(FULL, "w");
-  onTestFinished(() => closeSync(fd));
-  // The program listens all its life, also before and after a run.
-  return new FileOut(fd).on("error", () => {});
-}
 
 /** Two entries, of which group g was given one that stands in the dead-letter queue, too. */
 async function filled(): Promise<string> {
@@ -26,7 +15,7 @@ async function filled(): Promise<string> {
   return key;
 }
 
-describe.skipIf(!existsSync(FULL))("with no room under stdout (needs /dev/full)", () => {
+describe.skipIf(!hasFull)("with no room under stdout (needs /dev/full)", () => {
   test.each([
     ["--version"],
     ["--help"],
@@ -94,13 +83,10 @@ describe.skipIf(!existsSync(FULL))("with no room under stdout (needs /dev/full)"
   });
 });
 
-test.skipIf(!existsSync(FULL))(
-  "with no room for --rejects produce says which file (needs /dev/full)",
-  async () => {
-    const argv = ["produce", uniqueKey(), "--on-error", "skip", "--rejects", FULL];
-    const { code, stderr } = await cli(argv, { stdin: '{"a":"1"}\nbad\n{"a":"2"}\n' });
-    expect(stderr).toContain("streamctl: error: could not write /dev/full: ENOSPC");
-    expect(stderr).toMatch(/2 entries/);
-    expect(code).toBe(1);
-  },
-);
+test.skipIf(!hasFull)("with no room for --rejects produce says which file (needs /dev/full)", async () => {
+  const argv = ["produce", uniqueKey(), "--on-error", "skip", "--rejects", FULL];
+  const { code, stderr } = await cli(argv, { stdin: '{"a":"1"}\nbad\n{"a":"2"}\n' });
+  expect(stderr).toContain("streamctl: error: could not write /dev/full: ENOSPC");
+  expect(stderr).toMatch(/2 entries/);
+  expect(code).toBe(1);
+});

@@ -25,6 +25,8 @@ export interface CliOptions {
   readonly rows?: number;
   /** A stdout of the test's own, such as one that fails; then the result's stdout is empty. */
   readonly stdout?: Writable;
+  /** The same for stderr. */
+  readonly stderr?: Writable;
 }
 
 /** A run in this process that can be signalled and watched while it goes on. */
@@ -47,7 +49,7 @@ export class CliRun {
     const io: Io = {
       stdin: input,
       stdout: options.stdout ?? this.#out,
-      stderr: this.#err,
+      stderr: options.stderr ?? this.#err,
       env: {
         PATH: process.env["PATH"],
         HOME: "/nonexistent",

@@ -4,6 +4,7 @@ import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { inputLine, noLine } from "./input-lines.ts";
 import { eachLine } from "./lines.ts";
 import type { Kill } from "./process-group.ts";
+import { RunOutput, UNPRINTED } from "./run-output.ts";
 import type { ShellRunner } from "./shell-runner.ts";
 import type { Delivery, Executor, Outcome, WorkerObserver } from "./types.ts";
 
@@ -67,7 +68,10 @@ export class BatchExecutor implements Executor {
     const run: Run = {
       batch,
       input,
-      tag: settings.tag ? `${tagOf(batch)} ` : undefined,
+      output: new RunOutput(this.#output, {
+        tag: settings.tag ? `${tagOf(batch)} ` : undefined,
+        capture: false,
+      }),
       results: (lines) => {
         for (const line of eachLine(lines)) complaints.add(sheet.note(line));
       },
@@ -78,17 +82,19 @@ export class BatchExecutor implements Executor {
     return new Map(
       batch.map((delivery) => {
         const answer = sheet.of(delivery);
+        // Which of the entries lost output was about is not known.
+        if (answer?.answer === "ok" && run.output.lost) return [delivery, UNPRINTED];
         return [delivery, answer ? { kind: "answer", ...answer, stderr } : outcome];
       }),
     );
   }
 
-  #inShell({ batch, input, tag, results }: Run): Promise<Outcome | undefined> | undefined {
+  #inShell({ batch, input, output, results }: Run): Promise<Outcome | undefined> | undefined {
     const words = [String(batch.length), "-", "-"] as const;
-    return this.#shells?.run({ input, words, stream: onlyStream(batch), tag, captured: undefined, results });
+    return this.#shells?.run({ input, words, stream: onlyStream(batch), output, results });
   }
 
-  async #spawn({ batch, input, tag, results }: Run): Promise<Outcome> {
+  async #spawn({ batch, input, output, results }: Run): Promise<Outcome> {
     const { group, consumer } = this.#settings;
     const stream = onlyStream(batch);
     const child = new ChildRun({
@@ -101,9 +107,7 @@ export class BatchExecutor implements Executor {
         ...(stream === "" ? {} : { STREAMCTL_STREAM: stream }),
       },
       input,
-      tag,
-      stdout: (lines) => this.#output.stdout(lines),
-      stderr: (lines) => this.#output.stderr(lines),
+      output,
       results,
     });
     this.#running.add(child);
@@ -118,7 +122,7 @@ export class BatchExecutor implements Executor {
 interface Run {
   readonly batch: readonly Delivery[];
   readonly input: Buffer;
-  readonly tag: string | undefined;
+  readonly output: RunOutput;
   readonly results: (lines: Buffer) => void;
 }
 

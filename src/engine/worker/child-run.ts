@@ -1,26 +1,20 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { startTimer } from "../../lib/timer.ts";
-import { Tail } from "./lines.ts";
 import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
 import { OutputPump } from "./output-pump.ts";
 import { endGroup, type Kill } from "./process-group.ts";
-import type { HandlerOutput, HandlerSettings } from "./handler.ts";
+import type { HandlerSettings } from "./handler.ts";
 import { type Ended, exitOf, startProcess } from "./process-start.ts";
+import type { RunOutput } from "./run-output.ts";
 import type { Outcome } from "./types.ts";
-
-/** How much of a handler's stderr a dead letter keeps. */
-export const STDERR_TAIL = 4 * 1024;
 
 export interface ChildParts {
   readonly settings: HandlerSettings;
   readonly kill: Kill;
   readonly env: Readonly<Record<string, string>>;
   readonly input: Buffer;
-  /** Put before every line of its output. */
-  readonly tag: string | undefined;
-  readonly stdout: (lines: Buffer) => Promise<void>;
-  readonly stderr: HandlerOutput["stderr"];
+  readonly output: RunOutput;
   /** Reads what the child writes to fd 3, where it may. */
   readonly results?: (lines: Buffer) => void;
 }
@@ -56,7 +50,7 @@ export class ChildRun {
 
   /** How it ended. Never rejects. */
   async outcome(): Promise<Outcome> {
-    const { settings, tag, stdout, stderr, results } = this.#parts;
+    const { settings, output, results } = this.#parts;
     if (this.#child.pid === undefined) {
       return startFailure((await this.#exited).error);
     }
@@ -65,15 +59,12 @@ export class ChildRun {
       timeoutMs === undefined
         ? undefined
         : startTimer(timeoutMs, () => void this.end("timeout", killAfterMs));
-    const tail = new Tail(STDERR_TAIL);
     const pumps = [
-      new OutputPump(this.#child.stdout as Readable, tag, stdout),
-      new OutputPump(this.#child.stderr as Readable, tag, stderr, tail),
+      new OutputPump(this.#child.stdout as Readable, (lines) => output.stdout(lines)),
+      new OutputPump(this.#child.stderr as Readable, (lines) => output.stderr(lines)),
     ];
     if (results)
-      pumps.push(
-        new OutputPump(this.#child.stdio[3] as Readable, undefined, async (lines) => results(lines)),
-      );
+      pumps.push(new OutputPump(this.#child.stdio[3] as Readable, async (lines) => results(lines)));
     this.#feed();
     const { code, signal } = await this.#exited;
     timer?.stop();
@@ -81,10 +72,12 @@ export class ChildRun {
     await Promise.all(pumps.map((pump) => pump.finish()));
     this.#child.stdin?.destroy();
     if (this.#endedBy === "stopped") return { kind: "stopped" };
-    if (this.#endedBy === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr: tail.bytes };
-    if (signal !== null) return signalOutcome(signal, tail.bytes);
-    if (settings.shell) return shellOutcome(code ?? 1, tail.bytes);
-    return { kind: "exit", code: code ?? 1, stderr: tail.bytes };
+    const stderr = output.tail;
+    if (this.#endedBy === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr };
+    if (signal !== null) return signalOutcome(signal, stderr);
+    return output.outcome(
+      settings.shell ? shellOutcome(code ?? 1, stderr) : { kind: "exit", code: code ?? 1, stderr },
+    );
   }
 
   /** TERM, then KILL, to the process group; the first reason wins, a second call only waits. */

@@ -21,7 +21,10 @@ export interface HandlerSettings {
   readonly killAfterMs: number;
 }
 
-/** Where handlers' output goes, by whole lines. Resolves when the reader has taken it: that is the backpressure. */
+/**
+ * Where handlers' output goes, by whole lines. Resolves when the reader has taken it: that is the backpressure.
+ * What stdout rejects is lost, and the worker is ending; stderr never rejects.
+ */
 export interface HandlerOutput {
   stdout(lines: Buffer): Promise<void>;
   stderr(lines: Buffer): Promise<void>;
@@ -29,22 +32,3 @@ export interface HandlerOutput {
 
 /** A handler that prints more than this for one entry has run wild: what it printed can't be emitted. */
 export const MAX_CAPTURED = 16 * 1024 * 1024;
-
-/** Collects a handler's stdout, up to MAX_CAPTURED. */
-export class Captured {
-  readonly #lines: Buffer[] = [];
-  #length = 0;
-
-  push(lines: Buffer): void {
-    this.#length += lines.length;
-    if (this.#length <= MAX_CAPTURED) this.#lines.push(lines);
-  }
-
-  get tooMuch(): boolean {
-    return this.#length > MAX_CAPTURED;
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.#lines);
-  }
-}

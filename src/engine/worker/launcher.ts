@@ -4,8 +4,9 @@ import type { Readable } from "node:stream";
 import { startTimer } from "../../lib/timer.ts";
 import { launcherArguments, NO_INPUT } from "./launcher-script.ts";
 import { exitOf, startProcess } from "./process-start.ts";
-import { LineCutter, tagLines, type Tail } from "./lines.ts";
-import type { Captured, HandlerOutput } from "./handler.ts";
+import { LineCutter } from "./lines.ts";
+import type { HandlerOutput } from "./handler.ts";
+import type { RunOutput } from "./run-output.ts";
 
 export interface LauncherSettings {
   readonly command: string;
@@ -21,10 +22,7 @@ export interface LauncherJob {
   /** An entry's ID, deliveries and timestamp, or a batch's count. */
   readonly words: readonly [string, string, string];
   readonly stream: string;
-  readonly tag: string | undefined;
-  readonly tail: Tail;
-  /** Takes what it prints, which then is not passed on. */
-  readonly captured: Captured | undefined;
+  readonly output: RunOutput;
   /** Takes what a batch's run writes to fd 3. */
   readonly results?: (lines: Buffer) => void;
 }
@@ -69,14 +67,9 @@ export class Launcher {
     this.#child.stdin?.on("error", () => {});
     const { stdout, stderr } = this.#child;
     const drained = [
-      this.#pump(stdout, async (job, lines) => {
-        if (job?.captured) job.captured.push(lines);
-        else await output.stdout(tagged(job, lines));
-      }),
-      this.#pump(stderr, (job, lines) => {
-        job?.tail.push(lines);
-        return output.stderr(tagged(job, lines));
-      }),
+      // The worker itself hears of what is lost where no job is to blame.
+      this.#pump(stdout, (job, lines) => job?.output.stdout(lines) ?? output.stdout(lines).catch(() => {})),
+      this.#pump(stderr, (job, lines) => (job?.output ?? output).stderr(lines)),
       this.#pump(this.#results, async (job, lines) => job?.results?.(lines)),
     ];
     this.#exited = this.#end(drained);
@@ -155,7 +148,7 @@ export class Launcher {
       const rest = cutter.end();
       if (rest) await pass(this.#job, rest);
     } catch {
-      // The pipes were given up, or our own reader has gone: the stop signal tells the worker of that.
+      // The pipes were given up.
     }
   }
 
@@ -173,10 +166,6 @@ export class Launcher {
 const PIPE_GRACE_MS = 500;
 /** Behind the mark: a blank, up to three digits, a line end. */
 const MARK_EXTRA = 8;
-
-function tagged(job: Job | undefined, lines: Buffer): Buffer {
-  return job?.tag === undefined ? lines : tagLines(lines, job.tag);
-}
 
 function endLine(bytes: Buffer): Buffer {
   return bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from("\n")]);

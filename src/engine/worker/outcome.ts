@@ -1,6 +1,5 @@
 import { constants } from "node:os";
 import { errorText } from "../../errors.ts";
-import { type Captured, MAX_CAPTURED } from "./handler.ts";
 import type { Outcome } from "./types.ts";
 
 const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
@@ -23,14 +22,4 @@ export function startFailure(error: unknown): Outcome {
   const message = errorText(error);
   if (code !== undefined && SHORTAGES.has(code)) return { kind: "shortage", message };
   return { kind: "unstarted", code: code === "ENOENT" ? 127 : 126, message };
-}
-
-/** A success with what the handler printed; more than can be kept makes it a failure. */
-export function withStdout(outcome: Outcome, captured: Captured | undefined): Outcome {
-  if (!captured || outcome.kind !== "exit" || outcome.code !== 0) return outcome;
-  if (captured.tooMuch) {
-    const reason = `printed more than ${MAX_CAPTURED / 1024 / 1024} MiB`;
-    return { kind: "answer", answer: "dead", reason, stderr: outcome.stderr };
-  }
-  return { ...outcome, stdout: captured.bytes };
 }

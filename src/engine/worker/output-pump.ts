@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { startInterval, type Timer } from "../../lib/timer.ts";
-import { LineCutter, tagLines, type Tail } from "./lines.ts";
+import { LineCutter } from "./lines.ts";
 
 /** How long a pipe may be silent after its handler has exited before it is given up. */
 const SILENCE_MS = 250;
@@ -9,20 +9,13 @@ const SILENCE_MS = 250;
 export class OutputPump {
   readonly #source: Readable;
   readonly #write: (lines: Buffer) => Promise<void>;
-  readonly #tail: Tail | undefined;
   #writing = false;
   #chunks = 0;
   readonly done: Promise<void>;
 
-  constructor(
-    source: Readable,
-    tag: string | undefined,
-    write: (lines: Buffer) => Promise<void>,
-    tail?: Tail,
-  ) {
+  constructor(source: Readable, write: (lines: Buffer) => Promise<void>) {
     this.#source = source;
-    this.#write = tag === undefined ? write : (lines) => write(tagLines(lines, tag));
-    this.#tail = tail;
+    this.#write = write;
     this.done = this.#run();
   }
 
@@ -51,12 +44,11 @@ export class OutputPump {
     try {
       for await (const chunk of this.#source as AsyncIterable<Buffer>) {
         this.#chunks++;
-        this.#tail?.push(chunk);
         await this.#pass(cutter.push(chunk));
       }
       await this.#pass(cutter.end());
     } catch {
-      // The pipe was given up, or our own reader has gone: the run's stop signal tells the worker of that.
+      // The pipe was given up.
     }
   }
 

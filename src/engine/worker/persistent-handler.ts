@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
-import { STDERR_TAIL } from "./child-run.ts";
+import { STDERR_TAIL } from "./run-output.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { eachLine, tagLines, Tail } from "./lines.ts";
 import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
@@ -165,8 +165,8 @@ export class PersistentHandler {
     stdin?.on("drain", () => this.#parts.onReady());
     stdout?.once("end", () => this.#pipeClosed("stdout"));
     return [
-      new OutputPump(stdout as Readable, undefined, async (lines) => this.#read(lines)),
-      new OutputPump(stderr as Readable, undefined, (lines) => this.#passOn(lines)),
+      new OutputPump(stdout as Readable, async (lines) => this.#read(lines)),
+      new OutputPump(stderr as Readable, (lines) => this.#passOn(lines)),
     ];
   }
 

@@ -1,7 +1,7 @@
 import { envFor, stdinFor } from "./payload.ts";
 import type { Kill } from "./process-group.ts";
-import { withStdout } from "./outcome.ts";
-import { Captured, type HandlerOutput } from "./handler.ts";
+import type { HandlerOutput } from "./handler.ts";
+import { RunOutput } from "./run-output.ts";
 import { ShellRunner, type ShellSettings } from "./shell-runner.ts";
 import { SpawnExecutor } from "./spawn-executor.ts";
 import type { Delivery, Executor, Outcome } from "./types.ts";
@@ -9,11 +9,13 @@ import type { Delivery, Executor, Outcome } from "./types.ts";
 /** Runs a shell command for each entry, through a spawn of its own where waiting shells can't take it. */
 export class ShellExecutor implements Executor {
   readonly #settings: ShellSettings;
+  readonly #output: HandlerOutput;
   readonly #shells: ShellRunner;
   readonly #plain: SpawnExecutor;
 
   constructor(settings: ShellSettings, output: HandlerOutput, kill: Kill) {
     this.#settings = settings;
+    this.#output = output;
     this.#shells = new ShellRunner(settings, "entry", output, kill);
     this.#plain = new SpawnExecutor(settings, output, kill);
   }
@@ -33,15 +35,13 @@ export class ShellExecutor implements Executor {
   async #runOne(delivery: Delivery): Promise<Outcome> {
     const { stdin, consumer, tag, captureStdout } = this.#settings;
     const { id } = delivery.entry;
-    const captured = captureStdout ? new Captured() : undefined;
     const env = envFor(delivery, { ...this.#settings, envFields: false });
     const outcome = await this.#shells.run({
       input: stdinFor(delivery, stdin, consumer),
       words: [id, String(delivery.deliveries), env["STREAMCTL_TIMESTAMP"] as string],
       stream: delivery.stream,
-      tag: tag ? `${id} ` : undefined,
-      captured,
+      output: new RunOutput(this.#output, { tag: tag ? `${id} ` : undefined, capture: captureStdout }),
     });
-    return outcome ? withStdout(outcome, captured) : this.#plain.runOne(delivery);
+    return outcome ?? this.#plain.runOne(delivery);
   }
 }

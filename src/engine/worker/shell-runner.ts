@@ -3,10 +3,8 @@ import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { startTimer } from "../../lib/timer.ts";
 import { Launcher, type LauncherJob, type LauncherSettings } from "./launcher.ts";
-import { Tail } from "./lines.ts";
 import { endGroup, type Kill } from "./process-group.ts";
 import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
-import { STDERR_TAIL } from "./child-run.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import type { Outcome } from "./types.ts";
 
@@ -21,7 +19,7 @@ export interface ShellSettings extends HandlerSettings {
 }
 
 /** One run of the command. */
-export interface ShellRun extends Omit<LauncherJob, "input" | "tail"> {
+export interface ShellRun extends Omit<LauncherJob, "input"> {
   readonly input: Buffer;
 }
 
@@ -84,22 +82,22 @@ export class ShellRunner {
 
   async #runOn(run: Run, launcher: Launcher, job: ShellRun, input: string): Promise<Outcome | undefined> {
     const { timeoutMs, killAfterMs } = this.#settings;
-    const tail = new Tail(STDERR_TAIL);
     const timer =
       timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => void run.end("timeout", killAfterMs));
-    const end = await launcher.run({ ...job, input, tail });
+    const end = await launcher.run({ ...job, input });
     timer?.stop();
     await run.ended;
     if (run.reason === "stopped") return { kind: "stopped" };
-    if (run.reason === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr: tail.bytes };
-    if (end.kind === "exit") return shellOutcome(end.code, tail.bytes);
+    const stderr = job.output.tail;
+    if (run.reason === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr };
+    if (end.kind === "exit") return job.output.outcome(shellOutcome(end.code, stderr));
     if (end.kind === "no-input") {
       this.#unable = true;
       return undefined;
     }
     if (launcher.pgid === undefined) return startFailure(end.error);
-    if (end.signal !== null) return signalOutcome(end.signal, tail.bytes);
-    return { kind: "exit", code: end.code ?? 1, stderr: tail.bytes };
+    if (end.signal !== null) return signalOutcome(end.signal, stderr);
+    return { kind: "exit", code: end.code ?? 1, stderr };
   }
 
   #launcherSettings(): LauncherSettings {

@@ -1,8 +1,8 @@
 import { ChildRun } from "./child-run.ts";
-import { Captured, type HandlerOutput, type HandlerSettings } from "./handler.ts";
+import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { envFor, stdinFor } from "./payload.ts";
 import type { Kill } from "./process-group.ts";
-import { withStdout } from "./outcome.ts";
+import { RunOutput } from "./run-output.ts";
 import type { Delivery, Executor, Outcome } from "./types.ts";
 
 /** One process per entry, started from here. */
@@ -24,19 +24,19 @@ export class SpawnExecutor implements Executor {
 
   async runOne(delivery: Delivery): Promise<Outcome> {
     const settings = this.#settings;
-    const captured = settings.captureStdout ? new Captured() : undefined;
     const child = new ChildRun({
       settings,
       kill: this.#kill,
       env: envFor(delivery, settings),
       input: stdinFor(delivery, settings.stdin, settings.consumer),
-      tag: settings.tag ? `${delivery.entry.id} ` : undefined,
-      stdout: captured ? async (lines) => captured.push(lines) : (lines) => this.#output.stdout(lines),
-      stderr: (lines) => this.#output.stderr(lines),
+      output: new RunOutput(this.#output, {
+        tag: settings.tag ? `${delivery.entry.id} ` : undefined,
+        capture: settings.captureStdout,
+      }),
     });
     this.#running.add(child);
     try {
-      return withStdout(await child.outcome(), captured);
+      return await child.outcome();
     } finally {
       this.#running.delete(child);
     }

@@ -98,7 +98,9 @@ export type Outcome =
   /** This worker ended it because it is stopping: says nothing about the entry. */
   | { readonly kind: "stopped" }
   /** It was not begun: says nothing about the entry, which goes back uncounted. */
-  | { readonly kind: "unrun" };
+  | { readonly kind: "unrun" }
+  /** It succeeded, but what it printed could not be passed on: the worker is ending, the entry goes back uncounted. */
+  | { readonly kind: "unprinted" };
 
 /** What is to become of an entry. */
 export type Verdict =

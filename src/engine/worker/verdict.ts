@@ -27,6 +27,7 @@ export function judge(
     case "stopped":
       return { kind: "release", counted: true };
     case "unrun":
+    case "unprinted":
       return { kind: "release", counted: false };
     case "shortage": {
       const delayMs = Math.max(SHORTAGE_DELAY_MS, policy.delayMs);

@@ -96,7 +96,7 @@ export class Worker {
       hands: this.#hands,
       reclaimer: this.#reclaimer,
       observer,
-      onFatal: (error) => this.#fail(error),
+      onFatal: (error) => this.fail(error),
       onFinal: (delivery) => this.#settled(delivery),
       restoreGroups: () => this.#restoreUnlessEnding(),
     });
@@ -113,7 +113,7 @@ export class Worker {
       settler: this.#settler,
       onKilled: () => this.#tally.killed(),
       onBroken: (reason) =>
-        this.#fail(new StreamctlError("failed", reason, { hint: "no entry was counted or dead-lettered" })),
+        this.fail(new StreamctlError("failed", reason, { hint: "no entry was counted or dead-lettered" })),
       onRan: (outcomes, durationMs) => {
         this.#supply.active();
         observer.ran(outcomes, durationMs);
@@ -277,14 +277,15 @@ export class Worker {
   }
 
   async #waitOrFail(error: unknown, failures: number): Promise<void> {
-    if (!isTransient(error)) return this.#fail(error);
+    if (!isTransient(error)) return this.fail(error);
     this.#reclaimer.repliesLost();
     this.#truce.failed();
     this.#link.waits(error);
     await sleep(reconnectDelayMs(failures), this.#ending.signal);
   }
 
-  #fail(error: unknown): void {
+  /** Ends the worker; `run` rejects with the first such error. */
+  fail(error: unknown): void {
     this.#fatal ??= error;
     this.#end();
   }
