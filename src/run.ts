@@ -124,7 +124,7 @@ class Run {
       const whole = buildProgram(this.#act);
       for (const file of withDefaults) checkDefaults(whole, file);
     }
-    applyOptionDefaults(command, config.files, config.profile?.name, this.#io.env);
+    applyOptionDefaults(command, { layers: config.layers, env: this.#io.env });
     return config;
   }
 

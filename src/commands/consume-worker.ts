@@ -238,7 +238,7 @@ function handlerSettings(context: Context, request: WorkerRequest, who: Who): Ha
     program,
     args: flags.exec === undefined ? args : ["-c", flags.exec],
     shell: flags.exec !== undefined,
-    env: context.io.env,
+    env: { ...context.io.env, ...namesOfVariables(context, flags) },
     cwd: context.io.cwd,
     ...who,
     stdin: parseStdinForm(flags.stdin ?? "entry"),
@@ -248,6 +248,20 @@ function handlerSettings(context: Context, request: WorkerRequest, who: Who): Ha
     timeoutMs: flags.timeout,
     killAfterMs: flags.killAfter ?? 5_000,
   };
+}
+
+/**
+ * Tells a streamctl inside the handler which variables speak of the entry at hand (see config/option-defaults.ts),
+ * those of a worker around this one included.
+ */
+function namesOfVariables({ io }: Context, { batch, persistent }: WorkerFlags): Record<string, string> {
+  const ofWorker = ["GROUP", "CONSUMER"];
+  const ofEntry = ["STREAM", "ID", "DELIVERIES", "TIMESTAMP"];
+  const names = persistent
+    ? ofWorker
+    : [...ofWorker, ...(batch === undefined ? ofEntry : ["STREAM", "BATCH"])];
+  const around = io.env["STREAMCTL_SET_BY_WORKER"]?.split(" ") ?? [];
+  return { STREAMCTL_SET_BY_WORKER: [...new Set([...around, ...names])].join(" ") };
 }
 
 /** A stop that had to kill handlers was no clean stop. */

@@ -142,6 +142,10 @@ function checkFlags(flags: PrintFlags, runs: boolean, onCommandLine: (name: Flag
     if (flags.follow) refuse(["to", "reverse"], "not with -f: following goes forward and has no last entry");
     else refuse(["untilEmpty", "idleExit"], "only with -f or -g: a range ends by itself");
   }
+  if (runs && flags.ack === false)
+    throw new UsageError("--no-ack: only for printing: a worker acks what its command has done", {
+      hint: "STREAMCTL_NO_ACK and defaults of consume say it, too",
+    });
   if (runs) refuse(["field"], "only for printing: --stdin field:NAME gives a command one field");
   if (!flags.createGroup) refuse(["groupStart"], "only with --create-group");
 }

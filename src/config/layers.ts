@@ -162,6 +162,9 @@ function fromVariable(layer: Settings, env: Io["env"], name: SettingName, variab
   }
 }
 
+/** One of the places that settings and the defaults of commands come from. */
+export type Layer = FilePart | "environment";
+
 /** What a file says, at its top level or in one of its profiles. */
 export interface FilePart {
   readonly file: ConfigFile;
@@ -177,7 +180,7 @@ export interface FilePart {
 export function layersOf(
   files: readonly ConfigFile[],
   profile: { readonly name: string; readonly chosenBy: string } | undefined,
-): (FilePart | "environment")[] {
+): Layer[] {
   const ofProfile = ({ name }: { name: string }): FilePart[] =>
     files.flatMap((file) => {
       const settings = file.profiles.get(name);

@@ -1,26 +1,23 @@
 import { type Command, InvalidArgumentError, type Option } from "commander";
 import { UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
-import type { FileDefault, FileSettings } from "./file-reader.ts";
 import type { ConfigFile } from "./file.ts";
+import type { Layer } from "./layers.ts";
+import { alternativesTo, flagOf, partnersOf, yieldsToOperands } from "./option-conflicts.ts";
 import { environmentName, parseSwitch, SETTINGS } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
 
 /**
- * Variables that a worker sets for the commands it runs (see the README): they describe one entry. As
+ * Names, without STREAMCTL_, of the variables that a worker set for this handler: they describe an entry. As
  * defaults for flags they would make a `streamctl produce` inside a handler use that entry's ID.
  */
-const HANDLER_VARIABLES = new Set(
-  ["STREAM", "GROUP", "CONSUMER", "ID", "DELIVERIES", "TIMESTAMP"].map((name) => `STREAMCTL_${name}`),
-);
+const SET_BY_WORKER = "STREAMCTL_SET_BY_WORKER";
 
 /** Flags without a default of this kind: the connection settings resolve theirs with profiles and URLs. */
 const RESOLVED_ELSEWHERE = new Set<string>([
   ...Object.values(SETTINGS).flatMap(({ flag }) => flag ?? []),
   "profile",
   "config",
-  // The same as --output json, which has a default of its own.
-  "json",
   "help",
   "version",
 ]);
@@ -30,6 +27,14 @@ export interface OptionDefault {
   readonly option: Option;
   readonly texts: readonly string[];
   readonly source: string;
+  /** The place of its source in the order of strength: more is stronger. */
+  readonly strength: number;
+}
+
+/** Where defaults come from: `layersOf` and the variables. */
+export interface DefaultSources {
+  readonly layers: readonly Layer[];
+  readonly env: Io["env"];
 }
 
 /** `dlq list` for the command and its parents, without the program's own name. */
@@ -40,71 +45,67 @@ export function commandPath(command: Command): string {
 }
 
 /**
- * Gives a command the options that its command line left out: from STREAMCTL_<OPTION>, else from the
- * profile's, else from the files' defaults for this command. They go through the flags' own parsers; an
- * error names the variable, or file and line.
+ * Gives a command the options that its command line left out, each from the strongest of its sources that has
+ * it: STREAMCTL_<OPTION>, or the profiles' and files' defaults for this command. They go through the flags' own
+ * parsers; an error names the variable, or file and line. A default that contradicts what a stronger source says,
+ * or does nothing without another flag, is left out (see option-conflicts.ts).
  */
-export function applyOptionDefaults(
-  command: Command,
-  files: readonly ConfigFile[],
-  profile: string | undefined,
-  env: Io["env"],
-): void {
+export function applyOptionDefaults(command: Command, sources: DefaultSources): void {
   const path = commandPath(command);
-  for (let at: Command | null = command; at; at = at.parent) {
-    for (const found of optionDefaults(at, path, files, profile, env)) {
-      const name = found.option.attributeName();
-      const source = at.getOptionValueSource(name);
-      if (source !== undefined && source !== "default") continue;
-      at.setOptionValueWithSource(name, parsed(found), "config");
+  const chain: Command[] = [];
+  for (let at: Command | null = command; at; at = at.parent) chain.push(at);
+  /** How strong the source of each flag's value is. */
+  const strengths = new Map<string, number>();
+  const found: (OptionDefault & { readonly at: Command; readonly flag: string })[] = [];
+  for (const at of chain) {
+    for (const option of at.options) {
+      const source = at.getOptionValueSource(option.attributeName());
+      if (source !== undefined && source !== "default") strengths.set(flagOf(option), Infinity);
+    }
+    for (const one of optionDefaults(at, path, sources)) {
+      const flag = flagOf(one.option);
+      if (!strengths.has(flag)) found.push({ ...one, at, flag });
     }
   }
+  const give = ({ at, flag, strength, ...one }: (typeof found)[number]): void => {
+    if (yieldsToOperands(command, path, flag)) return;
+    if (alternativesTo(path, flag).some((other) => (strengths.get(other) ?? -1) > strength)) return;
+    at.setOptionValueWithSource(one.option.attributeName(), parsed({ ...one, strength }), "config");
+    strengths.set(flag, strength);
+  };
+  const isAlone = ({ flag }: { readonly flag: string }): boolean => partnersOf(path, flag) === undefined;
+  found.sort((a, b) => b.strength - a.strength);
+  found.filter(isAlone).forEach(give);
+  for (const one of found.filter((one) => !isAlone(one)))
+    if (partnersOf(path, one.flag)?.some((other) => strengths.has(other))) give(one);
 }
 
 /** What there is for the options of `at`, which is the command at `path` or a parent of it. */
-export function optionDefaults(
-  at: Command,
-  path: string,
-  files: readonly ConfigFile[],
-  profile: string | undefined,
-  env: Io["env"],
-): OptionDefault[] {
+export function optionDefaults(at: Command, path: string, { layers, env }: DefaultSources): OptionDefault[] {
+  const setByWorker = new Set(env[SET_BY_WORKER]?.split(" ").map((name) => `STREAMCTL_${name}`));
   return at.options.flatMap((option) => {
     const flag = flagOf(option);
     if (RESOLVED_ELSEWHERE.has(flag)) return [];
     const variable = environmentName(flag);
-    const text = env[variable];
-    if (text && !HANDLER_VARIABLES.has(variable)) {
-      return [{ option, texts: [text], source: `env ${variable}` }];
+    const text = setByWorker.has(variable) ? undefined : env[variable];
+    for (const [strength, layer] of [...layers.entries()].toReversed()) {
+      if (layer === "environment") {
+        if (text) return [{ option, texts: [text], source: `env ${variable}`, strength }];
+        continue;
+      }
+      const found = layer.settings.defaults.get(path)?.get(flag);
+      if (!found) continue;
+      const where = `${layer.file.path}:${found.line}`;
+      const source = layer.profile === undefined ? where : `profile ${layer.profile} in ${where}`;
+      return [{ option, texts: found.texts, source, strength }];
     }
-    const found = fromFiles(files, profile, path, flag);
-    return found ? [{ option, ...found }] : [];
+    return [];
   });
-}
-
-function fromFiles(
-  files: readonly ConfigFile[],
-  profile: string | undefined,
-  path: string,
-  flag: string,
-): { texts: readonly string[]; source: string } | undefined {
-  const places: [FileSettings | undefined, (found: FileDefault) => string][] = [];
-  const strongest = files.toReversed();
-  if (profile !== undefined) {
-    for (const file of strongest)
-      places.push([file.profiles.get(profile), ({ line }) => `profile ${profile} in ${file.path}:${line}`]);
-  }
-  for (const file of strongest) places.push([file, ({ line }) => `${file.path}:${line}`]);
-  for (const [settings, describe] of places) {
-    const found = settings?.defaults.get(path)?.get(flag);
-    if (found) return { texts: found.texts, source: describe(found) };
-  }
-  return undefined;
 }
 
 /** Runs the text through the option's own parser, once for each text of a list. */
 function parsed({ option, texts, source }: OptionDefault): unknown {
-  if (option.isBoolean()) {
+  if (option.isBoolean() || option.negate) {
     const on = texts.length === 1 ? parseSwitch(texts[0] as string) : undefined;
     if (on === undefined) throw new UsageError(`${source}: --${flagOf(option)}: give true or false`);
     return option.negate ? !on : on;
@@ -169,9 +170,4 @@ function flagNames(command: Command): Set<string> {
   for (let at: Command | null = command; at; at = at.parent)
     for (const option of at.options) if (!RESOLVED_ELSEWHERE.has(flagOf(option))) names.add(flagOf(option));
   return names;
-}
-
-/** The long name without dashes: `claim-idle`, `no-ack`. */
-export function flagOf(option: Option): string {
-  return (option.long ?? option.short ?? "").replace(/^--?/, "");
 }

@@ -11,6 +11,7 @@ import {
   flagLayer,
   hostsOf,
   isOn,
+  type Layer,
   layersOf,
   namesServer,
   numberOf,
@@ -42,6 +43,8 @@ export interface ResolvedConfig {
   /** Every setting that has a value, with where it came from. */
   readonly settings: ReadonlyMap<SettingName, Sourced>;
   readonly files: readonly ConfigFile[];
+  /** Files, profile and environment, the weakest first. */
+  readonly layers: readonly Layer[];
   /** What people should know before the run goes on. */
   readonly warnings: readonly string[];
 }
@@ -65,7 +68,8 @@ export async function resolveConfig(
   const named = (flags["config"] as string | undefined) ?? (io.env["STREAMCTL_CONFIG"] || undefined);
   const files = await loadConfigFiles(named, io);
   const profile = chooseProfile(flags, io, files);
-  const settings = layered(flags, io, files, profile);
+  const layers = layersOf(files, profile);
+  const settings = layered(flags, io, layers);
   addRedisCliAuth(settings, io, profile);
   refuseContradictions(settings);
   refuseToLeakSecrets(settings);
@@ -78,6 +82,7 @@ export async function resolveConfig(
     dlqTemplate: textOf(settings, "dlqTemplate"),
     settings,
     files,
+    layers,
     warnings: warningsFor(settings, files, profile, describeTarget(connection)),
   };
 }
@@ -94,19 +99,14 @@ export function builtInConfig(): ResolvedConfig {
     dlqTemplate: undefined,
     settings,
     files: [],
+    layers: ["environment"],
     warnings: [],
   };
 }
 
-function layered(
-  flags: Readonly<Record<string, unknown>>,
-  io: Io,
-  files: readonly ConfigFile[],
-  profile: Profile | undefined,
-): Settings {
+function layered(flags: Readonly<Record<string, unknown>>, io: Io, layers: readonly Layer[]): Settings {
   const settings = builtIn();
   overlay(settings, serviceLinkLayer(io.env));
-  const layers = layersOf(files, profile);
   const afterEnvironment = layers.slice(layers.indexOf("environment") + 1) as FilePart[];
   // A typed profile's server is one of its own: nothing of the environment's is mixed into it.
   const elsewhere = afterEnvironment.some((part) => namesServer(part.settings.values));

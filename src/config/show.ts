@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
 import { formatDuration } from "../units.ts";
-import { allCommands, commandPath, flagOf, optionDefaults } from "./option-defaults.ts";
+import { flagOf } from "./option-conflicts.ts";
+import { allCommands, commandPath, optionDefaults } from "./option-defaults.ts";
 import type { ResolvedConfig } from "./resolve.ts";
 import { type SettingName, SETTINGS, type SettingValue } from "./settings.ts";
 
@@ -51,10 +52,10 @@ function shown(name: SettingName, value: SettingValue): string | number | boolea
 }
 
 function defaultRows(config: ResolvedConfig, program: Command, env: Io["env"]): SettingRow[] {
-  const { files, profile } = config;
+  const { layers } = config;
   const rows: SettingRow[] = [];
   const add = (at: Command, path: string): void => {
-    for (const { option, texts, source } of optionDefaults(at, path, files, profile?.name, env))
+    for (const { option, texts, source } of optionDefaults(at, path, { layers, env }))
       rows.push({ setting: `${path} --${flagOf(option)}`.trim(), value: texts.join(","), source });
   };
   add(program, "");
@@ -62,7 +63,7 @@ function defaultRows(config: ResolvedConfig, program: Command, env: Io["env"]): 
     const path = commandPath(command);
     add(command, path);
     // A file can give one command its own default of a global option.
-    for (const { option, texts, source } of optionDefaults(program, path, files, profile?.name, {}))
+    for (const { option, texts, source } of optionDefaults(program, path, { layers, env: {} }))
       rows.push({ setting: `${path} --${flagOf(option)}`, value: texts.join(","), source });
   }
   return rows;

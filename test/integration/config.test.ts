@@ -146,10 +146,169 @@ describe("options from outside the command line", () => {
     expect((await run(["lag", key, "-o", "ndjson"])).stdout).toMatch(/^\{/);
   });
 
-  test("what a worker tells its handlers about an entry is no default for flags", async () => {
+  describe("what a worker tells its handlers about an entry", () => {
+    test.each([
+      ["--exec", ["--exec"], ""],
+      ["--batch", ["--batch", "1", "--exec"], ""],
+      ["--persistent", ["--persistent", "--exec"], "read -r line; echo ok; "],
+    ])(
+      "is no default for flags inside a handler (%s), while other variables are",
+      async (_, manner, answer) => {
+        const [key, seen] = [await behind(), uniqueKey("seen")];
+        const file = join(home, "variables");
+        const command = `${answer}env | grep ^STREAMCTL_ > ${file}`;
+        const flags = ["-g", "g", "--count", "1", ...manner, command];
+        expect((await run(["consume", key, ...flags], { env: { STREAMCTL_URL: url() } })).code).toBe(0);
+        const lines = readFileSync(file, "utf8").trim().split("\n");
+        const env = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2)));
+        expect(env["STREAMCTL_GROUP"]).toBe("g");
+        // The entry's ID, a batch's size and the worker's group are no flags of these.
+        const produced = await run(["produce", seen, "a=1"], { env });
+        expect(produced).toMatchObject({ code: 0 });
+        expect(produced.stdout.trim()).not.toBe(env["STREAMCTL_ID"]);
+        expect(ndjson((await run(["lag", seen], { env })).stdout)).toEqual([]);
+        await rawRedis().xgroup("CREATE", seen, "other", "0");
+        const named = { ...env, STREAMCTL_GROUP: "other", STREAMCTL_SET_BY_WORKER: undefined };
+        expect(ndjson((await run(["pending", seen], { env: named })).stdout)).toEqual([]);
+      },
+    );
+
+    test("is a default outside of one: every flag has its variable", async () => {
+      const key = await behind();
+      await rawRedis().xgroup("CREATE", key, "h", "0");
+      const env = { STREAMCTL_URL: url(), STREAMCTL_GROUP: "h", STREAMCTL_ID: "9999999999999-7" };
+      const rows = ndjson((await run(["lag", key], { env })).stdout);
+      expect(rows.map(({ group }) => group)).toEqual(["h"]);
+      expect((await run(["produce", key, "a=1"], { env })).stdout).toContain("9999999999999-7");
+      const consumed = await run(["consume", key, "--count", "1"], {
+        env: { ...env, STREAMCTL_CONSUMER: "me", STREAMCTL_NO_ACK: "true" },
+      });
+      expect(consumed.code, consumed.stderr).toBe(0);
+      expect(await rawRedis().xpending(key, "h", "-", "+", 10)).toMatchObject([
+        [expect.anything(), "me", expect.anything(), 1],
+      ]);
+    });
+  });
+
+  describe("flags that say no", () => {
+    async function pendingAfter(env: Record<string, string>): Promise<CliResult & { pending: number }> {
+      const key = await behind();
+      const argv = ["consume", key, "-g", "g", "--count", "1"];
+      const result = await run(argv, { env: { STREAMCTL_URL: url(), ...env } });
+      const [pending] = (await rawRedis().xpending(key, "g")) as [number];
+      return { ...result, pending };
+    }
+
+    test.each([
+      ["true", 1],
+      ["1", 1],
+      ["false", 0],
+    ])("STREAMCTL_NO_ACK=%s", async (value, pending) => {
+      expect(await pendingAfter({ STREAMCTL_NO_ACK: value })).toMatchObject({ code: 0, pending });
+    });
+
+    test("no-ack in a file", async () => {
+      write("defaults: {consume: {no-ack: true}}\n");
+      expect(await pendingAfter({})).toMatchObject({ code: 0, pending: 1 });
+    });
+
+    test("nonsense is an error, and nothing is read", async () => {
+      const { code, stderr, pending } = await pendingAfter({ STREAMCTL_NO_ACK: "maybe" });
+      expect({ code, pending }).toEqual({ code: 2, pending: 0 });
+      expect(stderr).toContain("env STREAMCTL_NO_ACK: --no-ack: give true or false");
+    });
+
+    test("--no-create and --no-color", async () => {
+      const key = uniqueKey();
+      const env = { STREAMCTL_URL: url(), STREAMCTL_NO_CREATE: "true" };
+      expect((await run(["produce", key, "a=1"], { env })).code).toBe(4);
+      expect(await rawRedis().exists(key)).toBe(0);
+      const full = await behind();
+      const colored = { STREAMCTL_URL: url(), FORCE_COLOR: "1", TERM: "xterm" };
+      const table = ["lag", full, "--max-lag", "0"];
+      expect((await run(table, { env: colored, columns: 100 })).stdout).toContain("\u001b[");
+      const plain = await run(table, { env: { ...colored, STREAMCTL_NO_COLOR: "true" }, columns: 100 });
+      expect(plain.stdout).not.toContain("\u001b[");
+    });
+
+    test.each([
+      ["typed", ["--no-ack"], {}],
+      ["in the environment", [], { STREAMCTL_NO_ACK: "true" }],
+    ])("--no-ack (%s) is refused by a worker, which acks", async (_, flags, env) => {
+      const key = await behind();
+      const argv = ["consume", key, "-g", "g", "--until-empty", ...flags, "--exec", "true"];
+      const { code, stderr } = await run(argv, { env: { STREAMCTL_URL: url(), ...env } });
+      expect(code).toBe(2);
+      expect(stderr).toContain("--no-ack: only for printing");
+      expect(await rawRedis().xpending(key, "g")).toEqual([0, null, null, null]);
+    });
+  });
+
+  describe("a default yields to what is typed", () => {
+    test.each([
+      ["trim", "maxlen: 1", ["--max-age", "1d"], 0],
+      ["trim", "min-id: 5-0", ["--maxlen", "5"], 0],
+      ["produce", "maxlen: 1, exact: true", ["--max-age", "1d", "a=1"], 0],
+      ["produce", "idempotency-key: a, idempotency-ttl: 1d", ["--id", "9999999999999-1", "a=1"], 0],
+      ["produce", "input: lines", ["a=1"], 0],
+      ["lag", "interval: 5s, timeout: 5s, warn-lag: 1", [], 0],
+      ["lag", "max-lag: 0", ["--check", "--warn-lag", "100", "--crit-lag", "200"], 0],
+      ["consume", "group: g", ["--from", "-"], 0],
+      ["consume", "batch-wait: 1s, ahead: 5", ["-g", "g", "--until-empty", "--exec", "true"], 0],
+      [
+        "consume",
+        "batch: 5",
+        ["-g", "g", "--until-empty", "--persistent", "--exec", "while read -r l; do echo ok; done"],
+        0,
+      ],
+      ["consume", "exec: 'false'", ["-g", "g", "--until-empty", "--", "true"], 0],
+      ["pending", "payload: true", ["-g", "g"], 0],
+      ["claim", "limit: 5, all: true", ["-g", "g", "--to", "c", "5-5"], 4],
+      ["dlq purge", "reason: x", ["-y"], 2],
+    ])("%s with defaults {%s} and %o", async (command, defaults, more, code) => {
+      const key = await behind();
+      write(`url: ${url()}\ndefaults: {"${command}": {${defaults}}}\n`);
+      const result = await run([...command.split(" "), key, ...more]);
+      expect(result.code, result.stderr).toBe(code);
+    });
+
+    test("one of a stronger source wins over one of a weaker", async () => {
+      const key = await behind();
+      write(`url: ${url()}\ndefaults: {trim: {maxlen: 0}}\n`);
+      const env = { STREAMCTL_MAX_AGE: "1d", STREAMCTL_EXACT: "1", STREAMCTL_FORCE: "1", STREAMCTL_YES: "1" };
+      const { code, stderr } = await run(["trim", key], { env });
+      expect(code, stderr).toBe(0);
+      expect(await rawRedis().xlen(key)).toBe(2);
+    });
+
+    test("a typed --profile is stronger than the environment, its defaults, too", async () => {
+      const key = await behind();
+      write(`profiles: {p: {url: "${url()}", defaults: {lag: {max-lag: 5}}}}\n`);
+      const env = { STREAMCTL_MAX_LAG: "1", REDIS_URL: "redis://127.0.0.1:1" };
+      expect((await run(["lag", key, "--profile", "p"], { env })).code).toBe(0);
+      expect((await run(["lag", key, "--profile", "p", "--max-lag", "1"], { env })).code).toBe(6);
+    });
+
+    test("STREAMCTL_JSON is --json, and yields to a typed -o", async () => {
+      const key = await behind();
+      const env = { STREAMCTL_URL: url(), STREAMCTL_JSON: "1" };
+      expect(JSON.parse((await run(["lag", key], { env })).stdout)).toHaveLength(1);
+      expect((await run(["lag", key, "-o", "csv"], { env })).stdout).toMatch(/^stream,/);
+    });
+  });
+
+  test("a read-only profile's server is read-only by whatever name it is reached", async () => {
     const key = await behind();
-    const env = { STREAMCTL_URL: url(), STREAMCTL_GROUP: "other" };
-    expect(ndjson((await run(["lag", key], { env })).stdout)).toHaveLength(1);
+    write(`profiles: {reporting: {url: "${url()}", readOnly: true}}\n`);
+    for (const [flags, env] of [
+      [["-u", url()], {}],
+      [[], { REDIS_URL: url() }],
+    ] as const) {
+      const { code, stderr } = await run(["produce", key, "a=1", ...flags], { env });
+      expect(code).toBe(2);
+      expect(stderr).toContain('profile "reporting" is read-only');
+    }
+    expect(await rawRedis().xlen(key)).toBe(2);
   });
 });
 
