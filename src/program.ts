@@ -1,8 +1,11 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
 import { FORMATS, OWN_FORMATS } from "./output/output.ts";
 import { commandsFor } from "./commands/index.ts";
-import { connectionOptions } from "./config/connection-options.ts";
+import { CONNECTION_GROUP, connectionOptions } from "./config/connection-options.ts";
+import { CliCommand } from "./help/cli-command.ts";
+import { EXIT_CODES } from "./help/exit-codes.ts";
+import { TOPICS } from "./help/topic-names.ts";
 import { version } from "./version.ts";
 
 /** What a command does; the code it returns is the run's exit code, nothing means done. */
@@ -23,21 +26,55 @@ export type CommandModule = (program: Command, act: Act) => void;
  * name. Loads no Redis, no tables, no prompts.
  */
 export function buildProgram(act: Act, name?: string): Command {
-  const program = new Command("streamctl")
+  const program = new CliCommand("streamctl")
     .description("The command-line tool for Redis Streams")
     .version(version, "-V, --version")
     .exitOverride()
     .showSuggestionAfterError()
     .enablePositionalOptions(false)
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: true });
+    .helpOption("-h, --help", "this help")
+    .helpCommand(false);
   for (const option of globalOptions()) program.addOption(option);
   for (const define of commandsFor(name)) define(program, act);
-  program.addHelpText("after", EXIT_CODES);
+  defineHelp(program);
+  program.addHelpText("after", `\n${EXIT_CODES}`);
+  program.addHelpText("afterAll", ({ command }) => (command.parent === null ? "" : `\n${globalFlags()}`));
   return program;
 }
 
+/** One line for what every command takes; in full it stands in the help of the program and of the connection. */
+function globalFlags(): string {
+  const flags = (options: readonly Option[]): string[] =>
+    options.map(({ short, long }) => short ?? long ?? "").filter((flag) => flag !== "");
+  const common = flags(commonOptions()).join(", ");
+  const where = flags(connectionOptions()).slice(0, 3).join(", ");
+  return `Every command also takes ${common} (streamctl --help), and where to connect: ${where}, --profile … (streamctl help connection).`;
+}
+
+/** `streamctl help`, with what comes after it: a command, or a topic. */
+function defineHelp(program: Command): void {
+  program
+    .command("help")
+    .description("show help on a command or a topic")
+    .argument("[topic...]", `a command like dlq replay, or one of: ${Object.keys(TOPICS).join(", ")}`)
+    .action(async (words: string[]) => {
+      const { showHelp } = await import("./help/topics.ts");
+      showHelp(program, words);
+    })
+    .addHelpText("after", HELP_EXAMPLES);
+}
+
+const HELP_EXAMPLES = `
+Examples:
+  streamctl help dlq replay
+  streamctl help connection`;
+
 /** The flags that every command takes, in the order of the help text. */
 function globalOptions(): Option[] {
+  return [...commonOptions(), ...connectionOptions().map((option) => option.helpGroup(CONNECTION_GROUP))];
+}
+
+function commonOptions(): Option[] {
   return [
     outputOption(),
     new Option("--json", "the same as -o json"),
@@ -46,7 +83,6 @@ function globalOptions(): Option[] {
     new Option("-q, --quiet", "no summaries"),
     new Option("-v, --verbose", "more detail, and stack traces of errors"),
     new Option("-y, --yes", "answer yes to every question"),
-    ...connectionOptions().map((option) => option.helpGroup("Connection options:")),
   ];
 }
 
@@ -59,15 +95,3 @@ function outputOption(): Option {
     return text;
   });
 }
-
-const EXIT_CODES = `
-Exit codes:
-  0  done, or a clean stop on the first signal
-  1  failed: a server error, or a bug
-  2  usage: bad flags or bad input to a flag
-  3  could not connect or authenticate, or lost the connection
-  4  no such stream, group, consumer or entry
-  5  partly done: some lines or entries were rejected
-  6  a threshold was crossed, or a wait timed out
-  7  outcome unknown: the connection died after sending
-  128+n  ended by signal n before a clean stop`;

@@ -73,8 +73,8 @@ class Run {
       await program.parseAsync([...argv], { from: "user" });
     } catch (error) {
       if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
-      await this.#help;
     }
+    await this.#help;
     return this.#code ?? ExitCode.ok;
   }
 

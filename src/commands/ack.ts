@@ -6,7 +6,7 @@ import type { Column } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import type { Act } from "../program.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
-import { groupOption } from "./options.ts";
+import { requiredGroupOption } from "./options.ts";
 
 interface AckFlags {
   readonly group?: string;
@@ -19,7 +19,7 @@ export function defineAck(program: Command, act: Act): void {
     .description("ack pending entries by hand, whoever holds them")
     .argument("<stream>", "the stream")
     .argument("<id...>", "the entries; - reads IDs, or rows of other commands, from stdin")
-    .addOption(groupOption())
+    .addOption(requiredGroupOption())
     .addOption(new Option("--dry-run", "only show what would be acked"))
     .action(act(ack))
     .addHelpText("after", HELP);

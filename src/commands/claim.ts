@@ -8,7 +8,7 @@ import { durationText } from "../output/format.ts";
 import type { Act } from "../program.ts";
 import type { ClaimState, Settled } from "../redis/pending-steps.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
-import { groupOption } from "./options.ts";
+import { requiredGroupOption } from "./options.ts";
 import { pendingFilterOptions } from "./pending.ts";
 
 interface ClaimFlags {
@@ -31,7 +31,7 @@ export function defineClaim(program: Command, act: Act): void {
     .description("give pending entries to another consumer")
     .argument("<stream>", "the stream")
     .argument("[id...]", "the entries; - reads IDs, or rows of other commands, from stdin")
-    .addOption(groupOption())
+    .addOption(requiredGroupOption())
     .addOption(new Option("--to <consumer>", "the consumer that gets them"))
     .addOption(new Option("--all", "every pending entry that the filters let through"));
   for (const option of pendingFilterOptions()) command.addOption(option);

@@ -15,9 +15,9 @@ export function defineCompletion(program: Command, act: Act): void {
       "after",
       `
 Examples:
-  bash  echo 'eval "$(streamctl completion bash)"' >> ~/.bashrc
-  zsh   streamctl completion zsh > "\${fpath[1]}/_streamctl"
-  fish  streamctl completion fish > ~/.config/fish/completions/streamctl.fish`,
+  echo 'eval "$(streamctl completion bash)"' >> ~/.bashrc
+  streamctl completion zsh > "\${fpath[1]}/_streamctl"
+  streamctl completion fish > ~/.config/fish/completions/streamctl.fish`,
     );
 }
 

@@ -25,12 +25,24 @@ export const defineConfig: CommandModule = (program, act) => {
         const rows = settingRows(context.config, program, context.io.env);
         await printRows(context, COLUMNS, rows, { empty: "nothing is set" });
       }),
-    );
+    )
+    .addHelpText("after", SHOW_HELP);
   config
     .command("init")
     .description("write a commented starter file where streamctl looks for it (or to --config FILE)")
-    .action(act((context, _, options) => writeStarter(context, options["config"] as string | undefined)));
+    .action(act((context, _, options) => writeStarter(context, options["config"] as string | undefined)))
+    .addHelpText("after", INIT_HELP);
 };
+
+const SHOW_HELP = `
+Examples:
+  streamctl config show
+  streamctl config show --profile production --json`;
+
+const INIT_HELP = `
+Examples:
+  streamctl config init
+  streamctl config init --config ./streamctl.yaml`;
 
 async function writeStarter(context: Context, named: string | undefined): Promise<void> {
   const { io, log } = context;

@@ -6,6 +6,7 @@ import type { GroupLag } from "../engine/lag/lag.ts";
 import { UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import { LAG_COLUMNS } from "../output/lag-columns.ts";
+import { required } from "../help/required.ts";
 import type { Act } from "../program.ts";
 import { formatNumber } from "../units.ts";
 import { groupStartOption } from "./entry-options.ts";
@@ -23,13 +24,16 @@ export function defineGroupChanges(group: Command, act: Act): void {
       ),
     )
     .addOption(new Option("--mkstream", "make the stream, too, when it is not there"))
-    .action(act(create));
+    .action(act(create))
+    .addHelpText("after", CREATE_HELP);
   group
     .command("set-id")
     .description("set what a group was given last: forward skips entries, backward replays them")
     .argument("<stream>", "the stream")
     .argument("<group>", "the group")
-    .addOption(groupStartOption("--at <id>", "0, $ or an entry ID: the group gets what comes after it"))
+    .addOption(
+      required(groupStartOption("--at <id>", "0, $ or an entry ID: the group gets what comes after it")),
+    )
     .addOption(new Option("--dry-run", "only show what would be skipped or replayed"))
     .action(act(setId))
     .addHelpText("after", SET_ID_HELP);
@@ -39,8 +43,14 @@ export function defineGroupChanges(group: Command, act: Act): void {
     .argument("<stream>", "the stream")
     .argument("<group>", "the group")
     .addOption(new Option("--dry-run", "only show what would go"))
-    .action(act(destroy));
+    .action(act(destroy))
+    .addHelpText("after", DESTROY_HELP);
 }
+
+const CREATE_HELP = `
+Examples:
+  streamctl group create orders billing
+  streamctl group create orders billing --at '$' --mkstream`;
 
 const SET_ID_HELP = `
 What is pending stays pending. An entry that is replayed while it is pending goes to whoever reads it.
@@ -48,6 +58,12 @@ What is pending stays pending. An entry that is replayed while it is pending goe
 Examples:
   streamctl group set-id orders billing --at 1694012345678-0 --dry-run
   streamctl group set-id orders billing --at '$' -y`;
+
+const DESTROY_HELP = `
+It tells what the group holds and has not been given, and asks first. The entries stay in the stream.
+
+Examples:
+  streamctl group destroy orders billing --dry-run`;
 
 async function create(
   context: Context,

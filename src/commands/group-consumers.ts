@@ -27,7 +27,11 @@ export function deadAfterOption(): Option {
 
 const CONSUMERS_HELP = `
 Without -g, those of all groups. idleMs counts from a consumer's last attempt to read (before Redis 7.2: its
-last success), inactiveMs from when it last got anything.`;
+last success), inactiveMs from when it last got anything.
+
+Examples:
+  streamctl group consumers orders -g billing
+  streamctl group consumers 'orders:*' --dead-after 1h`;
 
 async function consumers(context: Context, names: string[], options: Record<string, unknown>): Promise<void> {
   const { group, deadAfter } = options as { group?: string; deadAfter?: number };

@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import type { Act } from "../program.ts";
 import { formatCount, formatDuration } from "../units.ts";
-import { durationOption, groupOption } from "./options.ts";
+import { durationOption, requiredGroupOption } from "./options.ts";
 
 export function defineGroupForget(group: Command, act: Act): void {
   group
@@ -13,7 +13,7 @@ export function defineGroupForget(group: Command, act: Act): void {
     .description("remove a consumer that holds nothing, or all such that are idle")
     .argument("<stream>", "the stream")
     .argument("[consumer]", "the consumer")
-    .addOption(groupOption())
+    .addOption(requiredGroupOption())
     .addOption(new Option("--claim-to <consumer>", "give what it holds to this consumer first"))
     .addOption(new Option("--all-empty", "every consumer that holds nothing and was idle for --idle"))
     .addOption(

@@ -19,7 +19,11 @@ export function defineInfo(program: Command, act: Act): void {
 
 const HELP = `
 A block holds up to stream-node-max-entries entries (100 unless configured otherwise); trimming without
---exact removes whole blocks only.`;
+--exact removes whole blocks only.
+
+Examples:
+  streamctl info orders
+  streamctl info 'orders:*' --json`;
 
 async function info(context: Context, names: string[]): Promise<void> {
   const connection = await context.connect();

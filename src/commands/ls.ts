@@ -10,8 +10,14 @@ export function defineLs(program: Command, act: Act): void {
     .command("ls")
     .description("list streams")
     .argument("[pattern]", "a stream, or a pattern like 'orders:*' (default: every stream)")
-    .action(act(ls));
+    .action(act(ls))
+    .addHelpText("after", HELP);
 }
+
+const HELP = `
+Examples:
+  streamctl ls
+  streamctl ls 'orders:*' -o csv`;
 
 async function ls(context: Context, [pattern = "*"]: string[]): Promise<void> {
   const connection = await context.connect();

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
+import { required } from "../help/required.ts";
 import { parseCount, parseDuration, parseRate, parseSize } from "../units.ts";
 
 /**
@@ -57,4 +58,9 @@ export function logOption(): Option {
 /** `-g, --group`, the same everywhere. */
 export function groupOption(): Option {
   return new Option("-g, --group <group>", "the consumer group");
+}
+
+/** The same for commands that can't do without. */
+export function requiredGroupOption(): Option {
+  return required(groupOption());
 }

@@ -7,7 +7,7 @@ import { type Column, FieldList } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { cellText, NONE } from "../output/format.ts";
 import type { Act } from "../program.ts";
-import { countOption, durationOption, groupOption } from "./options.ts";
+import { countOption, durationOption, requiredGroupOption } from "./options.ts";
 
 interface PendingFlags {
   readonly group?: string;
@@ -24,7 +24,7 @@ export function definePending(program: Command, act: Act): void {
     .command("pending")
     .description("show what a group has been given and has not acked")
     .argument("<stream>", "the stream")
-    .addOption(groupOption())
+    .addOption(requiredGroupOption())
     .addOption(new Option("--list", "one row per entry instead of one per consumer"));
   for (const option of pendingFilterOptions()) command.addOption(option);
   command

@@ -1,6 +1,9 @@
 import { InvalidArgumentError, Option } from "commander";
 import { type SettingName, SETTINGS } from "./settings.ts";
 
+/** What is listed by `streamctl help connection` alone. */
+export const CONNECTION_GROUP = "Connection options:";
+
 /** The flags that say where and how to connect: the same settings that the environment and files have. */
 export function connectionOptions(): Option[] {
   return [

@@ -27,6 +27,16 @@ export async function parseLine(argv: readonly string[]): Promise<ParsedLine> {
   return parsed;
 }
 
+/** The command lines of streamctl in a line of shell, as words without the program's name; no redirections, no comments. */
+export function commandLines(line: string): string[][] {
+  return line
+    .replace(/ +# .*$/, "")
+    .split(/ (?:\|\|?|&&|;) (?=(?:[^']*'[^']*')*[^']*$)/)
+    .map((part) => shellWords(part.replace(/ \d?[<>]+ ?\S+(?=(?:[^']*'[^']*')*[^']*$)/g, "")))
+    .filter(([program]) => program === "streamctl")
+    .map(([, ...words]) => words);
+}
+
 /** The words of a line as a shell would take them: single and double quotes, no expansion. */
 export function shellWords(line: string): string[] {
   const words = line.matchAll(/(?:[^\s'"]+|'[^']*'|"[^"]*")+/g);
