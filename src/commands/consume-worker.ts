@@ -61,7 +61,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const reader = await connection.reader();
   const report = workerReport(log, settings);
   const lag = await pollLag(context, connection, settings, options);
-  const watched = { connection, settings, lag, state: () => worker.state };
+  const watched = { connection, reader, settings, lag, state: () => worker.state };
   const metrics = await workerMetrics(context, options, watched);
   const status = startStatusLine(log, () => report.statusLine(worker.state, lag?.latest));
   context.defer(() => status.stop());

@@ -5,6 +5,7 @@ import { ServerError } from "../errors.ts";
 import type { WorkerObserver, WorkerSettings, WorkerState } from "../engine/worker/types.ts";
 import type { Site } from "../metrics/http-server.ts";
 import type { ProbedWorker } from "../metrics/worker-probes.ts";
+import type { BlockingReader } from "../redis/blocking-reader.ts";
 import type { Connection } from "../redis/connection.ts";
 import { isTransient } from "../redis/errors.ts";
 import { type MetricsFlags, startEndpoint } from "./metrics-options.ts";
@@ -45,6 +46,7 @@ export async function pollLag(
 
 export interface WorkerMetricsParts {
   readonly connection: Connection;
+  readonly reader: BlockingReader;
   readonly settings: WorkerSettings;
   readonly lag: Poll<readonly GroupLag[]> | undefined;
   readonly state: () => WorkerState;
@@ -60,7 +62,7 @@ export interface WorkerMetrics {
 export async function workerMetrics(
   context: Context,
   { metricsPort: port, metricsHost: host }: MetricsFlags,
-  { connection, settings, lag, state }: WorkerMetricsParts,
+  { connection, reader, settings, lag, state }: WorkerMetricsParts,
 ): Promise<WorkerMetrics | undefined> {
   if (port === undefined) return undefined;
   const [{ MetricSet }, { addWorkerMetrics }, { notReadyReason, stuckReason }] = await Promise.all([
@@ -81,6 +83,7 @@ export async function workerMetrics(
     connected: connection.ready,
     stopping: context.stop.aborted,
     commandTimeoutMs: connection.settings.commandTimeoutMs,
+    movedMsAgo: performance.now() - Math.max(connection.movedAt, reader.movedAt),
   });
   const site: Site = {
     metrics,

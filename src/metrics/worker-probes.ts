@@ -13,11 +13,13 @@ export interface ProbedWorker {
   readonly connected: boolean;
   readonly stopping: boolean;
   readonly commandTimeoutMs: number;
+  /** How long ago a command that takes long, such as a large read over a slow line, made progress; Infinity: never. */
+  readonly movedMsAgo: number;
 }
 
 /** Why the worker should be restarted; undefined while it makes progress, also when Redis is away. */
-export function stuckReason({ state, commandTimeoutMs }: ProbedWorker): string | undefined {
-  const { turnMs } = state;
+export function stuckReason({ state, commandTimeoutMs, movedMsAgo }: ProbedWorker): string | undefined {
+  const turnMs = Math.min(state.turnMs, movedMsAgo);
   if (turnMs <= WAITING_MS + COMMANDS * commandTimeoutMs) return undefined;
   return `stuck: the loop has not come round for ${formatDuration(turnMs)}`;
 }

@@ -5,7 +5,7 @@ import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { asNumber, type Arg, type Value } from "./value.ts";
 
-/** How much later than its BLOCK a reply may come before the peer counts as dead. */
+/** With nothing coming for so much longer than its BLOCK, a reader's peer counts as dead. */
 const GRACE_MS = 3_000;
 
 /** One connection of a reader: outside a cluster the only one, in a cluster one per node read from. */
@@ -18,8 +18,8 @@ interface Link {
 }
 
 /**
- * Connections of their own for blocking reads. A read never outlives its BLOCK by more than GRACE_MS:
- * then the socket is dropped, the read rejects, and the next one finds a new connection. In a cluster a
+ * Connections of their own for blocking reads. A read during which nothing comes for its BLOCK and GRACE_MS is over:
+ * the socket is dropped, the read rejects, and the next one finds a new connection. In a cluster a
  * read goes to the node that holds its first stream; MOVED and lost nodes are for the caller to repeat.
  */
 export class BlockingReader {
@@ -72,6 +72,11 @@ export class BlockingReader {
   get clientId(): number | undefined {
     const id = this.#blocked?.id;
     return id !== undefined && id >= 0 ? id : undefined;
+  }
+
+  /** When a read that takes long was last seen to make progress, by performance.now(). */
+  get movedAt(): number {
+    return Math.max(...[...this.#links.values()].map(({ client }) => client.movedAt));
   }
 
   close(): void {

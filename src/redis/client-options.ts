@@ -82,17 +82,11 @@ export function clusterOptions(
     retryDelayOnFailover: 0,
     clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
     slotsRefreshTimeout: Math.max(1_000, Math.min(5_000, settings.connectTimeoutMs)),
-    redisOptions: { ...nodeOptions(settings, name), socketTimeout: silenceLimit(settings) },
+    redisOptions: nodeOptions(settings, name),
   };
   // With TLS the certificate names hosts, so the addresses must not be resolved for it.
   if (settings.tls) options.dnsLookup = (address, callback) => callback(null, address);
   return options;
-}
-
-/** A node of a cluster that has gone silent is dropped alone; the others go on. */
-function silenceLimit(settings: ConnectionSettings): number | undefined {
-  const { commandTimeoutMs } = settings;
-  return commandTimeoutMs > 0 ? Math.min(commandTimeoutMs, MAX_TIMER_MS) : undefined;
 }
 
 function sentinelOptions(settings: ConnectionSettings): RedisOptions {

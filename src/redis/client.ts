@@ -6,7 +6,9 @@ import { cannotConnect } from "./connect-error.ts";
 import { errorCode, outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
 import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
+import { NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
+import { SilenceWatch } from "./silence.ts";
 import type { Arg, Value } from "./value.ts";
 
 /** Replies that no reconnecting will mend. */
@@ -34,6 +36,8 @@ export class Client {
   #lastError: unknown;
   #handshake: Timer | undefined;
   #corked = false;
+  #movedAt = Number.NEGATIVE_INFINITY;
+  readonly #nodes: NodeWatch | undefined;
 
   /** `node`: the one server is a cluster's, and its caller follows slots that move. */
   constructor(redis: Redis | Cluster, settings: ConnectionSettings, { node = false } = {}) {
@@ -47,6 +51,7 @@ export class Client {
     redis.on("connect", () => this.#limitHandshake());
     redis.on("ready", () => this.#handshake?.stop());
     redis.on("close", () => this.#handshake?.stop());
+    if (isCluster(redis)) this.#nodes = new NodeWatch(redis, settings.commandTimeoutMs);
   }
 
   /** The client underneath, for what only it can do (a lane takes over its socket). */
@@ -56,6 +61,11 @@ export class Client {
 
   get ready(): boolean {
     return this.#redis.status === "ready" && this.#final === undefined;
+  }
+
+  /** When a command that takes long was last seen to make progress, by performance.now(). */
+  get movedAt(): number {
+    return this.#movedAt;
   }
 
   /** The server's end of the socket as `address:port`; undefined without one. */
@@ -150,6 +160,7 @@ export class Client {
 
   close(): void {
     this.#handshake?.stop();
+    this.#nodes?.stop();
     this.#redis.disconnect();
   }
 
@@ -228,29 +239,37 @@ export class Client {
 
   async #limited<T>(reply: Promise<T>, command: string, timeoutMs: number): Promise<T> {
     if (timeoutMs <= 0) return reply;
-    let timer: Timer | undefined;
+    let watch: SilenceWatch | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = startTimer(timeoutMs, () => {
+      const onSilent = (): void => {
         const target = describeTarget(this.#settings);
         const message = `no answer to ${command} within ${timeoutMs} ms from ${target}`;
         reject(new ConnectionError(message, { sent: true }));
-        // In a cluster the silent node's own limit drops its socket; the others are well.
+        // In a cluster the silent node's own watch drops its socket; the others are well.
         if (!isCluster(this.#redis)) this.reset();
-      });
+      };
+      const onMove = (): void => {
+        this.#movedAt = performance.now();
+      };
+      watch = new SilenceWatch({ sockets: () => this.#sockets, limitMs: timeoutMs, onSilent, onMove });
     });
     try {
       return await Promise.race([reply, late]);
     } finally {
-      timer?.stop();
+      watch?.stop();
     }
+  }
+
+  get #sockets(): Socket[] {
+    const redis = this.#redis;
+    const clients = isCluster(redis) ? redis.nodes("master") : [redis];
+    return clients.flatMap((client) => socketOf(client) ?? []);
   }
 
   /** Commands given in one turn of the event loop leave in one write: `lag` sends hundreds. */
   #cork(): void {
     if (this.#corked) return;
-    const redis = this.#redis;
-    const clients = isCluster(redis) ? redis.nodes("master") : [redis];
-    const sockets = clients.flatMap((client) => socketOf(client) ?? []);
+    const sockets = this.#sockets;
     this.#corked = true;
     for (const socket of sockets) socket.cork();
     setImmediate(() => {
@@ -258,30 +277,6 @@ export class Client {
       for (const socket of sockets) socket.uncork();
     });
   }
-}
-
-/** A cluster node's `host:port`, as the slot table has it. */
-export function addressOf(redis: Redis): string {
-  return `${redis.options.host}:${redis.options.port}`;
-}
-
-/** The nodes that the slot table names; without a client for one that there is no connection to. */
-function slotOwners(cluster: Cluster): { address: string; node: Redis | undefined }[] {
-  const connected = new Map(cluster.nodes("master").map((node) => [addressOf(node), node]));
-  const addresses = new Set(cluster.slots.flatMap((nodes) => nodes[0] ?? []));
-  return [...addresses].map((address) => ({ address, node: connected.get(address) }));
-}
-
-/** An internal of ioredis: the socket of the moment, if any. */
-function socketOf(redis: Redis): Socket | undefined {
-  return (redis as unknown as { stream?: Socket }).stream;
-}
-
-/** A UNIX socket has no address: it leads to the one server of this machine that the settings name. */
-function peerOf(redis: Redis): string | undefined {
-  const socket = socketOf(redis);
-  if (!socket || socket.destroyed) return undefined;
-  return redis.options.path ?? `${socket.remoteAddress}:${socket.remotePort}`;
 }
 
 function rethrowOutsideCluster(error: unknown): never {

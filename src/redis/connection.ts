@@ -80,6 +80,11 @@ export class Connection {
     return this.#client.ready;
   }
 
+  /** When a command that takes long was last seen to make progress, by performance.now(). */
+  get movedAt(): number {
+    return this.#client.movedAt;
+  }
+
   /** Tells when the link goes down and when it is back; returns the way to stop listening. */
   onState(listener: (state: LinkState) => void): () => void {
     this.#listeners.add(listener);

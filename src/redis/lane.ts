@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
-import { startTimer, type Timer } from "../lib/timer.ts";
 import { ConnectionError, errorText } from "../errors.ts";
 import type { Client } from "./client.ts";
 import { outsideCluster } from "./errors.ts";
 import { type Reply, ReplyError, RespParser } from "./resp.ts";
+import { SilenceWatch } from "./silence.ts";
 
 /**
  * Called once per reply, in the order of the commands.
@@ -44,7 +44,7 @@ export class Lane {
   maxReplyBytes = Infinity;
   /** What has come of the reply that is not whole yet. */
   #replyBytes = 0;
-  #watch: Timer | undefined;
+  #watch: SilenceWatch | undefined;
   #lost: ConnectionError | undefined;
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
@@ -57,7 +57,6 @@ export class Lane {
     const parser = new RespParser((reply) => this.#take(reply), { text });
     this.#socket.removeAllListeners("data");
     this.#socket.on("data", (chunk: Buffer) => {
-      this.#watch?.restart();
       this.#replyBytes += chunk.length;
       try {
         parser.push(chunk);
@@ -76,7 +75,7 @@ export class Lane {
 
   /**
    * Connects `client`, which must not reconnect by itself, and takes over its socket. `silenceMs`: with
-   * commands in flight and no byte for that long, the peer counts as dead. 0: never.
+   * commands in flight and nothing moving for that long, the peer counts as dead. 0: never.
    */
   static async open(client: Client, silenceMs: number, node = "", { text = false } = {}): Promise<Lane> {
     try {
@@ -116,7 +115,13 @@ export class Lane {
     if (this.#lost) return onLost(this.#lost);
     this.#queue.push({ onReply, onLost, remaining: count });
     this.#pending += count;
-    if (this.#silenceMs > 0) this.#watch ??= startTimer(this.#silenceMs, () => this.#tooSilent());
+    if (this.#silenceMs > 0) {
+      this.#watch ??= new SilenceWatch({
+        sockets: () => [this.#socket],
+        limitMs: this.#silenceMs,
+        onSilent: () => this.#tooSilent(),
+      });
+    }
     this.#socket.write(bytes);
   }
 

@@ -1,9 +1,10 @@
 import type { Cluster, RedisOptions } from "ioredis";
 import { ConnectionError } from "../errors.ts";
-import { addressOf, Client } from "./client.ts";
+import { Client } from "./client.ts";
 import { clusterOptions, nodeOptions, redisOptions } from "./client-options.ts";
 import { isCluster, Redis } from "./ioredis.ts";
 import { keySlot } from "./keys.ts";
+import { addressOf } from "./nodes.ts";
 import type { ConnectionSettings } from "./settings.ts";
 
 /** A client that is not connected yet; connectOnce() connects it. */

@@ -18,7 +18,7 @@ export interface ConnectionSettings {
   readonly sentinelUsername?: string | undefined;
   readonly sentinelPassword?: string | undefined;
   readonly connectTimeoutMs: number;
-  /** How long one command may take before its connection counts as dead. */
+  /** How long nothing may move, with a reply due, before a connection counts as dead. 0: never. */
   readonly commandTimeoutMs: number;
 }
 

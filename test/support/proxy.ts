@@ -13,6 +13,7 @@ export class Proxy {
   readonly #pairs = new Set<Socket>();
   #mode: Mode = "pass";
   #delayMs = 0;
+  #bytesPerMs = Infinity;
   #refusing = false;
   #holding = false;
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
@@ -91,6 +92,11 @@ export class Proxy {
     this.#delayMs = milliseconds;
   }
 
+  /** Lets through so many bytes a second and direction of each connection, in chunks: a slow line. */
+  throttle(bytesPerSecond: number): void {
+    this.#bytesPerMs = bytesPerSecond / 1_000;
+  }
+
   /**
    * The next request chunk that contains `text` is passed on, then its connection loses the reply and is
    * cut: the write happened, its outcome is unknown. Works once; resolves when it has struck.
@@ -148,21 +154,27 @@ export class Proxy {
       if (answered) this.turns++;
       answered = false;
       if (this.#cutAfterRequest?.(bytes)) lost = true;
-      this.#forward(server, bytes);
+      this.#forward(client, server, bytes);
     });
     server.on("data", (bytes: Buffer) => {
       answered = true;
       if (lost) client.resetAndDestroy();
-      else if (this.#mode === "pass") this.#forward(client, bytes);
+      else if (this.#mode === "pass") this.#forward(server, client, bytes);
     });
     if (this.#holding) for (const socket of [client, server]) socket.pause();
   }
 
-  #forward(to: Socket, bytes: Buffer): void {
+  #forward(from: Socket, to: Socket, bytes: Buffer): void {
     const write = (): void => {
       if (to.writable) to.write(bytes);
     };
-    if (this.#delayMs === 0) write();
+    if (this.#bytesPerMs !== Infinity) {
+      from.pause();
+      setTimeout(() => {
+        write();
+        if (!this.#holding) from.resume();
+      }, bytes.length / this.#bytesPerMs);
+    } else if (this.#delayMs === 0) write();
     else setTimeout(write, this.#delayMs);
   }
 }

@@ -1,4 +1,4 @@
-import { errorText, ServerError } from "../../errors.ts";
+import { ConnectionError, errorText, ServerError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -16,8 +16,8 @@ export interface LanesOptions {
   readonly link: LinkListener;
   /** How long to try to get the link back; Infinity for readers that outlive any outage. */
   readonly budgetMs: number;
-  /** A page was larger than MAX_PAGE_BYTES: the next session is to ask for fewer entries. */
-  readonly onTooLarge: () => void;
+  /** A page was larger than MAX_PAGE_BYTES, or was lost on its way: the next session is to ask for fewer entries. */
+  readonly askForLess: () => void;
 }
 
 /**
@@ -39,7 +39,7 @@ export function boundReply(lane: Lane, count: number): void {
 export async function* onLanes<T>(
   connection: Connection,
   keys: readonly string[],
-  { signal, link, budgetMs, onTooLarge }: LanesOptions,
+  { signal, link, budgetMs, askForLess }: LanesOptions,
   session: (lanes: readonly Lane[], alive: () => void) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let lostAt: number | undefined;
@@ -59,10 +59,8 @@ export async function* onLanes<T>(
     } catch (error) {
       if (signal.aborted && isTransient(error)) return;
       if (!isTransient(error)) throw error;
-      if (error instanceof ReplyTooLarge) {
-        onTooLarge();
-        continue;
-      }
+      if (error instanceof ConnectionError && error.sent) askForLess();
+      if (error instanceof ReplyTooLarge) continue;
       if (lostAt === undefined) {
         lostAt = Date.now();
         link.lost(errorText(error));

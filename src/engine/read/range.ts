@@ -31,8 +31,8 @@ export function readRange(
 ): AsyncGenerator<Page> {
   const reader = new RangeReader(request, options.signal);
   const budgetMs = connection.settings.connectTimeoutMs;
-  const onTooLarge = (): void => reader.askForLess();
-  return onLanes(connection, [request.stream], { ...options, budgetMs, onTooLarge }, ([lane], alive) =>
+  const askForLess = (): void => reader.askForLess();
+  return onLanes(connection, [request.stream], { ...options, budgetMs, askForLess }, ([lane], alive) =>
     reader.pages(lane as Lane, alive),
   );
 }

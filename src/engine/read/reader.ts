@@ -105,7 +105,7 @@ export class StreamReader {
   pages(): AsyncGenerator<Page> {
     const { connection, signal, link } = this.#parts;
     const keys = this.#slots.map(([first]) => first as string);
-    const options = { signal, link, budgetMs: Infinity, onTooLarge: () => this.#size.tooLarge() };
+    const options = { signal, link, budgetMs: Infinity, askForLess: () => this.#size.tooLarge() };
     return onLanes(connection, keys, options, (lanes, alive) => this.#session(lanes, alive));
   }
 

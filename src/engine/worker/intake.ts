@@ -74,6 +74,11 @@ export class Intake {
     return this.#reader.wake();
   }
 
+  /** Ends a read whatever it is bringing, and every later one: what it took stays pending for this consumer. */
+  abandon(): void {
+    this.#reader.close();
+  }
+
   #rotated(group: readonly string[]): string[] {
     let rotation = this.#firstStreams.get(group);
     if (!rotation) this.#firstStreams.set(group, (rotation = new Rotation()));

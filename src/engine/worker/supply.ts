@@ -1,3 +1,4 @@
+import { ConnectionError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { pendingCount } from "../../redis/group-steps.ts";
 import type { Hands } from "./hands.ts";
@@ -12,6 +13,10 @@ import type { Delivery, WorkerSettings } from "./types.ts";
 export const MAX_BLOCK_MS = 1_000;
 /** With an end to watch for, the last handler's end must be noticed soon. */
 const ENDING_BLOCK_MS = 50;
+
+/** After a lost reply so many times fewer entries are asked for, and again more as replies come. */
+const LESS = 10;
+const MORE = 2;
 
 export interface SupplyParts {
   readonly connection: Connection;
@@ -30,6 +35,8 @@ export class Supply {
   #lastActivity = performance.now();
   /** The last turn brought retries and take-overs: new entries come first in this one. */
   #newFirst = false;
+  /** How many entries may be asked for at once: fewer after a reply that was lost, which may have been too large. */
+  #most = Number.POSITIVE_INFINITY;
 
   constructor(parts: SupplyParts) {
     this.#parts = parts;
@@ -62,6 +69,18 @@ export class Supply {
    * nothing when there was nothing for a while.
    */
   async next(places: number): Promise<Delivery[] | "finished"> {
+    const asked = Math.min(places, this.#most);
+    try {
+      const found = await this.#look(asked);
+      if (found.length > 0) this.#most = Math.max(this.#most, asked * MORE);
+      return found;
+    } catch (error) {
+      if (error instanceof ConnectionError && error.sent) this.#most = Math.max(1, Math.floor(asked / LESS));
+      throw error;
+    }
+  }
+
+  async #look(places: number): Promise<Delivery[] | "finished"> {
     const { settings, intake, reclaimer, hands } = this.#parts;
     if (this.#newFirst) {
       this.#newFirst = false;

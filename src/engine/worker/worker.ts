@@ -34,6 +34,8 @@ import type {
 import { Units } from "./units.ts";
 
 const WAKE_EVERY_MS = 50;
+/** How much longer than its BLOCK a read may take once the worker is to stop. */
+const ARRIVAL_MS = 3_000;
 
 export interface WorkerParts {
   readonly connection: Connection;
@@ -280,7 +282,7 @@ export class Worker {
     if (!isTransient(error)) return this.fail(error);
     this.#reclaimer.repliesLost();
     this.#truce.failed();
-    this.#link.waits(error);
+    if (!this.#ending.signal.aborted) this.#link.waits(error);
     await sleep(reconnectDelayMs(failures), this.#ending.signal);
   }
 
@@ -296,14 +298,19 @@ export class Worker {
     void this.#wakeRead();
   }
 
-  /** The read may be about to block as well as blocked: it is woken until the loop has ended. */
+  /**
+   * The read may be about to block as well as blocked: it is woken until the loop has ended. A large one that is
+   * still on its way gets a moment; what it was to bring is handed back at the end.
+   */
   async #wakeRead(): Promise<void> {
+    const { kill } = this.#parts;
     for (
       const start = performance.now();
-      this.#looping && performance.now() - start < MAX_BLOCK_MS;
-      await sleep(WAKE_EVERY_MS)
+      this.#looping && !kill.aborted && performance.now() - start < MAX_BLOCK_MS + ARRIVAL_MS;
+      await sleep(WAKE_EVERY_MS, kill)
     ) {
       await this.#intake.wake();
     }
+    if (this.#looping) this.#intake.abandon();
   }
 }

@@ -51,7 +51,7 @@ export class PageSize {
     return this.#count;
   }
 
-  /** The page that was asked for is too large to be taken. */
+  /** The page that was asked for is too large to be taken, or did not come through. */
   tooLarge(): void {
     this.#count = Math.max(1, Math.floor(this.#count / 10));
   }

@@ -150,7 +150,54 @@ describe("a blocking reader", () => {
   });
 });
 
+describe("a slow line", { timeout: 30_000 }, () => {
+  test("a command is not given up while its reply, or the command itself, is on its way", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url, { commandTimeoutMs: 3_000 });
+    const key = uniqueKey();
+    proxy.throttle(4_000_000);
+    // What the systems' buffers have taken (up to 10 MB) is out of sight, so that much must fit in the limit.
+    await connection.call("XADD", key, "1-1", "a", Buffer.alloc(20_000_000));
+    await rawRedis().xadd(key, "1-2", "a", "1");
+    expect(await connection.call("XRANGE", key, "-", "+")).toHaveLength(2);
+    expect(connection.movedAt).toBeGreaterThan(0);
+    expect(proxy.accepted).toBe(1);
+  });
+
+  test("one that comes to a halt in the middle of a reply is given up", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url, { commandTimeoutMs: 1_000 });
+    const key = uniqueKey();
+    await rawRedis().xadd(key, "1-1", "a", Buffer.alloc(8_000_000));
+    proxy.throttle(2_000_000);
+    const read = rejection(connection.call("XRANGE", key, "-", "+"));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    proxy.hold();
+    expect(await read).toMatchObject({ kind: "connection", sent: true });
+  });
+
+  test("a blocking read is not given up while its reply comes, however long after its BLOCK", async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url);
+    const reader = await connection.reader();
+    const key = uniqueKey();
+    await rawRedis().xadd(key, "1-1", "a", Buffer.alloc(10_000_000));
+    proxy.throttle(2_000_000);
+    expect(await reader.call("XREAD", ["BLOCK", 100, "STREAMS", key, "0"], 100)).toHaveLength(1);
+    expect(proxy.accepted).toBe(2);
+  });
+});
+
 describe("a lane", () => {
+  test("takes a command of any size over a slow line", { timeout: 30_000 }, async () => {
+    const proxy = await Proxy.start();
+    const connection = await openConnection(proxy.url, { commandTimeoutMs: 3_000 });
+    const lane = await connection.lane("k");
+    proxy.throttle(4_000_000);
+    const add = ["XADD", uniqueKey(), "1-1", "a", Buffer.alloc(20_000_000)];
+    expect(await lane.request(encodeCommand(add))).toEqual(Buffer.from("1-1"));
+  });
+
   test("tells each command without a reply that it was lost, and never reconnects", async () => {
     const proxy = await Proxy.start();
     const connection = await openConnection(proxy.url);

@@ -52,6 +52,62 @@ describe("a worker and its connection", () => {
     expect(await redis.xlen(`${stream}:dlq`)).toBe(dead);
   });
 
+  test("a batch that takes long to arrive is downloaded once; after one that was lost less is asked for", async () => {
+    const redis = rawRedis();
+    const proxy = await proxied();
+    const stream = uniqueKey();
+    const large = Buffer.alloc(200_000, "x");
+    const add = async (count: number): Promise<void> => {
+      // At once, so that one read gets them all.
+      const adding = redis.multi();
+      for (let n = 0; n < count; n++) adding.xadd(stream, "*", "n", large);
+      await adding.exec();
+    };
+    const command = 'while read -r line; do echo "got ${#line}"; done';
+    const more = ["--batch", "40", "--batch-wait", "100ms", "--claim-idle", "60s", "-v"];
+    const worker = startWorker(stream, command, more, { url: proxy.url });
+    const got = (): number => worker.stdout.split("got").length - 1;
+    await until("it waits", () => redis.exists(stream));
+    proxy.throttle(1_500_000);
+    await add(40);
+    await until("all have arrived", () => got() === 40, 25_000);
+    expect(worker.stderr).not.toContain("waiting for Redis");
+    const monitor = await redis.monitor();
+    onTestFinished(() => monitor.disconnect());
+    const asked: number[] = [];
+    monitor.on("monitor", (_: unknown, args: string[]) => {
+      // The script that takes pending entries: hash, one key, six arguments, then IDs.
+      const ids = args.filter((arg) => /^\d{13}-\d+$/.test(arg));
+      if (/^evalsha$/i.test(args[0] as string) && args[9] === "1") asked.push(ids.length);
+    });
+    await add(40);
+    await until("the read is under way", async () => (await pendingIn(redis, stream)) === 40);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    proxy.cut();
+    proxy.throttle(Infinity);
+    await until("those of the lost reply have run", () => got() === 80);
+    expect(asked.slice(0, 2)).toEqual([4, 8]);
+  }, 60_000);
+
+  test("a worker that is told to stop while a large read comes slowly stops soon, and hands back what it brings", async () => {
+    const redis = rawRedis();
+    const proxy = await proxied();
+    const stream = uniqueKey();
+    const worker = startWorker(stream, "cat", ["--claim-idle", "60s"], { url: proxy.url });
+    await until("it waits", () => redis.exists(stream));
+    proxy.throttle(200_000);
+    await redis.xadd(stream, "*", "n", Buffer.alloc(8_000_000, "x"));
+    await until("the read is under way", async () => (await pendingIn(redis, stream)) === 1);
+    worker.signal("SIGTERM");
+    const { code, stderr } = await worker.done;
+    expect(code).toBe(0);
+    expect(stderr).not.toContain("waiting for Redis");
+    const [row] = (await redis.xpending(stream, "g", "-", "+", 10)) as [string, string, number, number][];
+    // Handed back: its idle time is that of one which may be taken at once, its delivery is not counted.
+    expect(row?.[2]).toBeGreaterThan(59_000);
+    expect(row?.[3]).toBe(0);
+  }, 30_000);
+
   test("entries in a reply that was lost are worked on at once, not after --claim-idle", async () => {
     const redis = rawRedis();
     const proxy = await proxied();

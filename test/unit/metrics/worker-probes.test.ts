@@ -10,6 +10,7 @@ function worker(state: Partial<WorkerState> = {}, more: Partial<ProbedWorker> = 
     connected: true,
     stopping: false,
     commandTimeoutMs: 10_000,
+    movedMsAgo: Infinity,
     ...more,
   };
 }
@@ -22,6 +23,10 @@ describe("alive", () => {
 
   test("whether or not Redis is there, and while stopping", () => {
     expect(stuckReason(worker({ reading: false }, { connected: false, stopping: true }))).toBeUndefined();
+  });
+
+  test("while a large read comes slowly, but comes", () => {
+    expect(stuckReason(worker({ turnMs: 900_000 }, { movedMsAgo: 2_000 }))).toBeUndefined();
   });
 
   test("with a longer command timeout a turn may take longer", () => {
