@@ -10,16 +10,24 @@ import { findOnPath, type FindOptions } from "./find-server.ts";
 const run = promisify(execFile);
 
 const SERVERS = [
-  { package: "redis-server", program: "redis-server", tools: ["redis-cli", "redis-benchmark"] },
-  { package: "valkey-server", program: "valkey-server", tools: ["valkey-cli", "valkey-benchmark"] },
+  {
+    packages: ["redis-server", "redis-tools"],
+    program: "redis-server",
+    tools: ["redis-cli", "redis-benchmark"],
+  },
+  {
+    packages: ["valkey-server", "valkey-tools"],
+    program: "valkey-server",
+    tools: ["valkey-cli", "valkey-benchmark"],
+  },
 ] as const;
 
 const APT_TIMEOUT_MS = 5 * 60_000;
 
 /**
  * The server of the machine's own distribution, without installing it and without root: apt-get (with
- * lists and caches of its own) downloads the packages that are missing here, and they are unpacked into
- * `$XDG_CACHE_HOME/streamctl`, where later calls find them. Several callers at once are safe: each unpacks
+ * lists and caches of its own) downloads the server, its tools and the libraries that are missing here, and they
+ * are unpacked into `$XDG_CACHE_HOME/streamctl`, where later calls find them. Several callers at once are safe: each unpacks
  * for itself, and the first to rename its folder into place wins.
  */
 export async function unpackDistributionServer(
@@ -77,8 +85,10 @@ async function download(work: string, env: Io["env"], options: FindOptions): Pro
   const apt = join(work, "apt");
   await mkdir(join(apt, "lists", "partial"), { recursive: true });
   await mkdir(join(apt, "archives", "partial"), { recursive: true });
+  await writeFile(join(apt, "status"), simpleStatus(await dpkgStatus(env)));
   const settings = [
     `Dir::State::lists=${apt}/lists`,
+    `Dir::State::status=${apt}/status`,
     `Dir::Cache=${apt}`,
     "Dir::Cache::archives=archives",
     "Debug::NoLocking=1",
@@ -102,9 +112,10 @@ async function download(work: string, env: Io["env"], options: FindOptions): Pro
   const failures: unknown[] = update instanceof Error ? [update] : [];
   for (const server of SERVERS) {
     try {
-      await aptGet("-y", "--download-only", "--reinstall", "install", server.package);
+      await aptGet("-y", "--download-only", "--allow-downgrades", "install", ...server.packages);
       await unpack(work, join(apt, "archives"));
-      for (const program of [server.program, ...server.tools]) await wrap(work, program);
+      if (!(await wrap(work, server.program))) throw new Error(`${server.program} is not in the package`);
+      for (const tool of server.tools) await wrap(work, tool);
       return;
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -112,6 +123,35 @@ async function download(work: string, env: Io["env"], options: FindOptions): Pro
     }
   }
   throw new Error(failures.map(lastLines).join("; "));
+}
+
+/** What dpkg knows of this machine's packages; "" when that can't be read. */
+async function dpkgStatus(env: Io["env"]): Promise<string> {
+  const asked = await run("apt-config", ["shell", "file", "Dir::State::status/f"], { env }).catch(
+    () => undefined,
+  );
+  const file = /^file='(.+)'$/m.exec(asked?.stdout ?? "")?.[1] ?? "/var/lib/dpkg/status";
+  return readFile(file, "utf8").catch(() => "");
+}
+
+/**
+ * Installed packages as apt-get is to see them: those that are wanted here are not among them, since it leaves out what
+ * is installed, and nothing is held or wants anything, since it refuses to work on a machine where something is amiss.
+ */
+function simpleStatus(status: string): string {
+  const wanted = new Set<string>(SERVERS.flatMap(({ packages }) => packages));
+  const kept: string[] = [];
+  for (const stanza of status.split(/\n{2,}/)) {
+    const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(stanza)?.[1];
+    const name = field("Package");
+    if (name === undefined || wanted.has(name) || !field("Status")?.endsWith(" installed")) continue;
+    const fields = ["Architecture", "Multi-Arch", "Version", "Provides"]
+      .map((one) => [one, field(one)])
+      .filter(([, value]) => value !== undefined)
+      .map(([one, value]) => `${one}: ${value}\n`);
+    kept.push(`Package: ${name}\nStatus: install ok installed\n${fields.join("")}\n`);
+  }
+  return kept.join("");
 }
 
 async function unpack(work: string, archives: string): Promise<void> {
@@ -122,8 +162,8 @@ async function unpack(work: string, archives: string): Promise<void> {
   }
 }
 
-/** A shell script that starts an unpacked program with the libraries that came along. */
-async function wrap(work: string, program: string): Promise<void> {
+/** Makes a shell script that starts an unpacked program with the libraries that came along; false: it is not there. */
+async function wrap(work: string, program: string): Promise<boolean> {
   const root = join(work, "root");
   const folders = new Set<string>();
   let binary: string | undefined;
@@ -132,7 +172,7 @@ async function wrap(work: string, program: string): Promise<void> {
     if (entry.name === program && entry.parentPath.endsWith("/bin"))
       binary = relative(work, join(entry.parentPath, entry.name));
   }
-  if (binary === undefined) throw new Error(`${program} is not in the package`);
+  if (binary === undefined) return false;
   const libraries = [...folders].map((folder) => `$here/${folder}`).join(":");
   const script = join(work, program);
   await writeFile(
@@ -140,6 +180,7 @@ async function wrap(work: string, program: string): Promise<void> {
     `#!/bin/sh\nhere=\${0%/*}\nLD_LIBRARY_PATH="${libraries}" exec "$here/${binary}" "$@"\n`,
   );
   await chmod(script, 0o755);
+  return true;
 }
 
 async function putInPlace(work: string, home: string): Promise<void> {

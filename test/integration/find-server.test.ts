@@ -73,8 +73,11 @@ const dpkg = await findOnPath("dpkg-deb", process.env);
 if (dpkg === undefined) console.log("skipped: unpacking a package needs dpkg-deb, which is not on PATH");
 
 describe.skipIf(dpkg === undefined)("the distribution's package", () => {
-  /** An apt-get that "downloads" a package whose server is a script that says where its libraries are. */
-  async function aptGet(version: string): Promise<NodeJS.ProcessEnv> {
+  /**
+   * An apt-get that "downloads" a package whose server is a script that says where its libraries are, and, like the real
+   * one, the package of the tools only when it is not installed, and nothing while anything is amiss.
+   */
+  async function aptGet(version: string, status = ""): Promise<NodeJS.ProcessEnv> {
     const tree = join(folder, "tree");
     const programs = join(tree, "usr", "bin");
     const libraries = join(tree, "usr", "lib", "any-linux");
@@ -85,8 +88,10 @@ describe.skipIf(dpkg === undefined)("the distribution's package", () => {
       "Package: redis-server\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: example\n",
     );
     await script(join(programs, "redis-server"), `echo "${version} $LD_LIBRARY_PATH"`);
+    await run("dpkg-deb", ["--build", tree, join(folder, "server.deb")]);
+    await rm(join(programs, "redis-server"));
     for (const tool of ["redis-cli", "redis-benchmark"]) await script(join(programs, tool), "exit 0");
-    await run("dpkg-deb", ["--build", tree, join(folder, "package.deb")]);
+    await run("dpkg-deb", ["--build", tree, join(folder, "tools.deb")]);
     const path = join(folder, "path");
     await mkdir(path, { recursive: true });
     await script(
@@ -95,11 +100,17 @@ describe.skipIf(dpkg === undefined)("the distribution's package", () => {
         case $word in
           Dir::Cache=*) cache=\${word#*=} ;;
           update) echo "one source is down" >&2; exit 100 ;;
+          Dir::State::status=*) status=\${word#*=} ;;
         esac
       done
-      cp ${folder}/package.deb "$cache/archives/"`,
+      text=$(cat "$status")
+      case $text in *"Depends: no-such-package"*) echo "E: Unmet dependencies." >&2; exit 100 ;; esac
+      cp ${folder}/server.deb "$cache/archives/"
+      case $text in *"Package: redis-tools"*) ;; *) cp ${folder}/tools.deb "$cache/archives/" ;; esac`,
     );
-    for (const program of ["sh", "cp", "dirname", "tar"]) {
+    await writeFile(join(folder, "status"), status);
+    await script(join(path, "apt-config"), `echo "file='${join(folder, "status")}'"`);
+    for (const program of ["sh", "cat", "cp", "dirname", "tar"]) {
       const real = await findOnPath(program, process.env);
       if (real !== undefined) await symlink(real, join(path, program)).catch(() => {});
     }
@@ -122,6 +133,17 @@ describe.skipIf(dpkg === undefined)("the distribution's package", () => {
     expect(await findServer(env, { announce })).toBe(path);
     expect(announced).toHaveLength(1);
     expect(await cached()).toHaveLength(1);
+  });
+
+  test.each([
+    ["the tools are installed and the server is not", "Package: redis-tools\nStatus: install ok installed\n"],
+    ["a package is held", "Package: redis-tools\nStatus: hold ok installed\nVersion: 9\n"],
+    ["something is amiss", "Package: a\nStatus: install ok installed\nDepends: no-such-package\n"],
+  ])("is unpacked, tools and all, where %s", async (_, status) => {
+    const env = await aptGet("v1", status);
+    const path = await findServer(env);
+    await run(join(path, "..", "redis-cli"));
+    expect((await run(path, ["--version"])).stdout).toMatch(/^v1 /);
   });
 
   test("several callers at once all get a working server, and leave one", async () => {
