@@ -16,6 +16,7 @@ import {
   writeWhole,
 } from "./output/output.ts";
 import { type Act, buildProgram } from "./program.ts";
+import { withoutSecretArguments } from "./lib/secret-text.ts";
 import { startTimer } from "./lib/timer.ts";
 
 /**
@@ -159,7 +160,10 @@ class Run {
     const code = this.#tell(error);
     if (!this.#check || code === ExitCode.ok) return code;
     try {
-      await writeWhole(this.#io.stdout, unknownLine(errorText(error).replace(/^error: /, "")));
+      await writeWhole(
+        this.#io.stdout,
+        unknownLine(withoutSecretArguments(errorText(error)).replace(/^error: /, "")),
+      );
     } catch {
       // Where stdout itself has failed, the code says it alone.
     }
@@ -224,7 +228,7 @@ function prepare(command: Command, io: Io, writeOut: (text: string) => void): vo
   command.configureOutput({
     writeOut,
     writeErr: (text) => void io.stderr.write(text),
-    outputError: (text, write) => write(text.replace(/^error: /, "streamctl: ")),
+    outputError: (text, write) => write(withoutSecretArguments(text).replace(/^error: /, "streamctl: ")),
     getOutHelpWidth: () => io.stdout.columns ?? 80,
     getErrHelpWidth: () => io.stderr.columns ?? 80,
   });

@@ -53,7 +53,8 @@ export function readConfig(text: string, path: string, project: boolean): FileCo
   const document = parseDocument(text, { lineCounter: lines });
   const [problem] = document.errors;
   if (problem) {
-    const reason = problem.message.split("\n")[0]?.replace(/ at line \d+.*$/, "");
+    // What stands behind a colon is the text at fault, which may be a password.
+    const reason = problem.message.split("\n")[0]?.replace(/(: .*)? at line \d+.*$/, "");
     throw new UsageError(`${path}:${lines.linePos(problem.pos[0]).line}: ${reason}`);
   }
   return new FileReader(document, lines, path, project).read();

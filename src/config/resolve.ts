@@ -286,6 +286,6 @@ function passwordFrom(settings: Settings): string | undefined {
   const from = (name: SettingName): string | undefined => settings.get(name)?.source.text;
   if (isOn(settings, "askpass")) return "the terminal";
   if (settings.has("passwordFile")) return `${textOf(settings, "passwordFile")} (${from("passwordFile")})`;
-  if (settings.has("passwordEnv")) return `env ${textOf(settings, "passwordEnv")} (${from("passwordEnv")})`;
+  if (settings.has("passwordEnv")) return `passwordEnv of ${from("passwordEnv")}`;
   return from("password");
 }

@@ -71,13 +71,15 @@ async function findPassword(
   if (secrets.passwordFile !== undefined) return read("--password-file", secrets.passwordFile);
   if (secrets.passwordEnv !== undefined) {
     const password = io.env[secrets.passwordEnv];
-    if (!password)
-      throw new UsageError(
-        `the password is to come from ${secrets.passwordEnv}, and that variable is not set`,
-      );
+    if (!password) throw new UsageError(`${variableOf(secrets)} is not set: the password is to come from it`);
     return password;
   }
   return secrets.password;
+}
+
+/** What does not look like a variable's name may be the password itself, put into the wrong place. */
+function variableOf({ passwordEnv = "", passwordFrom }: Secrets): string {
+  return /^[A-Z_][A-Z0-9_]*$/.test(passwordEnv) ? passwordEnv : `the variable that ${passwordFrom} names`;
 }
 
 async function withCertificates(

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
+import { withoutPasswords } from "../lib/secret-text.ts";
 import { formatDuration } from "../units.ts";
 import { flagOf } from "./option-conflicts.ts";
 import { allCommands, commandPath, optionDefaults } from "./option-defaults.ts";
@@ -45,6 +46,7 @@ function connectionRows({ settings }: ResolvedConfig): SettingRow[] {
 
 function shown(name: SettingName, value: SettingValue): string | number | boolean {
   if (SETTINGS[name].secret) return "***";
+  if (typeof value === "string") return withoutPasswords(value);
   if (typeof value !== "object") return value;
   return value
     .map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`))
@@ -56,7 +58,11 @@ function defaultRows(config: ResolvedConfig, program: Command, env: Io["env"]): 
   const rows: SettingRow[] = [];
   const add = (at: Command, path: string): void => {
     for (const { option, texts, source } of optionDefaults(at, path, { layers, env }))
-      rows.push({ setting: `${path} --${flagOf(option)}`.trim(), value: texts.join(","), source });
+      rows.push({
+        setting: `${path} --${flagOf(option)}`.trim(),
+        value: withoutPasswords(texts.join(",")),
+        source,
+      });
   };
   add(program, "");
   for (const command of allCommands(program).values()) {
@@ -64,7 +70,7 @@ function defaultRows(config: ResolvedConfig, program: Command, env: Io["env"]): 
     add(command, path);
     // A file can give one command its own default of a global option.
     for (const { option, texts, source } of optionDefaults(program, path, { layers, env: {} }))
-      rows.push({ setting: `${path} --${flagOf(option)}`, value: texts.join(","), source });
+      rows.push({ setting: `${path} --${flagOf(option)}`, value: withoutPasswords(texts.join(",")), source });
   }
   return rows;
 }

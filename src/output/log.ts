@@ -1,10 +1,11 @@
 import type { OutStream } from "../io.ts";
+import { withoutPasswords } from "../lib/secret-text.ts";
 import { safeJson, safeText } from "./safe-text.ts";
 
 export type LogFormat = "text" | "json";
 
 /**
- * Everything for people, on stderr: summaries, notices, warnings. A status line (set by the one command
+ * Everything for people, on stderr: summaries, notices, warnings; never a URL's password. A status line (set by the one command
  * that draws one) is taken away before a line is written and drawn again after it.
  */
 export class Log {
@@ -57,7 +58,7 @@ export class Log {
   error(message: string, stack?: string): void {
     this.#line("error", message, stack === undefined || !this.json ? {} : { stack });
     if (stack !== undefined && !this.json)
-      this.stream.write(`${stack.split("\n").map(safeText).join("\n")}\n`);
+      this.stream.write(`${withoutPasswords(stack).split("\n").map(safeText).join("\n")}\n`);
   }
 
   /** Bytes as they are, by whole lines (a handler's stderr). Resolves when the reader has taken them, or is gone. */
@@ -75,8 +76,9 @@ export class Log {
     this.#around = status;
   }
 
-  #line(level: string, message: string, facts: LogFacts = {}): void {
+  #line(level: string, text: string, facts: LogFacts = {}): void {
     this.#around?.clear();
+    const message = withoutPasswords(text);
     if (this.#format === "json") {
       this.stream.write(`${safeJson({ time: new Date().toISOString(), level, message, ...facts })}\n`);
     } else {

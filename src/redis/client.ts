@@ -223,7 +223,7 @@ export class Client {
     if (codeOf(this.#lastError) === "" || codeOf(error) !== "") this.#lastError = error;
     const code = codeOf(error);
     if (FINAL.has(code)) {
-      this.#final ??= refusedForGood(error as Error);
+      this.#final ??= refusedForGood(error as Error, this.#settings);
       this.#redis.disconnect();
     }
   }
@@ -291,13 +291,25 @@ function codeOf(error: unknown): string {
 }
 
 /** What the handshake was refused for, as an error that ends the run with the exit code of a connection. */
-function refusedForGood(error: Error & { command?: { name?: string } }): StreamctlError {
+function refusedForGood(
+  error: Error & { command?: { name?: string } },
+  settings: ConnectionSettings,
+): StreamctlError {
   const refused = translateReply(error.message, {
     command: (error.command?.name ?? "connect").toUpperCase(),
   });
-  if (refused.kind !== "failed") return refused;
-  const { code, reply, message, hint } = refused;
-  return new ServerError("connection", code, reply, message, hint === undefined ? {} : { hint });
+  const { code, reply, hint } = refused;
+  const kind = refused.kind === "failed" ? "connection" : refused.kind;
+  const message = CREDENTIALS.has(code) ? `${refused.message}: ${credentials(settings)}` : refused.message;
+  return new ServerError(kind, code, reply, message, hint === undefined ? {} : { hint });
+}
+
+const CREDENTIALS = new Set(["NOAUTH", "WRONGPASS"]);
+
+function credentials(settings: ConnectionSettings): string {
+  const { username = "default", password, passwordFrom = "the settings" } = settings;
+  const secret = password === undefined ? "no password" : `the password from ${passwordFrom}`;
+  return `user ${username} at ${describeTarget(settings)}, with ${secret}`;
 }
 
 /** ioredis wraps what the nodes said. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { defineScript } from "../../../src/redis/script.ts";
@@ -58,8 +58,100 @@ describe("a server that asks for a password", () => {
       expect(stdout + stderr).not.toContain(PASSWORD);
     }
     const { code, stderr } = await cli(["lag", "orders"], { env });
-    expect(stderr).toBe("streamctl: error: wrong user name or password\n");
+    expect(stderr).toBe(
+      "streamctl: error: wrong user name or password: user default at " +
+        `redis://127.0.0.1:${server.port}, with the password from env STREAMCTL_URL\n`,
+    );
     expect(code).toBe(3);
+  });
+
+  const url = "redis://me:hunter2@127.0.0.1";
+  test.each([
+    [["-H", url], {}],
+    [["-p", url], {}],
+    [["-n", url], {}],
+    [["-o", url], {}],
+    [["-u", `${url}:99999`], {}],
+    [["-u", `http${url}`], {}],
+    [["--sentinel", url, "--master", "m"], {}],
+    [["--tls", "--sni", url], {}],
+    [["--connect-timeout", url], {}],
+    [["--profile", url], {}],
+    [["--config", url], {}],
+    [["--password-file", url], {}],
+    [["--password=hunter2"], {}],
+    [["--max-lag", url], {}],
+    [["--check", "--max-lag", url], {}],
+    [[url], {}],
+    [[], { REDIS_HOST: url }],
+    [[], { STREAMCTL_SENTINEL: url }],
+    [[], { STREAMCTL_TLS: url }],
+    [[], { STREAMCTL_MAX_LAG: url }],
+    [[], { STREAMCTL_PROFILE: url }],
+  ])("a URL with a password in a wrong place (%o %o) is not repeated", async (flags, env) => {
+    const options = { env: { STREAMCTL_URL: undefined, ...env } };
+    for (const argv of [
+      ["lag", "orders", "-v", ...flags],
+      ["config", "show", ...flags],
+      [...flags, "lag"],
+    ]) {
+      const { stdout, stderr } = await cli(argv, options);
+      expect(stdout + stderr).not.toContain("hunter2");
+    }
+  });
+
+  test("a password in a wrong place of a file is not repeated", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "streamctl-config-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, "config.yaml");
+    for (const text of [
+      "password: |hunter2",
+      "password: [hunter2",
+      "password: *hunter2",
+      "- hunter2\npassword: hunter2",
+      "passwordEnv: hunter2",
+      "host: redis://:hunter2@h",
+      "defaults: {lag: {max-lag: redis://:hunter2@h}}",
+      "defaults: {consume: {dlq: redis://:hunter2@h}}",
+    ]) {
+      writeFileSync(file, text);
+      for (const argv of [
+        ["lag", "orders", "-v"],
+        ["config", "show"],
+      ]) {
+        const { stdout, stderr } = await cli([...argv, "--config", file]);
+        const shown = text.startsWith("passwordEnv") && argv[0] === "config" ? "" : stdout + stderr;
+        expect(shown, text).not.toContain("hunter2");
+      }
+    }
+  });
+
+  test("an error of authentication names server, user, and where the password came from", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "streamctl-config-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, "pw");
+    writeFileSync(file, "hunter2\n", { mode: 0o600 });
+    const at = `redis://127.0.0.1:${server.port}`;
+    const plain = { STREAMCTL_URL: at };
+    const wrong = "wrong user name or password: user";
+    for (const [flags, env, message] of [
+      [
+        ["--password-file", file, "--user", "me"],
+        plain,
+        `${wrong} me at ${at}, with the password from ${file} (flag --password-file)`,
+      ],
+      [
+        [],
+        { ...plain, REDISCLI_AUTH: "hunter2" },
+        `${wrong} default at ${at}, with the password from env REDISCLI_AUTH`,
+      ],
+      [[], plain, `authentication required: user default at ${at}, with no password: give --user`],
+    ] as const) {
+      const { code, stderr } = await cli(["lag", "orders", ...flags], { env });
+      expect(stderr).toContain(message);
+      expect(stderr).not.toContain("hunter2");
+      expect(code).toBe(3);
+    }
   });
 
   test("changing the password while streamctl is connected ends reconnecting", async () => {
