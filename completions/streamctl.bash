@@ -35,9 +35,10 @@ _streamctl() {
       'config show') path='config show' ;;
       'config init') path='config init' ;;
       'sandbox') path='sandbox' ;;
+      'help') path='help' ;;
     esac
   done
-  local words= flags= streams=
+  local words= flags= names=
   case $path in
     '')
       case $prev in
@@ -48,11 +49,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
-      words='produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox'
+      words='produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox help'
       flags='-V --version -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config -h --help'
-      streams=
+      names=
       ;;
     'produce')
       case $prev in
@@ -68,11 +70,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --field|--skip-lines|--max-line|--id|--id-field|--idempotency-key|--idempotency-ttl|--maxlen|--max-age|--partitions|--partition-by|--rate|--wait-lag|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --field|--skip-lines|--max-line|--id|--id-field|--idempotency-key|--idempotency-ttl|--maxlen|--max-age|--partitions|--partition-by|--rate|--wait-lag|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--file --input --field --skip-lines --max-line --schema --on-error --rejects --id --id-field --keep-id --idempotency-key --idempotency-ttl --ids --no-create --maxlen --max-age --exact --partitions --partition-by --rate --wait-lag -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'consume')
       case $prev in
@@ -84,11 +87,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --from|--to|--where|-g|--group|--consumer|--group-start|--count|--idle-exit|--max-runtime|--field|--exec|-j|--jobs|--stdin|--batch|--batch-wait|--ahead|--timeout|--kill-after|--max-deliveries|--retry-delay|--retry-max-delay|--dead-on|--retry-on|--dlq|--order-by|--rate|--pause-after|--dedupe|--dedupe-ttl|--emit|--claim-idle|--shutdown-timeout|--metrics-port|--metrics-host|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--consumer|--dlq|--emit|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --from|--to|--where|--group-start|--count|--idle-exit|--max-runtime|--field|--exec|-j|--jobs|--stdin|--batch|--batch-wait|--ahead|--timeout|--kill-after|--max-deliveries|--retry-delay|--retry-max-delay|--dead-on|--retry-on|--order-by|--rate|--pause-after|--dedupe|--dedupe-ttl|--claim-idle|--shutdown-timeout|--metrics-port|--metrics-host|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--from --to --reverse -f --follow --where -g --group --consumer --create-group --group-start --no-ack --count --until-empty --idle-exit --max-runtime --field --exec -j --jobs --stdin --batch --batch-wait --persistent --ahead --env-fields --tag --timeout --kill-after --max-deliveries --retry-delay --retry-max-delay --dead-on --retry-on --dlq --order-by --rate --pause-after --dedupe --dedupe-ttl --emit --delete --fail-on-dead --claim-idle --shutdown-timeout --log --metrics-port --metrics-host -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'pending')
       case $prev in
@@ -99,11 +103,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--min-idle|--consumer|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--consumer|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --min-idle|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group --list --min-idle --consumer --min-deliveries --limit --payload -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'claim')
       case $prev in
@@ -114,11 +119,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--to|--min-idle|--consumer|--min-deliveries|--limit|--from-consumer|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--to|--consumer|--from-consumer|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --min-idle|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group --to --all --min-idle --consumer --min-deliveries --limit --from-consumer --count-delivery --drop-missing --dry-run -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'ack')
       case $prev in
@@ -129,11 +135,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group --dry-run -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'dlq')
       case $prev in
@@ -144,11 +151,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words='list show replay purge'
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
       ;;
     'dlq list')
       case $prev in
@@ -161,11 +169,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --dlq|--since|--until|--reason|-g|--group|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --dlq|-g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --since|--until|--reason|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --oldest --by --fail-if-any -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'dlq show')
       case $prev in
@@ -177,11 +186,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --dlq|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --dlq|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--dlq --layout -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'dlq replay')
       case $prev in
@@ -193,11 +203,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --dlq|--since|--until|--reason|-g|--group|--where|--min-deliveries|--limit|--to|--max-replays|--rate|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --dlq|-g|--group|--to|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --since|--until|--reason|--where|--min-deliveries|--limit|--max-replays|--rate|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --to --keep --edit --max-replays --rate -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'dlq purge')
       case $prev in
@@ -210,11 +221,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --dlq|--since|--until|--reason|-g|--group|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --dlq|-g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --since|--until|--reason|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --archive -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'trim')
       case $prev in
@@ -226,11 +238,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --maxlen|--max-age|--min-id|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --maxlen|--max-age|--min-id|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--maxlen --max-age --min-id --exact --force --archive --dry-run --fail-if-held -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'lag')
       case $prev in
@@ -241,11 +254,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--max-lag|--max-pending|--max-age|--count-limit|--timeout|--interval|--warn-lag|--crit-lag|--warn-pending|--crit-pending|--warn-age|--crit-age|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --max-lag|--max-pending|--max-age|--count-limit|--timeout|--interval|--warn-lag|--crit-lag|--warn-pending|--crit-pending|--warn-age|--crit-age|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group -o --output --max-lag --max-pending --max-age --count-limit --exact --wait --timeout --watch --interval --check --warn-lag --crit-lag --warn-pending --crit-pending --warn-age --crit-age -h --help --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'ls')
       case $prev in
@@ -256,11 +270,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'info')
       case $prev in
@@ -271,11 +286,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'group')
       case $prev in
@@ -286,11 +302,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words='create set-id destroy consumers forget-consumer'
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
       ;;
     'group create')
       case $prev in
@@ -301,11 +318,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--at --mkstream -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'group set-id')
       case $prev in
@@ -316,11 +334,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--at --dry-run -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'group destroy')
       case $prev in
@@ -331,11 +350,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--dry-run -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'group consumers')
       case $prev in
@@ -346,11 +366,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--dead-after|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --dead-after|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group --dead-after -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'group forget-consumer')
       case $prev in
@@ -361,11 +382,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--claim-to|--idle|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--claim-to|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --idle|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group --claim-to --all-empty --idle --dry-run -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'serve-metrics')
       case $prev in
@@ -377,11 +399,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -g|--group|--metrics-port|--metrics-host|--interval|--count-limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        -g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --metrics-port|--metrics-host|--interval|--count-limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-g --group --metrics-port --metrics-host --interval --count-limit --log -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'doctor')
       case $prev in
@@ -392,11 +415,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --dead-after|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --dead-after|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--dead-after -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=yes
+      names=yes
       ;;
     'completion')
       case $prev in
@@ -407,11 +431,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words='bash zsh fish'
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
       ;;
     'config')
       case $prev in
@@ -422,11 +447,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words='show init'
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
       ;;
     'config show')
       case $prev in
@@ -437,11 +463,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
       ;;
     'config init')
       case $prev in
@@ -452,11 +479,12 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
       ;;
     'sandbox')
       case $prev in
@@ -467,19 +495,36 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --listen|--set|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template|--profile) return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --listen|--set|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
       flags='--listen --set -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
-      streams=
+      names=
+      ;;
+    'help')
+      case $prev in
+        -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
+        --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
+      esac
+      words='produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox connection configuration exit-codes formats positions'
+      flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      names=
       ;;
   esac
-  if [[ $cur == -* ]]; then words=$flags streams=; fi
+  if [[ $cur == -* ]]; then words=$flags names=; fi
   local IFS=$' \n'
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  if [[ $streams ]]; then _streamctl_streams; fi
+  if [[ $names ]]; then _streamctl_names; fi
 }
-_streamctl_streams() {
+_streamctl_names() {
   # Bash splits orders:eu at the colon: what is typed is the line's last word, what it wants is what follows.
   local line=${COMP_LINE:0:COMP_POINT} name
   local typed=${line##*[[:space:]]}
@@ -487,6 +532,6 @@ _streamctl_streams() {
   [[ $cur == : ]] && kept=$typed
   while IFS= read -r name; do
     COMPREPLY+=("${name#"$kept"}")
-  done < <(streamctl __complete streams --connect-timeout 1s -- "$typed" 2>/dev/null </dev/null)
+  done < <(streamctl __complete -- "$line" 2>/dev/null </dev/null)
 }
 complete -o default -F _streamctl streamctl

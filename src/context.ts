@@ -70,6 +70,14 @@ export class Context {
     return connection;
   }
 
+  /** The same run with another server's settings; what it opens is released with this run. `stop` ends it earlier. */
+  elsewhere(config: ResolvedConfig, stop: AbortSignal): Context {
+    const { io, command, output, log, kill } = this;
+    const other = new Context({ io, command, config, output, log, stop, kill, assumeYes: this.#assumeYes });
+    this.defer(() => other.release());
+    return other;
+  }
+
   /** Registers a release; they run last in, first out. */
   defer(release: () => void | Promise<void>): void {
     this.#releases.push(release);

@@ -213,7 +213,7 @@ function asksForCheck(argv: readonly string[]): boolean {
 }
 
 /** They touch no configured server, and must work when a configuration file is broken. */
-const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox"]);
+const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox", "__complete"]);
 
 function logFormat(options: Record<string, unknown>): LogFormat {
   return options["log"] === "json" ? "json" : "text";

@@ -19,16 +19,16 @@ _${root.name}() {
 ${steps.join("\n")}
     esac
   done
-  local words= flags= streams=
+  local words= flags= names=
   case $path in
-${all.map(({ path, command }) => branch(path, command)).join("\n")}
+${all.map(({ path, command }) => branch(root.name, path, command)).join("\n")}
   esac
-  if [[ $cur == -* ]]; then words=$flags streams=; fi
+  if [[ $cur == -* ]]; then words=$flags names=; fi
   local IFS=$' \\n'
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  if [[ $streams ]]; then _${root.name}_streams; fi
+  if [[ $names ]]; then _${root.name}_names; fi
 }
-_${root.name}_streams() {
+_${root.name}_names() {
   # Bash splits orders:eu at the colon: what is typed is the line's last word, what it wants is what follows.
   local line=\${COMP_LINE:0:COMP_POINT} name
   local typed=\${line##*[[:space:]]}
@@ -36,16 +36,17 @@ _${root.name}_streams() {
   [[ $cur == : ]] && kept=$typed
   while IFS= read -r name; do
     COMPREPLY+=("\${name#"$kept"}")
-  done < <(${root.name} __complete streams --connect-timeout 1s -- "$typed" 2>/dev/null </dev/null)
+  done < <(${root.name} __complete -- "$line" 2>/dev/null </dev/null)
 }
 complete -o default -F _${root.name} ${root.name}
 `;
 }
 
-/** What follows one command: the values of its options, its subcommands, its flags. */
-function branch(path: readonly string[], command: CompletionCommand): string {
+/** What follows one command of `program`: the values of its options, its subcommands, its flags. */
+function branch(program: string, path: readonly string[], command: CompletionCommand): string {
   const lines: string[] = [];
   const texts: string[] = [];
+  const names: string[] = [];
   for (const option of command.options) {
     const pattern = flagsOf(option).join("|");
     const { value } = option;
@@ -54,8 +55,11 @@ function branch(path: readonly string[], command: CompletionCommand): string {
       lines.push(`        ${pattern}) COMPREPLY=($(compgen -W ${choices} -- "$cur")); return ;;`);
     } else if (value.kind === "file") {
       lines.push(`        ${pattern}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`);
-    } else if (value.kind === "text") texts.push(pattern);
+    } else if (value.kind === "names") names.push(pattern);
+    else if (value.kind === "text") texts.push(pattern);
   }
+  if (names.length > 0)
+    lines.push(`        ${names.join("|")}) compopt +o default 2>/dev/null; _${program}_names; return ;;`);
   if (texts.length > 0) lines.push(`        ${texts.join("|")}) return ;;`);
   const flags = command.options.flatMap(flagsOf).join(" ");
   return `    ${quote(path.join(" "))})
@@ -64,7 +68,7 @@ ${lines.join("\n")}
       esac
       words=${quote([...command.subcommands.map(({ name }) => name), ...command.choices].join(" "))}
       flags=${quote(flags)}
-      streams=${command.streams === "none" ? "" : "yes"}
+      names=${command.names ? "yes" : ""}
       ;;`;
 }
 

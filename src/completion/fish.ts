@@ -18,22 +18,24 @@ function lines(command: CompletionCommand, program: string, path: readonly strin
   return [
     ...command.subcommands.map(({ name, description }) => `${start} -a ${name} -d ${quote(description)}`),
     ...command.choices.map((choice) => `${start} -a ${choice}`),
-    ...(command.streams === "none" ? [] : [`${start} -a ${quote(streamNames(program))}`]),
-    ...command.options.map((option) => `${start} ${optionSpec(option)}`),
+    ...(command.names ? [`${start} -a ${quote(knownNames(program))}`] : []),
+    ...command.options.map((option) => `${start} ${optionSpec(program, option)}`),
     ...command.subcommands.flatMap((child) => lines(child, program, [...path, child.name])),
   ];
 }
 
-function streamNames(program: string): string {
-  return `(${program} __complete streams --connect-timeout 1s -- (commandline -ct) 2>/dev/null </dev/null)`;
+/** Asks with the line up to the cursor. */
+function knownNames(program: string): string {
+  return `(${program} __complete -- (commandline -cp | string collect) 2>/dev/null </dev/null)`;
 }
 
-function optionSpec({ short, long, description, value }: CompletionOption): string {
+function optionSpec(program: string, { short, long, description, value }: CompletionOption): string {
   const parts: string[] = [];
   if (short !== undefined) parts.push(`-s ${short.slice(1)}`);
   if (long !== undefined) parts.push(`-l ${long.slice(2)}`);
   if (value.kind === "choices") parts.push(`-x -a ${quote(value.choices.join(" "))}`);
   else if (value.kind === "file") parts.push("-r -F");
+  else if (value.kind === "names") parts.push(`-x -a ${quote(knownNames(program))}`);
   else if (value.kind === "text") parts.push("-x");
   parts.push(`-d ${quote(description)}`);
   return parts.join(" ");

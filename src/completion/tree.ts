@@ -1,4 +1,6 @@
 import type { Command, Option } from "commander";
+import { TOPICS } from "../help/topic-names.ts";
+import { namesOfArgument, namesOfOption, placeholderOf } from "./known-names.ts";
 
 /** A command as completion scripts need it. */
 export interface CompletionCommand {
@@ -9,8 +11,8 @@ export interface CompletionCommand {
   readonly subcommands: readonly CompletionCommand[];
   /** What its first argument may be, where that is a fixed set. */
   readonly choices: readonly string[];
-  /** Whether its arguments name streams: the first one, or all of them. */
-  readonly streams: "none" | "first" | "all";
+  /** Whether any of its arguments is a name that can be looked up. */
+  readonly names: boolean;
 }
 
 export interface CompletionOption {
@@ -25,6 +27,8 @@ export type OptionValue =
   | { readonly kind: "none" }
   | { readonly kind: "choices"; readonly choices: readonly string[] }
   | { readonly kind: "file" }
+  /** What can be looked up. */
+  | { readonly kind: "names"; readonly name: string }
   | { readonly kind: "text"; readonly name: string };
 
 /** Every command with the flags it takes, the global ones included. What help hides is left out. */
@@ -45,17 +49,19 @@ function describeCommand(command: Command, globals: readonly Option[]): Completi
     options: [...own, ...inherited].map(describeOption),
     subcommands: help
       .visibleCommands(command)
-      .filter((child) => child.name() !== "help")
+      // Not the one that commander makes.
+      .filter((child) => command.commands.includes(child))
       .map((child) => describeCommand(child, globals)),
-    choices: command.registeredArguments[0]?.argChoices ?? [],
-    streams: streamArguments(command),
+    choices: choicesOf(command),
+    names: command.registeredArguments.some((argument) => namesOfArgument(command, argument) !== undefined),
   };
 }
 
-function streamArguments(command: Command): CompletionCommand["streams"] {
-  const [first] = command.registeredArguments;
-  if (first === undefined || !/^(stream|pattern)$/.test(first.name())) return "none";
-  return first.variadic ? "all" : "first";
+function choicesOf(command: Command): readonly string[] {
+  const { parent } = command;
+  if (command.name() !== "help" || parent === null) return command.registeredArguments[0]?.argChoices ?? [];
+  const commands = parent.createHelp().visibleCommands(parent);
+  return [...commands.map((each) => each.name()).filter((name) => name !== "help"), ...Object.keys(TOPICS)];
 }
 
 function describeOption(option: Option): CompletionOption {
@@ -68,9 +74,10 @@ function describeOption(option: Option): CompletionOption {
 }
 
 function optionValue(option: Option): OptionValue {
-  if (!option.required && !option.optional) return { kind: "none" };
+  const name = placeholderOf(option);
+  if (name === undefined) return { kind: "none" };
   if (option.argChoices) return { kind: "choices", choices: option.argChoices };
-  const name = /[<[](.+?)[\]>]/.exec(option.flags)?.[1] ?? "value";
+  if (namesOfOption(option) !== undefined) return { kind: "names", name };
   return /^(file|path|folder)$/i.test(name) ? { kind: "file" } : { kind: "text", name };
 }
 

@@ -4,9 +4,9 @@ import { type CompletionCommand, type CompletionOption, flagsOf } from "./tree.t
 export function zshCompletion(root: CompletionCommand): string {
   return `#compdef ${root.name}
 # zsh completion for ${root.name}; made by: ${root.name} completion zsh
-_${root.name}_streams() {
+_${root.name}_names() {
   local -a names
-  names=(\${(f)"$(${root.name} __complete streams --connect-timeout 1s -- "$PREFIX" 2>/dev/null </dev/null)"})
+  names=(\${(f)"$(${root.name} __complete -- "$_${root.name}_line" 2>/dev/null </dev/null)"})
   compadd -a names
 }
 
@@ -22,10 +22,11 @@ fi
 /** One function for each command, children first. */
 function functions(command: CompletionCommand, path: readonly string[]): string[] {
   const name = `_${path.join("_")}`;
-  const specs = command.options.map((option) => `    ${optionSpec(option)} \\`);
+  const [program = ""] = path;
+  const specs = command.options.map((option) => `    ${optionSpec(program, option)} \\`);
   const children = command.subcommands.flatMap((child) => functions(child, [...path, child.name]));
   if (command.subcommands.length === 0) {
-    const operands = operandSpecs(command, path[0] ?? "").join(" ");
+    const operands = operandSpecs(command, program).join(" ");
     return [`${name}() {\n  _arguments -s -S \\\n${specs.join("\n")}\n    ${operands}\n}\n`];
   }
   const choices = command.subcommands.map((child) =>
@@ -37,7 +38,7 @@ function functions(command: CompletionCommand, path: readonly string[]): string[
   return [
     ...children,
     `${name}() {
-  local curcontext=$curcontext state line
+${path.length === 1 ? `  # The whole line up to the cursor: below, words and PREFIX are cut to their parts.\n  local _${program}_line="\${(j: :)words[1,CURRENT-1]} $PREFIX"\n` : ""}  local curcontext=$curcontext state line
   typeset -A opt_args
   _arguments -C -s -S \\
 ${specs.join("\n")}
@@ -64,25 +65,23 @@ ${dispatch.join("\n")}
 
 function operandSpecs(command: CompletionCommand, program: string): string[] {
   if (command.choices.length > 0) return [`'1:argument:(${command.choices.join(" ")})'`];
-  if (command.streams === "all") return [`'*:stream:_${program}_streams'`];
-  const rest = "'*::argument:_default'";
-  return command.streams === "first" ? [`'1:stream:_${program}_streams'`, rest] : [rest];
+  return [command.names ? `'*:name:_${program}_names'` : "'*::argument:_default'"];
 }
 
 /** `'(-o --output)'{-o,--output}'[output format]:format:(table json)'` */
-function optionSpec(option: CompletionOption): string {
+function optionSpec(program: string, option: CompletionOption): string {
   const flags = flagsOf(option);
   const { value } = option;
   const takesValue = value.kind !== "none";
   const described = `[${option.description.replace(/[[\]\\:]/g, "\\$&")}]`;
-  const argument = takesValue ? valueSpec(option) : "";
+  const argument = takesValue ? valueSpec(program, option) : "";
   // A long option's value may follow a sign.
   const named = flags.map((flag) => (takesValue && flag.startsWith("--") ? `${flag}=` : flag));
   if (named.length === 1) return quote(`${named[0]}${described}${argument}`);
   return `${quote(`(${flags.join(" ")})`)}{${named.join(",")}}${quote(`${described}${argument}`)}`;
 }
 
-function valueSpec({ value }: CompletionOption): string {
+function valueSpec(program: string, { value }: CompletionOption): string {
   switch (value.kind) {
     case "none":
       return "";
@@ -90,6 +89,8 @@ function valueSpec({ value }: CompletionOption): string {
       return `:value:(${value.choices.join(" ")})`;
     case "file":
       return ":file:_files";
+    case "names":
+      return `:${value.name}:_${program}_names`;
     case "text":
       return `:${value.name.replace(/[\\:]/g, "\\$&")}: `;
   }

@@ -1,11 +1,14 @@
+import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { bin } from "../support/bin.ts";
 import { ROOT } from "../support/build.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
+import { userWith } from "../support/users.ts";
 
 /** What bash offers at the end of this line, with streamctl on PATH; `words` is how bash splits it. */
 async function bashOffers(
@@ -44,7 +47,95 @@ test("Tab offers the streams of the server, past colons, and none whose name a s
   expect(await bashOffers(`streamctl lag ${typed}e`, ["streamctl", "lag", ...words, "e"])).toEqual(["eu"]);
 });
 
-test("Tab is silent where there is no server", async () => {
+/** The words of a line as bash splits them for a completion function. */
+function bashWords(line: string): string[] {
+  const words = line.split(" ").flatMap((word) => word.split(/([:=])/).filter((part) => part !== ""));
+  return line.endsWith(" ") ? [...words, ""] : words;
+}
+
+test("Tab offers the groups, consumers, pending IDs and dead letters of the stream on the line", async () => {
+  const key = uniqueKey("tab");
+  const redis = rawRedis();
+  await redis.xgroup("CREATE", key, "billing", "0", "MKSTREAM");
+  await redis.xgroup("CREATE", key, "bi:lateral", "0");
+  await redis.xadd(key, "1-0", "a", "1");
+  await redis.xadd(key, "2-0", "a", "1");
+  await redis.xreadgroup("GROUP", "billing", "worker-1", "COUNT", 1, "STREAMS", key, ">");
+  await redis.xadd(`${key}:dlq`, "1694012345678-0", "a", "1");
+  await redis.xadd(`${key}:dlq`, "1694012345679-0", "a", "1");
+  const offers: [string, string[]][] = [
+    [`pending ${key} -g `, ["bi:lateral", "billing"]],
+    [`lag ${key} --group=bil`, ["billing"]],
+    [`pending ${key} -g bi:l`, ["lateral"]],
+    [`group destroy ${key} bil`, ["billing"]],
+    [`claim ${key} -g billing --from-consumer w`, ["worker-1"]],
+    [`group forget-consumer ${key} `, ["worker-1"]],
+    [`ack ${key} -g billing `, ["1-0"]],
+    [`dlq show ${key} `, ["1694012345679-0", "1694012345678-0"]],
+    [`dlq replay ${key} 1694012345678`, ["1694012345678-0"]],
+  ];
+  for (const [rest, names] of offers) {
+    const line = `streamctl ${rest}`;
+    expect(await bashOffers(line, bashWords(line)), line).toEqual(names);
+  }
+});
+
+test("Tab asks the server that the line names, and knows the profiles", async () => {
+  const key = uniqueKey("tab");
+  await rawRedis().xadd(key, "*", "a", "1");
+  const { host, hostname, port } = new URL(inject("redisUrl"));
+  const folder = await mkdtemp(join(tmpdir(), "config-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "config.yaml");
+  const profiles = `profiles: { here: { url: "redis://${host}" }, asks: { url: "redis://${host}", askpass: true } }`;
+  await writeFile(file, profiles);
   const env = { STREAMCTL_URL: "redis://127.0.0.1:1" };
-  expect(await bashOffers("streamctl consume o", ["streamctl", "consume", "o"], env)).toEqual([]);
+  const short = key.slice(0, -1);
+  for (const where of [
+    `-u redis://${host}/0`,
+    `--url="redis://${host}"`,
+    `-H ${hostname} -p ${port}`,
+    `--config ${file} --profile here`,
+  ]) {
+    const line = `streamctl ${where} consume ${short}`;
+    expect(await bashOffers(line, bashWords(line), env), line).toEqual([key.split(":").at(-1)]);
+  }
+  const profile = `streamctl lag --config ${file} --profile `;
+  expect(await bashOffers(profile, bashWords(profile), env)).toEqual(["asks", "here"]);
+  const asking = `streamctl lag --config ${file} --profile asks ${short}`;
+  expect(await bashOffers(asking, bashWords(asking), env), "nothing is asked at Tab").toEqual([]);
+});
+
+describe("Tab is silent", () => {
+  test("where there is no server", async () => {
+    const env = { STREAMCTL_URL: "redis://127.0.0.1:1" };
+    expect(await bashOffers("streamctl consume o", ["streamctl", "consume", "o"], env)).toEqual([]);
+    const line = "streamctl lag orders -g ";
+    expect(await bashOffers(line, bashWords(line), env)).toEqual([]);
+  });
+
+  test("where the configuration is broken, a key is no stream, or the user may not look", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey("tab");
+    await redis.set(key, "x");
+    const { url } = await userWith(redis, ["~*", "+ping"]);
+    const line = `streamctl lag ${key} -g `;
+    expect(await bashOffers(line, bashWords(line))).toEqual([]);
+    expect(await bashOffers(line, bashWords(line), { STREAMCTL_URL: url })).toEqual([]);
+    expect(
+      await bashOffers(line, bashWords(line), { STREAMCTL_PORT: "none", STREAMCTL_QUIET: "maybe" }),
+    ).toEqual([]);
+  });
+
+  test("and gives up soon where a server accepts and says nothing", async () => {
+    const mute = createServer().listen(0, "127.0.0.1");
+    onTestFinished(() => void mute.close());
+    await once(mute, "listening");
+    const sockets: Socket[] = [];
+    mute.on("connection", (socket) => sockets.push(socket));
+    const { port } = mute.address() as AddressInfo;
+    const line = `streamctl -p ${port} lag o`;
+    expect(await bashOffers(line, bashWords(line), { STREAMCTL_URL: "redis://127.0.0.1" })).toEqual([]);
+    for (const socket of sockets) socket.destroy();
+  });
 });

@@ -1,0 +1,35 @@
+import type { Argument, Command, Option } from "commander";
+
+/** What is looked up when Tab is pressed, because only the server or the configuration knows it. */
+export type Names = "streams" | "groups" | "consumers" | "profiles" | "letters" | "pending";
+
+const BY_PLACEHOLDER: Readonly<Record<string, Names>> = {
+  stream: "streams",
+  pattern: "streams",
+  key: "streams",
+  group: "groups",
+  consumer: "consumers",
+};
+
+const BY_FLAG: Readonly<Record<string, Names>> = { "--profile": "profiles", "--consumer": "consumers" };
+
+/** `group` of `-g, --group <group>`; undefined for a flag without a value. */
+export function placeholderOf({ required, optional, flags }: Option): string | undefined {
+  return required || optional ? (/[<[](.+?)[\]>]/.exec(flags)?.[1] ?? "value") : undefined;
+}
+
+/** What a flag's value names, if anything that can be looked up. */
+export function namesOfOption(option: Option): Names | undefined {
+  const placeholder = placeholderOf(option) ?? "";
+  return (
+    BY_FLAG[option.long ?? ""] ??
+    (Object.hasOwn(BY_PLACEHOLDER, placeholder) ? BY_PLACEHOLDER[placeholder] : undefined)
+  );
+}
+
+/** The same of an operand. IDs are those of dead letters, or of what is pending. */
+export function namesOfArgument(command: Command, argument: Argument): Names | undefined {
+  const name = argument.name();
+  if (name === "id") return command.parent?.name() === "dlq" ? "letters" : "pending";
+  return Object.hasOwn(BY_PLACEHOLDER, name) ? BY_PLACEHOLDER[name] : undefined;
+}
