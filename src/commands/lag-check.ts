@@ -5,7 +5,7 @@ import { StreamctlError } from "../errors.ts";
 import { PLUGIN_EXIT, pluginLine } from "../output/lag-plugin.ts";
 import type { Connection } from "../redis/connection.ts";
 import type { LagFlags } from "./lag-flags.ts";
-import { chooseStreams, countLimit } from "./lag-request.ts";
+import { chooseStreams, countRequest } from "./lag-request.ts";
 
 /** Answers as a monitoring plugin does. What is thrown here and before becomes UNKNOWN, too: see src/run.ts. */
 export async function checkLags(
@@ -18,7 +18,7 @@ export async function checkLags(
   const request = {
     ...(await chooseStreams(connection, names)),
     group,
-    countLimit: countLimit(flags),
+    ...countRequest(flags),
     signal: context.stop,
   };
   const rows = await groupLags(connection, request);

@@ -8,7 +8,7 @@ import { printPages } from "../output/rows.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
-import { chooseStreams, countLimit } from "./lag-request.ts";
+import { chooseStreams, countRequest } from "./lag-request.ts";
 
 /** Prints each group once, after the wait if there is one. Exit 6 when a threshold was crossed or the wait timed out. */
 export async function printLags(
@@ -21,7 +21,7 @@ export async function printLags(
   const request: LagRequest = {
     ...(await chooseStreams(connection, names)),
     group: flags.group,
-    countLimit: countLimit(flags),
+    ...countRequest(flags),
     signal: context.stop,
   };
   let drained = true;

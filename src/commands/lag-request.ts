@@ -1,4 +1,4 @@
-import { COUNT_LIMIT, type LagRequest } from "../engine/lag/lag.ts";
+import { COUNT_LIMIT, countBudget, type LagRequest } from "../engine/lag/lag.ts";
 import { matchingStreams } from "../engine/streams.ts";
 import type { Connection } from "../redis/connection.ts";
 import { expandStreams, isPattern } from "../redis/scan.ts";
@@ -14,9 +14,11 @@ export async function chooseStreams(
   return { streams: await streams, named };
 }
 
-/** How far to count: a bound that stops short of a limit would not tell on which side the lag is. */
-export function countLimit(flags: LagFlags): number {
-  if (flags.exact) return Number.POSITIVE_INFINITY;
-  const limits = [flags.maxLag, flags.warnLag, flags.critLag].map((limit) => (limit ?? 0) + 1);
-  return Math.max(flags.countLimit ?? COUNT_LIMIT, ...limits);
+/** How far to count, and which limits have to be decided: a bound that stops short of one would not tell. */
+export function countRequest(flags: LagFlags): Pick<LagRequest, "countLimit" | "budget" | "decide"> {
+  const { countLimit, exact, maxLag, warnLag, critLag } = flags;
+  if (exact) return { countLimit: Number.POSITIVE_INFINITY };
+  const decide = [maxLag, warnLag, critLag].filter((limit) => limit !== undefined);
+  if (countLimit !== undefined) return { countLimit, decide };
+  return { countLimit: COUNT_LIMIT, budget: countBudget(), decide };
 }

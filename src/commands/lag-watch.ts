@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { COUNT_LIMIT } from "../engine/lag/lag.ts";
 import type { WatchedGroup, WatchRequest } from "../engine/lag/watch.ts";
 import { watchLag } from "../engine/lag/watch.ts";
 import { ExitCode, StreamctlError } from "../errors.ts";
@@ -8,7 +9,7 @@ import { printSets } from "../output/rows.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
-import { chooseStreams, countLimit } from "./lag-request.ts";
+import { chooseStreams } from "./lag-request.ts";
 
 const INTERVAL_MS = 1_000;
 /** Finding what a pattern matches costs a SCAN over all keys, so it is not done at every refresh. */
@@ -25,7 +26,7 @@ export async function watchLags(
   const request: WatchRequest = {
     streams: await streamFinder(connection, names),
     group: flags.group,
-    countLimit: countLimit(flags),
+    countLimit: flags.exact ? Number.POSITIVE_INFINITY : (flags.countLimit ?? COUNT_LIMIT),
     intervalMs: flags.interval ?? INTERVAL_MS,
     signal: AbortSignal.any([context.stop, quit.signal]),
   };

@@ -33,9 +33,9 @@ function options(): Option[] {
     durationOption("--max-age <duration>", "exit 6 when an entry has been pending or undelivered for longer"),
     countOption(
       "--count-limit <n>",
-      "where the server does not know a lag, count through so many entries; then the lag is ≥N (default: 100k)",
+      "count through so many entries of a lag; then it is ≥N (default: 100k, and 500k for all together)",
     ),
-    new Option("--exact", "no --count-limit: the exact number, however long it takes"),
+    new Option("--exact", "count to the end, however long it takes"),
     new Option("--wait", "wait until nothing is undelivered or pending"),
     durationOption("--timeout <duration>", "with --wait: give up after this, with exit 6"),
     new Option("--watch", "look again and again: in place on a terminal, a snapshot each time on a pipe"),
@@ -54,7 +54,8 @@ function options(): Option[] {
 }
 
 const HELP = `
-The lag is counted, never guessed: null (≥N in a table) with lagAtLeast when only a bound is known.
+The lag is counted, from the nearer end, or follows from the stream's length; what the server says is not
+trusted. It is null (≥N in a table) with lagAtLeast when only a bound is known. A --watch goes on counting.
 maxDeliveries is null when more than 10000 entries are pending. Ages come from the entries' IDs and the
 server's clock, and are null for IDs that are not times.
 

@@ -12,7 +12,7 @@ import { countOption, durationOption, groupOption, logOption } from "./options.t
 const DEFAULT_PORT = 9_464;
 const DEFAULT_INTERVAL_MS = 15_000;
 const MIN_INTERVAL_MS = 1_000;
-const DEFAULT_COUNT_LIMIT = 10_000;
+const DEFAULT_COUNT_LIMIT = 100_000;
 /** So many streams make a few MB of metrics, which is more than most scrapers take. */
 const MAX_STREAMS = 5_000;
 /** A look at many streams on a slow server takes long; one that takes as long as this will not end. */
@@ -20,8 +20,8 @@ const STUCK_AFTER_MS = 600_000;
 
 const HELP = `
 Looks at the streams every --interval, not at every scrape, and shows what it saw last. While a number is
-not known (Redis is away, a lag can't be counted within --count-limit) its sample is absent; the lag's lower
-bound is always there. Patterns are looked up anew each time.
+not known (Redis is away, a lag has not been counted to its end) its sample is absent; the lag's lower bound
+is always there. Patterns are looked up anew each time.
 
 /healthz answers 503 when the program hangs, /readyz also as long as the last look failed.
 
@@ -47,7 +47,7 @@ export function defineServeMetrics(program: Command, act: Act): void {
     .addOption(
       countOption(
         "--count-limit <n>",
-        "where the server does not know a lag, count through so many entries each time (default: 10k)",
+        "count through so many entries of a lag at each look, until it is known (default: 100k)",
       ),
     )
     .addOption(logOption())
@@ -64,13 +64,15 @@ async function serveMetrics(
   const everyMs = flags.interval ?? DEFAULT_INTERVAL_MS;
   if (everyMs < MIN_INTERVAL_MS)
     throw new UsageError(`--interval must be at least ${formatDuration(MIN_INTERVAL_MS)}`);
-  const [connection, { survey }, { dlqKey }, { MetricSet }, { addSurveyMetrics }] = await Promise.all([
-    context.connect(),
-    import("../engine/survey.ts"),
-    import("../engine/dlq/name.ts"),
-    import("../metrics/metric-set.ts"),
-    import("../metrics/survey-metrics.ts"),
-  ]);
+  const [connection, { survey }, { dlqKey }, { LagMemory }, { MetricSet }, { addSurveyMetrics }] =
+    await Promise.all([
+      context.connect(),
+      import("../engine/survey.ts"),
+      import("../engine/dlq/name.ts"),
+      import("../engine/lag/lag-memory.ts"),
+      import("../metrics/metric-set.ts"),
+      import("../metrics/survey-metrics.ts"),
+    ]);
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate };
   const request = {
     names: names.length > 0 ? names : ["*"],
@@ -78,6 +80,7 @@ async function serveMetrics(
     dlqKey: (stream: string) => dlqKey(stream, naming),
     countLimit: flags.countLimit ?? DEFAULT_COUNT_LIMIT,
     maxStreams: MAX_STREAMS,
+    memory: new LagMemory(),
   };
   const look = (signal: AbortSignal): Promise<Survey> => survey(connection, { ...request, signal });
 

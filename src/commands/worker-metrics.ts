@@ -12,7 +12,7 @@ import { type MetricsFlags, startEndpoint } from "./metrics-options.ts";
 
 /** How old the lag may be that a status line or a scrape shows. */
 const LAG_EVERY_MS = 5_000;
-/** Where the server does not know the lag, so many entries are read for it each time. */
+/** So many entries of a lag are counted each time, until it is known. */
 const LAG_COUNT_LIMIT = 10_000;
 
 /** Looks at the worker's groups every few seconds until the run ends; not when nobody will see it. */
@@ -23,7 +23,11 @@ export async function pollLag(
   flags: MetricsFlags,
 ): Promise<Poll<readonly GroupLag[]> | undefined> {
   if (flags.metricsPort === undefined && !context.log.live) return undefined;
-  const { groupLags } = await import("../engine/lag/lag.ts");
+  const [{ groupLags }, { LagMemory }] = await Promise.all([
+    import("../engine/lag/lag.ts"),
+    import("../engine/lag/lag-memory.ts"),
+  ]);
+  const memory = new LagMemory();
   let told = false;
   const poll = new Poll({
     everyMs: LAG_EVERY_MS,
@@ -33,7 +37,8 @@ export async function pollLag(
       context.log.warn(`the lag can't be shown: ${error.message}`);
     },
     async look(signal) {
-      const request = { streams, named: new Set<string>(), group, countLimit: LAG_COUNT_LIMIT, signal };
+      const named = new Set<string>();
+      const request = { streams, named, group, countLimit: LAG_COUNT_LIMIT, memory, signal };
       const rows = await groupLags(connection, request);
       // The worker may be about to make the group.
       if (rows.length === 0) throw new Error("there is no group");

@@ -1,7 +1,8 @@
 import { ServerError, StreamctlError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { expandStreams } from "../redis/scan.ts";
-import { type GroupLag, groupLags } from "./lag/lag.ts";
+import { countBudget, type GroupLag, groupLags } from "./lag/lag.ts";
+import type { LagMemory } from "./lag/lag-memory.ts";
 import { overviews, type StreamOverview } from "./streams.ts";
 
 /** How many dead letters a stream has. */
@@ -26,20 +27,30 @@ export interface SurveyRequest {
   readonly names: readonly string[];
   readonly group?: string | undefined;
   readonly dlqKey: (stream: string) => string;
-  /** How many entries to count through where the server does not know a lag. */
+  /** How many entries of a lag to count at one look. */
   readonly countLimit: number;
+  /** What earlier looks have counted. */
+  readonly memory: LagMemory;
   readonly maxStreams: number;
   readonly signal: AbortSignal;
 }
 
 /** Looks at everything once. */
 export async function survey(connection: Connection, request: SurveyRequest): Promise<Survey> {
-  const { group, countLimit, maxStreams, signal } = request;
+  const { group, countLimit, memory, maxStreams, signal } = request;
   const found = await existing(connection, request.names);
   const names = found.slice(0, maxStreams);
   const named = new Set<string>();
   const streams = await all(overviews(connection, names, { named, signal }));
-  const groups = await groupLags(connection, { streams: names, named, group, countLimit, signal });
+  const groups = await groupLags(connection, {
+    streams: names,
+    named,
+    group,
+    countLimit,
+    budget: countBudget(),
+    memory,
+    signal,
+  });
   const worked = streams.filter((overview) => overview.groups > 0);
   const deadLetters = await Promise.all(
     worked.map(({ stream }) => countDeadLetters(connection, stream, request.dlqKey(stream))),

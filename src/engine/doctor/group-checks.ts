@@ -11,7 +11,7 @@ import { rangePage } from "../../redis/streams/range.ts";
 import { durationFlag, formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { looksDead } from "../groups/consumers.ts";
 import { shellWord } from "../groups/missing.ts";
-import { knownLag } from "../lag/known-lag.ts";
+import { provenLag } from "../lag/proven-lag.ts";
 import { ageMs } from "../lag/lag.ts";
 import { type Finding, finding, type GroupPlace, type Place, unseen } from "./finding.ts";
 import { checkPending } from "./pending-checks.ts";
@@ -117,7 +117,7 @@ async function unread(
   if (waiting !== null && waiting < deadAfterMs) return [];
   const nobody =
     consumers.length === 0 ? "it has no consumers" : `nobody has read for ${formatDuration(idleMs)}`;
-  const lag = knownLag(info, groupInfo, undefined);
+  const lag = provenLag(info, groupInfo);
   const behind = lag === undefined ? "entries wait" : formatCount(lag, "entry waits", "entries wait");
   const since = waiting === null ? "" : `, the oldest for ${formatDuration(waiting)}`;
   const evidence = `${nobody}, and ${behind} for it${since}: trim keeps everything from ${oldest.id} on`;

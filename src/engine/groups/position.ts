@@ -3,7 +3,7 @@ import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { setPosition } from "../../redis/scripts/set-position.ts";
 import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
-import { countBetween } from "../lag/count-undelivered.ts";
+import { countBetween } from "../lag/count-between.ts";
 import { noGroup, onStream } from "./missing.ts";
 import { writeOnce } from "../write-once.ts";
 

@@ -34,7 +34,7 @@ export interface StreamDetails {
   readonly groups: readonly GroupLag[];
 }
 
-/** A lag that the server does not know is counted no further than this. */
+/** A lag is counted no further than this. */
 const COUNT_LIMIT = 10_000;
 
 /** Looks at streams in their order. One that vanishes meanwhile is left out, unless it is in `named`. */

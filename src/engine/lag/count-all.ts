@@ -1,34 +1,165 @@
 import type { Connection } from "../../redis/connection.ts";
 import { eachAtMost } from "../each-at-most.ts";
-import { type Count, countUndelivered } from "./count-undelivered.ts";
-import type { FoundGroup } from "./find-groups.ts";
-import { knownLag } from "./known-lag.ts";
+import type { Count } from "./count-between.ts";
+import { type Asker, type FoundGroup, leftOut } from "./find-groups.ts";
+import { GroupCounter } from "./group-counter.ts";
+import { difference, type LagMemory } from "./lag-memory.ts";
+import { provenLag } from "./proven-lag.ts";
 
 /** Groups whose entries are counted side by side. */
 const COUNTS_AT_ONCE = 16;
+/** Entries on each side that a first step looks at, of many in a row: a tenth of a millisecond. */
+const FIRST_STEP = 100;
+/** The same for every later step. */
+const STEP = 1_000;
 
-/** The lag of each group, asking and counting no more than needed. `trusted`: see serverCountsRight. */
-export async function countAll(
-  connection: Connection,
-  groups: readonly FoundGroup[],
-  trusted: () => Promise<boolean>,
-  { countLimit: limit, signal }: { readonly countLimit: number; readonly signal: AbortSignal },
-): Promise<Count[]> {
-  const counts = groups.map(({ info, group }) => exactly(knownLag(info, group, undefined)));
-  const open = counts.flatMap((count, index) => (count === undefined ? [index] : []));
-  if (open.length > 0) {
-    const right = await trusted();
-    await eachAtMost(COUNTS_AT_ONCE, open, async (index) => {
-      const { stream, info, group } = groups[index] as FoundGroup;
-      const { lastDeliveredId } = group;
-      counts[index] =
-        exactly(knownLag(info, group, right)) ??
-        (await countUndelivered(connection, stream, { lastDeliveredId, found: info, limit }, signal));
-    });
-  }
-  return counts as Count[];
+export interface CountRequest {
+  /** Streams that must be there; any other one may vanish while we look. */
+  readonly named: ReadonlySet<string>;
+  /** After so many entries ahead of a group's position counting stops for this look. */
+  readonly countLimit: number;
+  /** The same for all groups together, beyond the first step of each; used up as it goes. Default: no limit. */
+  readonly budget?: CountBudget | undefined;
+  /** Whether a lag is above one of these is found out in any case. */
+  readonly decide?: readonly number[] | undefined;
+  /** What earlier looks have counted. */
+  readonly memory?: LagMemory | undefined;
+  readonly signal: AbortSignal;
 }
 
-function exactly(lag: number | undefined): Count | undefined {
-  return lag === undefined ? undefined : { count: lag, exact: true };
+export interface CountBudget {
+  left: number;
+}
+
+export interface CountedGroup extends Count {
+  /** The first entry the group has not been given; undefined when there is none. */
+  readonly oldestUndeliveredId: string | undefined;
+}
+
+/**
+ * The lag of each group, proven or counted, or as a bound; undefined for a stream that has gone. What is
+ * short on either side of the group's position takes one round trip for all groups, the rest more.
+ */
+export async function countAll(
+  connection: Connection,
+  asker: Asker,
+  groups: readonly FoundGroup[],
+  request: CountRequest,
+): Promise<(CountedGroup | undefined)[]> {
+  const { memory, countLimit, named } = request;
+  const counters = groups.map((found) => provenLag(found.info, found.group) ?? new GroupCounter(found));
+  const first = Math.max(1, Math.min(FIRST_STEP, countLimit));
+  await Promise.all([
+    asker(counters.flatMap((counter) => (counter instanceof GroupCounter ? [counter.question(first)] : []))),
+    memory?.confirm(connection),
+  ]);
+  // Where the server did not know the script, or does not let this user run one.
+  const unanswered = counters.filter((counter) => counter instanceof GroupCounter && !counter.started);
+  await eachAtMost(COUNTS_AT_ONCE, unanswered as GroupCounter[], (counter) =>
+    counter.step(connection, first),
+  );
+  const counts = counters.map((counter) =>
+    counter instanceof GroupCounter ? new Counting(counter, memory) : undefined,
+  );
+  await goOn(
+    connection,
+    counts.filter((counting) => counting !== undefined),
+    request,
+  );
+  return Promise.all(
+    groups.map(async (found, index) => {
+      const counting = counts[index];
+      if (counting?.error) return leftOut(connection, found, named, counting.error);
+      const count = counting?.settle(memory) ?? { count: counters[index] as number, exact: true };
+      if (count.exact) memory?.know(found, count.count);
+      const oldestUndeliveredId = counting
+        ? counting.oldestId
+        : count.count > 0
+          ? found.info.firstId
+          : undefined;
+      return { ...count, oldestUndeliveredId };
+    }),
+  );
+}
+
+/** Counts on, a step of each group in turn, as far as the request allows or asks for. */
+async function goOn(
+  connection: Connection,
+  all: readonly Counting[],
+  { countLimit, budget, decide = [], signal }: CountRequest,
+): Promise<void> {
+  let open = all;
+  for (;;) {
+    open = open.filter((one) => {
+      if (one.done) return false;
+      if (decide.some((limit) => one.atLeast <= limit && one.most > limit)) return true;
+      return one.counted < countLimit && (budget?.left ?? 1) > 0;
+    });
+    if (open.length === 0 || signal.aborted) return;
+    await eachAtMost(COUNTS_AT_ONCE, open, async (one) => {
+      if (signal.aborted) return;
+      if (budget) budget.left -= STEP;
+      await one.step(connection, STEP);
+    });
+  }
+}
+
+/** One group's count at this look. It may go on with what an earlier look has begun. */
+class Counting {
+  readonly #fresh: GroupCounter;
+  /** The one that is stepped: the fresh one, or an earlier one. */
+  readonly #going: GroupCounter;
+  /** What the lag has changed by since the earlier one began. */
+  readonly #since: number;
+  readonly #from: number;
+  readonly #known: number | undefined;
+
+  constructor(fresh: GroupCounter, memory: LagMemory | undefined) {
+    this.#fresh = fresh;
+    this.#known = fresh.done ? undefined : memory?.lagOf(fresh.found);
+    const earlier = fresh.done ? undefined : memory?.counterOf(fresh.found);
+    const since = earlier && difference(earlier.found, fresh.found);
+    this.#going = earlier && since !== undefined ? earlier : fresh;
+    this.#since = since ?? 0;
+    this.#from = this.#going === fresh ? 0 : this.#going.count.count;
+  }
+
+  get error(): GroupCounter["error"] {
+    return this.#fresh.error ?? this.#going.error;
+  }
+
+  get oldestId(): string | undefined {
+    return this.#fresh.oldestId;
+  }
+
+  get done(): boolean {
+    return this.#known !== undefined || this.#fresh.done || this.#going.done;
+  }
+
+  /** Entries counted at this look. */
+  get counted(): number {
+    return this.#going.count.count - this.#from;
+  }
+
+  get atLeast(): number {
+    return Math.max(this.#fresh.count.count, this.#going.count.count + this.#since);
+  }
+
+  get most(): number {
+    return Math.min(this.#fresh.most, this.#going.most + this.#since);
+  }
+
+  step(connection: Connection, most: number): Promise<void> {
+    return this.#going.step(connection, most);
+  }
+
+  /** What has come of it. What is not done is left with the memory for the next look. */
+  settle(memory: LagMemory | undefined): Count {
+    const [fresh, going] = [this.#fresh, this.#going];
+    if (fresh.done) return fresh.count;
+    if (this.#known !== undefined) return { count: this.#known, exact: true };
+    if (going.done) return { count: Math.max(0, going.count.count + this.#since), exact: true };
+    memory?.keep(going);
+    return { count: this.atLeast, exact: false };
+  }
 }

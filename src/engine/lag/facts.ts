@@ -1,18 +1,13 @@
-import { compareIds, nextId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Caller, Question } from "../../redis/streams/ask.ts";
 import { readPendingSpan } from "../../redis/streams/pending.ts";
-import { readEntryIds } from "../../redis/streams/range.ts";
 import { eachAtMost } from "../each-at-most.ts";
-import { explain } from "../groups/missing.ts";
 import { PENDING_PAGE, pendingPages } from "../pending/pages.ts";
-import type { Count } from "./count-undelivered.ts";
-import { type Asker, type FoundGroup, hasVanished } from "./find-groups.ts";
+import { type Asker, type FoundGroup, leftOut } from "./find-groups.ts";
 
-/** What is known of a group's oldest entries; undefined is none. */
+/** What is known of a group's pending entries; undefined is none. */
 export interface Facts {
   oldestPendingId: string | undefined;
-  oldestUndeliveredId: string | undefined;
   /** The highest delivery count among the pending entries, 0 without any. Null: too many to look through. */
   maxDeliveries: number | null;
 }
@@ -37,57 +32,30 @@ export async function findFacts(
   connection: Caller,
   asker: Asker,
   groups: readonly FoundGroup[],
-  counts: readonly (Count | undefined)[],
   named: ReadonlySet<string>,
 ): Promise<(Facts | undefined)[]> {
   const searches = groups.map(startSearch);
-  await asker(searches.flatMap((search, index) => questionsFor(search, counts[index])));
+  await asker(searches.flatMap(questionsFor));
   const long = searches.filter(({ goesOn }) => goesOn);
   await eachAtMost(LISTS_AT_ONCE, long, (search) => lookThroughPending(connection, search));
   return Promise.all(
-    searches.map(async ({ item: { stream, group }, facts, error }) => {
-      if (!error) return facts;
-      if (!named.has(stream) && hasVanished(error)) return undefined;
-      throw await explain(connection, stream, group.name, error);
-    }),
+    searches.map(async ({ item, facts, error }) => (error ? leftOut(connection, item, named, error) : facts)),
   );
 }
 
 function startSearch(item: FoundGroup): Search {
-  return {
-    item,
-    facts: { oldestPendingId: undefined, oldestUndeliveredId: undefined, maxDeliveries: 0 },
-    goesOn: false,
-  };
+  return { item, facts: { oldestPendingId: undefined, maxDeliveries: 0 }, goesOn: false };
 }
 
-function questionsFor(search: Search, count: Count | undefined): Question[] {
-  const { stream, info, group } = search.item;
-  const questions: Question[] = [];
-  if (group.pending > 0) {
-    questions.push({
+function questionsFor(search: Search): Question[] {
+  const { stream, group } = search.item;
+  if (group.pending === 0) return [];
+  return [
+    {
       command: ["XPENDING", stream, group.name, "-", "+", String(PENDING_PAGE)],
       take: (answer) => takePending(search, answer),
-    });
-  }
-  const drained = count?.exact === true && count.count === 0;
-  if (drained) return questions;
-  const { lastDeliveredId } = group;
-  if (info.firstId !== undefined && compareIds(lastDeliveredId, info.firstId) < 0) {
-    search.facts.oldestUndeliveredId = info.firstId;
-    return questions;
-  }
-  const from = nextId(lastDeliveredId);
-  if (from !== undefined) {
-    questions.push({
-      command: ["XRANGE", stream, from, "+", "COUNT", "1"],
-      take: (answer) => {
-        if (answer instanceof ServerError) search.error ??= answer;
-        else [search.facts.oldestUndeliveredId] = readEntryIds(answer);
-      },
-    });
-  }
-  return questions;
+    },
+  ];
 }
 
 function takePending(search: Search, answer: Parameters<Question["take"]>[0]): void {

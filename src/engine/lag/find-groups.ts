@@ -47,7 +47,7 @@ export async function findGroups(
   return found;
 }
 
-/** Sent in this order on one connection: see knownLag. */
+/** Sent in this order on one connection: see provenLag. */
 function questionsAbout(stream: string, look: Look): Question[] {
   return [
     {
@@ -68,6 +68,17 @@ function questionsAbout(stream: string, look: Look): Question[] {
 }
 
 /** The key was deleted, or is something else by now, or lost the group. */
-export function hasVanished(error: ServerError): boolean {
+function hasVanished(error: ServerError): boolean {
   return error.kind === "notFound" || error.code === "WRONGTYPE";
+}
+
+/** For a group of which nothing more could be learnt: undefined when it may vanish, else the error is thrown in full. */
+export async function leftOut(
+  connection: Caller,
+  { stream, group }: FoundGroup,
+  named: ReadonlySet<string>,
+  error: ServerError,
+): Promise<undefined> {
+  if (!named.has(stream) && hasVanished(error)) return undefined;
+  throw await explain(connection, stream, group.name, error);
 }

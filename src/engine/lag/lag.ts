@@ -1,12 +1,11 @@
 import { idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ask } from "../../redis/streams/ask.ts";
+import { ask, type Question } from "../../redis/streams/ask.ts";
 import { serverNowMs } from "../position.ts";
-import { countAll } from "./count-all.ts";
-import type { Count } from "./count-undelivered.ts";
+import { countAround } from "../../redis/scripts/count.ts";
+import { type CountBudget, countAll, type CountedGroup, type CountRequest } from "./count-all.ts";
 import { type Facts, findFacts } from "./facts.ts";
 import { type Asker, type FoundGroup, findGroups } from "./find-groups.ts";
-import { serverCountsRight } from "./server-counts.ts";
 
 /** How far one group of one stream is behind. Ages are by the server's clock; null is unknown or none. */
 export interface GroupLag {
@@ -36,24 +35,28 @@ export interface GroupCounters {
 /** One look at a group. */
 export interface GroupLook extends GroupLag, GroupCounters {}
 
-export interface LagRequest {
+export interface LagRequest extends CountRequest {
   readonly streams: readonly string[];
-  /** Streams that must be there; any other one may vanish while we look. */
-  readonly named: ReadonlySet<string>;
   /** Only this group. A named stream must have it. */
   readonly group?: string | undefined;
-  /** How many entries to count through where the server does not know the lag. */
-  readonly countLimit: number;
-  readonly signal: AbortSignal;
 }
 
+/** How far one group is counted, unless somebody says otherwise: about a tenth of a second. */
 export const COUNT_LIMIT = 100_000;
+
+/** The same for all groups of one look. */
+export function countBudget(): CountBudget {
+  return { left: 5 * COUNT_LIMIT };
+}
 
 /** Streams asked for in one round trip; their first and last entries come with the reply. */
 const STREAMS_AT_ONCE = 500;
 
 /** With fewer streams a connection of their own costs more than it saves. */
 const WORTH_A_LANE = 50;
+
+/** Over a lane a script that the server does not know would take a call for each stream. */
+const MAKE_SCRIPT_KNOWN: Question = { command: ["EVAL", countAround.lua, "0"], take() {} };
 
 /** The lag of every group of the streams, in their order. */
 export async function groupLags(connection: Connection, request: LagRequest): Promise<GroupLook[]> {
@@ -67,24 +70,27 @@ export async function groupLags(connection: Connection, request: LagRequest): Pr
  * what their groups are, one for what that leaves open, and more only where entries have to be counted.
  */
 export async function* lagPages(connection: Connection, request: LagRequest): AsyncGenerator<GroupLook[]> {
-  const trusted = once(() => serverCountsRight(connection));
   const lane =
     connection.cluster || request.streams.length < WORTH_A_LANE
       ? undefined
       : await connection.lane("", { text: true });
   const asker: Asker = (questions) => ask(connection, lane, questions);
   try {
+    await request.memory?.begin(connection);
     for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
       const names = request.streams.slice(at, at + STREAMS_AT_ONCE);
       const [nowMs, found] = await Promise.all([
         serverNowMs(connection),
         findGroups(connection, asker, names, request),
+        at === 0 && lane ? asker([MAKE_SCRIPT_KNOWN]) : undefined,
       ]);
-      const counts = await countAll(connection, found, trusted, request);
-      const facts = await findFacts(connection, asker, found, counts, request.named);
+      const [counts, facts] = await Promise.all([
+        countAll(connection, asker, found, request),
+        findFacts(connection, asker, found, request.named),
+      ]);
       yield found.flatMap((item, index) => {
-        const known = facts[index];
-        return known ? [rowOf(item, counts[index] as Count, known, nowMs)] : [];
+        const [counted, known] = [counts[index], facts[index]];
+        return counted && known ? [rowOf(item, counted, known, nowMs)] : [];
       });
     }
   } finally {
@@ -94,7 +100,7 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
 
 function rowOf(
   { stream, info, group }: FoundGroup,
-  { count, exact }: Count,
+  { count, exact, oldestUndeliveredId }: CountedGroup,
   facts: Facts,
   nowMs: number,
 ): GroupLook {
@@ -106,7 +112,7 @@ function rowOf(
     consumers: group.consumers,
     pending: group.pending,
     oldestPendingMs: ageMs(facts.oldestPendingId, nowMs),
-    oldestUndeliveredMs: ageMs(facts.oldestUndeliveredId, nowMs),
+    oldestUndeliveredMs: ageMs(oldestUndeliveredId, nowMs),
     maxDeliveries: facts.maxDeliveries,
     lastDeliveredId: group.lastDeliveredId,
     entriesAdded: info.entriesAdded ?? null,
@@ -123,9 +129,4 @@ export function ageMs(id: string | undefined, nowMs: number): number | null {
   if (id === undefined) return null;
   const ms = idMs(id);
   return ms < FIRST_TIME_MS ? null : Math.max(0, nowMs - ms);
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
 }

@@ -1,6 +1,7 @@
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type GroupLag, groupLags, type LagRequest } from "./lag.ts";
+import { LagMemory } from "./lag-memory.ts";
 
 const POLL_MS = 500;
 
@@ -21,8 +22,10 @@ export async function waitUntilDrained(
 ): Promise<{ readonly drained: boolean; readonly rows: readonly GroupLag[] }> {
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = request;
   const deadline = performance.now() + timeoutMs;
+  const memory = new LagMemory();
   for (;;) {
-    const rows: GroupLag[] = await groupLags(connection, request);
+    // What has been counted once is not counted anew every half second.
+    const rows: GroupLag[] = await groupLags(connection, { ...request, memory });
     const behind = rows.filter((row) => row.lag !== 0 || row.pending > 0);
     request.onLook?.(behind);
     const left = deadline - performance.now();

@@ -3,7 +3,8 @@ import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { serverNowMs } from "../position.ts";
 import { type GroupRates, LagHistory } from "./history.ts";
-import { type GroupLook, groupLags, type LagRequest } from "./lag.ts";
+import { countBudget, type GroupLook, groupLags, type LagRequest } from "./lag.ts";
+import { LagMemory } from "./lag-memory.ts";
 
 /** A group at one refresh of a watch. */
 export interface WatchedGroup extends GroupLook, GroupRates {
@@ -13,7 +14,7 @@ export interface WatchedGroup extends GroupLook, GroupRates {
   readonly lags: readonly number[];
 }
 
-export interface WatchRequest extends Omit<LagRequest, "streams" | "named"> {
+export interface WatchRequest extends Pick<LagRequest, "group" | "countLimit" | "signal"> {
   /** The streams of the moment: patterns may match others by the next refresh. */
   readonly streams: () => Promise<Pick<LagRequest, "streams" | "named">>;
   readonly intervalMs: number;
@@ -31,10 +32,11 @@ export async function* watchLag(
 ): AsyncGenerator<readonly WatchedGroup[]> {
   const { signal, intervalMs, onTrouble } = request;
   const history = new LagHistory();
+  const memory = new LagMemory();
   while (!signal.aborted) {
     const startedAt = performance.now();
     try {
-      const [at, looks] = await lookOnce(connection, request);
+      const [at, looks] = await lookOnce(connection, request, memory);
       if (signal.aborted) return;
       history.add(looks, startedAt);
       yield looks
@@ -48,9 +50,18 @@ export async function* watchLag(
   }
 }
 
-async function lookOnce(connection: Connection, request: WatchRequest): Promise<[Date, GroupLook[]]> {
-  const [nowMs, streams] = await Promise.all([serverNowMs(connection), request.streams()]);
-  return [new Date(nowMs), await groupLags(connection, { ...request, ...streams })];
+/** What is too long to be counted at one look goes on being counted at the next. */
+async function lookOnce(
+  connection: Connection,
+  { group, countLimit, signal, streams }: WatchRequest,
+  memory: LagMemory,
+): Promise<[Date, GroupLook[]]> {
+  const [nowMs, found] = await Promise.all([serverNowMs(connection), streams()]);
+  const budget = Number.isFinite(countLimit) ? countBudget() : undefined;
+  return [
+    new Date(nowMs),
+    await groupLags(connection, { ...found, group, countLimit, budget, memory, signal }),
+  ];
 }
 
 /** Those that have waited longest first, then those with most to do, then by name. */

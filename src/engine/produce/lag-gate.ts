@@ -1,10 +1,9 @@
 import type { Connection } from "../../redis/connection.ts";
 import { sleep } from "../../lib/timer.ts";
-import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
-import { explain, noGroup } from "../groups/missing.ts";
-import { countUndelivered } from "../lag/count-undelivered.ts";
-import { knownLag } from "../lag/known-lag.ts";
-import { serverCountsRight } from "../lag/server-counts.ts";
+import { ask } from "../../redis/streams/ask.ts";
+import { countAll } from "../lag/count-all.ts";
+import { type Asker, findGroups } from "../lag/find-groups.ts";
+import { LagMemory } from "../lag/lag-memory.ts";
 
 export interface LagRule {
   readonly group: string;
@@ -35,9 +34,10 @@ export class LagGate {
   readonly #rule: LagRule;
   readonly #signal: AbortSignal;
   readonly #onWait: (backlog: Backlog | undefined) => void;
+  readonly #asker: Asker;
+  readonly #memory = new LagMemory();
   #left = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #countsRight: Promise<boolean> | undefined;
 
   /** `onWait` hears what is waited for, and undefined when it goes on. */
   constructor(
@@ -50,6 +50,7 @@ export class LagGate {
     },
   ) {
     this.#connection = connection;
+    this.#asker = (questions) => ask(connection, undefined, questions);
     this.#streams = options.streams;
     this.#rule = options.rule;
     this.#signal = options.signal;
@@ -83,39 +84,31 @@ export class LagGate {
 
   /** Learns how much may be sent; returns where the group is farthest behind. */
   async look(): Promise<Backlog> {
-    const all = await Promise.all(this.#streams.map((stream) => this.#lagOf(stream)));
+    const all = await this.#backlogs();
     const worst = all.reduce((most, backlog) => (backlog.lag > most.lag ? backlog : most));
-    this.#left = this.#rule.most + 1 - worst.lag;
+    // A bound that was reached after a signal says nothing.
+    this.#left = worst.exact || worst.lag > this.#rule.most ? this.#rule.most + 1 - worst.lag : 0;
     this.#lookedAt = performance.now();
     return worst;
   }
 
   /** Counts no farther than it takes to know that it is too much. */
-  async #lagOf(stream: string): Promise<Backlog> {
+  async #backlogs(): Promise<Backlog[]> {
     const { group, most } = this.#rule;
-    try {
-      // In this order: see knownLag.
-      const [groups, info] = await Promise.all([
-        groupInfos(this.#connection, stream),
-        streamInfo(this.#connection, stream),
-      ]);
-      const found = groups.find(({ name }) => name === group);
-      if (found === undefined) {
-        const names = groups.map(({ name }) => name);
-        throw noGroup(stream, group, names);
-      }
-      const known =
-        knownLag(info, found, undefined) ?? knownLag(info, found, await this.#serverCountsRight());
-      if (known !== undefined) return { stream, group, lag: known, exact: true };
-      const request = { lastDeliveredId: found.lastDeliveredId, found: info, limit: most + 1 };
-      const { count, exact } = await countUndelivered(this.#connection, stream, request, this.#signal);
+    const streams = this.#streams;
+    const named = new Set(streams);
+    await this.#memory.begin(this.#connection);
+    const found = await findGroups(this.#connection, this.#asker, streams, { named, group });
+    const counts = await countAll(this.#connection, this.#asker, found, {
+      named,
+      countLimit: most + 1,
+      decide: [most],
+      memory: this.#memory,
+      signal: this.#signal,
+    });
+    return found.map(({ stream }, index) => {
+      const { count = 0, exact = false } = counts[index] ?? {};
       return { stream, group, lag: count, exact };
-    } catch (error) {
-      throw await explain(this.#connection, stream, undefined, error);
-    }
-  }
-
-  #serverCountsRight(): Promise<boolean> {
-    return (this.#countsRight ??= serverCountsRight(this.#connection));
+    });
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { knownLag } from "../../../src/engine/lag/known-lag.ts";
+import type { FoundGroup } from "../../../src/engine/lag/find-groups.ts";
+import { difference } from "../../../src/engine/lag/lag-memory.ts";
 import type { GroupLag } from "../../../src/engine/lag/lag.ts";
-import { countsRight } from "../../../src/engine/lag/server-counts.ts";
+import { provenLag } from "../../../src/engine/lag/proven-lag.ts";
 import { crossings } from "../../../src/engine/lag/thresholds.ts";
 import type { GroupInfo, StreamInfo } from "../../../src/redis/streams/info.ts";
 
@@ -27,54 +28,52 @@ const group: GroupInfo = {
   entriesRead: 4,
 };
 
-describe("the lag that follows from what the server says", () => {
-  test("its own figure, when nothing was ever removed", () => {
-    expect(knownLag(stream, group, undefined)).toBe(6);
+describe("the lag that follows from the ends of a stream", () => {
+  test("not the server's own figure: something was delivered, and something was not", () => {
+    expect(provenLag(stream, group)).toBeUndefined();
   });
 
-  test("not its own figure after removals, unless that server counts right", () => {
-    const trimmed = { ...stream, entriesAdded: 12 };
-    expect(knownLag(trimmed, group, undefined)).toBeUndefined();
-    expect(knownLag(trimmed, group, false)).toBeUndefined();
-    expect(knownLag(trimmed, group, true)).toBe(6);
-  });
-
-  test("not a figure that can't be: fewer than the last entry, or more than all but the first", () => {
-    for (const lag of [-3, 0, 10, 15]) expect(knownLag(stream, { ...group, lag }, true)).toBeUndefined();
-  });
-
-  test("nothing it does not say", () => {
-    expect(knownLag(stream, { ...group, lag: null }, true)).toBeUndefined();
-    const old = { ...stream, entriesAdded: undefined };
-    expect(knownLag(old, { ...group, lag: null }, undefined)).toBeUndefined();
-  });
-
-  test("0 in an empty stream and at the last entry, whatever the figure", () => {
+  test("0 in an empty stream and at the last entry", () => {
     const empty = { ...stream, length: 0, firstId: undefined, lastId: undefined };
-    expect(knownLag(empty, { ...group, lag: 7 }, true)).toBe(0);
-    expect(knownLag(stream, { ...group, lastDeliveredId: "10-0", lag: 7 }, true)).toBe(0);
-    expect(knownLag(stream, { ...group, lastDeliveredId: "11-0", lag: null }, true)).toBe(0);
+    expect(provenLag(empty, group)).toBe(0);
+    expect(provenLag(stream, { ...group, lastDeliveredId: "10-0" })).toBe(0);
+    expect(provenLag(stream, { ...group, lastDeliveredId: "11-0" })).toBe(0);
   });
 
   test("all that is left, when everything the group had read was trimmed", () => {
-    expect(knownLag({ ...stream, length: 4, firstId: "7-0" }, { ...group, lag: 7 }, true)).toBe(4);
+    expect(provenLag({ ...stream, length: 4, firstId: "7-0" }, group)).toBe(4);
   });
 });
 
-describe("servers whose count stays right after trimming", () => {
+describe("what a lag has changed by since it was counted", () => {
+  const before: FoundGroup = { stream: "orders", info: stream, group };
+  const after = (info: Partial<StreamInfo>, moved: Partial<GroupInfo> = {}): FoundGroup => ({
+    ...before,
+    info: { ...stream, ...info },
+    group: { ...group, ...moved },
+  });
+  const grown = { length: 13, lastId: "13-0", entriesAdded: 13 };
+  const read = { lastDeliveredId: "6-0", entriesRead: 6 };
+
+  test("what was added less what was given, also while what was given goes", () => {
+    expect(difference(before, before)).toBe(0);
+    expect(difference(before, after(grown, read))).toBe(1);
+    expect(difference(before, after({ ...grown, firstId: "4-0", length: 10 }, read))).toBe(1);
+    expect(difference(before, after({ ...grown, maxDeletedId: "3-0", length: 12 }, read))).toBe(1);
+  });
+
   test.each([
-    ["redis_version:7.4.4\r\n", true],
-    ["redis_version:8.0.2\r\n", true],
-    ["redis_version:7.4.3\r\n", false],
-    ["redis_version:7.2.6\r\n", false],
-    ["redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n", true],
-    ["redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.9\r\n", false],
-    ["redis_version:7.2.4\r\nredict_version:7.3.6\r\n", false],
-    ["redis_version:9.9.9\r\nserver_name:somebody-else\r\n", false],
-    ["redis_version:unknown\r\n", false],
-    ["", false],
-  ])("%j: %s", (info, right) => {
-    expect(countsRight(`# Server\r\n${info}os:Linux\r\n`)).toBe(right);
+    ["nothing where entries ahead were trimmed", { ...grown, firstId: "5-0", length: 9 }, read],
+    ["nothing where one ahead was deleted", { ...grown, maxDeletedId: "9-0", length: 12 }, read],
+    ["nothing where entries went unseen", { ...grown, length: 12 }, read],
+    ["nothing where the counters went back", { entriesAdded: 9 }, {}],
+    ["nothing where the group was set back", grown, { lastDeliveredId: "2-0", entriesRead: 6 }],
+    ["nothing where the group moved uncounted", grown, { lastDeliveredId: "6-0", entriesRead: 4 }],
+    ["nothing where it counted without moving", grown, { entriesRead: 6 }],
+    ["nothing where the server does not count", grown, { lastDeliveredId: "6-0", entriesRead: null }],
+    ["nothing where more was added than is there", { entriesAdded: 13, length: 14 }, read],
+  ])("%s", (_, info, moved) => {
+    expect(difference(before, after(info, moved))).toBeUndefined();
   });
 });
 
