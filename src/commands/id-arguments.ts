@@ -18,7 +18,7 @@ export async function* givenIds(
     const { readIds } = await import("../engine/claim/id-source.ts");
     yield* readIds(context.io.stdin, {
       signal: context.stop,
-      onBad: ({ line, text }) => rejects.add(`line ${line} is no entry ID: ${text.slice(0, 80)}`),
+      onBad: ({ line, reason }) => rejects.add(`line ${line} ${reason}`),
     });
   } else yield [...new Set(args.map((arg) => parseEntryId(arg) as string))];
 }

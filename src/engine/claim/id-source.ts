@@ -1,11 +1,15 @@
 import type { Readable } from "node:stream";
 import { parseEntryId } from "../../entry/id.ts";
-import { LineCutter } from "../worker/lines.ts";
+import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
+import { eachLine, LineCutter } from "../worker/lines.ts";
 
-/** A line of the input that names no entry. */
+/** The longest row that is read; it holds an entry's data as JSON, of which only the ID is wanted. */
+const MAX_ROW = 256 * 1024 * 1024;
+
+/** A line of the input that names no entry, and why. */
 export interface BadId {
   readonly line: number;
-  readonly text: string;
+  readonly reason: string;
 }
 
 /**
@@ -21,16 +25,18 @@ export async function* readIds(
   const onAbort = (): void => void input.destroy();
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
-  const cutter = new LineCutter();
   let line = 0;
+  const onTooLong = (): void =>
+    onBad({ line: ++line, reason: `is longer than ${MAX_ROW / 1024 / 1024} MiB: give its ID alone` });
+  const cutter = new LineCutter({ maxLine: MAX_ROW, onTooLong });
+  const scanner = new JsonScanner();
   const parse = (lines: Buffer | undefined): string[] => {
     const ids: string[] = [];
-    for (const text of lines?.toString("utf8").split("\n").slice(0, -1) ?? []) {
+    for (const bytes of eachLine(lines ?? NOTHING)) {
       line++;
-      if (text.trim() === "") continue;
-      const id = idOfLine(text.trim());
-      if (id === undefined) onBad({ line, text });
-      else ids.push(id);
+      const id = idOfLine(scanner, bytes);
+      if (id === undefined) onBad({ line, reason: `is no entry ID: ${bytes.toString("utf8", 0, SHOWN)}` });
+      else if (id !== "") ids.push(id);
     }
     return ids;
   };
@@ -44,13 +50,44 @@ export async function* readIds(
   }
 }
 
-function idOfLine(text: string): string | undefined {
-  if (!text.startsWith("{")) return parseEntryId(text);
+const NOTHING = Buffer.alloc(0);
+const SHOWN = 80;
+/** No ID, white space included, is longer. */
+const LONGEST_ID = 100;
+
+/** The ID that a line names, empty for an empty line; undefined when it names none. */
+function idOfLine(scanner: JsonScanner, line: Buffer): string | undefined {
+  scanner.open(line, 0, line.length);
+  const first = scanner.peek();
+  if (first < 0) return "";
+  if (first === OBJECT) return idOfRow(scanner);
+  return line.length > LONGEST_ID ? undefined : parseEntryId(line.toString("utf8").trim());
+}
+
+/** The `id` of a row, of which nothing else is looked at but whether it is whole. */
+function idOfRow(scanner: JsonScanner): string | undefined {
+  let id: string | undefined;
   try {
-    const row: unknown = JSON.parse(text);
-    const id = row !== null && typeof row === "object" ? (row as { id?: unknown }).id : undefined;
-    return typeof id === "string" ? parseEntryId(id) : undefined;
-  } catch {
-    return undefined;
+    scanner.expect(OBJECT);
+    if (scanner.peek() === OBJECT_END) return undefined;
+    do {
+      scanner.string();
+      const named = scanner.text() === "id";
+      scanner.expect(COLON);
+      if (named && scanner.peek() === QUOTE) {
+        scanner.string();
+        id = parseEntryId(scanner.text());
+      } else scanner.value();
+    } while (scanner.more(OBJECT_END));
+    scanner.finish();
+    return id;
+  } catch (error) {
+    if (error instanceof JsonFault) return undefined;
+    throw error;
   }
 }
+
+const OBJECT = 0x7b;
+const OBJECT_END = 0x7d;
+const QUOTE = 0x22;
+const COLON = 0x3a;

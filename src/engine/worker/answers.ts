@@ -88,7 +88,7 @@ export class AnswerSheet {
 
 /** Programs that end lines as Windows does mean the same. */
 function textOf(line: Buffer): string {
-  return line.toString("utf8").replace(/\s+$/, "");
+  return line.toString("utf8").trimEnd();
 }
 
 function cut(text: string, length: number): string {

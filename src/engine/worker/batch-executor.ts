@@ -1,10 +1,10 @@
 import { AnswerSheet } from "./answers.ts";
-import { ChildRun } from "./child-run.ts";
+import { ChildRun, type Results } from "./child-run.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { inputLine, noLine } from "./input-lines.ts";
 import { eachLine } from "./lines.ts";
 import type { Kill } from "./process-group.ts";
-import { RunOutput, UNPRINTED } from "./run-output.ts";
+import { RunOutput } from "./run-output.ts";
 import type { ShellRunner } from "./shell-runner.ts";
 import type { Delivery, Executor, Outcome, WorkerObserver } from "./types.ts";
 
@@ -72,8 +72,11 @@ export class BatchExecutor implements Executor {
         tag: settings.tag ? `${tagOf(batch)} ` : undefined,
         capture: false,
       }),
-      results: (lines) => {
-        for (const line of eachLine(lines)) complaints.add(sheet.note(line));
+      results: {
+        lines(lines) {
+          for (const line of eachLine(lines)) complaints.add(sheet.note(line));
+        },
+        tooLong: () => complaints.add("a line that is too long to be a result"),
       },
     };
     const outcome = (await this.#inShell(run)) ?? (await this.#spawn(run));
@@ -82,9 +85,8 @@ export class BatchExecutor implements Executor {
     return new Map(
       batch.map((delivery) => {
         const answer = sheet.of(delivery);
-        // Which of the entries lost output was about is not known.
-        if (answer?.answer === "ok" && run.output.lost) return [delivery, UNPRINTED];
-        return [delivery, answer ? { kind: "answer", ...answer, stderr } : outcome];
+        // Which of the entries lost output was about is not known: it spoils all successes.
+        return [delivery, answer ? run.output.outcome({ kind: "answer", ...answer, stderr }) : outcome];
       }),
     );
   }
@@ -123,7 +125,7 @@ interface Run {
   readonly batch: readonly Delivery[];
   readonly input: Buffer;
   readonly output: RunOutput;
-  readonly results: (lines: Buffer) => void;
+  readonly results: Results;
 }
 
 const NONE: ReadonlyMap<Delivery, Outcome> = new Map();

@@ -16,7 +16,14 @@ export interface ChildParts {
   readonly input: Buffer;
   readonly output: RunOutput;
   /** Reads what the child writes to fd 3, where it may. */
-  readonly results?: (lines: Buffer) => void;
+  readonly results?: Results;
+}
+
+/** What a handler of several entries writes to fd 3. */
+export interface Results {
+  lines(lines: Buffer): void;
+  /** A line was too long to hold, and was left out. */
+  tooLong(): void;
 }
 
 type EndReason = "timeout" | "stopped";
@@ -60,11 +67,21 @@ export class ChildRun {
         ? undefined
         : startTimer(timeoutMs, () => void this.end("timeout", killAfterMs));
     const pumps = [
-      new OutputPump(this.#child.stdout as Readable, (lines) => output.stdout(lines)),
+      new OutputPump(
+        this.#child.stdout as Readable,
+        (lines) => output.stdout(lines),
+        () => output.tooLong(),
+      ),
       new OutputPump(this.#child.stderr as Readable, (lines) => output.stderr(lines)),
     ];
     if (results)
-      pumps.push(new OutputPump(this.#child.stdio[3] as Readable, async (lines) => results(lines)));
+      pumps.push(
+        new OutputPump(
+          this.#child.stdio[3] as Readable,
+          async (lines) => results.lines(lines),
+          () => results.tooLong(),
+        ),
+      );
     this.#feed();
     const { code, signal } = await this.#exited;
     timer?.stop();

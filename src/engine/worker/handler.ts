@@ -30,5 +30,5 @@ export interface HandlerOutput {
   stderr(lines: Buffer): Promise<void>;
 }
 
-/** A handler that prints more than this for one entry has run wild: what it printed can't be emitted. */
-export const MAX_CAPTURED = 16 * 1024 * 1024;
+/** A handler that prints more than this in one line, or for one entry that is to be emitted, has run wild. */
+export const MAX_PRINTED = 16 * 1024 * 1024;

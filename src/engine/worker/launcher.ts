@@ -5,7 +5,8 @@ import { startTimer } from "../../lib/timer.ts";
 import { launcherArguments, NO_INPUT } from "./launcher-script.ts";
 import { exitOf, startProcess } from "./process-start.ts";
 import { LineCutter } from "./lines.ts";
-import type { HandlerOutput } from "./handler.ts";
+import type { Results } from "./child-run.ts";
+import { type HandlerOutput, MAX_PRINTED } from "./handler.ts";
 import type { RunOutput } from "./run-output.ts";
 
 export interface LauncherSettings {
@@ -24,7 +25,7 @@ export interface LauncherJob {
   readonly stream: string;
   readonly output: RunOutput;
   /** Takes what a batch's run writes to fd 3. */
-  readonly results?: (lines: Buffer) => void;
+  readonly results?: Results;
 }
 
 export type LauncherEnd =
@@ -68,9 +69,17 @@ export class Launcher {
     const { stdout, stderr } = this.#child;
     const drained = [
       // The worker itself hears of what is lost where no job is to blame.
-      this.#pump(stdout, (job, lines) => job?.output.stdout(lines) ?? output.stdout(lines).catch(() => {})),
+      this.#pump(
+        stdout,
+        (job, lines) => job?.output.stdout(lines) ?? output.stdout(lines).catch(() => {}),
+        (job) => job?.output.tooLong(),
+      ),
       this.#pump(stderr, (job, lines) => (job?.output ?? output).stderr(lines)),
-      this.#pump(this.#results, async (job, lines) => job?.results?.(lines)),
+      this.#pump(
+        this.#results,
+        async (job, lines) => job?.results?.lines(lines),
+        (job) => job?.results?.tooLong(),
+      ),
     ];
     this.#exited = this.#end(drained);
   }
@@ -130,8 +139,14 @@ export class Launcher {
   async #pump(
     source: Readable | null,
     pass: (job: Job | undefined, lines: Buffer) => Promise<void>,
+    tooLong?: (job: Job | undefined) => void,
   ): Promise<void> {
-    const cutter = new LineCutter(this.#mark.length + MARK_EXTRA);
+    const onTooLong = (): void => {
+      tooLong?.(this.#job);
+      // The mark may stand in the same line.
+      this.#child.kill("SIGKILL");
+    };
+    const cutter = new LineCutter({ maxLine: MAX_PRINTED, onTooLong });
     if (!source) return;
     try {
       for await (const chunk of source as AsyncIterable<Buffer>) {
@@ -164,8 +179,6 @@ export class Launcher {
 }
 
 const PIPE_GRACE_MS = 500;
-/** Behind the mark: a blank, up to three digits, a line end. */
-const MARK_EXTRA = 8;
 
 function endLine(bytes: Buffer): Buffer {
   return bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from("\n")]);

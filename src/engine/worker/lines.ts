@@ -1,46 +1,76 @@
-/** A line longer than this is cut: output must never be held without bound. */
-const MAX_LINE = 1024 * 1024;
+export interface LongLines {
+  /** The longest line that is held, in bytes. */
+  readonly maxLine: number;
+  /** Told of each line that is longer: all of it is left out. Without it such a line is passed on in pieces. */
+  readonly onTooLong?: (() => void) | undefined;
+}
 
-/** Cuts a byte stream into whole lines, so that outputs of several handlers never interleave within one. */
+/**
+ * Cuts a byte stream into whole lines, so that outputs of several handlers never interleave within one. No
+ * line is ever cut in two: one that is too long to hold is left out, or passed on as it comes, byte for byte.
+ */
 export class LineCutter {
-  readonly #keepBack: number;
+  readonly #long: LongLines;
   #rest: Buffer[] = [];
   #restLength = 0;
+  /** Of the line that is coming in nothing is wanted any more. */
+  #leavingOut = false;
+  /** The line that is coming in has been passed on in part. */
+  #begun = false;
 
-  /** `keepBack`: how many bytes to hold back when a line is cut because it grew too long. */
-  constructor(keepBack = 0) {
-    this.#keepBack = keepBack;
+  constructor(long: LongLines) {
+    this.#long = long;
   }
 
   /** The whole lines that `chunk` completes, line ends included; undefined when there are none yet. */
   push(chunk: Buffer): Buffer | undefined {
-    const last = chunk.lastIndexOf(0x0a);
-    if (last < 0) {
+    const { maxLine, onTooLong } = this.#long;
+    const first = chunk.indexOf(LINE_FEED);
+    if (first < 0) {
+      if (this.#leavingOut) return undefined;
       this.#keep(chunk);
-      return this.#restLength > MAX_LINE ? this.#cut() : undefined;
+      if (this.#restLength <= maxLine) return undefined;
+      if (!onTooLong) {
+        this.#begun = true;
+        return this.#take();
+      }
+      this.#leaveOut(onTooLong);
+      this.#leavingOut = true;
+      return undefined;
     }
-    const whole = Buffer.concat([...this.#rest, chunk.subarray(0, last + 1)]);
-    this.#rest = [];
-    this.#restLength = 0;
-    if (last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1));
-    return whole;
+    let from = 0;
+    if (this.#leavingOut || (onTooLong && this.#restLength + first > maxLine)) {
+      if (!this.#leavingOut) this.#leaveOut(onTooLong);
+      from = first + 1;
+    }
+    this.#leavingOut = false;
+    this.#begun = false;
+    const last = chunk.lastIndexOf(LINE_FEED) + 1;
+    if (last > from) this.#keep(chunk.subarray(from, last));
+    const lines = this.#restLength > 0 ? this.#take() : undefined;
+    if (last < chunk.length) this.#keep(chunk.subarray(last));
+    return lines;
   }
 
   /** What is left, with a line end added; undefined when nothing is. */
   end(): Buffer | undefined {
-    if (this.#restLength === 0) return undefined;
-    const line = Buffer.concat([...this.#rest, LINE_END]);
-    this.#rest = [];
-    this.#restLength = 0;
-    return line;
+    if (this.#restLength === 0 && !this.#begun) return undefined;
+    this.#keep(LINE_END);
+    this.#begun = false;
+    return this.#take();
   }
 
-  #cut(): Buffer {
-    const line = Buffer.concat(this.#rest);
-    const at = line.length - this.#keepBack;
-    this.#rest = [line.subarray(at)];
-    this.#restLength = this.#keepBack;
-    return Buffer.concat([line.subarray(0, at), LINE_END]);
+  #take(): Buffer {
+    const bytes = this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest);
+    this.#rest = [];
+    this.#restLength = 0;
+    return bytes;
+  }
+
+  #leaveOut(onTooLong: (() => void) | undefined): void {
+    this.#rest = [];
+    this.#restLength = 0;
+    onTooLong?.();
   }
 
   #keep(chunk: Buffer): void {
@@ -49,15 +79,17 @@ export class LineCutter {
   }
 }
 
+const LINE_FEED = 0x0a;
 const LINE_END = Buffer.from("\n");
 
-/** Puts `tag` before every line of `lines`, which end in line ends. */
-export function tagLines(lines: Buffer, tag: string): Buffer {
+/** Puts `tag` before every line of `lines`; `within`: they begin in the middle of one. */
+export function tagLines(lines: Buffer, tag: string, within = false): Buffer {
   const prefix = Buffer.from(tag);
   const parts: Buffer[] = [];
   for (let at = 0; at < lines.length;) {
-    const end = lines.indexOf(0x0a, at) + 1;
-    parts.push(prefix, lines.subarray(at, end));
+    const end = lines.indexOf(LINE_FEED, at) + 1 || lines.length;
+    if (at > 0 || !within) parts.push(prefix);
+    parts.push(lines.subarray(at, end));
     at = end;
   }
   return Buffer.concat(parts);
@@ -66,7 +98,7 @@ export function tagLines(lines: Buffer, tag: string): Buffer {
 /** The lines of `lines`, which end in line ends; without those. */
 export function* eachLine(lines: Buffer): Generator<Buffer, undefined> {
   for (let at = 0; at < lines.length;) {
-    const end = lines.indexOf(0x0a, at);
+    const end = lines.indexOf(LINE_FEED, at);
     yield lines.subarray(at, end);
     at = end + 1;
   }

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { startInterval, type Timer } from "../../lib/timer.ts";
+import { MAX_PRINTED } from "./handler.ts";
 import { LineCutter } from "./lines.ts";
 
 /** How long a pipe may be silent after its handler has exited before it is given up. */
@@ -9,13 +10,16 @@ const SILENCE_MS = 250;
 export class OutputPump {
   readonly #source: Readable;
   readonly #write: (lines: Buffer) => Promise<void>;
+  readonly #cutter: LineCutter;
   #writing = false;
   #chunks = 0;
   readonly done: Promise<void>;
 
-  constructor(source: Readable, write: (lines: Buffer) => Promise<void>) {
+  /** Lines too long to hold are left out and told to `onTooLong`; without it they come in pieces. */
+  constructor(source: Readable, write: (lines: Buffer) => Promise<void>, onTooLong?: () => void) {
     this.#source = source;
     this.#write = write;
+    this.#cutter = new LineCutter({ maxLine: MAX_PRINTED, onTooLong });
     this.done = this.#run();
   }
 
@@ -40,7 +44,7 @@ export class OutputPump {
   }
 
   async #run(): Promise<void> {
-    const cutter = new LineCutter();
+    const cutter = this.#cutter;
     try {
       for await (const chunk of this.#source as AsyncIterable<Buffer>) {
         this.#chunks++;

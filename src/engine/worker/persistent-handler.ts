@@ -165,7 +165,11 @@ export class PersistentHandler {
     stdin?.on("drain", () => this.#parts.onReady());
     stdout?.once("end", () => this.#pipeClosed("stdout"));
     return [
-      new OutputPump(stdout as Readable, async (lines) => this.#read(lines)),
+      new OutputPump(
+        stdout as Readable,
+        async (lines) => this.#read(lines),
+        () => this.#misunderstood(TOO_LONG, this.#inHand.length > 0),
+      ),
       new OutputPump(stderr as Readable, (lines) => this.#passOn(lines)),
     ];
   }
@@ -262,4 +266,5 @@ export class PersistentHandler {
   }
 }
 
+const TOO_LONG = Buffer.from("(a line that is too long)");
 const NO_BYTES = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-import { type HandlerOutput, MAX_CAPTURED } from "./handler.ts";
+import { type HandlerOutput, MAX_PRINTED } from "./handler.ts";
 import { tagLines, Tail } from "./lines.ts";
 import type { Outcome } from "./types.ts";
 
@@ -20,6 +20,9 @@ export class RunOutput {
   readonly #tail = new Tail(STDERR_TAIL);
   #capturedLength = 0;
   #lost = false;
+  #tooLong = false;
+  /** The last of stderr that was passed on was a piece of a line. */
+  #withinLine = false;
 
   constructor(to: HandlerOutput, options: RunOutputOptions) {
     this.#to = to;
@@ -30,7 +33,7 @@ export class RunOutput {
   async stdout(lines: Buffer): Promise<void> {
     if (this.#options.capture) {
       this.#capturedLength += lines.length;
-      if (this.#capturedLength <= MAX_CAPTURED) this.#captured.push(lines);
+      if (this.#capturedLength <= MAX_PRINTED) this.#captured.push(lines);
       return;
     }
     if (this.#lost) return;
@@ -41,9 +44,21 @@ export class RunOutput {
     }
   }
 
+  /** It printed a line that is too long, which was left out. */
+  tooLong(): void {
+    this.#tooLong = true;
+  }
+
+  get ranWild(): boolean {
+    return this.#tooLong;
+  }
+
+  /** Lines, and pieces of a line that is too long to hold. */
   stderr(lines: Buffer): Promise<void> {
     this.#tail.push(lines);
-    return this.#to.stderr(this.#tagged(lines));
+    const tagged = this.#tagged(lines, this.#withinLine);
+    this.#withinLine = lines.at(-1) !== LINE_FEED;
+    return this.#to.stderr(tagged);
   }
 
   /** The last of what it wrote to stderr. */
@@ -51,25 +66,30 @@ export class RunOutput {
     return this.#tail.bytes;
   }
 
-  /** Some of what it printed could not be passed on. */
-  get lost(): boolean {
-    return this.#lost;
-  }
-
-  /** What the run comes to: no success when its output is lost, or is more than can be kept. */
+  /** What an end comes to: no success when what was printed is lost, or more than can be held. */
   outcome(outcome: Outcome): Outcome {
-    if (outcome.kind !== "exit" || outcome.code !== 0) return outcome;
-    if (this.#lost) return UNPRINTED;
-    if (!this.#options.capture) return outcome;
-    if (this.#capturedLength <= MAX_CAPTURED) return { ...outcome, stdout: Buffer.concat(this.#captured) };
-    const reason = `printed more than ${MAX_CAPTURED / 1024 / 1024} MiB`;
-    return { kind: "answer", answer: "dead", reason, stderr: outcome.stderr };
+    const exited = outcome.kind === "exit" && outcome.code === 0;
+    if (!exited && !(outcome.kind === "answer" && outcome.answer === "ok")) return outcome;
+    if (this.#lost) return { kind: "unprinted" };
+    if (this.#tooLong) return wild("a line of more", outcome.stderr);
+    if (!exited || !this.#options.capture) return outcome;
+    if (this.#capturedLength > MAX_PRINTED) return wild("more", outcome.stderr);
+    return { ...outcome, stdout: Buffer.concat(this.#captured) };
   }
 
-  #tagged(lines: Buffer): Buffer {
+  #tagged(lines: Buffer, within = false): Buffer {
     const { tag } = this.#options;
-    return tag === undefined ? lines : tagLines(lines, tag);
+    return tag === undefined ? lines : tagLines(lines, tag, within);
   }
 }
 
-export const UNPRINTED: Outcome = { kind: "unprinted" };
+const LINE_FEED = 0x0a;
+
+function wild(what: string, stderr: Buffer): Outcome {
+  return {
+    kind: "answer",
+    answer: "dead",
+    reason: `printed ${what} than ${MAX_PRINTED / 1024 / 1024} MiB`,
+    stderr,
+  };
+}

@@ -90,6 +90,7 @@ export class ShellRunner {
     if (run.reason === "stopped") return { kind: "stopped" };
     const stderr = job.output.tail;
     if (run.reason === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr };
+    if (job.output.ranWild) return job.output.outcome(shellOutcome(0, stderr));
     if (end.kind === "exit") return job.output.outcome(shellOutcome(end.code, stderr));
     if (end.kind === "no-input") {
       this.#unable = true;

@@ -7,7 +7,7 @@ describe("whole lines", () => {
     const byte = fc.constantFrom(10, 97, 98, 255);
     fc.assert(
       fc.property(fc.array(fc.array(byte, { maxLength: 20 }), { maxLength: 30 }), (chunks) => {
-        const cutter = new LineCutter();
+        const cutter = new LineCutter({ maxLine: 1_000 });
         const pieces: Buffer[] = [];
         for (const chunk of chunks) {
           const lines = cutter.push(Buffer.from(chunk));
@@ -24,12 +24,42 @@ describe("whole lines", () => {
     );
   });
 
-  test("a line without an end is cut when it grows too long to hold", () => {
-    const cutter = new LineCutter();
-    const chunk = Buffer.alloc(600 * 1024, 97);
-    expect(cutter.push(chunk)).toBeUndefined();
-    expect(cutter.push(chunk)?.length).toBe(2 * chunk.length + 1);
-    expect(cutter.end()).toBeUndefined();
+  const byte = fc.constantFrom(10, 97, 98);
+  const chunksOf = fc.array(fc.array(byte, { maxLength: 12 }), { maxLength: 30 });
+
+  test("no line is cut: one that is too long is left out whole, and told", () => {
+    fc.assert(
+      fc.property(chunksOf, (chunks) => {
+        let told = 0;
+        const cutter = new LineCutter({ maxLine: 20, onTooLong: () => told++ });
+        const pieces = chunks.map((chunk) => cutter.push(Buffer.from(chunk)));
+        pieces.push(cutter.end());
+        const out = Buffer.concat(pieces.filter((piece) => piece !== undefined)).toString();
+        const lines = Buffer.from(chunks.flat()).toString().split("\n");
+        if (lines.at(-1) === "") lines.pop();
+        const kept = lines.filter((line) => line.length <= 20);
+        expect(out).toBe(kept.map((line) => `${line}\n`).join(""));
+        expect(told).toBe(lines.length - kept.length);
+      }),
+    );
+  });
+
+  test("one that is too long and may come in pieces keeps every byte", () => {
+    fc.assert(
+      fc.property(chunksOf, (chunks) => {
+        const cutter = new LineCutter({ maxLine: 5 });
+        const pieces = chunks.map((chunk) => cutter.push(Buffer.from(chunk)));
+        pieces.push(cutter.end());
+        const out = Buffer.concat(pieces.filter((piece) => piece !== undefined)).toString();
+        const all = Buffer.from(chunks.flat()).toString();
+        expect(out).toBe(all === "" || all.endsWith("\n") ? all : `${all}\n`);
+      }),
+    );
+  });
+
+  test("a tag does not stand within a line that came in pieces", () => {
+    expect(tagLines(Buffer.from("a\nb"), "> ", true).toString()).toBe("a\n> b");
+    expect(tagLines(Buffer.from("a\nb"), "> ").toString()).toBe("> a\n> b");
   });
 
   test("a tag stands before every line", () => {
