@@ -1,6 +1,6 @@
 import type { Connection } from "./redis/connection.ts";
 import type { ResolvedConfig } from "./config/resolve.ts";
-import { UsageError } from "./errors.ts";
+import { Interrupted, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import type { Log } from "./output/log.ts";
 import type { Output } from "./output/output.ts";
@@ -65,6 +65,8 @@ export class Context {
       name: `streamctl:${this.command.replaceAll(" ", "-")}`,
       signal: this.stop,
       onWarning: warn,
+    }).catch((error: unknown) => {
+      throw this.stop.aborted ? new Interrupted() : error;
     });
     this.defer(() => connection.close());
     return connection;
@@ -97,7 +99,8 @@ export class Context {
       throw new UsageError(`profile "${readOnlyBy}" is read-only: ${this.command} would change data`);
     if (protectedBy === undefined || this.#assumeYes) return;
     const { askForText } = await import("./output/prompt.ts");
-    const answer = await askForText(this.io, `${protectedBy} is protected. Type its name to go on`);
+    const question = `${protectedBy} is protected. Type its name to go on`;
+    const answer = await askForText(this.io, question, { signal: this.stop });
     if (answer !== protectedBy) throw new UsageError("not confirmed: nothing was changed");
   }
 
@@ -130,9 +133,26 @@ export class Context {
 
   /** Asks before something that can't be undone; `-y` answers yes. Fails with exit 2 where it can't ask. */
   async confirm(question: string): Promise<void> {
-    if (this.#assumeYes) return;
+    if (!(await this.agrees(question))) throw new UsageError("not confirmed: nothing was changed");
+  }
+
+  /** The same as a question that may be answered with no. */
+  async agrees(question: string): Promise<boolean> {
+    // What the question says may be half of it, and after it everything would go on as if nothing had been.
+    if (this.stop.aborted) throw new Interrupted();
+    if (this.#assumeYes) return true;
     const { askYesNo } = await import("./output/prompt.ts");
-    if (!(await askYesNo(this.io, question))) throw new UsageError("not confirmed: nothing was changed");
+    return askYesNo(this.io, question, { signal: this.stop });
+  }
+
+  /** Whether a question would be answered, by somebody at the terminal or by `-y`. */
+  get answered(): boolean {
+    return this.#assumeYes || this.atTerminal;
+  }
+
+  /** Somebody sits there who can be asked. */
+  get atTerminal(): boolean {
+    return this.io.stdin.isTTY === true && this.log.terminal;
   }
 }
 

@@ -66,10 +66,13 @@ export class ServerError extends StreamctlError {
   }
 }
 
-/** Somebody answered a prompt with Ctrl-C: the run ends as if by SIGINT, with nothing to be said about it. */
+/**
+ * A signal ended the run at a prompt or while it was connecting, or Ctrl-C answered the prompt: nothing was changed,
+ * and there is nothing to be said about it.
+ */
 export class Interrupted extends Error {
   constructor() {
-    super("interrupted at a prompt");
+    super("interrupted");
     this.name = "Interrupted";
   }
 }

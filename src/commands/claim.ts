@@ -153,8 +153,7 @@ async function ask(
   if (dropMissing) {
     const move = to === undefined ? "" : `, and give the others that match to ${to}`;
     await context.confirm(`Ack the matching entries ${of} whose data is gone${move}?`);
-  } else if (all && context.io.stdin.isTTY && context.log.terminal)
-    await context.confirm(`Give the matching entries ${of} to ${to}?`);
+  } else if (all && context.atTerminal) await context.confirm(`Give the matching entries ${of} to ${to}?`);
 }
 
 /** Why an ID that was named did not move; undefined when it is where it should be. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { userConfigPath } from "../config/file.ts";
 import { type SettingRow, settingRows, settingText } from "../config/show.ts";
 import type { Context } from "../context.ts";
-import { errorText, StreamctlError, UsageError } from "../errors.ts";
+import { errorText, Interrupted, StreamctlError, UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import type { CommandModule } from "../program.ts";
 
@@ -59,7 +59,7 @@ async function writeStarter(context: Context, named: string | undefined): Promis
       await write("w");
     });
   } catch (error) {
-    if (error instanceof StreamctlError) throw error;
+    if (error instanceof StreamctlError || error instanceof Interrupted) throw error;
     throw new StreamctlError("failed", `can't write ${path}: ${errorText(error)}`, { cause: error });
   }
   log.info(`wrote ${path}`);

@@ -22,14 +22,14 @@ export interface Secrets {
 /**
  * The settings with passwords and certificates read from their files, the environment or the terminal.
  * Relative paths are relative to the working directory. `warn` hears of files that others can read. A signal
- * ends the wait for a password that comes through a pipe.
+ * ends the wait for a password that comes through a pipe, and the question for one.
  */
 export async function loadSecrets(
   connection: ConnectionSettings,
   secrets: Secrets,
   io: Io,
   warn: (message: string) => void,
-  signal?: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ConnectionSettings> {
   const read: PasswordReader = async (flag, file) => {
     const path = resolve(io.cwd, file);
@@ -39,7 +39,7 @@ export async function loadSecrets(
     if (worldReadable) warn(`${path} holds a password and everyone may read it: chmod 600 it`);
     return password;
   };
-  const password = await findPassword(connection, secrets, io, read);
+  const password = await findPassword(connection, secrets, io, read, signal);
   const { sentinelPasswordFile } = secrets;
   const sentinelPassword =
     sentinelPasswordFile === undefined
@@ -62,11 +62,13 @@ async function findPassword(
   secrets: Secrets,
   io: Io,
   read: PasswordReader,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   if (secrets.ask) {
     const { askForText } = await import("../output/prompt.ts");
     const user = connection.username ?? "default";
-    return askForText(io, `Password of ${user} at ${describeTarget(connection)}`, { hidden: true });
+    const question = `Password of ${user} at ${describeTarget(connection)}`;
+    return askForText(io, question, { hidden: true, signal });
   }
   if (secrets.passwordFile !== undefined) return read("--password-file", secrets.passwordFile);
   if (secrets.passwordEnv !== undefined) {

@@ -7,7 +7,7 @@ import { EntryDraft } from "../entry/entry-draft.ts";
 import { JsonDecoder } from "../entry/json-decode.ts";
 import { JsonBytes, writeFields } from "../entry/json-encode.ts";
 import { JsonFault } from "../entry/json-scan.ts";
-import { Interrupted, StreamctlError, UsageError } from "../errors.ts";
+import { StreamctlError, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { safeText } from "./safe-text.ts";
 
@@ -15,11 +15,13 @@ import { safeText } from "./safe-text.ts";
 export class Editor {
   readonly #io: Io;
   readonly #lend: (use: () => Promise<void>) => Promise<void>;
+  readonly #signal: AbortSignal;
 
-  /** `lend` runs what has the terminal for itself. */
-  constructor(io: Io, lend: (use: () => Promise<void>) => Promise<void>) {
+  /** `lend` runs what has the terminal for itself; the signal ends a question. */
+  constructor(io: Io, lend: (use: () => Promise<void>) => Promise<void>, signal: AbortSignal) {
     this.#io = io;
     this.#lend = lend;
+    this.#signal = signal;
   }
 
   /**
@@ -40,12 +42,7 @@ export class Editor {
           if (!(error instanceof UsageError) || !io.stdin.isTTY || !io.stderr.isTTY) throw error;
           const { askYesNo } = await import("./prompt.ts");
           io.stderr.write(`${safeText(error.message)}\n`);
-          // Ctrl-C leaves it, too: what was replayed before it has to be told.
-          const again = await askYesNo(io, "Edit it again?", { suggested: true }).catch((reason: unknown) => {
-            if (reason instanceof Interrupted) return false;
-            throw reason;
-          });
-          if (!again) throw error;
+          if (!(await askYesNo(io, "Edit it again?", { suggested: true, signal: this.#signal }))) throw error;
         }
       }
     } finally {

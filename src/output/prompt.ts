@@ -7,16 +7,18 @@ function mustBeTerminal(io: Io, question: string): void {
   throw new UsageError(`can't ask without a terminal: ${question}`, { hint: "pass -y to say yes" });
 }
 
-/** Prompts go to stderr: stdout carries data only. Throws Interrupted at Ctrl-C. */
-async function ask<T>(io: Io, question: Question): Promise<T> {
+/** Prompts go to stderr: stdout carries data only. Throws Interrupted at Ctrl-C and when the signal aborts. */
+async function ask<T>(io: Io, question: Question, signal: AbortSignal): Promise<T> {
   mustBeTerminal(io, question.message);
   const { default: inquirer } = await import("inquirer");
-  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr });
+  // What was counted for a question may be half of it, when the signal came meanwhile.
+  if (signal.aborted) throw new Interrupted();
+  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr, signal });
   try {
     const { answer }: { answer: unknown } = await prompt([{ ...question, name: "answer" }]);
     return answer as T;
   } catch (error) {
-    if (error instanceof Error && error.name === "ExitPromptError") throw new Interrupted();
+    if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) throw new Interrupted();
     throw error;
   }
 }
@@ -36,17 +38,22 @@ interface Choice {
 export function askYesNo(
   io: Io,
   question: string,
-  options: { readonly suggested?: boolean } = {},
+  options: { readonly signal: AbortSignal; readonly suggested?: boolean },
 ): Promise<boolean> {
-  return ask(io, { type: "confirm", message: question, default: options.suggested === true });
+  return ask(io, { type: "confirm", message: question, default: options.suggested === true }, options.signal);
 }
 
-export function askForText(io: Io, question: string, options: { hidden?: boolean } = {}): Promise<string> {
+export function askForText(
+  io: Io,
+  question: string,
+  options: { readonly signal: AbortSignal; readonly hidden?: boolean },
+): Promise<string> {
   return ask(
     io,
     options.hidden
       ? { type: "password", message: question, mask: "*" }
       : { type: "input", message: question },
+    options.signal,
   );
 }
 
@@ -55,10 +62,11 @@ export function askForMany(
   io: Io,
   question: string,
   rows: readonly { readonly value: string; readonly name: string }[],
+  signal: AbortSignal,
 ): Promise<string[]> {
   const width = (io.stderr.columns ?? 80) - MARGIN;
   const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width), short: value }));
-  return ask(io, { type: "checkbox", message: question, choices, pageSize: PAGE_ROWS, loop: false });
+  return ask(io, { type: "checkbox", message: question, choices, pageSize: PAGE_ROWS, loop: false }, signal);
 }
 
 /** The columns of the mark before a row. */

@@ -15,10 +15,11 @@ export interface RowFormat<Row> {
   end?(): string;
 }
 
-/** Where rows go, and where it says that there are none. */
+/** Where rows go, and where it says that there are none: not when the run was stopped before it knew. */
 interface PrintTo {
   readonly output: Output;
   readonly log: Log;
+  readonly stop: AbortSignal;
 }
 
 /** So many bytes of text are gathered for one write. */
@@ -85,7 +86,7 @@ async function addAll<Row>(output: Output, format: RowFormat<Row>, rows: readonl
 
 /** Opens and ends the format around `add`, which adds the rows and counts them. */
 async function printWith<Row>(
-  { output, log }: PrintTo,
+  { output, log, stop }: PrintTo,
   columns: readonly Column<Row>[],
   empty: string,
   add: (format: RowFormat<Row>) => Promise<number>,
@@ -99,7 +100,7 @@ async function printWith<Row>(
     await output.write(format.take());
     if (format.end) await output.write(format.end());
   }
-  if (count === 0 && output.terminal) log.info(empty);
+  if (count === 0 && output.terminal && !stop.aborted) log.info(empty);
   return count;
 }
 

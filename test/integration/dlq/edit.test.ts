@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { textFields } from "../../../src/entry/entry.ts";
 import { cli, CliRun } from "../../support/cli.ts";
+import { keyboard, press } from "../../support/keyboard.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { scratchDir } from "../../support/worker.ts";
 import { deadStream, fieldsIn, longQueue, numbersIn } from "./support.ts";
@@ -81,19 +81,6 @@ describe("dlq replay --edit", () => {
     expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([1, 1]);
   });
 });
-
-/** A stdin that is a terminal. */
-function keyboard(): PassThrough {
-  return Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
-}
-
-/** Presses keys one after the other: a prompt that is just being drawn does not listen yet. */
-async function press(stdin: PassThrough, ...keys: string[]): Promise<void> {
-  for (const key of keys) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    stdin.write(key);
-  }
-}
 
 describe("dlq replay --edit on a terminal", () => {
   test("what is no entry is offered again as it was left, until it is one", async () => {

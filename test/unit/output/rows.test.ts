@@ -86,7 +86,9 @@ async function print(
     wide: options.wide === true,
   });
   const log = new Log(stderr, { quiet: false, verbose: false });
-  await printRows({ output, log }, COLUMNS, rows, { empty: "nothing there" });
+  await printRows({ output, log, stop: new AbortController().signal }, COLUMNS, rows, {
+    empty: "nothing there",
+  });
   return { stdout: stdout.text, stderr: stderr.text };
 }
 
@@ -220,7 +222,7 @@ describe("rows for programs", () => {
     const stuck = new Writable({ write() {} });
     const io = { stdout: stuck } as unknown as ConstructorParameters<typeof Output>[0];
     const log = new Log(new Sink(), { quiet: false, verbose: false });
-    const to = { output: new Output(io, { color: false }), log };
+    const to = { output: new Output(io, { color: false }), log, stop: new AbortController().signal };
     void printRows(to, COLUMNS, endless(), { empty: "" });
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(taken).toBeGreaterThan(0);
