@@ -207,7 +207,7 @@ _streamctl() {
         --since|--until|--reason|--where|--min-deliveries|--limit|--max-replays|--rate|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
-      flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --to --keep --edit --max-replays --rate -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--all --dlq --since --until --reason -g --group --where --min-deliveries --limit --layout --dry-run --to --all-groups --keep --edit --max-replays --rate -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       names=yes
       ;;
     'dlq purge')

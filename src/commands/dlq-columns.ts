@@ -28,6 +28,12 @@ export function letterColumns(stream: string, key: string, nowMs: number): reado
       tone: (row) => (row.replays > 0 ? "warning" : undefined),
       optional: true,
     },
+    {
+      key: "deliveriesTotal",
+      title: "TRIES IN ALL",
+      value: (row) => row.deliveriesTotal,
+      onlyForPrograms: true,
+    },
     { key: "layout", title: "LAYOUT", value: (row) => row.layout, onlyForPrograms: true },
     { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields), cut: "end" },
   ];

@@ -7,7 +7,7 @@ export async function* editLetters(
   pages: AsyncIterable<readonly DeadLetter[]>,
 ): AsyncGenerator<readonly DeadLetter[]> {
   const { Editor } = await import("../output/editor.ts");
-  const editor = new Editor(context.io, (use) => context.lendTerminal(use));
+  const editor = new Editor(context.io, (use) => context.lendTerminal(use), context.stop);
   for await (const page of pages) {
     for (const letter of page) {
       if (context.stop.aborted) return;
@@ -19,7 +19,7 @@ export async function* editLetters(
 /** A letter's facts as values of their own: those of a native one are read when asked for. */
 function factsOf(letter: DeadLetter): DeadLetter {
   const { id, entry, layout, doubt, fields, stream, originalId, group, consumer } = letter;
-  const { deliveries, reason, exit, stderr, failedAt, replays } = letter;
-  const facts = { deliveries, reason, exit, stderr, failedAt, replays };
+  const { deliveries, reason, exit, stderr, failedAt, replays, deliveriesTotal } = letter;
+  const facts = { deliveries, reason, exit, stderr, failedAt, replays, deliveriesTotal };
   return { id, entry, layout, doubt, fields, stream, originalId, group, consumer, ...facts };
 }

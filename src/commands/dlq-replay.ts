@@ -1,13 +1,12 @@
 import { Option, type Command } from "commander";
 import type { Context } from "../context.ts";
-import type { DeadLetter } from "../engine/dlq/letter.ts";
-import type { ReplayReport, ReplayRequest } from "../engine/dlq/replay.ts";
-import { ExitCode, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
-import type { Connection } from "../redis/connection.ts";
+import { settleDoubt } from "./dlq-doubt.ts";
+import { dryRun, runReplay } from "./dlq-replay-run.ts";
 import {
+  countLetters,
   readChoice,
-  reportMissing,
   selectLetters,
   type Selection,
   type SelectionFlags,
@@ -17,6 +16,7 @@ import { countOption, rateOption } from "./options.ts";
 
 interface ReplayFlags extends SelectionFlags {
   readonly to?: string;
+  readonly allGroups?: boolean;
   readonly rate?: number;
   readonly keep?: boolean;
   readonly edit?: boolean;
@@ -27,7 +27,7 @@ interface ReplayFlags extends SelectionFlags {
 export function defineDlqReplay(dlq: Command, act: Act): void {
   const command = dlq
     .command("replay")
-    .description("put dead letters back into their stream, each exactly once")
+    .description("give dead letters back to the group they failed in, each exactly once")
     .argument("<stream>", "the source stream, not the queue")
     .argument(
       "[id...]",
@@ -35,7 +35,13 @@ export function defineDlqReplay(dlq: Command, act: Act): void {
     );
   for (const option of selectionOptions()) command.addOption(option);
   command
-    .addOption(new Option("--to <stream>", "another stream than the source"))
+    .addOption(new Option("--to <stream>", "add them to this stream, as new entries"))
+    .addOption(
+      new Option(
+        "--all-groups",
+        "where only a new entry can be added, other groups of the stream may get it, too",
+      ),
+    )
     .addOption(
       new Option("--keep", "leave the letters in the queue, marked so that they are not replayed again"),
     )
@@ -47,9 +53,11 @@ export function defineDlqReplay(dlq: Command, act: Act): void {
 }
 
 const HELP = `
-The replayed entry has the original's fields, byte for byte, and a new ID; how often it has been replayed is
-remembered for 30 days. Oldest first, and only what is in the queue at the start. It can be stopped, killed
-and repeated at any time: nothing is replayed twice.
+An entry that still stands in the stream is made pending again for the group it failed in, at once and with all
+its tries; no other group sees it. One that is gone is added anew, with the original's fields, byte for byte; where
+other groups would get it, too, that is asked first (--all-groups agrees). How often an entry has been replayed is
+remembered for 30 days. Oldest first, and only what is in the queue at the start. It can be stopped, killed and
+repeated at any time: nothing is replayed twice.
 
 Examples:
   streamctl dlq replay orders --all --rate 50/s
@@ -85,144 +93,18 @@ async function replay(
   const request = {
     dlq: selection.key,
     target,
+    revive: flags.to === undefined,
+    allGroups: flags.allGroups === true,
     keep: flags.keep === true,
     maxReplays: flags.maxReplays,
     acceptDoubt,
     ratePerSecond: flags.rate,
     sweep: flags.edit ? undefined : selection.everything,
   };
-  if (flags.dryRun) return dryRun(context, stream, selection, request);
-  return run(context, connection, selection, request, flags);
-}
-
-/** So many letters are looked at before anything is replayed. */
-const LOOKED_AT = 50;
-const KINDS_TOLD = 5;
-
-/**
- * Says what letters of a doubtful layout were taken for, and asks. True when they are to be replayed all
- * the same; false when none was found, so that one that comes later is left out.
- */
-async function settleDoubt(
-  context: Context,
-  selection: Selection,
-  { yes, dryRun }: ReplayFlags,
-): Promise<boolean> {
-  let looked = 0;
-  /** By what they were taken for and why that is in doubt. */
-  const doubtful = new Map<string, { count: number; readonly first: DeadLetter }>();
-  for await (const page of selection.pages()) {
-    for (const letter of page) {
-      looked++;
-      if (letter.doubt === undefined) continue;
-      const kind = `${LAYOUT_WORDS[letter.layout]}, but ${letter.doubt}`;
-      const found = doubtful.get(kind);
-      if (found) found.count++;
-      else doubtful.set(kind, { count: 1, first: letter });
-    }
-    if (looked >= LOOKED_AT) break;
+  if (flags.dryRun) return dryRun(context, connection, stream, selection, request);
+  if (choice.kind === "filtered" && !flags.edit && !flags.yes && context.atTerminal) {
+    const count = selection.everything ? (selection.total ?? 0) : await countLetters(selection);
+    if (count > 0) await context.confirm(`Replay ${count} dead letters of ${selection.key} to ${target}?`);
   }
-  if (doubtful.size === 0) return yes === true;
-  for (const [kind, { count, first }] of [...doubtful].slice(0, KINDS_TOLD)) {
-    const more = count === 1 ? "" : ` (and ${count - 1} more of the ${looked} looked at)`;
-    context.log.warn(`${selection.key}: ${first.id} is taken for ${kind}${more}`);
-  }
-  if (doubtful.size > KINDS_TOLD)
-    context.log.warn(`${selection.key}: ${doubtful.size - KINDS_TOLD} more kinds are in doubt`);
-  if (!dryRun) await context.confirm("Replay them as they were taken? (--layout says what they are)");
-  return true;
-}
-
-const LAYOUT_WORDS = {
-  native: "a record of streamctl",
-  copied: "a copy of the original",
-  wrapped: "a wrapped original",
-} as const;
-
-type Plan = Omit<ReplayRequest, "signal" | "onProgress" | "onUncounted">;
-
-async function dryRun(
-  context: Context,
-  stream: string,
-  selection: Selection,
-  plan: Plan,
-): Promise<number | undefined> {
-  const [{ leftOut }, { letterColumns }, { printRows }, { replaySummary }] = await Promise.all([
-    import("../engine/dlq/replay.ts"),
-    import("./dlq-columns.ts"),
-    import("../output/rows.ts"),
-    import("../output/replay-summary.ts"),
-  ]);
-  const counts = {
-    replayed: 0,
-    uncounted: 0,
-    doneBefore: 0,
-    tooOften: 0,
-    doubtful: 0,
-    unknown: 0,
-    failure: undefined,
-  };
-  async function* wouldGo(): AsyncGenerator<DeadLetter> {
-    for await (const page of selection.pages()) {
-      for (const letter of page) {
-        const why = leftOut(letter, plan);
-        counts[why ?? "replayed"]++;
-        if (why === undefined) yield letter;
-      }
-    }
-  }
-  await printRows(context, letterColumns(stream, selection.key, Date.now()), wouldGo(), {
-    empty: `no letter in ${selection.key} would be replayed`,
-  });
-  const partial = reportMissing(context, selection);
-  replaySummary(context, plan, counts, { dryRun: true, tookMs: 0 });
-  return partial ? ExitCode.partial : undefined;
-}
-
-async function run(
-  context: Context,
-  connection: Connection,
-  selection: Selection,
-  plan: Plan,
-  flags: ReplayFlags,
-): Promise<number | undefined> {
-  const [{ replayLetters }, { createProgress }, { replaySummary }] = await Promise.all([
-    import("../engine/dlq/replay.ts"),
-    import("../output/progress.ts"),
-    import("../output/replay-summary.ts"),
-  ]);
-  const startedAt = performance.now();
-  const label = `replaying ${plan.dlq} to ${plan.target}`;
-  // An editor has the terminal for itself.
-  const progress = flags.edit ? undefined : createProgress(context.log, { label, unit: "entries" });
-  context.defer(() => progress?.stop());
-  const pages = flags.edit ? await editedPages(context, selection) : selection.pages();
-  const report = await replayLetters(
-    connection,
-    {
-      ...plan,
-      signal: context.stop,
-      onProgress: (done) => progress?.update(done, selection.total),
-      onUncounted: (reason) => context.log.warn(`replays are not counted: ${reason}`),
-    },
-    pages,
-  );
-  progress?.stop();
-  const partial = report.failure === undefined && reportMissing(context, selection);
-  replaySummary(context, plan, report, { dryRun: false, tookMs: performance.now() - startedAt });
-  return exitCode(context, report, partial);
-}
-
-async function editedPages(
-  context: Context,
-  selection: Selection,
-): Promise<AsyncIterable<readonly DeadLetter[]>> {
-  const { editLetters } = await import("./dlq-edit.ts");
-  return editLetters(context, selection.pages());
-}
-
-function exitCode(context: Context, report: ReplayReport, missing: boolean): number | undefined {
-  if (report.failure) throw report.failure;
-  if (context.stop.aborted) return undefined;
-  return missing || report.doubtful > 0 ? ExitCode.partial : undefined;
+  return runReplay(context, connection, selection, request, { edit: flags.edit === true });
 }

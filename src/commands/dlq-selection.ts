@@ -87,7 +87,9 @@ export interface Selection {
   readonly missing: readonly string[];
   /** Lines of stdin that named none. */
   readonly badLines: number;
-  pages(onSeen?: (seen: number) => void): AsyncIterable<readonly DeadLetter[]>;
+  pages(): AsyncIterable<readonly DeadLetter[]>;
+  /** The same, of letters that may be gone by now; `missing` stays what it was. */
+  pagesLeft(): AsyncIterable<readonly DeadLetter[]>;
 }
 
 /**
@@ -112,6 +114,8 @@ export async function selectLetters(
   const { layout } = flags;
   if (choice.kind === "named") {
     const missing: string[] = [];
+    const named = (onMissing: (id: string) => void): AsyncIterable<readonly DeadLetter[]> =>
+      namedLetters(connection, key, choice.ids, { layout, onMissing });
     return {
       key,
       total: choice.ids.length,
@@ -120,8 +124,9 @@ export async function selectLetters(
       badLines: choice.badLines,
       pages() {
         missing.length = 0;
-        return namedLetters(connection, key, choice.ids, { layout, onMissing: (id) => missing.push(id) });
+        return named((id) => missing.push(id));
       },
+      pagesLeft: () => named(() => {}),
     };
   }
   const asked = await resolveRange(connection, key, { from: flags.since, to: flags.until });
@@ -137,13 +142,16 @@ export async function selectLetters(
     limit: flags.limit,
     signal: context.stop,
   };
+  const pages = (): AsyncIterable<readonly DeadLetter[]> =>
+    range ? letterPages(connection, { ...request, range }) : NOTHING;
   return {
     key,
     total: wholeQueue ? length : undefined,
     everything: wholeQueue && filter.stream === undefined && layout === undefined ? range : undefined,
     missing: [],
     badLines: 0,
-    pages: (onProgress) => (range ? letterPages(connection, { ...request, range, onProgress }) : NOTHING),
+    pages,
+    pagesLeft: pages,
   };
 }
 

@@ -39,6 +39,8 @@ function facts(letter: DeadLetter, { stream, dlq, inStream }: LetterSurroundings
   const nowMs = Date.now();
   const still = inStream === null ? "" : inStream ? ", still there" : ", gone from there";
   const taken = layout === "native" ? undefined : doubt === undefined ? layout : `${layout}, but it ${doubt}`;
+  const total =
+    replays > 0 && letter.deliveriesTotal !== null ? `, ${letter.deliveriesTotal} deliveries in all` : "";
   return [
     ["letter", `${id} in ${dlq}`],
     ["original", originalId === null ? undefined : `${originalId} in ${letter.stream ?? stream}${still}`],
@@ -48,7 +50,7 @@ function facts(letter: DeadLetter, { stream, dlq, inStream }: LetterSurroundings
     ["entered", originalId === null ? undefined : when(new Date(idMs(originalId)), nowMs)],
     ["delivered", deliveries === null ? undefined : delivered(deliveries, group, consumer)],
     ["failed", failedAt === null ? undefined : when(failedAt, nowMs)],
-    ["replayed", replays === 0 ? "never" : `${replays} times`],
+    ["replayed", replays === 0 ? "never" : `${replays} times${total}`],
   ];
 }
 

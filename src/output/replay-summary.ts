@@ -10,16 +10,24 @@ export function replaySummary(
   report: ReplayReport,
   { dryRun, tookMs }: { readonly dryRun: boolean; readonly tookMs: number },
 ): void {
-  const { replayed, uncounted, doneBefore, tooOften, doubtful, unknown, failure } = report;
+  const { replayed, revived, awaited, held, uncounted, doneBefore, tooOften, doubtful, unknown } = report;
+  const { failure } = report;
   if (log.quiet && failure === undefined) return;
   if (output.format === "json") {
-    const facts = { dlq, to: target, dryRun, replayed, uncounted, doneBefore, tooOften, doubtful, unknown };
+    const fates = { replayed, revived, awaited, held, uncounted, doneBefore, tooOften, doubtful, unknown };
+    const facts = { dlq, to: target, dryRun, ...fates };
     const error = failure?.message ?? null;
     log.stream.write(`${JSON.stringify({ ...facts, tookMs: Math.round(tookMs), error })}\n`);
     return;
   }
   const count = `${formatNumber(replayed)} ${replayed === 1 ? "entry" : "entries"}`;
   const parts = [`${dryRun ? "would replay" : "replayed"} ${count} to ${target}`];
+  if (revived > 0)
+    parts.push(
+      `${revived === replayed ? "" : `${formatNumber(revived)} of them `}pending again for their group`,
+    );
+  if (awaited > 0) parts.push(`${formatNumber(awaited)} waiting there for their group before`);
+  if (held > 0) parts.push(`${formatNumber(held)} left: other groups would get them, too`);
   if (uncounted > 0) parts.push(`and at most ${formatNumber(uncounted)} more in steps whose reply was lost`);
   if (keep) parts.push(`kept in ${dlq}`);
   if (doneBefore > 0)

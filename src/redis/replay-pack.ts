@@ -6,6 +6,12 @@ export interface Replay {
   readonly id: string;
   /** How often it will have been replayed then. */
   readonly replays: number;
+  /** How often it had been delivered until now, in all its lives. */
+  readonly deliveries: number;
+  /** The group it failed in; "" when that is not known. */
+  readonly group: string;
+  /** Its ID in the stream; "" for one that can only be added anew. */
+  readonly originalId: string;
   readonly fields: readonly Buffer[];
 }
 
@@ -13,24 +19,31 @@ export interface Replay {
 const HEAD = 5;
 
 /** How many bytes a replay takes in a pack, at most. */
-export function packedSize({ id, fields }: Replay): number {
-  let size = id.length + HEAD * (fields.length + 4);
+export function packedSize({ id, group, originalId, fields }: Replay): number {
+  let size = id.length + 3 * group.length + originalId.length + HEAD * (fields.length + 7);
   for (const field of fields) size += field.length;
   return size;
 }
 
-/** Replays as MessagePack, an array of `[id, replays, [name, value, …]]`, for cmsgpack.unpack in Lua. */
+/** More than this is none the wiser, and does not fit. */
+const MOST = 2 ** 32 - 1;
+
+/**
+ * Replays as MessagePack, an array of `[id, replays, deliveries, group, originalId, [name, value, …]]`, for
+ * cmsgpack.unpack in Lua.
+ */
 export function packReplays(replays: readonly Replay[]): Buffer {
   let size = HEAD;
   for (const replay of replays) size += packedSize(replay);
   const out = Buffer.allocUnsafe(size);
   let at = arrayHead(out, 0, replays.length);
-  for (const { id, replays: number, fields } of replays) {
-    at = arrayHead(out, at, 3);
-    at = stringHead(out, at, id.length);
-    at += out.latin1Write(id, at);
-    out[at++] = 0xce;
-    at = out.writeUInt32BE(number, at);
+  for (const { id, replays: number, deliveries, group, originalId, fields } of replays) {
+    at = arrayHead(out, at, 6);
+    at = text(out, at, id);
+    at = count(out, at, number);
+    at = count(out, at, deliveries);
+    at = text(out, at, group);
+    at = text(out, at, originalId);
     at = arrayHead(out, at, fields.length);
     for (const field of fields) {
       at = stringHead(out, at, field.length);
@@ -38,6 +51,17 @@ export function packReplays(replays: readonly Replay[]): Buffer {
     }
   }
   return out.subarray(0, at);
+}
+
+function text(out: Buffer, at: number, value: string): number {
+  const length = Buffer.byteLength(value);
+  const start = stringHead(out, at, length);
+  return start + out.write(value, start, length);
+}
+
+function count(out: Buffer, at: number, value: number): number {
+  out[at] = 0xce;
+  return out.writeUInt32BE(Math.min(value, MOST), at + 1);
 }
 
 function arrayHead(out: Buffer, at: number, length: number): number {

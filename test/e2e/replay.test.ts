@@ -2,21 +2,26 @@ import { describe, expect, test } from "vitest";
 import { BinRun } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
-import { longQueue, numbersIn, type Raw, upTo } from "../integration/dlq/support.ts";
+import { longQueue, numbersIn, upTo } from "../integration/dlq/support.ts";
 
 const ENTRIES = 20_000;
+const FEWER = 5_000;
 
 /**
- * Runs it again and again, killed each time when a random part more has arrived in `target`, until a run
+ * Runs it again and again, killed each time when a random part more has been `replayed`, until a run
  * comes to its end; how often it was killed.
  */
-async function killedUntilDone(redis: Raw, argv: readonly string[], target: string): Promise<number> {
+async function killedUntilDone(
+  argv: readonly string[],
+  count: number,
+  replayed: () => Promise<number>,
+): Promise<number> {
   for (let kills = 0; ; kills++) {
     const run = new BinRun(argv);
-    const enough = (await redis.xlen(target)) + 1 + Math.random() * (ENTRIES / 4);
+    const enough = (await replayed()) + 1 + Math.random() * (count / 4);
     let ended = false;
     void run.done.then(() => (ended = true));
-    if (kills < 12) await until("it is time", async () => ended || (await redis.xlen(target)) >= enough);
+    if (kills < 12) await until("it is time", async () => ended || (await replayed()) >= enough);
     if (kills < 12) run.signal("SIGKILL");
     const { code, signal, stderr } = await run.done;
     if (signal !== null) continue;
@@ -39,9 +44,47 @@ describe("dlq replay killed with SIGKILL at random moments", () => {
     const target = flags.includes("--to") ? uniqueKey("target") : stream;
     await longQueue(redis, ENTRIES, { stream, dlq });
     const argv = ["dlq", "replay", stream, ...flags.map((flag) => (flag === "TARGET" ? target : flag))];
-    const kills = await Promise.all([1, 2].map(() => killedUntilDone(redis, argv, target)));
+    const kills = await Promise.all(
+      [1, 2].map(() => killedUntilDone(argv, ENTRIES, () => redis.xlen(target))),
+    );
     expect(Math.max(...kills)).toBeGreaterThan(0);
     expect((await numbersIn(redis, target)).toSorted((a, b) => a - b)).toEqual(upTo(ENTRIES));
     expect(await redis.xlen(dlq)).toBe(flags.includes("--keep") ? ENTRIES : 0);
   });
+
+  test.each<[string, string[]]>([
+    ["--all", ["--all"]],
+    ["--keep", ["--all", "--keep"]],
+  ])(
+    "%s: what still stands in the stream comes back to its group once, and to no other",
+    async (_, flags) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      const dlq = `${stream}:dlq`;
+      await longQueue(redis, FEWER, { stream, dlq });
+      const originals = redis.pipeline();
+      for (let n = 0; n < FEWER; n++) originals.xadd(stream, `${n + 1}-0`, "n", String(n));
+      for (const group of ["billing", "audit"]) originals.xgroup("CREATE", stream, group, "$");
+      await originals.exec();
+      const argv = ["dlq", "replay", stream, ...flags];
+      const settled: string[] = [];
+      // A worker of the group: an entry that came back twice would be acked twice.
+      const settle = async (): Promise<number> => {
+        const rows = (await redis.xpending(stream, "billing", "-", "+", 5_000)) as [string][];
+        const acks = redis.pipeline();
+        for (const [id] of rows) acks.xack(stream, "billing", id);
+        const answers = (await acks.exec()) ?? [];
+        rows.forEach(([id], at) => answers[at]?.[1] === 1 && settled.push(id));
+        return settled.length;
+      };
+      const kills = await Promise.all([1, 2].map(() => killedUntilDone(argv, FEWER, settle)));
+      await until("all is settled", async () => (await settle()) >= FEWER);
+      expect(Math.max(...kills)).toBeGreaterThan(0);
+      expect(settled).toHaveLength(FEWER);
+      expect(new Set(settled).size).toBe(FEWER);
+      expect(await redis.xlen(stream)).toBe(FEWER);
+      expect(await redis.xreadgroup("GROUP", "audit", "x", "STREAMS", stream, ">")).toBeNull();
+      expect(await redis.xlen(dlq)).toBe(flags.includes("--keep") ? FEWER : 0);
+    },
+  );
 });

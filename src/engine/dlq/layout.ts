@@ -34,6 +34,7 @@ function copied(entry: Entry, doubt: string | undefined): DeadLetter {
     stderr: null,
     failedAt: null,
     replays: 0,
+    deliveriesTotal: null,
   };
 }
 

@@ -29,4 +29,6 @@ export interface DeadLetter {
   readonly stderr: Buffer | null;
   readonly failedAt: Date | null;
   readonly replays: number;
+  /** How often it was delivered before and after its replays. */
+  readonly deliveriesTotal: number | null;
 }

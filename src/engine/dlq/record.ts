@@ -20,6 +20,8 @@ export interface DeadLetterFacts {
   readonly failedAt: Date;
   /** How often the entry had been replayed before it failed this time. */
   readonly replays: number;
+  /** How often it had been delivered in all, before its replays too; default: it has had none. */
+  readonly deliveriesTotal?: number | undefined;
 }
 
 const STDERR_BYTES = 4_096;
@@ -49,6 +51,7 @@ export function encodeRecord(fields: readonly Buffer[], facts: DeadLetterFacts):
     ...textFields([
       ["dlq.failed-at", facts.failedAt.toISOString()],
       ["dlq.replays", String(facts.replays)],
+      ["dlq.deliveries-total", String(facts.deliveriesTotal ?? facts.deliveries)],
     ]),
   ];
 }
@@ -81,6 +84,7 @@ function isComplete(block: Block): boolean {
     parseEntryId(text("dlq.id")) !== undefined &&
     WHOLE_NUMBER.test(text("dlq.deliveries")) &&
     WHOLE_NUMBER.test(text("dlq.replays")) &&
+    (!block.has("dlq.deliveries-total") || WHOLE_NUMBER.test(text("dlq.deliveries-total"))) &&
     RFC_3339.test(text("dlq.failed-at"))
   );
 }
@@ -142,6 +146,12 @@ class NativeLetter implements DeadLetter {
 
   get replays(): number {
     return Number(this.#text("dlq.replays"));
+  }
+
+  /** Older records don't have it. */
+  get deliveriesTotal(): number {
+    const total = this.#text("dlq.deliveries-total");
+    return total === null ? this.deliveries : Number(total);
   }
 
   #text(name: string): string | null {

@@ -1,16 +1,27 @@
 import type { EntryId } from "../../entry/id.ts";
-import { ConnectionError, errorText, StreamctlError, UsageError } from "../../errors.ts";
+import { ConnectionError, errorText, Interrupted, StreamctlError, UsageError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { packedSize, type Replay } from "../../redis/replay-pack.ts";
+import { type Fate, Reach } from "../../redis/scripts/replay-fate.ts";
 import { Pace } from "../produce/pace.ts";
 import type { IdRange } from "../position.ts";
 import type { DeadLetter } from "./letter.ts";
-import { Mover } from "./mover.ts";
+import { Mover, type Swept } from "./mover.ts";
+import { asReplay, leftOut, reachOf } from "./replay-plan.ts";
 
 export interface ReplayRequest {
   readonly dlq: string;
   readonly target: string;
+  /** The target is where the letters come from: what still stands there is made pending again. */
+  readonly revive: boolean;
+  /** New entries may reach other groups than the one that failed. */
+  readonly allGroups: boolean;
+  /**
+   * Asked once, of the first letters that can only be added where other groups would get them, too. False, or
+   * nobody to ask: such letters stay in the queue.
+   */
+  readonly mayReachOthers?: (() => Promise<boolean>) | undefined;
   /** Leave the letters in the queue. */
   readonly keep: boolean;
   /** Leave out what has been replayed so often. */
@@ -29,6 +40,12 @@ export interface ReplayRequest {
 /** What came of the letters; every one that was looked at is counted in one place. */
 export interface ReplayReport {
   readonly replayed: number;
+  /** Of these, those that are pending again for their group. */
+  readonly revived: number;
+  /** Of these, those that their group had pending already, or had not come to yet. */
+  readonly awaited: number;
+  /** Left in the queue: their originals are gone, and other groups would get new entries, too. */
+  readonly held: number;
   /** At most so many more were replayed in steps whose reply was lost. */
   readonly uncounted: number;
   /** Gone from the queue before this run came to them, or kept there by a replay that has added them. */
@@ -41,7 +58,25 @@ export interface ReplayReport {
   readonly unknown: number;
   /** Why the run ended early. */
   readonly failure: StreamctlError | undefined;
+  /** Somebody ended it at a question. */
+  readonly interrupted: boolean;
 }
+
+export function emptyCounts(): { -readonly [Key in Count]: number } {
+  return {
+    replayed: 0,
+    revived: 0,
+    awaited: 0,
+    held: 0,
+    uncounted: 0,
+    doneBefore: 0,
+    tooOften: 0,
+    doubtful: 0,
+    unknown: 0,
+  };
+}
+
+type Count = Exclude<keyof ReplayReport, "failure" | "interrupted">;
 
 const BATCH = 100;
 const BATCH_BYTES = 256 * 1_024;
@@ -51,17 +86,8 @@ const SWEEP = 200;
 /** So that the server has the next sweep at hand when it is done with one. */
 const SWEEPERS = 2;
 
-/** Why a letter is not replayed; undefined when it is. */
-export function leftOut(
-  letter: DeadLetter,
-  { maxReplays, acceptDoubt }: Pick<ReplayRequest, "maxReplays" | "acceptDoubt">,
-): "tooOften" | "doubtful" | undefined {
-  if (letter.doubt !== undefined && !acceptDoubt) return "doubtful";
-  return maxReplays !== undefined && letter.replays >= maxReplays ? "tooOften" : undefined;
-}
-
 /**
- * Puts the originals of dead letters back into a stream, each exactly once whatever fails. Stops between
+ * Replays dead letters, each exactly once whatever fails. Stops between
  * two entries when the signal aborts, and never throws for what befalls it half-way: the report says all.
  */
 export function replayLetters(
@@ -79,9 +105,12 @@ class Replayer {
   readonly #connection: Connection;
   /** The batch that is under way while the next one is gathered. */
   #sending: Promise<void> = Promise.resolve();
-  readonly #counts = { replayed: 0, uncounted: 0, doneBefore: 0, tooOften: 0, doubtful: 0, unknown: 0 };
+  readonly #counts = emptyCounts();
   /** A sweep has passed over records: they are looked at letter by letter. */
   #leftSome = false;
+  #reach: Reach;
+  #asked = false;
+  #interrupted = false;
   #batch: Replay[] = [];
   #bytes = 0;
   #failure: StreamctlError | undefined;
@@ -89,7 +118,8 @@ class Replayer {
   constructor(connection: Connection, request: ReplayRequest) {
     this.#connection = connection;
     this.#request = request;
-    this.#mover = new Mover(connection, request);
+    this.#reach = reachOf(request);
+    this.#mover = new Mover(connection, { ...request, reach: () => this.#reach });
     this.#pace = request.ratePerSecond === undefined ? undefined : new Pace(request.ratePerSecond);
   }
 
@@ -112,25 +142,29 @@ class Replayer {
       this.#fail(error);
     }
     await this.#sending;
-    return { ...this.#counts, failure: this.#failure };
+    return { ...this.#counts, failure: this.#failure, interrupted: this.#interrupted };
   }
 
   get #stopped(): boolean {
-    return this.#failure !== undefined || this.#request.signal.aborted;
+    return this.#failure !== undefined || this.#interrupted || this.#request.signal.aborted;
   }
 
   /** Several of these may go over the same range: what one has moved the others don't find. */
   async #sweep({ from, to }: IdRange): Promise<void> {
     const most = this.#request.maxReplays ?? Number.MAX_SAFE_INTEGER;
-    let next: EntryId | undefined = from;
-    while (next !== undefined && !this.#stopped) {
-      const range: IdRange = { from: next, to };
+    const place: { next: EntryId | undefined } = { next: from };
+    while (place.next !== undefined && !this.#stopped) {
+      const range: IdRange = { from: place.next, to };
+      const count = (swept: Swept): void => {
+        this.#counts.replayed += swept.added + swept.revived + swept.awaited;
+        this.#counts.revived += swept.revived;
+        this.#counts.awaited += swept.awaited;
+        this.#leftSome ||= swept.leftSome;
+        place.next = swept.next;
+      };
       try {
-        const swept = await this.#persist(() => this.#mover.sweep(range, SWEEP, most));
-        if (swept.replyLost) this.#counts.uncounted += SWEEP;
-        this.#counts.replayed += swept.result.moved;
-        this.#leftSome ||= swept.result.leftSome;
-        next = swept.result.next;
+        const replyLost = await this.#persist(() => this.#mover.sweep(range, SWEEP, most, count));
+        if (replyLost) this.#counts.uncounted += SWEEP;
       } catch (error) {
         if (error instanceof ReplyLost) this.#counts.unknown += SWEEP;
         this.#fail(error);
@@ -145,10 +179,12 @@ class Replayer {
       this.#counts[why]++;
       return;
     }
-    const { id, fields } = letter;
-    if (fields.length === 0)
-      throw new StreamctlError("failed", `${this.#request.dlq} ${id} has no original: nothing to replay`);
-    const replay: Replay = { id, replays: letter.replays + 1, fields };
+    const replay = asReplay(letter, this.#request.target);
+    if (replay.fields.length === 0)
+      throw new StreamctlError(
+        "failed",
+        `${this.#request.dlq} ${letter.id} has no original: nothing to replay`,
+      );
     const size = packedSize(replay);
     if (this.#batch.length > 0 && (this.#bytes + size > BATCH_BYTES || this.#mover.isLarge(replay)))
       await this.#flush();
@@ -171,36 +207,67 @@ class Replayer {
 
   /** Sends a batch to its end. Never rejects. */
   async #send(batch: readonly Replay[]): Promise<void> {
+    const fates: Fate[] = [];
     try {
-      const { result, replyLost } = await this.#persist(() => this.#mover.move(batch));
-      // After a lost reply, "done before" is what our own success looks like.
-      for (const done of result) this.#counts[done || replyLost ? "replayed" : "doneBefore"]++;
-      this.#request.onProgress?.(this.#counts.replayed);
+      const replyLost = await this.#persist(() => this.#mover.move(batch, fates));
+      this.#count(fates, replyLost);
     } catch (error) {
       if (error instanceof ReplyLost) this.#counts.unknown += batch.length;
+      else this.#count(fates, false);
       this.#fail(error);
+    }
+    this.#request.onProgress?.(this.#counts.replayed);
+    const held = batch.filter((_, at) => fates[at] === "held");
+    if (held.length === 0) return;
+    if (!this.#stopped && (await this.#mayReachOthers())) await this.#send(held);
+    else this.#counts.held += held.length;
+  }
+
+  #count(fates: readonly Fate[], replyLost: boolean): void {
+    for (const fate of fates) {
+      if (fate === "held") continue;
+      // After a lost reply, "done before" is what our own success looks like.
+      this.#counts[fate !== "absent" || replyLost ? "replayed" : "doneBefore"]++;
+      if (fate === "revived" || fate === "awaited") this.#counts[fate]++;
     }
   }
 
-  /** Repeats a step through an outage. Rejects with ReplyLost when it may have been carried out. */
-  async #persist<T>(step: () => Promise<T>): Promise<{ result: T; replyLost: boolean }> {
+  async #mayReachOthers(): Promise<boolean> {
+    if (this.#asked) return false;
+    this.#asked = true;
+    try {
+      if ((await this.#request.mayReachOthers?.()) !== true) return false;
+      this.#reach = Reach.all;
+      return true;
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  }
+
+  /**
+   * Repeats a step through an outage, and resolves with whether a reply was lost on the way. Rejects with ReplyLost
+   * when it may have been carried out.
+   */
+  async #persist(step: () => Promise<void>): Promise<boolean> {
     let replyLost = false;
-    const attempt = (): Promise<T> =>
+    const attempt = (): Promise<void> =>
       step().catch((error: unknown) => {
         replyLost ||= error instanceof ConnectionError && error.sent;
         throw error;
       });
     try {
-      const result = await this.#connection.persist(attempt, { signal: this.#request.signal });
-      return { result, replyLost };
+      await this.#connection.persist(attempt, { signal: this.#request.signal });
+      return replyLost;
     } catch (error) {
       throw replyLost ? new ReplyLost(errorText(error), { cause: error }) : error;
     }
   }
 
   #fail(error: unknown): void {
-    if (!(error instanceof StreamctlError)) throw error;
-    if (this.#failure === undefined || error instanceof ReplyLost) this.#failure = error;
+    if (error instanceof Interrupted) this.#interrupted = true;
+    else if (!(error instanceof StreamctlError)) throw error;
+    else if (this.#failure === undefined || error instanceof ReplyLost) this.#failure = error;
   }
 }
 

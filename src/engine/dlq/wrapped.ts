@@ -43,6 +43,7 @@ export function decodeWrapped(entry: Entry, how: "detected" | "chosen"): DeadLet
   if (unwrapped === undefined) doubts.push("has a payload that is no JSON object: it becomes one field");
   if (strangers.length > 0) doubts.push(`has fields that would not be replayed: ${strangers.join(", ")}`);
   const deliveries = Number(text(facts.get("deliveries")) ?? Number.NaN);
+  const known = Number.isInteger(deliveries) ? deliveries : null;
   return {
     id: entry.id,
     entry,
@@ -53,12 +54,13 @@ export function decodeWrapped(entry: Entry, how: "detected" | "chosen"): DeadLet
     originalId: originalId ?? null,
     group: text(facts.get("group")),
     consumer: text(facts.get("consumer")),
-    deliveries: Number.isInteger(deliveries) ? deliveries : null,
+    deliveries: known,
     reason: text(facts.get("reason")),
     exit: null,
     stderr: null,
     failedAt: time(text(facts.get("failedAt"))),
     replays: 0,
+    deliveriesTotal: known,
   };
 }
 

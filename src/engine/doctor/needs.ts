@@ -41,7 +41,7 @@ export const NEEDS: readonly Need[] = [
   {
     command: "dlq replay",
     rights: {
-      stream: `xadd ${SCRIPT}`,
+      stream: `xadd xinfo|groups xrange xpending xclaim ${SCRIPT}`,
       dlq: "xinfo|stream xrange xdel",
       replays: "zadd zremrangebyscore pexpire",
     },

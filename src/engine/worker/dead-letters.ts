@@ -9,7 +9,7 @@ import { addOnce } from "../../redis/scripts/add-once.ts";
 import { deadLetter, MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
 import { asNumber } from "../../redis/value.ts";
 import { encodeRecord } from "../dlq/record.ts";
-import { replaysOf } from "../dlq/replay-memory.ts";
+import { replayNote } from "../dlq/replay-memory.ts";
 import type { Delivery, Verdict, WorkerSettings } from "./types.ts";
 
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
@@ -37,6 +37,7 @@ export async function moveToDeadLetters(
   const { group, consumer } = settings;
   const dlq = settings.dlqKey(stream);
   const { reason, exit, stderr } = verdict;
+  const before = await replayNote(connection, stream, group, entry.id);
   const facts = {
     stream,
     id: entry.id,
@@ -47,7 +48,8 @@ export async function moveToDeadLetters(
     exit,
     stderr,
     failedAt,
-    replays: await replaysOf(connection, stream, entry.id),
+    replays: before.replays,
+    deliveriesTotal: before.deliveries + deliveries,
   };
   const record = encodeRecord(entry.fields, facts);
   const fitsScript = record.length <= MAX_SCRIPT_VALUES;

@@ -91,6 +91,28 @@ describe("dlq replay in a cluster", () => {
     expect(await redis.xlen(dlq)).toBe(0);
   });
 
+  test("a queue in another slot: what still stands comes back to its group once, however often and from where", async () => {
+    const redis = client();
+    const stream = uniqueKey();
+    const dlq = elsewhere(stream);
+    await fillQueue(redis, stream, dlq, 200);
+    const originals = Array.from({ length: 200 }, (_, n) => redis.xadd(stream, `${n + 1}-0`, "n", String(n)));
+    await Promise.all(originals);
+    for (const group of ["billing", "audit"]) await redis.xgroup("CREATE", stream, group, "$");
+    const backup = await redis.dumpBuffer(dlq);
+    const both = await Promise.all([1, 2].map(() => run(stream, "--all", "--dlq", dlq)));
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    const pending = (await redis.xpending(stream, "billing", "-", "+", 1_000)) as [string][];
+    expect(pending).toHaveLength(200);
+    expect(await redis.xlen(dlq)).toBe(0);
+    await redis.xack(stream, "billing", ...pending.map(([id]) => id));
+    // As after a crash between the two steps: marked, and still in the queue.
+    await redis.restore(dlq, 0, backup, "REPLACE");
+    expect((await run(stream, "--all", "--dlq", dlq)).stderr).toContain("replayed 0 entries");
+    expect((await redis.xpending(stream, "billing"))[0]).toBe(0);
+    expect([await redis.xlen(stream), await redis.xlen(dlq)]).toEqual([200, 0]);
+  });
+
   test("a slot that moves while it replays", async () => {
     const redis = client();
     const stream = uniqueKey();

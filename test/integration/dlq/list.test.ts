@@ -20,6 +20,7 @@ describe("dlq list", () => {
       {
         reason: "timeout 30s",
         replays: 2,
+        deliveriesTotal: 15,
         fields: [Buffer.from("10"), Buffer.from([0xff]), ...textFields([["2", "x"]])],
       },
     ]);
@@ -36,6 +37,7 @@ describe("dlq list", () => {
       reason: "timeout 30s",
       failedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       replays: 2,
+      deliveriesTotal: 15,
       layout: "native",
       fields: { "10": { base64: "/w==" }, "2": "x" },
     });
@@ -117,6 +119,7 @@ describe("dlq list", () => {
         reason: null,
         failedAt: null,
         replays: 0,
+        deliveriesTotal: null,
         layout: "copied",
         fields: { orderId: "42", error: "no stock" },
       },

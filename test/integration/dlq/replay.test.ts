@@ -1,6 +1,6 @@
-import { inject } from "vitest";
-import { describe, expect, test } from "vitest";
-import { Mover } from "../../../src/engine/dlq/mover.ts";
+import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
+import { Mover, type MoveRequest } from "../../../src/engine/dlq/mover.ts";
+import type { Fate } from "../../../src/redis/scripts/replay-fate.ts";
 import { textFields } from "../../../src/entry/entry.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
@@ -147,6 +147,19 @@ describe("dlq replay", () => {
     expect((await keep()).stderr).toContain("replayed 250 entries");
   });
 
+  test("--keep does not double when this machine's clock is 40 days ahead, or behind", async () => {
+    const redis = rawRedis();
+    const queue = names();
+    await longQueue(redis, 5, queue);
+    onTestFinished(() => void vi.useRealTimers());
+    const now = Date.now();
+    for (const days of [0, 40, 0, -40, 0]) {
+      vi.useFakeTimers({ toFake: ["Date"], now: now + days * 86_400_000 });
+      expect((await cli(["dlq", "replay", queue.stream, "--all", "--keep"])).code).toBe(0);
+    }
+    expect(await numbersIn(redis, queue.stream)).toEqual(upTo(5));
+  });
+
   test("what fails again while it is replayed is not replayed for ever", async () => {
     const redis = rawRedis();
     const queue = names();
@@ -277,14 +290,24 @@ describe("dlq replay, whatever fails", () => {
     await longQueue(redis, 6, queue);
     for (const gone of ["1-1", "3-1", "4-1"]) await redis.xdel(queue.dlq, gone);
     const connection = await openConnection();
-    const request = { dlq: queue.dlq, target: queue.stream, keep: false, onUncounted: () => {} };
+    const request: MoveRequest = {
+      dlq: queue.dlq,
+      target: queue.stream,
+      keep: false,
+      reach: () => "own",
+      onUncounted() {},
+    };
     const replays = upTo(6).map((n) => ({
       id: `${n + 1}-1`,
       replays: 1,
+      deliveries: 5,
+      group: "billing",
+      originalId: "",
       fields: textFields([["n", `${n}`]]),
     }));
-    const moved = await new Mover(connection, request).move(replays);
-    expect(moved).toEqual([false, true, false, false, true, true]);
+    const fates: Fate[] = [];
+    await new Mover(connection, request).move(replays, fates);
+    expect(fates).toEqual(["absent", "added", "absent", "absent", "added", "added"]);
     expect(await numbersIn(redis, queue.stream)).toEqual([1, 4, 5]);
     expect(await redis.xlen(queue.dlq)).toBe(0);
   });

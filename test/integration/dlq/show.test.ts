@@ -26,6 +26,7 @@ describe("dlq show", () => {
       reason: "exit 1",
       failedAt: expect.any(String),
       replays: 2,
+      deliveriesTotal: 5,
       layout: "native",
       exit: "7",
       stderr: "boom\nbang\n",

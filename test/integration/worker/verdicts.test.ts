@@ -41,7 +41,7 @@ describe("the worker and its verdicts", () => {
     expect(fields.slice(0, original.length)).toEqual(original.map((part) => Buffer.from(part as string)));
     const facts = fields.slice(original.length).map(String);
     expect(facts.filter((_, i) => i % 2 === 0)).toEqual(
-      "stream id group consumer deliveries reason exit stderr failed-at replays"
+      "stream id group consumer deliveries reason exit stderr failed-at replays deliveries-total"
         .split(" ")
         .map((name) => `dlq.${name}`),
     );
