@@ -6,6 +6,7 @@ import type { Column } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { durationText } from "../output/format.ts";
 import type { Act } from "../program.ts";
+import { formatCount } from "../units.ts";
 import type { ClaimState, Settled } from "../redis/pending-steps.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
 import { requiredGroupOption } from "./options.ts";
@@ -190,7 +191,9 @@ function summarize(context: Context, flags: ClaimFlags, count: (state: ClaimStat
   if (!flags.all && count("already") > 0) parts.push(`${count("already")} were there already`);
   context.log.info(parts.join(", "));
   if (flags.all && count("missing") > 0)
-    context.log.warn(`${count("missing")} have no data any more and did not move: --drop-missing acks them`);
+    context.log.warn(
+      `${formatCount(count("missing"), "entry has", "entries have")} no data any more and did not move: --drop-missing clears that`,
+    );
 }
 
 /** When nothing was found, a consumer that the group does not know is the likely reason: exit 4. */
@@ -219,5 +222,5 @@ const COLUMNS: readonly Column<ClaimedEntry>[] = [
     tone: (row) => (row.to === null ? "warning" : undefined),
   },
   durationColumn("idleMs", "IDLE"),
-  { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },
+  { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries, optional: "late" },
 ];

@@ -19,6 +19,7 @@ export function letterColumns(stream: string, key: string, nowMs: number): reado
       title: "FAILED",
       value: (row) => row.failedAt?.toISOString() ?? null,
       text: (row) => agoText(row.failedAt, nowMs),
+      optional: "late",
     },
     {
       key: "replays",
@@ -35,7 +36,13 @@ export function letterColumns(stream: string, key: string, nowMs: number): reado
       onlyForPrograms: true,
     },
     { key: "layout", title: "LAYOUT", value: (row) => row.layout, onlyForPrograms: true },
-    { key: "fields", title: "FIELDS", value: (row) => new FieldList(row.fields), cut: "end" },
+    {
+      key: "fields",
+      title: "FIELDS",
+      value: (row) => new FieldList(row.fields),
+      cut: "end",
+      optional: "late",
+    },
   ];
 }
 

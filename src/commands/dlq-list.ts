@@ -84,9 +84,21 @@ async function* none(): AsyncGenerator<DeadLetter> {}
 
 function tallyColumns(by: TallyKey): readonly Column<Tally>[] {
   return [
-    { key: "key", title: by.toUpperCase(), value: (row) => row.key },
+    { key: "key", title: by.toUpperCase(), value: (row) => row.key, cut: "end" },
     { key: "count", title: "COUNT", align: "right", value: (row) => row.count },
-    { key: "oldest", title: "OLDEST", value: (row) => row.oldest?.toISOString() ?? null },
-    { key: "newest", title: "NEWEST", value: (row) => row.newest?.toISOString() ?? null },
+    {
+      key: "oldest",
+      title: "OLDEST",
+      value: (row) => row.oldest?.toISOString() ?? null,
+      whole: true,
+      optional: true,
+    },
+    {
+      key: "newest",
+      title: "NEWEST",
+      value: (row) => row.newest?.toISOString() ?? null,
+      whole: true,
+      optional: true,
+    },
   ];
 }

@@ -114,8 +114,8 @@ async function chooseStreams(
   }
 }
 
-function titleOf({ check, stream, group, consumer }: Finding): string {
-  return [check, stream, group, consumer].filter((part) => part !== null).join("  ");
+function titleOf({ check, stream, group, consumer }: Finding): string[] {
+  return [check, stream, group, consumer].filter((part) => part !== null);
 }
 
 const COLUMNS: readonly Column<Finding>[] = [

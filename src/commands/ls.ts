@@ -35,7 +35,7 @@ async function ls(context: Context, [pattern = "*"]: string[]): Promise<void> {
 const COLUMNS: readonly Column<StreamOverview>[] = [
   { key: "stream", title: "STREAM", value: (row) => row.stream },
   { key: "length", title: "LENGTH", align: "right", value: (row) => row.length },
-  { key: "groups", title: "GROUPS", align: "right", value: (row) => row.groups },
+  { key: "groups", title: "GROUPS", align: "right", value: (row) => row.groups, optional: "late" },
   { key: "firstId", title: "FIRST", value: (row) => row.firstId, whole: true, optional: true },
   { key: "lastId", title: "LAST", value: (row) => row.lastId, whole: true, optional: true },
   {
@@ -44,5 +44,6 @@ const COLUMNS: readonly Column<StreamOverview>[] = [
     align: "right",
     value: (row) => row.memoryBytes,
     text: (row) => sizeText(row.memoryBytes),
+    optional: "late",
   },
 ];

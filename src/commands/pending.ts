@@ -116,6 +116,7 @@ const ENTRY_COLUMNS: readonly Column<PendingEntry>[] = [
     align: "right",
     value: (row) => row.deliveries,
     tone: (row) => (row.deliveries > 1 ? "warning" : undefined),
+    optional: "late",
   },
   {
     key: "missing",

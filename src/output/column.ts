@@ -34,8 +34,11 @@ export interface Column<Row> {
   readonly tone?: (row: Row) => Tone | undefined;
   /** Where the text is cut when the terminal is too narrow; default: the middle, because names often differ in their ends. */
   readonly cut?: "middle" | "end";
-  /** Left out of a table that is too wide for the terminal; the last such column goes first. */
-  readonly optional?: boolean;
+  /**
+   * Left out of a table that is too wide for the terminal; the last such column goes first. `late`: only where
+   * the rows could not be told apart with it.
+   */
+  readonly optional?: boolean | "late";
   /** Never cut in a table, because people type it in again. */
   readonly whole?: boolean;
   /** Never in a table: another column's text says it. */

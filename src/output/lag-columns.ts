@@ -38,6 +38,7 @@ export const LAG_COLUMNS: readonly Column<GroupLag>[] = [
     text: (row) => (row.maxDeliveries ? formatNumber(row.maxDeliveries) : NONE),
     tone: (row) =>
       (row.maxDeliveries ?? 0) >= MANY_TRIES ? "bad" : (row.maxDeliveries ?? 0) > 1 ? "warning" : undefined,
+    optional: "late",
   },
   {
     key: "lastDeliveredId",

@@ -19,7 +19,7 @@ export interface Place {
 }
 
 interface Candidate extends Place {
-  readonly optional: boolean;
+  readonly optional: boolean | "late";
   /** It says the same in every row. */
   readonly same: boolean;
   /** So wide it should be: for less, optional columns go. */
@@ -49,12 +49,8 @@ export function layOut(
     const width = Math.min(natural[index] ?? 0, room);
     return candidate(column, index, fits ? [] : (texts[index] ?? []), width);
   });
-  while (total(places, ({ wanted }) => wanted) > room) {
-    const same = places.findLastIndex((place) => place.optional && place.same);
-    const out = same >= 0 ? same : places.findLastIndex(({ optional }) => optional);
-    if (out < 0) break;
-    places.splice(out, 1);
-  }
+  drop(places, room, true, ({ wanted }) => wanted);
+  drop(places, room, "late", ({ needed }) => needed);
   // What a text says at its end is worth less than a part of a name.
   shrink(places, room, ({ head, wanted, width }) => (head === 1 ? Math.max(wanted, NAME) : width));
   shrink(places, room, ({ wanted }) => wanted);
@@ -80,6 +76,21 @@ function candidate(
   const { head, needed } = bestCut([...new Set(texts)], width);
   const wanted = Math.min(width, Math.max(needed, NAME));
   return { ...place, head, wanted, needed, least: Math.min(needed, LEAST) };
+}
+
+/** Leaves out optional columns until what the others should have fits: the last first, before it what is the same in every row. */
+function drop(
+  places: Candidate[],
+  room: number,
+  which: true | "late",
+  widthOf: (place: Candidate) => number,
+): void {
+  while (total(places, widthOf) > room) {
+    const optional = places.filter((place) => place.optional === which);
+    const out = optional.findLast(({ same }) => same) ?? optional.at(-1);
+    if (!out) return;
+    places.splice(places.indexOf(out), 1);
+  }
 }
 
 /** Where names differ in their beginnings or their ends, more of these is shown. The first is best for reading. */

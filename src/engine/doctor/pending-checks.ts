@@ -50,7 +50,7 @@ class Missing {
 
   findings(of: string, place: GroupPlace): Finding[] {
     if (this.#first === undefined) return [];
-    const evidence = `${formatNumber(this.#count)} of ${of} have no data any more, from ${this.#first} on: they can never be worked on`;
+    const evidence = `${formatNumber(this.#count)} of ${of} ${this.#count === 1 ? "has" : "have"} no data any more, from ${this.#first} on: that can never be worked on`;
     const fix = `streamctl claim ${shellWord(place.stream)} -g ${shellWord(place.group)} --all --drop-missing`;
     return [finding("error", "missing-data", evidence, fix, place)];
   }

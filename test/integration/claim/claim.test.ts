@@ -158,7 +158,7 @@ describe("claim --all", () => {
     const { code, stdout, stderr } = await cli(["claim", key, "-g", "g", "--all", "--to", "z"]);
     expect(code).toBe(0);
     expect(ndjson(stdout).map(({ id }) => id)).toEqual(["1-0", "3-0"]);
-    expect(stderr).toContain("1 have no data any more and did not move: --drop-missing acks them");
+    expect(stderr).toContain("1 entry has no data any more and did not move: --drop-missing clears that");
     expect((await pendingRows(redis, key)).map(([, owner]) => owner)).toEqual(["z", "b", "z"]);
   });
 
