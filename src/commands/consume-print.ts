@@ -37,7 +37,11 @@ export interface PrintFlags {
 }
 
 /** A range of each stream, one stream after the other, as they are when it starts. */
-export async function printRange(context: Context, streams: string[], flags: PrintFlags): Promise<void> {
+export async function printRange(
+  context: Context,
+  streams: readonly string[],
+  flags: PrintFlags,
+): Promise<void> {
   const connection = await context.connect();
   const writer = await openWriter(context, streams, flags);
   const signal = untilTimeIsUp(context, flags.maxRuntime);
@@ -71,7 +75,11 @@ async function snapshotRange(connection: Connection, stream: string, { from, to 
 }
 
 /** What comes after the start, from all streams as it comes, until an end or a signal. */
-export async function printFollowed(context: Context, streams: string[], flags: PrintFlags): Promise<number> {
+export async function printFollowed(
+  context: Context,
+  streams: readonly string[],
+  flags: PrintFlags,
+): Promise<number> {
   const connection = await context.connect();
   const after = new Map<string, string>();
   for (const stream of streams) {
@@ -102,7 +110,7 @@ export async function printFollowed(context: Context, streams: string[], flags: 
 /** What the group is given, acked once it is printed. */
 export async function printGroup(
   context: Context,
-  streams: string[],
+  streams: readonly string[],
   group: string,
   flags: PrintFlags,
 ): Promise<number> {

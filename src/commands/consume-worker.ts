@@ -22,9 +22,9 @@ import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
 import { notWithoutCluster } from "../redis/errors.ts";
-import { expandStreams } from "../redis/scan.ts";
 import type { MetricsFlags } from "./metrics-options.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
+import { StreamArguments } from "./stream-arguments.ts";
 import { checkManner, parseExitCodes, parseStdinForm } from "./worker-options.ts";
 
 export interface WorkerRequest {
@@ -53,9 +53,11 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   if (await connection.persist(() => connection.isOneNode()))
     throw notWithoutCluster("a worker would find no way to its dead-letter queue");
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: options.dlq };
+  const own = [options.dlq, options.emit].filter((key) => key !== undefined);
+  const args = new StreamArguments(context, connection, request.patterns, { except: new Set(own) });
   const settings: WorkerSettings = {
     ...asked,
-    streams: await expandStreams(connection, [...request.patterns]),
+    streams: await args.findSome(),
     dlqKey: (stream) => dlqKey(stream, naming),
   };
   const reader = await connection.reader();

@@ -93,9 +93,9 @@ async function work(
 }
 
 async function print(context: Context, patterns: string[], flags: PrintFlags): Promise<number | void> {
-  const { expandStreams } = await import("../redis/scan.ts");
+  const { chooseStreams } = await import("./stream-arguments.ts");
   const { printFollowed, printGroup, printRange } = await import("./consume-print.ts");
-  const streams = await expandStreams(await context.connect(), patterns);
+  const { streams } = await chooseStreams(context, await context.connect(), patterns);
   if (flags.group !== undefined) return printGroup(context, streams, flags.group, flags);
   return flags.follow ? printFollowed(context, streams, flags) : printRange(context, streams, flags);
 }

@@ -6,6 +6,7 @@ import type { Column } from "../output/column.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatCount } from "../units.ts";
+import type { StreamArguments } from "./stream-arguments.ts";
 import { deadAfterOption } from "./group-consumers.ts";
 
 export function defineDoctor(program: Command, act: Act): void {
@@ -38,19 +39,20 @@ async function doctor(
 ): Promise<number | undefined> {
   const { deadAfter } = options as { deadAfter?: number };
   const connection = await context.connect();
-  const [{ diagnose }, { DEAD_AFTER_MS, EMPTY_AFTER_MS }, { isPattern }, { createProgress }] =
+  const [{ diagnose }, { DEAD_AFTER_MS, EMPTY_AFTER_MS }, { StreamArguments }, { createProgress }] =
     await Promise.all([
       import("../engine/doctor/doctor.ts"),
       import("../engine/groups/consumers.ts"),
-      import("../redis/scan.ts"),
+      import("./stream-arguments.ts"),
       import("../output/progress.ts"),
     ]);
-  const streams = await chooseStreams(context, connection, names);
+  const args = new StreamArguments(context, connection, names);
+  const streams = names.length > 0 ? await args.findSome() : await everyStream(context, connection, args);
   const progress = createProgress(context.log, { label: "looking at", unit: "streams" });
   context.defer(() => progress.stop());
   const findings = diagnose(connection, {
     streams,
-    named: new Set(names.filter((name) => !isPattern(name))),
+    named: args.named,
     dlqTemplate: context.config.dlqTemplate,
     deadAfterMs: deadAfter ?? DEAD_AFTER_MS,
     emptyAfterMs: deadAfter ?? EMPTY_AFTER_MS,
@@ -89,19 +91,14 @@ async function print(context: Context, findings: readonly Finding[]): Promise<vo
   for (const found of findings) await writeFinding(context.output, { ...found, title: titleOf(found) });
 }
 
-/** Without names: every stream. Whoever can't list them still learns about the server, or what is left of the cluster. */
-async function chooseStreams(
+/** Who can't list the streams still learns about the server, or what is left of the cluster. */
+async function everyStream(
   context: Context,
   connection: Connection,
-  names: readonly string[],
-): Promise<string[]> {
-  const [{ matchingStreams }, { expandStreams }] = await Promise.all([
-    import("../engine/streams.ts"),
-    import("../redis/scan.ts"),
-  ]);
-  if (names.length > 0) return expandStreams(connection, names);
+  args: StreamArguments,
+): Promise<readonly string[]> {
   try {
-    return await matchingStreams(connection, "*");
+    return await args.find();
   } catch (error) {
     const denied = error instanceof ServerError && error.code === "NOPERM";
     const away = connection.cluster && error instanceof ConnectionError;

@@ -36,14 +36,13 @@ Examples:
 async function consumers(context: Context, names: string[], options: Record<string, unknown>): Promise<void> {
   const { group, deadAfter } = options as { group?: string; deadAfter?: number };
   const connection = await context.connect();
-  const [{ DEAD_AFTER_MS, groupConsumers }, { expandStreams, isPattern }, { printRows }] = await Promise.all([
+  const [{ DEAD_AFTER_MS, groupConsumers }, { chooseStreams }, { printRows }] = await Promise.all([
     import("../engine/groups/consumers.ts"),
-    import("../redis/scan.ts"),
+    import("./stream-arguments.ts"),
     import("../output/rows.ts"),
   ]);
   const rows = groupConsumers(connection, {
-    streams: await expandStreams(connection, names),
-    named: new Set(names.filter((name) => !isPattern(name))),
+    ...(await chooseStreams(context, connection, names)),
     group,
     deadAfterMs: deadAfter ?? DEAD_AFTER_MS,
     signal: context.stop,

@@ -27,13 +27,12 @@ Examples:
 
 async function info(context: Context, names: string[]): Promise<void> {
   const connection = await context.connect();
-  const [{ streamDetails }, { expandStreams, isPattern }, { printRows }] = await Promise.all([
+  const [{ streamDetails }, { chooseStreams }, { printRows }] = await Promise.all([
     import("../engine/info/info.ts"),
-    import("../redis/scan.ts"),
+    import("./stream-arguments.ts"),
     import("../output/rows.ts"),
   ]);
-  const streams = await expandStreams(connection, names);
-  const named = new Set(names.filter((name) => !isPattern(name)));
+  const { streams, named } = await chooseStreams(context, connection, names);
   const details = streamDetails(connection, streams, { named, signal: context.stop });
   if (context.output.format !== "table") {
     await printRows(context, COLUMNS, details, { empty: "" });

@@ -5,7 +5,8 @@ import { StreamctlError } from "../errors.ts";
 import { PLUGIN_EXIT, pluginLine } from "../output/lag-plugin.ts";
 import type { Connection } from "../redis/connection.ts";
 import type { LagFlags } from "./lag-flags.ts";
-import { chooseStreams, countRequest } from "./lag-request.ts";
+import { countRequest } from "./lag-request.ts";
+import { chooseStreams } from "./stream-arguments.ts";
 
 /** Answers as a monitoring plugin does. What is thrown here and before becomes UNKNOWN, too: see src/run.ts. */
 export async function checkLags(
@@ -16,7 +17,7 @@ export async function checkLags(
 ): Promise<number> {
   const { group } = flags;
   const request = {
-    ...(await chooseStreams(connection, names)),
+    ...(await chooseStreams(context, connection, names)),
     group,
     ...countRequest(flags),
     signal: context.stop,

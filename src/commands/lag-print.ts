@@ -8,7 +8,8 @@ import { printPages } from "../output/rows.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
-import { chooseStreams, countRequest } from "./lag-request.ts";
+import { countRequest } from "./lag-request.ts";
+import { chooseStreams } from "./stream-arguments.ts";
 
 /** Prints each group once, after the wait if there is one. Exit 6 when a threshold was crossed or the wait timed out. */
 export async function printLags(
@@ -19,7 +20,7 @@ export async function printLags(
 ): Promise<number | undefined> {
   const thresholds: Thresholds = { ...flags, maxAgeMs: flags.maxAge };
   const request: LagRequest = {
-    ...(await chooseStreams(connection, names)),
+    ...(await chooseStreams(context, connection, names)),
     group: flags.group,
     ...countRequest(flags),
     signal: context.stop,

@@ -9,7 +9,7 @@ import { printSets } from "../output/rows.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
-import { chooseStreams } from "./lag-request.ts";
+import { StreamArguments } from "./stream-arguments.ts";
 
 const INTERVAL_MS = 1_000;
 /** Finding what a pattern matches costs a SCAN over all keys, so it is not done at every refresh. */
@@ -24,7 +24,7 @@ export async function watchLags(
 ): Promise<number> {
   const quit = new AbortController();
   const request: WatchRequest = {
-    streams: await streamFinder(connection, names),
+    streams: await streamFinder(new StreamArguments(context, connection, names)),
     group: flags.group,
     countLimit: flags.exact ? Number.POSITIVE_INFINITY : (flags.countLimit ?? COUNT_LIMIT),
     intervalMs: flags.interval ?? INTERVAL_MS,
@@ -69,24 +69,16 @@ function overview(groups: readonly WatchedGroup[]): string {
 }
 
 /** What is missing from the start is an error; what vanishes later is just no longer shown. */
-async function streamFinder(
-  connection: Connection,
-  names: readonly string[],
-): Promise<WatchRequest["streams"]> {
-  let found = await chooseStreams(connection, names);
+async function streamFinder(args: StreamArguments): Promise<WatchRequest["streams"]> {
+  let streams = await args.findSome();
   let findAt = performance.now() + FIND_STREAMS_MS;
   let first = true;
   return async () => {
     if (performance.now() >= findAt) {
       findAt = performance.now() + FIND_STREAMS_MS;
-      found = await chooseStreams(connection, names).catch((error: unknown) => {
-        if (error instanceof StreamctlError && error.kind === "notFound")
-          return { streams: [], named: new Set() };
-        throw error;
-      });
+      streams = await args.find();
     }
-    const { streams, named } = found;
-    const required = first ? named : new Set<string>();
+    const required = first ? args.named : new Set<string>();
     first = false;
     return { streams, named: required };
   };

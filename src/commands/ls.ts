@@ -15,20 +15,22 @@ export function defineLs(program: Command, act: Act): void {
 }
 
 const HELP = `
+Dead-letter queues are left out, unless the pattern ends as their names do.
+
 Examples:
   streamctl ls
-  streamctl ls 'orders:*' -o csv`;
+  streamctl ls 'orders:*' -o csv
+  streamctl ls '*:dlq'`;
 
 async function ls(context: Context, [pattern = "*"]: string[]): Promise<void> {
   const connection = await context.connect();
-  const [{ matchingStreams, overviews }, { isPattern }, { printRows }] = await Promise.all([
+  const [{ overviews }, { StreamArguments }, { printRows }] = await Promise.all([
     import("../engine/streams.ts"),
-    import("../redis/scan.ts"),
+    import("./stream-arguments.ts"),
     import("../output/rows.ts"),
   ]);
-  const streams = await matchingStreams(connection, pattern);
-  const named = new Set(isPattern(pattern) ? [] : [pattern]);
-  const rows = overviews(connection, streams, { named, signal: context.stop });
+  const args = new StreamArguments(context, connection, [pattern]);
+  const rows = overviews(connection, await args.find(), { named: args.named, signal: context.stop });
   await printRows(context, COLUMNS, rows, { empty: `no stream matches ${pattern}` });
 }
 

@@ -64,18 +64,27 @@ async function serveMetrics(
   const everyMs = flags.interval ?? DEFAULT_INTERVAL_MS;
   if (everyMs < MIN_INTERVAL_MS)
     throw new UsageError(`--interval must be at least ${formatDuration(MIN_INTERVAL_MS)}`);
-  const [connection, { survey }, { dlqKey }, { LagMemory }, { MetricSet }, { addSurveyMetrics }] =
-    await Promise.all([
-      context.connect(),
-      import("../engine/survey.ts"),
-      import("../engine/dlq/name.ts"),
-      import("../engine/lag/lag-memory.ts"),
-      import("../metrics/metric-set.ts"),
-      import("../metrics/survey-metrics.ts"),
-    ]);
+  const [
+    connection,
+    { survey },
+    { StreamArguments },
+    { dlqKey },
+    { LagMemory },
+    { MetricSet },
+    { addSurveyMetrics },
+  ] = await Promise.all([
+    context.connect(),
+    import("../engine/survey.ts"),
+    import("./stream-arguments.ts"),
+    import("../engine/dlq/name.ts"),
+    import("../engine/lag/lag-memory.ts"),
+    import("../metrics/metric-set.ts"),
+    import("../metrics/survey-metrics.ts"),
+  ]);
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate };
+  const args = new StreamArguments(context, connection, names);
   const request = {
-    names: names.length > 0 ? names : ["*"],
+    find: () => args.find(),
     group: flags.group,
     dlqKey: (stream: string) => dlqKey(stream, naming),
     countLimit: flags.countLimit ?? DEFAULT_COUNT_LIMIT,

@@ -7,7 +7,6 @@ import { type EntryId, parseEntryId } from "../entry/id.ts";
 import { ConnectionError, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
-import { formatCount } from "../units.ts";
 import { openArchive, archiveOption } from "./archive-option.ts";
 import { countOption, durationOption } from "./options.ts";
 import type { TrimRow } from "./trim-rows.ts";
@@ -70,7 +69,8 @@ async function trimCommand(
   const cut = readCut(flags);
   if (!flags.dryRun) await context.mustBeWritable();
   const connection = await context.connect();
-  const streams = await streamsToTrim(context, connection, names);
+  const { chooseStreams } = await import("./stream-arguments.ts");
+  const { streams } = await chooseStreams(context, connection, names);
   if (flags.force && !flags.dryRun) await confirmForce(context, connection, streams, { cut, flags });
   const archive =
     flags.archive === undefined || flags.dryRun ? undefined : await openArchive(context, flags.archive);
@@ -89,29 +89,6 @@ async function trimCommand(
   if (failures.length + 1 === streams.length) throw last;
   context.log.error(last.message);
   return ExitCode.partial;
-}
-
-/** No group reads a dead-letter queue, so a pattern for its stream would remove all of it: it has to be meant. */
-async function streamsToTrim(
-  context: Context,
-  connection: Connection,
-  names: readonly string[],
-): Promise<string[]> {
-  const [{ expandStreams, isPattern }, { looksLikeQueue }] = await Promise.all([
-    import("../redis/scan.ts"),
-    import("../engine/dlq/name.ts"),
-  ]);
-  const isQueue = (name: string): boolean => looksLikeQueue(name, context.config.dlqTemplate);
-  const all = await expandStreams(connection, names);
-  if (names.some((name) => isPattern(name) && isQueue(name))) return all;
-  const left = all.filter((stream) => names.includes(stream) || !isQueue(stream));
-  if (left.length === all.length) return all;
-  const queues = formatCount(all.length - left.length, "dead-letter queue");
-  const out = `${queues} matching ${names.filter(isPattern).join(", ")}`;
-  const hint = "name them, or what all their names end with, to trim them";
-  if (left.length === 0) throw new StreamctlError("notFound", `no stream but ${out}`, { hint });
-  context.log.info(`left out: ${out}: ${hint}`);
-  return left;
 }
 
 function readCut({ maxlen, maxAge, minId }: TrimFlags): Cut {

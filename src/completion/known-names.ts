@@ -1,12 +1,12 @@
 import type { Argument, Command, Option } from "commander";
 
 /** What is looked up when Tab is pressed, because only the server or the configuration knows it. */
-export type Names = "streams" | "groups" | "consumers" | "profiles" | "letters" | "pending";
+export type Names = "streams" | "keys" | "groups" | "consumers" | "profiles" | "letters" | "pending";
 
 const BY_PLACEHOLDER: Readonly<Record<string, Names>> = {
   stream: "streams",
   pattern: "streams",
-  key: "streams",
+  key: "keys",
   group: "groups",
   consumer: "consumers",
 };

@@ -1,4 +1,4 @@
-import { dlqKey } from "../engine/dlq/name.ts";
+import { dlqKey, looksLikeQueue } from "../engine/dlq/name.ts";
 import type { Connection } from "../redis/connection.ts";
 import { readEntryIds } from "../redis/streams/range.ts";
 import { consumerInfos, groupInfos } from "../redis/streams/info.ts";
@@ -33,7 +33,13 @@ export async function lookUp(
   const streams = operands.filter((name) => !/[*?[]/.test(name)).slice(0, STREAMS);
   const [stream] = streams;
   switch (wanted) {
-    case "streams":
+    case "streams": {
+      // As patterns do, unless so much is typed that nothing else begins so.
+      const names = offered(await streamNames(connection, prefix, signal), prefix).sort();
+      const streams = names.filter((name) => !looksLikeQueue(name, dlqTemplate));
+      return streams.length > 0 ? streams : names;
+    }
+    case "keys":
       return offered(await streamNames(connection, prefix, signal), prefix).sort();
     case "groups":
       return offered(await groupsOf(connection, streams), prefix).sort();

@@ -1,18 +1,7 @@
-import { ServerError, StreamctlError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
-import { expandStreams } from "../redis/scan.ts";
 import { streamInfo } from "../redis/streams/info.ts";
 import { explain } from "./groups/missing.ts";
-
-/** The streams that a pattern matches, sorted; unlike in expandStreams, none is no error. */
-export async function matchingStreams(connection: Connection, pattern: string): Promise<string[]> {
-  try {
-    return await expandStreams(connection, [pattern]);
-  } catch (error) {
-    if (error instanceof StreamctlError && error.kind === "notFound") return [];
-    throw error;
-  }
-}
 
 /** One stream at a glance. `memoryBytes` is the server's estimate; null when it does not tell. */
 export interface StreamOverview {

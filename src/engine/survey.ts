@@ -1,6 +1,5 @@
-import { ServerError, StreamctlError } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
-import { expandStreams } from "../redis/scan.ts";
 import { countBudget, type GroupLag, groupLags } from "./lag/lag.ts";
 import type { LagMemory } from "./lag/lag-memory.ts";
 import { overviews, type StreamOverview } from "./streams.ts";
@@ -23,8 +22,8 @@ export interface Survey {
 }
 
 export interface SurveyRequest {
-  /** Names and patterns; what is not there is left out. */
-  readonly names: readonly string[];
+  /** The streams of the moment; what has gone meanwhile is left out. */
+  readonly find: () => Promise<readonly string[]>;
   readonly group?: string | undefined;
   readonly dlqKey: (stream: string) => string;
   /** How many entries of a lag to count at one look. */
@@ -38,7 +37,7 @@ export interface SurveyRequest {
 /** Looks at everything once. */
 export async function survey(connection: Connection, request: SurveyRequest): Promise<Survey> {
   const { group, countLimit, memory, maxStreams, signal } = request;
-  const found = await existing(connection, request.names);
+  const found = await request.find();
   const names = found.slice(0, maxStreams);
   const named = new Set<string>();
   const streams = await all(overviews(connection, names, { named, signal }));
@@ -61,16 +60,6 @@ export async function survey(connection: Connection, request: SurveyRequest): Pr
     deadLetters: deadLetters.filter((letters) => letters !== undefined),
     leftOut: found.length - names.length,
   };
-}
-
-async function existing(connection: Connection, names: readonly string[]): Promise<string[]> {
-  try {
-    return await expandStreams(connection, names);
-  } catch (error) {
-    // Patterns that match nothing yet.
-    if (error instanceof StreamctlError && error.kind === "notFound") return [];
-    throw error;
-  }
 }
 
 /** Undefined where this user may not look, or where the key holds something else. */

@@ -1,4 +1,4 @@
-import { StreamctlError } from "../errors.ts";
+import { isUtf8 } from "node:buffer";
 import type { Connection } from "./connection.ts";
 import { asList, asText } from "./value.ts";
 
@@ -10,49 +10,39 @@ export function isPattern(name: string): boolean {
   return /(^|[^\\])(\\\\)*[*?[]/.test(name);
 }
 
-/**
- * The streams that STREAM arguments name, each once: names as they are and in their order, then what the
- * patterns match (SCAN TYPE stream over all primaries of a cluster), sorted. Fails with exit 4 when there
- * are only patterns and none matches.
- */
-export async function expandStreams(connection: Connection, names: readonly string[]): Promise<string[]> {
-  const patterns = names.filter(isPattern);
-  const streams = new Set(names.filter((name) => !isPattern(name)));
-  if (patterns.length === 0) return [...streams];
-  const matches = await Promise.all(
-    patterns.map((pattern) => connection.persist(() => matchStreams(connection, pattern))),
-  );
-  for (const stream of matches.flat().sort()) streams.add(stream);
-  if (streams.size === 0)
-    throw new StreamctlError("notFound", `no stream matches ${patterns.join(", ")}`, {
-      hint: "`streamctl ls` shows the streams there are",
-    });
-  return [...streams];
+export interface Scanned {
+  readonly streams: string[];
+  /** Names that are no UTF-8, in a form to be read. */
+  readonly unreadable: string[];
 }
 
-async function matchStreams(connection: Connection, pattern: string): Promise<string[]> {
+/** What streams match a pattern: SCAN TYPE stream over all primaries of a cluster. A name may come twice. */
+export async function scanStreams(connection: Connection, pattern: string): Promise<Scanned> {
+  const streams: string[] = [];
+  const unreadable: string[] = [];
   const nodes = await connection.primaries();
-  const found = await Promise.all(
-    nodes.map(async (node) => {
-      const keys: string[] = [];
+  await Promise.all(
+    nodes.map(async ({ call }) => {
       let cursor = "0";
       do {
-        const reply = await node.call(
-          "SCAN",
-          cursor,
-          "MATCH",
-          pattern,
-          "COUNT",
-          SCAN_COUNT,
-          "TYPE",
-          "stream",
-        );
-        const [next, page] = asList(reply);
+        const args = ["MATCH", pattern, "COUNT", SCAN_COUNT, "TYPE", "stream"];
+        const [next, page] = asList(await call("SCAN", cursor, ...args));
         cursor = asText(next);
-        for (const key of asList(page)) keys.push(asText(key));
+        for (const key of asList(page)) {
+          if (Buffer.isBuffer(key) && !isUtf8(key)) unreadable.push(readable(key));
+          else streams.push(asText(key));
+        }
       } while (cursor !== "0");
-      return keys;
     }),
   );
-  return found.flat();
+  return { streams, unreadable };
+}
+
+/** Bytes as redis-cli shows them: `"caf\xe9"`. */
+function readable(name: Buffer): string {
+  const text = name
+    .latin1Slice()
+    .replace(/["\\]/g, "\\$&")
+    .replace(/[^ -~]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return `"${text}"`;
 }
