@@ -229,7 +229,8 @@ function prepare(command: Command, io: Io, writeOut: (text: string) => void): vo
   command.configureOutput({
     writeOut,
     writeErr: (text) => void io.stderr.write(text),
-    outputError: (text, write) => write(withoutSecretArguments(text).replace(/^error: /, "streamctl: ")),
+    outputError: (text, write) =>
+      write(withoutSecretArguments(text).replace(/^error: /, "streamctl: error: ")),
     getOutHelpWidth: () => io.stdout.columns ?? 80,
     getErrHelpWidth: () => io.stderr.columns ?? 80,
   });

@@ -15,8 +15,9 @@ const LONGEST_TERM = 34;
 const LEAST_ROOM = 28;
 const BELOW = " ".repeat(6);
 
-/** The width that help is laid out for on a terminal of so many columns. */
+/** The width that help is laid out for on a terminal of so many columns; some tell 0. */
 export function helpWidth(columns: number): number {
+  if (columns <= 0) return 80;
   return Math.min(Math.max(columns, NARROWEST), WIDEST);
 }
 

@@ -100,7 +100,7 @@ async function printWith<Row>(
     await output.write(format.take());
     if (format.end) await output.write(format.end());
   }
-  if (count === 0 && output.terminal && !stop.aborted) log.info(empty);
+  if (count === 0 && output.terminal && empty !== "" && !stop.aborted) log.info(empty);
   return count;
 }
 

@@ -96,6 +96,10 @@ test.each([
   expect(stdout.slice(0, begins.length)).toBe(begins);
 });
 
+test("a terminal that does not know its width gets 80 columns", async () => {
+  expect(await help("consume", 0)).toBe(await help("consume", 80));
+});
+
 test("help connection lists every flag for connecting, and --help none of them", async () => {
   const text = await help("connection");
   for (const flag of ["--url", "--askpass", "--sentinel-password-file", "--profile", "--connect-timeout"])
@@ -128,24 +132,24 @@ describe("a flag that is marked as required", () => {
 });
 
 test.each([
-  [["tail"], "streamctl: unknown command 'tail': try streamctl consume STREAM -f"],
+  [["tail"], "streamctl: error: unknown command 'tail': try streamctl consume STREAM -f"],
   [
     ["rm"],
-    "streamctl: unknown command 'rm': try streamctl trim STREAM, dlq purge STREAM or group destroy STREAM GROUP",
+    "streamctl: error: unknown command 'rm': try streamctl trim STREAM, dlq purge STREAM or group destroy STREAM GROUP",
   ],
-  [["watch"], "streamctl: unknown command 'watch': try streamctl lag --watch"],
-  [["stats"], "streamctl: unknown command 'stats': try streamctl lag, or info STREAM"],
-  [["prodce"], `streamctl: unknown command 'prodce': did you mean "produce"?`],
-  [["frobnicate"], "streamctl: unknown command 'frobnicate': see streamctl --help"],
-  [["dlq", "lst"], `streamctl: unknown command 'dlq lst': did you mean "list"?`],
-  [["lag", "--grup", "g"], "streamctl: unknown option '--grup': did you mean --group?"],
-  [["lag", "--frobnicate"], "streamctl: unknown option '--frobnicate': see streamctl lag --help"],
-  [["pending"], "streamctl: missing required argument 'stream': see streamctl pending --help"],
-  [["help", "tail"], "streamctl: no help on 'tail': try streamctl consume STREAM -f"],
-  [["help", "conection"], `streamctl: no help on 'conection': did you mean "connection"?`],
+  [["watch"], "streamctl: error: unknown command 'watch': try streamctl lag --watch"],
+  [["stats"], "streamctl: error: unknown command 'stats': try streamctl lag, or info STREAM"],
+  [["prodce"], `streamctl: error: unknown command 'prodce': did you mean "produce"?`],
+  [["frobnicate"], "streamctl: error: unknown command 'frobnicate': see streamctl --help"],
+  [["dlq", "lst"], `streamctl: error: unknown command 'dlq lst': did you mean "list"?`],
+  [["lag", "--grup", "g"], "streamctl: error: unknown option '--grup': did you mean --group?"],
+  [["lag", "--frobnicate"], "streamctl: error: unknown option '--frobnicate': see streamctl lag --help"],
+  [["pending"], "streamctl: error: missing required argument 'stream': see streamctl pending --help"],
+  [["help", "tail"], "streamctl: error: no help on 'tail': try streamctl consume STREAM -f"],
+  [["help", "conection"], `streamctl: error: no help on 'conection': did you mean "connection"?`],
   [
     ["help", "nosuch"],
-    `streamctl: no help on 'nosuch': there is help on every command, and on ${Object.keys(TOPICS).join(", ")}`,
+    `streamctl: error: no help on 'nosuch': there is help on every command, and on ${Object.keys(TOPICS).join(", ")}`,
   ],
 ])("%j is one line that says where to go on, exit 2", async (argv, line) => {
   expect(await cli(argv, NOWHERE)).toMatchObject({ code: 2, stdout: "", stderr: `${line}\n` });

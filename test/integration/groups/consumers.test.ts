@@ -197,6 +197,8 @@ describe("group forget-consumer --all-empty", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
     expect(stderr).toBe(`streamctl: no consumer of g on ${key} is empty and was not heard of for 1d\n`);
     expect(await consumersOf(redis, key)).toEqual(["a", "b"]);
+    const shown = await cli(line(key, "-y"), { columns: 80 });
+    expect(shown).toMatchObject({ stdout: "", stderr });
   });
 
   test("thousands go, by steps", async () => {
