@@ -72,7 +72,8 @@ counts as done, so such a run can be repeated without harm. So it can with --ide
 a key next to the stream remembers each value for --idempotency-ttl. Without either, an entry whose reply is
 lost is never sent again: the run ends with exit code 7 and says which lines are in doubt.
 
-A schema sees the JSON of an ndjson line, and of other forms an object of strings, one per field. The
+A schema sees the JSON of an ndjson line, and of other forms an object of strings, one per field. Under it, a
+name that stands twice makes a line bad, and numbers are compared exactly as they are written. The
 partition of an entry is the CRC-32 of the field's value modulo n.
 
 Examples:

@@ -1,35 +1,26 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
+import { parseJson, RepeatedName } from "../../entry/json-parse.ts";
 import type { SchemaCheck } from "./schema.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 
-/** The value that stands for an entry before its schema. */
+/** The value that stands for an entry before its schema. Throws RepeatedName for names that stand twice. */
 export type EntryValue = (source: EntrySource, draft: EntryDraft) => unknown;
 
-/** The JSON value of the line itself. */
-export const lineValue: EntryValue = (source) => {
-  const { buffer, byteOffset, byteLength } = source.raw();
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
-  // The decoder has passed a byte order mark and knows the rest to be JSON.
-  return JSON.parse(text.startsWith("\uFEFF") ? text.slice(1) : text);
-};
+/** The JSON value of the line itself, which the decoder knows to be JSON. */
+export const lineValue: EntryValue = (source) => parseJson(withoutMark(source.raw()));
 
-/**
- * The entry's fields as an object of strings. A value that is not UTF-8 is `{"base64":"…"}`, as where
- * entries are printed; a field that is repeated has an array.
- */
+/** The entry's fields as an object of strings; one that is not UTF-8 is `{"base64":"…"}`, as where entries are printed. */
 export const fieldsValue: EntryValue = (_, draft) => {
-  const values = new Map<string, unknown[]>();
+  const values = new Map<string, unknown>();
   const fields = draft.fields();
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = (fields[i] as Buffer).toString("utf8");
-    const value = plainValue(fields[i + 1] as Buffer);
-    const earlier = values.get(name);
-    if (earlier) earlier.push(value);
-    else values.set(name, [value]);
+    if (values.has(name)) throw new RepeatedName("", name);
+    values.set(name, plainValue(fields[i + 1] as Buffer));
   }
   // Not by assignment: a field may be called __proto__.
-  return Object.fromEntries(Array.from(values, ([name, all]) => [name, all.length === 1 ? all[0] : all]));
+  return Object.fromEntries(values);
 };
 
 function plainValue(value: Buffer): unknown {
@@ -58,9 +49,19 @@ export class CheckedSource implements EntrySource {
 
   next(draft: EntryDraft): boolean {
     if (!this.#source.next(draft)) return false;
-    const fault = this.#check(this.#value(this.#source, draft));
+    const fault = this.#fault(draft);
     if (fault !== undefined) throw new BadLine(this.line, fault);
     return true;
+  }
+
+  /** A handler takes the one or the other of two fields with one name, so neither may go unchecked. */
+  #fault(draft: EntryDraft): string | undefined {
+    try {
+      return this.#check(this.#value(this.#source, draft));
+    } catch (error) {
+      if (!(error instanceof RepeatedName)) throw error;
+      return error.path === "" ? error.message : `${error.path}: ${error.message}`;
+    }
   }
 
   more(): Promise<boolean> {
@@ -74,4 +75,9 @@ export class CheckedSource implements EntrySource {
   close(): void {
     this.#source.close();
   }
+}
+
+function withoutMark({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }

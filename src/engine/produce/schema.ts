@@ -1,14 +1,17 @@
-import { readFile } from "node:fs/promises";
+import { Buffer } from "node:buffer";
 import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
 import type { Ajv2020 } from "ajv/dist/2020.js";
+import { parseJson } from "../../entry/json-parse.ts";
 import { errorText, UsageError } from "../../errors.ts";
+import { readSmallFile } from "../../lib/small-file.ts";
+import { useExactNumbers } from "./exact-keywords.ts";
 
 /** What is wrong with a value: where in it (a JSON Pointer, "" for the whole), and why. Undefined: nothing. */
 export type SchemaCheck = (value: unknown) => string | undefined;
 
 /**
  * Reads a JSON Schema: draft 2020-12 unless its `$schema` names draft-07. `$ref` reaches no
- * further than the file itself. `onWarning` hears of formats that nobody knows, which are not checked.
+ * further than the file itself. Numbers are compared as they are written. `onWarning` hears of formats that nobody knows, which are not checked.
  * Throws UsageError for a file that can't be read or is no valid schema.
  */
 export async function loadSchema(path: string, onWarning: (message: string) => void): Promise<SchemaCheck> {
@@ -19,7 +22,7 @@ export async function loadSchema(path: string, onWarning: (message: string) => v
 async function readSchema(path: string): Promise<object | boolean> {
   let schema: unknown;
   try {
-    schema = JSON.parse(await readFile(path, "utf8"));
+    schema = parseJson(Buffer.from((await readSmallFile(path)).text));
   } catch (error) {
     throw new UsageError(`can't read --schema: ${errorText(error)}`, { cause: error });
   }
@@ -40,6 +43,7 @@ async function compile(
   const [Dialect, formats] = await Promise.all([dialectOf(schema), import("ajv-formats")]);
   const ajv = new Dialect(options);
   formats.default.default(ajv);
+  useExactNumbers(ajv);
   let validate: ValidateFunction;
   try {
     validate = ajv.compile(schema);
@@ -83,6 +87,4 @@ function detail(keyword: string | undefined, params: Readonly<Record<string, unk
 const TELLING_PARAMS: Readonly<Record<string, string>> = {
   additionalProperties: "additionalProperty",
   unevaluatedProperties: "unevaluatedProperty",
-  enum: "allowedValues",
-  const: "allowedValue",
 };

@@ -56,6 +56,27 @@ test.each([
   expect(await valuesOf(rawRedis(), key)).toEqual(["1"]);
 });
 
+test("a repeated name slips past no schema, wherever it stands and in whatever form", async () => {
+  const key = uniqueKey();
+  const limits = { minimum: 0 };
+  const cwd = await folderWithSchema({ properties: { amount: limits, sub: { properties: { n: limits } } } });
+  const args = ["--schema", "order.schema.json", "--on-error", "skip"];
+  const stdin = '{"amount":-999999,"amount":5}\n{"amount":1,"sub":[{"n":-1,"n":1}]}\n{"amount":"1"}\n';
+  const lines = await cli(["produce", key, ...args], { stdin, cwd });
+  expect(lines.code).toBe(5);
+  expect(lines.stderr).toContain('line 1: the name "amount" is repeated');
+  expect(lines.stderr).toContain('line 2: /sub/0: the name "n" is repeated');
+  const csv = await cli(["produce", key, "--input", "csv", ...args], { stdin: "amount,amount\n-1,5\n", cwd });
+  expect(csv.stderr).toContain('line 2: the name "amount" is repeated');
+  const entry = '{"fields":[["amount","-1"],["amount","5"]]}\n';
+  expect((await cli(["produce", key, "--input", "entries", ...args], { stdin: entry, cwd })).code).toBe(5);
+  const given = await cli(["produce", key, "amount=-1", "amount=5", "--schema", "order.schema.json"], {
+    cwd,
+  });
+  expect(given.code).toBe(5);
+  expect(await rawRedis().xlen(key)).toBe(1);
+});
+
 test("an entry on the command line has to match, too", async () => {
   const key = uniqueKey();
   const cwd = await folderWithSchema(ORDER);

@@ -6,6 +6,7 @@ import { fieldsValue } from "../../../src/engine/produce/checked-source.ts";
 import { loadSchema, type SchemaCheck } from "../../../src/engine/produce/schema.ts";
 import { SingleEntry } from "../../../src/engine/produce/source.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
+import { parseJson } from "../../../src/entry/json-parse.ts";
 
 async function fileWith(text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "streamctl-schema-"));
@@ -60,6 +61,11 @@ describe("what is wrong with a value", () => {
     for (const check of [old, current]) expect(check([1])).toBe("/0: must be string");
   });
 
+  test("a byte order mark before a schema is none of it", async () => {
+    const check = await loadSchema(await fileWith('\uFEFF{"type":"object"}'), () => {});
+    expect(check({})).toBeUndefined();
+  });
+
   test("references within the file are followed", async () => {
     const check = await load({ $ref: "#/$defs/id", $defs: { id: { type: "integer" } } });
     expect(check("x")).toBe("must be integer");
@@ -73,9 +79,57 @@ describe("what is wrong with a value", () => {
   });
 });
 
+describe("numbers are checked as they are written", () => {
+  const MAX = "9223372036854775807";
+  test.each([
+    ['{"maximum":9007199254740992}', "9007199254740993", "must be <= 9007199254740992"],
+    ['{"maximum":9007199254740992}', "9007199254740992", undefined],
+    [`{"maximum":${MAX}}`, "9223372036854775808", `must be <= ${MAX}`],
+    [`{"minimum":${MAX}}`, MAX, undefined],
+    [`{"minimum":${MAX}}`, "9223372036854775806", `must be >= ${MAX}`],
+    [`{"exclusiveMinimum":${MAX}}`, MAX, `must be > ${MAX}`],
+    ['{"exclusiveMaximum":0.3}', "0.29999999999999999999", undefined],
+    ['{"exclusiveMaximum":0.3}', "0.30", "must be < 0.3"],
+    ['{"maximum":1e400}', "1e399", undefined],
+    ['{"maximum":1e400}', "2E400", "must be <= 1e400"],
+    ['{"multipleOf":0.01}', "0.07", undefined],
+    ['{"multipleOf":0.01}', "1234567890123.45", undefined],
+    ['{"multipleOf":0.01}', "0.075", "must be multiple of 0.01"],
+    ['{"multipleOf":2}', "9007199254740993", "must be multiple of 2"],
+    ['{"multipleOf":3}', "1e1000000000", "must be multiple of 3"],
+    ['{"const":9007199254740993}', "9007199254740993", undefined],
+    ['{"const":9007199254740993}', "9007199254740992", "must be equal to constant: 9007199254740993"],
+    ['{"const":{"a":[1.0]}}', '{"a":[1]}', undefined],
+    ['{"enum":["x",12345678901234567890]}', "12345678901234567891", /allowed values: .*12345678901234567890/],
+    ['{"enum":["x",12345678901234567890]}', "1234567890123456789e1", undefined],
+    ['{"uniqueItems":true}', "[9007199254740992,9007199254740993]", undefined],
+    ['{"uniqueItems":true}', '[{"a":1,"b":2},{"b":2,"a":1.0}]', /duplicate items/],
+    ['{"type":"integer"}', "9007199254740993.5", "must be integer"],
+    ['{"type":"integer"}', "1e-400", "must be integer"],
+    ['{"type":"integer"}', "1e400", undefined],
+    ['{"type":"integer"}', "12.0", undefined],
+    ['{"type":"number"}', "1e400", undefined],
+  ])("%s and %s: %s", async (schema, value, message) => {
+    const check = await loadSchema(await fileWith(`{"properties":{"a":${schema}}}`), () => {});
+    const fault = check(parseJson(Buffer.from(`{"a":${value}}`)));
+    if (message === undefined) expect(fault).toBeUndefined();
+    else expect(fault).toMatch(message);
+  });
+
+  test("also where a definition is shared, and under allOf", async () => {
+    const text = `{"$defs":{"id":{"allOf":[{"maximum":${MAX}}]}},"additionalProperties":{"$ref":"#/$defs/id"}}`;
+    const check = await loadSchema(await fileWith(text), () => {});
+    expect(check(parseJson(Buffer.from(`{"a":${MAX},"b":9223372036854775808}`)))).toBe(
+      `/b: must be <= ${MAX}`,
+    );
+  });
+});
+
 describe("a file that is no schema", () => {
   test.each([
     ["no JSON", "{", /can't read --schema: /],
+    ["a name that stands twice", '{"maxLength":1,"maxLength":9}', 'the name "maxLength" is repeated'],
+    ["UTF-16", "\uFEFF{}".split("").join("\u0000"), /can't read --schema: /],
     ["a list", "[]", "a schema is a JSON object"],
     ["a keyword misused", '{"type":"strnig"}', /not a valid JSON Schema: .*type/],
     ["a list of items in 2020-12", '{"items":[{}]}', /not a valid JSON Schema: .*items/],
@@ -105,9 +159,10 @@ describe("fields before a schema", () => {
     return fieldsValue(new SingleEntry([]), draft);
   }
 
-  test("are strings; a repeated one is a list, a binary one base64, and no name is special", () => {
-    expect(valueOf("a", "1", "b", "x", "a", "2", "c", Buffer.from([0xff]))).toEqual({
-      a: ["1", "2"],
+  test("are strings; a repeated one is refused, a binary one base64, and no name is special", () => {
+    expect(() => valueOf("a", "1", "b", "x", "a", "2")).toThrow('the name "a" is repeated');
+    expect(valueOf("a", "1", "b", "x", "c", Buffer.from([0xff]))).toEqual({
+      a: "1",
       b: "x",
       c: { base64: "/w==" },
     });
