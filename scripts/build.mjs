@@ -28,7 +28,7 @@ try {
     input: { main: "src/main.ts" },
     platform: "node",
     external: ["testcontainers"],
-    transform: { target: "node20.20" },
+    transform: { target: "node20.19" },
     preserveEntrySignatures: "allow-extension",
     plugins: [slimPackages()],
     onwarn(warning, warn) {
