@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { Altered } from "./lib/undecodable.ts";
 
 /** A stream that may be a terminal. `absent`: the process was started without it, and what is written is lost. */
 export type OutStream = Writable & { isTTY?: boolean; columns?: number; rows?: number; absent?: boolean };
@@ -11,6 +12,7 @@ export interface Io {
   readonly stderr: OutStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly altered?: Altered | undefined;
   readonly pid: number;
   /** Signals a process, or with a negative number its process group, as process.kill does. */
   kill(pid: number, signal: NodeJS.Signals | 0): boolean;

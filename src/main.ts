@@ -1,5 +1,6 @@
 import { errorText, ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
+import type { Altered } from "./lib/undecodable.ts";
 import { openStdout } from "./output/file-out.ts";
 import { isPipeError, PipeClosed, writeWhole } from "./output/output.ts";
 import { version } from "./version.ts";
@@ -36,7 +37,11 @@ export async function run(): Promise<number> {
       if (!isPipeError(error)) process.exitCode = ExitCode.failed;
     });
   }
-  return main(process.argv.slice(2), {
+  const argv = process.argv.slice(2);
+  const altered = await alteredText(argv);
+  await hidePasswords(argv);
+  return main(argv, {
+    altered,
     // Making the stream takes a while, and few commands read it.
     get stdin() {
       return process.stdin;
@@ -55,4 +60,18 @@ export async function run(): Promise<number> {
       };
     },
   });
+}
+
+async function alteredText(argv: readonly string[]): Promise<Altered | undefined> {
+  const suspect = (text: string | undefined): boolean => text?.includes("\ufffd") ?? false;
+  if (!argv.some(suspect) && !Object.values(process.env).some(suspect)) return undefined;
+  const { findAltered } = await import("./lib/undecodable.ts");
+  return findAltered(argv, process.env);
+}
+
+/** Overwrites what ps shows of this process when it holds a URL's password. */
+async function hidePasswords(argv: readonly string[]): Promise<void> {
+  if (!argv.some((arg) => /:\/\/.*@/.test(arg))) return;
+  const { withoutPasswords } = await import("./lib/secret-text.ts");
+  process.title = process.argv.map(withoutPasswords).join(" ");
 }

@@ -66,6 +66,7 @@ class Run {
 
   async execute(argv: readonly string[]): Promise<number> {
     this.#check = asksForCheck(argv);
+    refuseAltered(this.#io);
     const program = buildProgram(this.#act, argv[0]);
     prepare(program, this.#io, (text) => {
       this.#help = Promise.all([this.#help, writeWhole(this.#io.stdout, text)]);
@@ -222,6 +223,17 @@ function logFormat(options: Record<string, unknown>): LogFormat {
 
 function rootOf(command: Command): Command {
   return command.parent ? rootOf(command.parent) : command;
+}
+
+/**
+ * Text that Node could not decode would name another stream, group or file, and put other bytes into an entry.
+ */
+function refuseAltered({ altered }: Io): void {
+  const hint = 'produce --input entries takes any bytes as {"base64": …}';
+  for (const text of altered?.arguments ?? [])
+    throw new UsageError(`an argument is not UTF-8: ${text}`, { hint });
+  for (const name of altered?.variables ?? [])
+    if (/^(STREAMCTL|REDIS)/.test(name)) throw new UsageError(`the variable ${name} is not UTF-8`);
 }
 
 /** Help and usage errors go to the run's own streams; every subcommand inherits that. */

@@ -48,6 +48,8 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   // No reason to refuse: what starts services often gives them such a stdout.
   if (output.absent && options.emit === undefined)
     log.warn("stdout is closed, or /dev/null opened for reading and writing: what handlers print is lost");
+  const { variables = [] } = io.altered ?? {};
+  if (variables.length > 0) log.warn(`not UTF-8, so handlers get them altered: ${variables.join(", ")}`);
   await context.mustBeWritable();
   const connection = await context.connect();
   if (await connection.persist(() => connection.isOneNode()))

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { nameText } from "./value.ts";
 
 /** An error reply inside a parsed answer: data, not thrown, because it belongs to one of many commands. */
 export class ReplyError {
@@ -75,7 +76,7 @@ export class RespParser {
           else {
             const after = at + number + 2;
             if (after > end) return this.#keep(buf, start, after - end);
-            value = this.#text ? buf.utf8Slice(at, at + number) : buf.subarray(at, at + number);
+            value = this.#text ? textAt(buf, at, at + number) : buf.subarray(at, at + number);
             at = after;
           }
         } else if (type === 58) value = negative ? -number : number;
@@ -117,6 +118,11 @@ export class RespParser {
       this.#missing = missing;
     } else this.#rest = rest;
   }
+}
+
+function textAt(buf: Buffer, start: number, end: number): string {
+  const text = buf.utf8Slice(start, end);
+  return text.includes("\ufffd") ? nameText(buf.subarray(start, end)) : text;
 }
 
 /** One command as RESP bytes. For hot paths write into a buffer of your own instead. */

@@ -1,13 +1,25 @@
+import { isUtf8 } from "node:buffer";
+
 /** A reply of the control connection: bulk and simple strings are Buffers. */
 export type Value = null | number | string | Buffer | Value[];
 
 /** An argument of a command. Text is sent as UTF-8. */
 export type Arg = string | number | Buffer;
 
+/**
+ * A name's bytes as text. Bytes that are no UTF-8 stand as `\xff`: decoded they would be those of another name,
+ * which may exist, too.
+ */
+export function nameText(bytes: Buffer): string {
+  const text = bytes.utf8Slice();
+  if (!text.includes("\ufffd") || isUtf8(bytes)) return text;
+  return bytes.latin1Slice().replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+}
+
 /** The text of a reply that must be a string. */
 export function asText(value: Value | undefined): string {
   if (typeof value === "string") return value;
-  if (Buffer.isBuffer(value)) return value.toString("utf8");
+  if (Buffer.isBuffer(value)) return nameText(value);
   if (typeof value === "number") return String(value);
   throw new TypeError("unexpected reply: not a string");
 }

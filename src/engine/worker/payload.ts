@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { fieldValue } from "../../entry/entry.ts";
 import { idMs } from "../../entry/id.ts";
 import { entryPrefix, JsonBytes, writeEntry, writeFields } from "../../entry/json-encode.ts";
@@ -67,7 +68,10 @@ function timestamp(id: string): string {
   return Number.isNaN(date.getTime()) ? String(idMs(id)) : date.toISOString();
 }
 
-/** `FIELD_ORDER_ID` for `order-id`. The first of two equal names wins; values with NUL can't be a variable. */
+/**
+ * `FIELD_ORDER_ID` for `order-id`. The first of two equal names wins. A value with NUL, or that is no UTF-8, can't be a
+ * variable: Node would alter it.
+ */
 function fieldVariables(fields: readonly Buffer[]): Record<string, string> {
   const variables: Record<string, string> = {};
   let size = 0;
@@ -77,7 +81,7 @@ function fieldVariables(fields: readonly Buffer[]): Record<string, string> {
       .toUpperCase()
       .replace(/[^A-Z0-9]/g, "_")}`;
     const value = fields[i + 1] as Buffer;
-    if (name in variables || value.length > MAX_VALUE || value.includes(0)) continue;
+    if (name in variables || value.length > MAX_VALUE || value.includes(0) || !isUtf8(value)) continue;
     size += name.length + value.length;
     if (size > MAX_ENV) break;
     variables[name] = value.toString("utf8");
