@@ -243,7 +243,8 @@ function prepare(command: Command, io: Io, writeOut: (text: string) => void): vo
     writeErr: (text) => void io.stderr.write(text),
     outputError: (text, write) =>
       write(withoutSecretArguments(text).replace(/^error: /, "streamctl: error: ")),
-    getOutHelpWidth: () => io.stdout.columns ?? 80,
+    // Behind a pager it is still a terminal that people read it on.
+    getOutHelpWidth: () => io.stdout.columns ?? io.stderr.columns ?? 80,
     getErrHelpWidth: () => io.stderr.columns ?? 80,
   });
   for (const child of command.commands) prepare(child, io, writeOut);

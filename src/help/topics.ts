@@ -13,7 +13,8 @@ export function showHelp(program: Command, words: readonly string[]): void {
     command.outputHelp();
     return;
   }
-  const topic = words.join("-").toLowerCase();
+  const asWritten = words.join("-").toLowerCase();
+  const topic = asWritten === "environment" ? "configuration" : asWritten;
   if (Object.hasOwn(TOPICS, topic)) {
     const output = program.configureOutput();
     output.writeOut?.(`${topicText(program, topic as Topic, helpWidth(output.getOutHelpWidth?.() ?? 80))}\n`);

@@ -90,6 +90,7 @@ test.each([
   [["help", "dlq"], "Usage: streamctl dlq <command>"],
   [["help", "pending"], "Usage: streamctl pending <stream> -g <group> [options]"],
   [["help", "exit", "codes"], "Exit codes:"],
+  [["help", "environment"], "Files: "],
 ])("%j", async (argv, begins) => {
   const { code, stdout } = await cli(argv, NOWHERE);
   expect(code).toBe(0);
