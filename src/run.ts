@@ -15,6 +15,7 @@ import {
   wantsColor,
   writeWhole,
 } from "./output/output.ts";
+import { terminalSize } from "./output/terminal.ts";
 import { type Act, buildProgram } from "./program.ts";
 import { withoutSecretArguments } from "./lib/secret-text.ts";
 import { startTimer } from "./lib/timer.ts";
@@ -133,6 +134,11 @@ class Run {
   #makeContext(command: Command, options: Record<string, unknown>, config: ResolvedConfig): Context {
     const io = this.#io;
     this.#verbose = options["verbose"] === true;
+    const log = new Log(io.stderr, {
+      quiet: options["quiet"] === true,
+      verbose: this.#verbose,
+      format: logFormat(options),
+    });
     return new Context({
       io,
       command: commandPath(command),
@@ -141,12 +147,9 @@ class Run {
         format: outputFormat(options, commandPath(command)),
         color: wantsColor(io.stdout, io.env, options["color"] as boolean | undefined),
         wide: options["wide"] === true,
+        drawn: log,
       }),
-      log: new Log(io.stderr, {
-        quiet: options["quiet"] === true,
-        verbose: this.#verbose,
-        format: logFormat(options),
-      }),
+      log,
       stop: this.#stop.signal,
       kill: this.#kill.signal,
       assumeYes: options["yes"] === true,
@@ -244,8 +247,8 @@ function prepare(command: Command, io: Io, writeOut: (text: string) => void): vo
     outputError: (text, write) =>
       write(withoutSecretArguments(text).replace(/^error: /, "streamctl: error: ")),
     // Behind a pager it is still a terminal that people read it on.
-    getOutHelpWidth: () => io.stdout.columns ?? io.stderr.columns ?? 80,
-    getErrHelpWidth: () => io.stderr.columns ?? 80,
+    getOutHelpWidth: () => terminalSize(io.stdout.columns === undefined ? io.stderr : io.stdout).columns,
+    getErrHelpWidth: () => terminalSize(io.stderr).columns,
   });
   for (const child of command.commands) prepare(child, io, writeOut);
 }

@@ -71,7 +71,6 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   context.defer(() => status.stop());
   const handlerOutput: HandlerOutput = {
     async stdout(lines) {
-      status.clear();
       try {
         await output.write(lines);
       } catch (error) {
@@ -85,7 +84,6 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
         );
         throw error;
       }
-      status.draw();
     },
     stderr: (lines) => log.passThrough(lines),
   };

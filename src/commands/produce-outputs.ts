@@ -4,7 +4,7 @@ import type { Backlog } from "../engine/produce/lag-gate.ts";
 import type { Ledger } from "../engine/produce/ledger.ts";
 import type { ProduceEvents } from "../engine/produce/request.ts";
 import { RejectsFile } from "../engine/produce/rejects-file.ts";
-import type { BadLine } from "../engine/produce/source.ts";
+import type { BadLine, EntrySource } from "../engine/produce/source.ts";
 import { IdPrinter } from "../output/id-printer.ts";
 import { createProgress, type Progress } from "../output/progress.ts";
 import { formatNumber } from "../units.ts";
@@ -18,6 +18,9 @@ interface OutputOptions {
   readonly plan: ProducePlan;
   /** The input's size in bytes, where it is known. */
   readonly size: number | undefined;
+  /** A person types the input. */
+  readonly typed: boolean;
+  readonly source: EntrySource;
 }
 
 /** Where the news of a run of produce goes: IDs, rejected lines, progress. */
@@ -27,7 +30,7 @@ export class ProduceOutputs implements ProduceEvents {
   readonly #skipping: boolean;
   readonly #rejects: RejectsFile | undefined;
   readonly #ids: IdPrinter | undefined;
-  readonly #progress: Progress;
+  readonly #progress: Progress | undefined;
   #named = 0;
   #entries = 0;
   /** What the run waits for; empty while it goes on. */
@@ -35,7 +38,7 @@ export class ProduceOutputs implements ProduceEvents {
   #closed = false;
 
   private constructor(context: Context, options: OutputOptions, rejects: RejectsFile | undefined) {
-    const { stream, plan, size } = options;
+    const { stream, plan, size, typed } = options;
     this.#context = context;
     this.#size = size;
     this.#rejects = rejects;
@@ -47,6 +50,8 @@ export class ProduceOutputs implements ProduceEvents {
             json: plan.printIds === "json",
             named: plan.request.partitions !== undefined,
           });
+    // It would be drawn over what is being typed.
+    if (typed) return;
     this.#progress = createProgress(context.log, {
       label: `producing to ${stream}`,
       unit: size === undefined ? "entries" : "bytes",
@@ -56,9 +61,11 @@ export class ProduceOutputs implements ProduceEvents {
   }
 
   static async open(context: Context, options: OutputOptions): Promise<ProduceOutputs> {
-    const { rejects } = options.plan;
-    const file = rejects === undefined ? undefined : await RejectsFile.open(resolve(context.io.cwd, rejects));
-    return new ProduceOutputs(context, options, file);
+    const { source, plan } = options;
+    if (plan.rejects === undefined) return new ProduceOutputs(context, options, undefined);
+    const path = resolve(context.io.cwd, plan.rejects);
+    const rejects = await RejectsFile.open(path, () => source.head?.());
+    return new ProduceOutputs(context, options, rejects);
   }
 
   onId(id: Buffer, stream: string): void {
@@ -90,8 +97,8 @@ export class ProduceOutputs implements ProduceEvents {
 
   async onBatch(ledger: Ledger, bytesRead: number): Promise<void> {
     this.#entries = ledger.inRedis;
-    if (this.#size === undefined) this.#progress.update(this.#entries);
-    else this.#progress.update(bytesRead, this.#size);
+    if (this.#size === undefined) this.#progress?.update(this.#entries);
+    else this.#progress?.update(bytesRead, this.#size);
     await this.#rejects?.flush();
     await this.#ids?.flush();
   }
@@ -99,7 +106,7 @@ export class ProduceOutputs implements ProduceEvents {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#progress.stop();
+    this.#progress?.stop();
     await this.#rejects?.close();
   }
 }

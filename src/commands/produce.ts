@@ -103,10 +103,10 @@ async function produceCommand(
   const { source, size } = await openSource({ ...plan.input, ...surroundings });
   context.defer(() => source.close());
   const connection = await context.connect();
-  const outputs = await ProduceOutputs.open(context, { stream, plan, size });
+  const typed = !plan.single && plan.input.file === undefined && stdin.isTTY === true;
+  const outputs = await ProduceOutputs.open(context, { stream, plan, size, typed, source });
   context.defer(() => outputs.close());
-  if (!plan.single && plan.input.file === undefined && stdin.isTTY)
-    context.log.info(`reading ${plan.input.form} from the terminal, one line each: end with Ctrl-D`);
+  if (typed) context.log.info(`reading ${plan.input.form} from the terminal, one line each: end with Ctrl-D`);
   const startedAt = performance.now();
   const request = { ...plan.request, stream, source, signal: context.stop };
   const report = await produce(connection, request, outputs);

@@ -2,6 +2,7 @@ import type { Column } from "./column.ts";
 import { fitWidth } from "./fit.ts";
 import type { Output } from "./output.ts";
 import { safeText } from "./safe-text.ts";
+import { terminalSize } from "./terminal.ts";
 import { TableFormat } from "./table.ts";
 
 // Control sequences of ECMA-48 and of xterm (modes with ?).
@@ -57,7 +58,7 @@ export class LagScreen<Row> {
   }
 
   get #height(): number {
-    return this.#output.stream.rows ?? 24;
+    return terminalSize(this.#output.stream).rows;
   }
 
   #paint(first = ""): void {

@@ -1,5 +1,6 @@
 import type { OutStream } from "../io.ts";
 import { withoutPasswords } from "../lib/secret-text.ts";
+import type { Drawn } from "./output.ts";
 import { safeJson, safeText } from "./safe-text.ts";
 
 export type LogFormat = "text" | "json";
@@ -14,7 +15,7 @@ export class Log {
   readonly #format: LogFormat;
   readonly quiet: boolean;
   readonly verbose: boolean;
-  #around: { clear(): void; draw(): void } | undefined;
+  #around: Drawn | undefined;
 
   constructor(
     stream: OutStream,
@@ -63,21 +64,30 @@ export class Log {
 
   /** Bytes as they are, by whole lines (a handler's stderr). Resolves when the reader has taken them, or is gone. */
   passThrough(bytes: Buffer): Promise<void> {
-    this.#around?.clear();
+    this.clear();
     const taken = new Promise<void>((resolve) => {
       this.stream.write(bytes, () => resolve());
     });
-    this.#around?.draw();
+    this.draw();
     return taken;
   }
 
   /** The status line to keep below the log; undefined takes it away. */
-  keepBelow(status: { clear(): void; draw(): void } | undefined): void {
+  keepBelow(status: Drawn | undefined): void {
     this.#around = status;
   }
 
-  #line(level: string, text: string, facts: LogFacts = {}): void {
+  /** Takes the status line away while something else is written to the terminal; `draw` brings it back. */
+  clear(): void {
     this.#around?.clear();
+  }
+
+  draw(): void {
+    this.#around?.draw();
+  }
+
+  #line(level: string, text: string, facts: LogFacts = {}): void {
+    this.clear();
     const message = withoutPasswords(text);
     if (this.#format === "json") {
       this.stream.write(`${safeJson({ time: new Date().toISOString(), level, message, ...facts })}\n`);
@@ -86,7 +96,7 @@ export class Log {
         level === "info" ? "" : `${level === "error" ? "error" : level === "warn" ? "warning" : "debug"}: `;
       this.stream.write(`streamctl: ${mark}${safeText(message)}\n`);
     }
-    this.#around?.draw();
+    this.draw();
   }
 }
 

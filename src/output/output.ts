@@ -1,5 +1,6 @@
 import { StreamctlError } from "../errors.ts";
 import type { Io, OutStream } from "../io.ts";
+import { TerminalFilter, terminalSize } from "./terminal.ts";
 
 export const FORMATS = ["table", "json", "ndjson", "csv", "raw"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -15,19 +16,36 @@ export class PipeClosed extends Error {
   }
 }
 
-/** stdout: data and nothing else, in the format asked for, with its reader's backpressure. */
+/** What is drawn on the same terminal, and is taken away while something else is written. */
+export interface Drawn {
+  clear(): void;
+  draw(): void;
+}
+
+/**
+ * stdout: data and nothing else, in the format asked for, with its reader's backpressure. On a terminal
+ * tables escape what comes from messages; of every other format all of it is made harmless here.
+ */
 export class Output {
   readonly stream: OutStream;
   readonly format: Format;
   readonly color: boolean;
-  #failure: StreamctlError | PipeClosed | undefined;
   readonly #wide: boolean;
+  readonly #drawn: Drawn | undefined;
+  readonly #filter: TerminalFilter | undefined;
+  #failure: StreamctlError | PipeClosed | undefined;
 
-  constructor(io: Io, options: { format?: Format | undefined; color: boolean; wide?: boolean }) {
+  /** `drawn`: what is to be taken away while data is written to the same terminal. */
+  constructor(
+    io: Io,
+    options: { format?: Format | undefined; color: boolean; wide?: boolean; drawn?: Drawn },
+  ) {
     this.stream = io.stdout;
     this.format = options.format ?? (io.stdout.isTTY ? "table" : "ndjson");
     this.color = options.color;
     this.#wide = options.wide === true;
+    this.#drawn = this.terminal ? options.drawn : undefined;
+    this.#filter = this.terminal && this.format !== "table" ? new TerminalFilter(this.format) : undefined;
   }
 
   get terminal(): boolean {
@@ -40,7 +58,7 @@ export class Output {
   }
 
   get width(): number {
-    return this.stream.columns ?? 80;
+    return terminalSize(this.stream).columns;
   }
 
   /** The columns that a table or a text has to fit into; undefined: as many as it likes (a file, a pipe, --wide). */
@@ -55,12 +73,14 @@ export class Output {
   async write(bytes: Buffer | string): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (bytes.length === 0) return;
+    this.#drawn?.clear();
     try {
-      await writeWhole(this.stream, bytes);
+      await writeWhole(this.stream, this.#filter?.pass(bytes) ?? bytes);
     } catch (error) {
       this.#failure = error as StreamctlError | PipeClosed;
       throw error;
     }
+    this.#drawn?.draw();
   }
 }
 

@@ -1,14 +1,13 @@
-import { startInterval, startTimer, type Timer } from "../lib/timer.ts";
+import { startTimer, type Timer } from "../lib/timer.ts";
 import { formatDuration, formatNumber } from "../units.ts";
-import { fitWidth } from "./fit.ts";
 import type { Log } from "./log.ts";
+import { startStatusLine, type StatusLine } from "./status-line.ts";
 
 /** Whoever is done sooner than this has seen no progress line flash by. */
 const SHOW_AFTER_MS = 500;
+const SAMPLE_MS = 100;
 /** The rate shown is that of the last few seconds. */
 const WINDOW_MS = 5_000;
-/** At most five redraws a second. */
-const REDRAW_MS = 200;
 
 export interface Progress {
   /** `done` and `total` count what `unit` names, from the start of the operation. Cheap: call it as often as you like. */
@@ -39,16 +38,18 @@ class ProgressLine implements Progress {
   readonly #log: Log;
   readonly #options: ProgressOptions;
   readonly #samples: { readonly at: number; readonly done: number }[] = [{ at: Date.now(), done: 0 }];
-  #timer: Timer;
-  #spinner: { text: string; stop(): unknown } | undefined;
-  #stopped = false;
+  readonly #timer: Timer;
+  #status: StatusLine | undefined;
   #done = 0;
   #total: number | undefined;
 
   constructor(log: Log, options: ProgressOptions) {
     this.#log = log;
     this.#options = options;
-    this.#timer = startTimer(SHOW_AFTER_MS, () => void this.#show());
+    this.#timer = startTimer(SHOW_AFTER_MS, () => {
+      this.#status = startStatusLine(this.#log, () => this.#line());
+      this.#status.draw();
+    });
   }
 
   update(done: number, total?: number): void {
@@ -57,27 +58,9 @@ class ProgressLine implements Progress {
   }
 
   stop(): void {
-    this.#stopped = true;
     this.#timer.stop();
-    this.#spinner?.stop();
-    this.#spinner = undefined;
-  }
-
-  async #show(): Promise<void> {
-    const { default: ora } = await import("ora");
-    if (this.#stopped) return;
-    // ora draws below whatever else is written to the terminal while it spins. The cursor stays and stdin
-    // is left alone: both would need handlers on the process.
-    this.#spinner = ora({
-      stream: this.#log.stream as NodeJS.WriteStream,
-      text: this.#line(),
-      isEnabled: true,
-      hideCursor: false,
-      discardStdin: false,
-    }).start();
-    this.#timer = startInterval(REDRAW_MS, () => {
-      if (this.#spinner) this.#spinner.text = this.#line();
-    });
+    this.#status?.stop();
+    this.#status = undefined;
   }
 
   #line(): string {
@@ -92,13 +75,12 @@ class ProgressLine implements Progress {
     }
     const more = detail?.();
     if (more) parts.push(more);
-    // Two columns are the spinner's.
-    return fitWidth(parts.join(", "), (this.#log.stream.columns ?? 80) - 3);
+    return parts.join(", ");
   }
 
   #rate(): number {
     const now = Date.now();
-    this.#samples.push({ at: now, done: this.#done });
+    if (now - (this.#samples.at(-1)?.at ?? 0) >= SAMPLE_MS) this.#samples.push({ at: now, done: this.#done });
     while (this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) >= WINDOW_MS)
       this.#samples.shift();
     const first = this.#samples[0];

@@ -1,6 +1,7 @@
 import { Interrupted, UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import { fitWidth } from "./fit.ts";
+import { terminalSize } from "./terminal.ts";
 
 function mustBeTerminal(io: Io, question: string): void {
   if (io.stdin.isTTY && io.stderr.isTTY) return;
@@ -64,7 +65,7 @@ export function askForMany(
   rows: readonly { readonly value: string; readonly name: string }[],
   signal: AbortSignal,
 ): Promise<string[]> {
-  const width = (io.stderr.columns ?? 80) - MARGIN;
+  const width = terminalSize(io.stderr).columns - MARGIN;
   const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width), short: value }));
   return ask(io, { type: "checkbox", message: question, choices, pageSize: PAGE_ROWS, loop: false }, signal);
 }

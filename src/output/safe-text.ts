@@ -8,10 +8,12 @@ export function safeText(text: string): string {
 
 /** JSON of any value on one line, harmless for a terminal, too: what JSON leaves as it is becomes `\uXXXX`. */
 export function safeJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    UNSAFE,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return jsonEscape(JSON.stringify(value));
+}
+
+/** The same for JSON that is there as text, line ends aside. */
+export function jsonEscape(json: string): string {
+  return json.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 // oxlint-disable-next-line no-control-regex -- these are the characters to escape

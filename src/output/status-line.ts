@@ -2,6 +2,7 @@ import { startInterval } from "../lib/timer.ts";
 import { fitWidth } from "./fit.ts";
 import type { Log } from "./log.ts";
 import { safeText } from "./safe-text.ts";
+import { terminalSize } from "./terminal.ts";
 
 /** At most five redraws a second. */
 const REDRAW_MS = 200;
@@ -17,8 +18,8 @@ export interface StatusLine {
 
 /**
  * One line at the bottom of a terminal that shows `text()`, redrawn five times a second and kept below
- * the log. Without a terminal, with -q or with --log json it draws nothing. Whoever writes to stdout on the same
- * terminal calls `clear()` before and `draw()` after.
+ * the log and below what the run's Output writes. Without a terminal, with -q or with --log json it draws
+ * nothing.
  */
 export function startStatusLine(log: Log, text: () => string): StatusLine {
   if (!log.live) return { clear() {}, draw() {}, stop() {} };
@@ -29,7 +30,7 @@ export function startStatusLine(log: Log, text: () => string): StatusLine {
   };
   const draw = (): void => {
     // The last column stays empty: some terminals wrap as soon as it is filled.
-    const line = fitWidth(safeText(text()), (log.stream.columns ?? 80) - 1);
+    const line = fitWidth(safeText(text()), terminalSize(log.stream).columns - 1);
     log.stream.write(`\r\u001b[2K${line}`);
     shown = true;
   };

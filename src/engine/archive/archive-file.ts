@@ -74,8 +74,14 @@ export class ArchiveFile {
     }
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  /** A compressed file to which nothing was ever appended becomes one that unpacks to nothing. */
+  async close(): Promise<void> {
+    try {
+      const isEmpty = this.#compressed && !this.#failure && (await this.#file.stat()).size === 0;
+      if (isEmpty) await this.#write(await packMember(NOTHING));
+    } finally {
+      await this.#file.close();
+    }
   }
 
   /** One write; a second one only says why the first stopped short. */
@@ -118,6 +124,7 @@ export class ArchiveFile {
 }
 
 const LINE_END = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
 /** A new file is there after a crash only when its folder has been written, too. Not every system allows that. */
 async function syncFolder(path: string): Promise<void> {

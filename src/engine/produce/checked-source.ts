@@ -72,6 +72,10 @@ export class CheckedSource implements EntrySource {
     return this.#source.raw();
   }
 
+  head(): Uint8Array | undefined {
+    return this.#source.head?.();
+  }
+
   close(): void {
     this.#source.close();
   }

@@ -32,6 +32,7 @@ export class CsvSource implements EntrySource {
   readonly #options: CsvSourceOptions;
   readonly #parser: Parser;
   #names: readonly Buffer[] | undefined;
+  #head: Buffer | undefined;
   #items: Item[] = [];
   #next = 0;
   #raw: Buffer = NOTHING;
@@ -79,8 +80,10 @@ export class CsvSource implements EntrySource {
       this.line = item.line;
       this.#raw = item.raw;
       if (item.content instanceof BadLine) throw item.content;
-      if (this.#names === undefined) this.#names = item.content.map((name) => Buffer.from(name, "latin1"));
-      else if (item.line > this.#options.skipLines) {
+      if (this.#names === undefined) {
+        this.#names = item.content.map((name) => Buffer.from(name, "latin1"));
+        this.#head = item.raw;
+      } else if (item.line > this.#options.skipLines) {
         fill(draft, this.#names, item.content, item.line);
         return true;
       }
@@ -102,6 +105,10 @@ export class CsvSource implements EntrySource {
 
   raw(): Uint8Array {
     return this.#raw;
+  }
+
+  head(): Uint8Array | undefined {
+    return this.#head;
   }
 
   close(): void {

@@ -5,17 +5,22 @@ import { errorText, StreamctlError, UsageError } from "../../errors.ts";
 export class RejectsFile {
   readonly #file: FileHandle;
   readonly #path: string;
+  readonly #head: () => Uint8Array | undefined;
+  #isEmpty: boolean;
   #waiting: Buffer[] = [];
 
-  private constructor(file: FileHandle, path: string) {
+  private constructor(file: FileHandle, path: string, isEmpty: boolean, head: () => Uint8Array | undefined) {
     this.#file = file;
     this.#path = path;
+    this.#isEmpty = isEmpty;
+    this.#head = head;
   }
 
-  /** Throws UsageError when the file can't be written. */
-  static async open(path: string): Promise<RejectsFile> {
+  /** Throws UsageError when the file can't be written. `head`: the first line of a new file, if it needs one. */
+  static async open(path: string, head: () => Uint8Array | undefined): Promise<RejectsFile> {
     try {
-      return new RejectsFile(await open(path, "a"), path);
+      const file = await open(path, "a");
+      return new RejectsFile(file, path, (await file.stat()).size === 0, head);
     } catch (error) {
       throw new UsageError(`can't write --rejects: ${errorText(error)}`, { cause: error });
     }
@@ -23,6 +28,9 @@ export class RejectsFile {
 
   /** Takes a copy of the line. */
   add(line: Uint8Array): void {
+    const head = this.#isEmpty ? this.#head() : undefined;
+    this.#isEmpty = false;
+    if (head) this.#waiting.push(Buffer.from(head), NEWLINE);
     this.#waiting.push(Buffer.from(line), NEWLINE);
   }
 

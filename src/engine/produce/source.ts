@@ -15,6 +15,8 @@ export interface EntrySource {
   more(): Promise<boolean>;
   /** The line dealt with last as it was written, without its line end. Valid until `next` or `more`. */
   raw(): Uint8Array;
+  /** What says how the lines are to be read, where something does (a CSV header), as it was written. */
+  head?(): Uint8Array | undefined;
   close(): void;
 }
 

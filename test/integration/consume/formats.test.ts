@@ -42,6 +42,45 @@ describe("consume's formats", () => {
     expect(none.stdout).toBe("[]\n");
   });
 
+  const hostile = "\u001b]0;title\u0007\u009b31m\u202edesrever\r\n\ttab";
+
+  test.each([
+    ["raw", "\\e]0;title\\x07\\x9b31m\\u202edesrever\\r\n\ttab"],
+    ["csv", "\\e]0;title\\x07\\x9b31m\\u202edesrever\\r\n\ttab"],
+    ["ndjson", '{"v":"\\u001b]0;title\\u0007\\u009b31m\\u202edesrever\\r\\n\\ttab"}'],
+    ["json", '{"v":"\\u001b]0;title\\u0007\\u009b31m\\u202edesrever\\r\\n\\ttab"}'],
+  ])("-o %s sends no control character of a value to a terminal", async (format, shown) => {
+    const key = uniqueKey();
+    await rawRedis().xadd(key, "1-0", "v", hostile);
+    const fields = format === "csv" ? ["--field", "v"] : [];
+    const { stdout } = await cli(["consume", key, "-o", format, ...fields, "-q"], { columns: 80 });
+    expect(stdout).toContain(shown);
+    // oxlint-disable-next-line no-control-regex -- these are what must not be there
+    expect(stdout).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/);
+    if (format.endsWith("json"))
+      expect(JSON.stringify(JSON.parse(stdout))).toContain(JSON.stringify(hostile));
+  });
+
+  test("rows of other commands are as harmless", async () => {
+    const key = uniqueKey();
+    await rawRedis().xadd(`${key}:dlq`, "1-0", "v", hostile);
+    for (const format of ["raw", "csv", "ndjson", "json"]) {
+      const { stdout } = await cli(["dlq", "list", key, "-o", format, "-q"], { columns: 80 });
+      expect(stdout).toContain("desrever");
+      // oxlint-disable-next-line no-control-regex -- these are what must not be there
+      expect(stdout).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/);
+    }
+  });
+
+  test("on a terminal of no columns and rows a table is that of 80 columns", async () => {
+    const key = uniqueKey();
+    await rawRedis().xadd(key, "1-0", "v", "x");
+    const at80 = await cli(["ls", key, "--no-color"], { columns: 80 });
+    const at0 = await cli(["ls", key, "--no-color"], { columns: 0, rows: 0 });
+    expect(at0.stdout).toContain(key);
+    expect(at0.stdout.split("\n")[0]).toBe(at80.stdout.split("\n")[0]);
+  });
+
   test("-o raw prints values as the bytes they are", async () => {
     const key = await awkward();
     const { stdoutBytes } = await cli(["consume", key, "-o", "raw", "--from", "1-2", "--to", "1-3"]);

@@ -183,6 +183,16 @@ describe("--watch on a terminal", () => {
     expect((await run.done).stdout).toContain("… and 21 more");
   });
 
+  test("shows what it would on 80 × 24 where the terminal says 0 × 0", async () => {
+    const { key } = await streamWithGroup();
+    const run = new CliRun(["lag", key, "--watch"], { stdin: new Keyboard(), columns: 0, rows: 0 });
+    await until("a picture", () => run.stdout.includes("\u001b[J"));
+    run.signal("SIGINT");
+    const { stdout } = await run.done;
+    expect(stdout).toContain("1 group");
+    expect(stdout).toContain("GROUP");
+  });
+
   test("gives the terminal back when it fails", async () => {
     const { redis, key } = await streamWithGroup();
     const keyboard = new Keyboard();

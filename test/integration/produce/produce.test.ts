@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { cli, CliRun, ndjson, openStdin, uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
@@ -173,6 +174,22 @@ describe("bad lines", () => {
     );
   });
 
+  test.each([
+    ["csv", ","],
+    ["tsv", "\t"],
+  ])(
+    "rejects of %s begin with the header, once, so that they can be mended and read again",
+    async (form, tab) => {
+      const file = join(await folder(), "bad");
+      const row = (...cells: string[]): string => `${cells.join(tab)}\n`;
+      const argv = ["produce", uniqueKey(), "--input", form, "--on-error", "skip", "--rejects", file];
+      await cli(argv, { stdin: row("n", "note") + row("1", "ok") + row("2") + row("3", "x", "y") });
+      expect(await readFile(file, "utf8")).toBe(row("n", "note") + row("2") + row("3", "x", "y"));
+      await cli(argv, { stdin: row("n", "note") + row("4") });
+      expect(await readFile(file, "utf8")).toBe(row("n", "note") + row("2") + row("3", "x", "y") + row("4"));
+    },
+  );
+
   test("thousands of them do not flood the terminal, but are counted", async () => {
     const stdin = "x\n".repeat(3_000);
     const result = await cli(["produce", uniqueKey(), "--on-error", "skip", "-o", "json"], { stdin });
@@ -314,4 +331,17 @@ describe("the stream", () => {
     const length = await redis.xlen(key);
     expect(summaryOf(result)).toMatchObject({ inRedis: length, lastLine: length, complete: false });
   });
+});
+
+test("nothing is drawn over what is being typed", async () => {
+  const stdin = Object.assign(openStdin(), { isTTY: true });
+  const run = new CliRun(["produce", uniqueKey()], { stdin, columns: 80 });
+  await until("it asks for lines", () => run.stderr.includes("end with Ctrl-D"));
+  stdin.write('{"n":"1"}\n');
+  // Progress is shown after half a second.
+  await sleep(800);
+  stdin.end();
+  const { code, stderr } = await run.done;
+  expect(code).toBe(0);
+  expect(stderr).not.toContain("\u001b");
 });

@@ -44,6 +44,15 @@ describe("trim --archive", () => {
     expect(archived).toBeLessThan(20_000);
   });
 
+  test("FILE.gz to which nothing had to go unpacks to nothing", async () => {
+    const stream = await numbered(rawRedis(), 10);
+    const archive = join(await scratchDir(), "old.ndjson.gz");
+    expect(await row(stream, "--maxlen", "100", "--archive", archive)).toMatchObject({ removed: 0 });
+    expect(gunzipSync(await readFile(archive))).toHaveLength(0);
+    expect(await row(stream, "--maxlen", "1", "--archive", archive)).toMatchObject({ removed: 9 });
+    expect(ndjson(gunzipSync(await readFile(archive)).toString())).toHaveLength(9);
+  });
+
   test("a dry run writes no archive", async () => {
     const redis = rawRedis();
     const stream = await numbered(redis, 10);

@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Log } from "../../../src/output/log.ts";
+import { Output } from "../../../src/output/output.ts";
 import { createProgress } from "../../../src/output/progress.ts";
 import { startStatusLine } from "../../../src/output/status-line.ts";
 
@@ -13,18 +14,6 @@ class Terminal extends Writable {
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString("utf8");
     done();
-  }
-
-  cursorTo(): boolean {
-    return this.write("\r");
-  }
-
-  clearLine(): boolean {
-    return this.write("\u001b[K");
-  }
-
-  moveCursor(): boolean {
-    return true;
   }
 }
 
@@ -71,6 +60,14 @@ describe("the status line", () => {
     status.stop();
   });
 
+  test.each([0, -1, Number.NaN])("on a terminal of %d columns is drawn as on one of 80", (columns) => {
+    const terminal = Object.assign(new Terminal(), { columns });
+    const status = startStatusLine(logOn(terminal), () => "x".repeat(100));
+    vi.advanceTimersByTime(200);
+    expect(terminal.text).toBe(`\r\u001b[2K${"x".repeat(78)}…`);
+    status.stop();
+  });
+
   test("draws nothing with -q or without a terminal", () => {
     const quiet = new Terminal();
     const pipe = Object.assign(new Terminal(), { isTTY: false });
@@ -96,7 +93,29 @@ describe("progress", () => {
     progress.stop();
     progress.stop();
     expect(vi.getTimerCount()).toBe(0);
-    expect(terminal.text.endsWith("\u001b[K")).toBe(true);
+    expect(terminal.text.endsWith("\r\u001b[2K")).toBe(true);
+  });
+
+  test("ends, and is one line, on a terminal of no columns", async () => {
+    const terminal = Object.assign(new Terminal(), { columns: 0 });
+    const progress = createProgress(logOn(terminal), { label: "reading", unit: "entries" });
+    progress.update(5);
+    await vi.advanceTimersByTimeAsync(600);
+    await vi.waitFor(() => expect(terminal.text).toContain("reading: 5 entries"));
+    progress.stop();
+    expect(terminal.text).not.toContain("\n");
+  });
+
+  test("is taken away while data is written to the same terminal, and drawn below it", async () => {
+    const terminal = new Terminal();
+    const log = logOn(terminal);
+    const io = { stdout: terminal } as unknown as ConstructorParameters<typeof Output>[0];
+    const output = new Output(io, { color: false, drawn: log });
+    const progress = createProgress(log, { label: "reading", unit: "entries" });
+    await vi.advanceTimersByTimeAsync(500);
+    await output.write("data\n");
+    expect(terminal.text.endsWith("\r\u001b[2Kdata\n\r\u001b[2Kreading: 0 entries")).toBe(true);
+    progress.stop();
   });
 
   test("says nothing of what is done at once", async () => {
