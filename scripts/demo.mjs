@@ -1,9 +1,13 @@
 // npm run demo: the whole story in under a minute, on a private Redis that is gone afterwards. Orders are
 // produced; three workers bill them with a command that fails now and then; one worker is killed; the
 // others take over what it held; what can't be billed ends in the dead-letter queue, and part of it goes
-// back to work once its cause is mended; and nothing is missing at the end. Everything is done with the command line that anybody has.
+// back to work once its cause is mended; and nothing is missing at the end. What it prints behind a $ is the line of shell
+// that it runs, so that anybody can type it: with --keep server and files stay until Ctrl-C.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const BIN = new URL("../bin/streamctl.js", import.meta.url).pathname;
@@ -25,11 +29,10 @@ if [ $((n % 7)) -eq 0 ] && [ "$STREAMCTL_DELIVERIES" -eq 1 ]; then echo "order $
 echo "billed $n"
 `;
 
-const RETRIES = ["--max-deliveries", "3", "--retry-delay", "300ms", "--retry-max-delay", "1s"];
-const WORK = ["consume", STREAM, "-g", GROUP, "--create-group", "--exec", HANDLER, "-j", "4"].concat(
-  RETRIES,
-  ["--claim-idle", "2s", "--until-empty"],
-);
+const RETRIES = "--max-deliveries 3 --retry-delay 300ms --retry-max-delay 1s";
+const work = (name) =>
+  `streamctl consume ${STREAM} -g ${GROUP} --consumer ${name} --create-group --exec ./bill.sh -j 4 ` +
+  `${RETRIES} --claim-idle 2s --until-empty`;
 
 const started = performance.now();
 const children = new Set();
@@ -38,11 +41,16 @@ function say(text) {
   console.log(`\n${((performance.now() - started) / 1_000).toFixed(1).padStart(5)}s  ${text}`);
 }
 
-/** Starts streamctl; `done` resolves with its exit code and output. */
-function streamctl(args, { url, stdin, env } = {}) {
-  const child = spawn(process.execPath, [BIN, ...args], {
-    stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, ...env, ...(url && { STREAMCTL_URL: url }) },
+/** Starts a line of shell in the demo's folder; `done` resolves with its exit code and output. */
+function start(line) {
+  const child = spawn("/bin/sh", ["-c", line.replace("streamctl ", "exec streamctl ")], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      PATH: [join(folder, "bin"), process.env.PATH].join(delimiter),
+      ...(url && { STREAMCTL_URL: url }),
+    },
   });
   children.add(child);
   const done = once(child, "close").then(([code]) => {
@@ -52,39 +60,52 @@ function streamctl(args, { url, stdin, env } = {}) {
   const run = { child, stdout: "", stderr: "", done };
   child.stdout.on("data", (chunk) => (run.stdout += chunk));
   child.stderr.on("data", (chunk) => (run.stderr += chunk));
-  child.stdin.on("error", () => {});
-  child.stdin.end(stdin ?? "");
   return run;
 }
 
-/** Shows a command and what it prints, and fails when it does. */
-async function show(url, args, options = {}) {
-  console.log(`        $ ${options.shown ?? `streamctl ${args.join(" ")}`}`);
-  const { code, stdout, stderr } = await streamctl(args, { url, ...options }).done;
-  const lines = (stderr + stdout).trimEnd().split("\n");
-  for (const line of lines.slice(0, 12)) console.log(`        ${line}`);
-  if (lines.length > 12) console.log(`        … and ${lines.length - 12} more lines`);
-  if (code !== 0) throw new Error(`streamctl ${args[0]} ended with ${code}`);
-  return stdout;
+function print(line) {
+  console.log(`        $ ${line}`);
 }
 
-async function rows(url, args) {
-  const { code, stdout, stderr } = await streamctl([...args, "-o", "ndjson"], { url }).done;
-  if (code !== 0) throw new Error(`streamctl ${args.join(" ")} ended with ${code}: ${stderr}`);
+/** Shows a command and what it prints, and fails when it does. */
+async function show(line) {
+  print(line);
+  const { code, stdout, stderr } = await start(line).done;
+  const lines = (stderr + stdout).trimEnd().split("\n").filter(Boolean);
+  for (const one of lines.slice(0, 12)) console.log(`        ${one}`);
+  if (lines.length > 12) console.log(`        … and ${lines.length - 12} more lines`);
+  if (code !== 0) throw new Error(`${line} ended with ${code}`);
+}
+
+async function rows(line) {
+  const { code, stdout, stderr } = await start(`${line} -o ndjson`).done;
+  if (code !== 0) throw new Error(`${line} ended with ${code}: ${stderr}`);
   return stdout
     .split("\n")
     .filter(Boolean)
-    .map((line) => JSON.parse(line));
+    .map((row) => JSON.parse(row));
 }
 
 async function startSandbox() {
-  const sandbox = streamctl(["sandbox"]);
+  const sandbox = start("streamctl sandbox");
   sandbox.child.stderr.pipe(process.stderr);
   while (!sandbox.stdout.includes("\n")) {
     if (sandbox.child.exitCode !== null) throw new Error("the sandbox did not start");
     await sleep(20);
   }
   return { url: sandbox.stdout.trim(), child: sandbox.child };
+}
+
+/** The folder that the lines are run in: the handler, the orders, and a streamctl for PATH. */
+async function fillFolder() {
+  const program = async (name, text) => {
+    await writeFile(join(folder, name), text);
+    await chmod(join(folder, name), 0o755);
+  };
+  await mkdir(join(folder, "bin"));
+  await program("bin/streamctl", `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+  await program("bill.sh", `#!/bin/sh${HANDLER}`);
+  await writeFile(join(folder, "orders.ndjson"), orders());
 }
 
 function orders() {
@@ -98,11 +119,11 @@ function orders() {
 }
 
 /** Waits until the worker named first has entries in its hands, and kills it as the OOM killer would. */
-async function killInTheMiddle(url, worker, name) {
+async function killInTheMiddle(worker, name) {
   for (;;) {
     if (worker.child.exitCode !== null) throw new Error(`${name} ended early: ${worker.stderr}`);
     if (billed([worker]).length > 10) {
-      const owners = await rows(url, ["pending", STREAM, "-g", GROUP]);
+      const owners = await rows(`streamctl pending ${STREAM} -g ${GROUP}`);
       if (owners.some(({ consumer, pending }) => consumer === name && pending > 0)) break;
     }
     await sleep(50);
@@ -116,23 +137,24 @@ function billed(workers) {
   return workers.flatMap(({ stdout }) => [...stdout.matchAll(/^billed (\d+)$/gm)].map(([, n]) => n));
 }
 
-async function story(url) {
+async function story() {
+  say(
+    "Every line behind a $ can be typed as it stands while this runs (or with npm run demo -- --keep), after:",
+  );
+  print(`cd ${folder}`);
+  print(`export STREAMCTL_URL=${url} PATH="$PWD/bin:$PATH"`);
+
   say(`${ORDERS} orders go into the stream "${STREAM}". Some can never be billed.`);
-  await show(url, ["produce", STREAM], {
-    stdin: orders(),
-    shown: `streamctl produce ${STREAM} < orders.ndjson`,
-  });
+  await show(`streamctl produce ${STREAM} < orders.ndjson`);
 
   say(`Three workers of the group "${GROUP}" run a shell command for every order; it fails now and then.`);
-  console.log(
-    `        $ streamctl consume ${STREAM} -g ${GROUP} --exec ./bill.sh -j 4 ${RETRIES.join(" ")} …   (3 times)`,
-  );
   const names = ["worker-1", "worker-2", "worker-3"];
-  const workers = names.map((name) => streamctl([...WORK, "--consumer", name], { url }));
+  names.forEach((name) => print(work(name)));
+  const workers = names.map((name) => start(work(name)));
 
-  await killInTheMiddle(url, workers[0], names[0]);
+  await killInTheMiddle(workers[0], names[0]);
   say("worker-1 was killed with SIGKILL while it was working. What it held is still pending:");
-  await show(url, ["pending", STREAM, "-g", GROUP, "-o", "table"]);
+  await show(`streamctl pending ${STREAM} -g ${GROUP} -o table`);
 
   say("The others go on, take over its entries when they have been silent for 2 s, and retry failures.");
   const ended = await Promise.all(workers.slice(1).map(({ done }) => done));
@@ -141,28 +163,30 @@ async function story(url) {
   }
 
   say("The group has drained: no lag, nothing pending.");
-  await show(url, ["lag", STREAM, "-o", "table"]);
+  await show(`streamctl lag ${STREAM} -o table`);
 
   say("What could not be billed is in the dead-letter queue, each with its reason.");
-  await show(url, ["dlq", "list", STREAM, "--by", "reason", "-o", "table"]);
-  await show(url, ["dlq", "list", STREAM, "--limit", "3", "-o", "ndjson"]);
+  await show(`streamctl dlq list ${STREAM} --by reason -o table`);
+  await show(`streamctl dlq list ${STREAM} --limit 3 -o ndjson`);
 
   say(
     "The missing addresses have been found: those letters go back into the stream, and a worker bills them.",
   );
-  await show(url, ["dlq", "replay", STREAM, "--reason", "exit 1", "-y", "-q"]);
-  const mended = streamctl(WORK, { url, env: { ADDRESSES_KNOWN: "1" } });
+  await show(`streamctl dlq replay ${STREAM} --reason 'exit 1' -y`);
+  const last = `ADDRESSES_KNOWN=1 ${work("worker-4")}`;
+  print(last);
+  const mended = start(last);
   const { code, stderr } = await mended.done;
   if (code !== 0) throw new Error(`the last worker ended with ${code}: ${stderr}`);
-  await show(url, ["dlq", "list", STREAM, "--by", "reason", "-o", "table"]);
-  await show(url, ["lag", STREAM, "-o", "table"]);
-  return tally(url, [...workers, mended]);
+  await show(`streamctl dlq list ${STREAM} --by reason -o table`);
+  await show(`streamctl lag ${STREAM} -o table`);
+  return tally([...workers, mended]);
 }
 
 /** Counts from both ends: what handlers reported, and what stands in the dead-letter queue. */
-async function tally(url, workers) {
-  const [lag] = await rows(url, ["lag", STREAM]);
-  const dead = (await rows(url, ["dlq", "list", STREAM])).map(({ fields }) => fields.orderId);
+async function tally(workers) {
+  const [lag] = await rows(`streamctl lag ${STREAM}`);
+  const dead = (await rows(`streamctl dlq list ${STREAM}`)).map(({ fields }) => fields.orderId);
   const reports = billed(workers);
   const handled = new Set(reports);
   const again = reports.length - handled.size;
@@ -175,11 +199,21 @@ async function tally(url, workers) {
   return adds;
 }
 
+const folder = await mkdtemp(join(tmpdir(), "streamctl-demo-"));
 let sandbox;
+let url;
+const interrupted = Promise.race(["SIGINT", "SIGTERM"].map((signal) => once(process, signal)));
 try {
+  await fillFolder();
   sandbox = await startSandbox();
-  say(`A private Redis is at ${sandbox.url}; it goes when this ends.`);
-  process.exitCode = (await story(sandbox.url)) ? 0 : 1;
+  ({ url } = sandbox);
+  say(`A private Redis is at ${url}; it goes when this ends.`);
+  const ended = await Promise.race([story(), interrupted]);
+  process.exitCode = ended === true ? 0 : 1;
+  if (ended === true && process.argv.includes("--keep")) {
+    say(`Server and ${folder} stay until Ctrl-C.`);
+    await interrupted;
+  }
 } catch (error) {
   console.error(`demo: ${error.message}`);
   process.exitCode = 1;
@@ -187,4 +221,5 @@ try {
   sandbox?.child.kill("SIGTERM");
   for (const child of children) if (child !== sandbox?.child) child.kill("SIGKILL");
   while (children.size > 0) await sleep(20);
+  await rm(folder, { recursive: true, force: true });
 }

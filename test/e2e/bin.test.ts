@@ -128,7 +128,10 @@ describe("the package", () => {
       const [tarball] = await readdir(folder);
       const quiet = ["--offline", "--no-audit", "--no-fund", "--silent", "--cache", join(folder, "cache")];
       await run("npm", ["install", ...quiet, "--prefix", join(folder, "app"), join(folder, tarball ?? "")]);
-      const program = join(folder, "app", "node_modules", ".bin", "streamctl");
+      const modules = join(folder, "app", "node_modules");
+      const program = join(modules, ".bin", "streamctl");
+      for (const part of ["docs", "examples", "completions"])
+        expect(await readdir(join(modules, "streamctl", part))).not.toEqual([]);
       const result = await bin(["--version"], { program: [program] });
       expect(result).toMatchObject({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
       const sandbox = await bin(["sandbox", "--", "echo", "ran"], { program: [program] });

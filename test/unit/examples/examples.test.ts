@@ -190,6 +190,13 @@ describe("systemd", () => {
 });
 
 describe("cron", () => {
+  test("its PATH has the folders that npm installs into and node is in", async () => {
+    const path = /^PATH=(.*)$/m.exec(await read("cron/crontab"))?.[1] ?? "";
+    expect(path.split(":")).toEqual(expect.arrayContaining(["/usr/local/bin", "/usr/bin", "/bin"]));
+    // cron expands nothing.
+    expect(path).not.toMatch(/[$~]/);
+  });
+
   test("every line has five times and a command that is understood", async () => {
     const lines = (await read("cron/crontab")).split("\n").filter((line) => /^[\d*]/.test(line));
     const commands: string[] = [];
