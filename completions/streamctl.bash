@@ -161,7 +161,6 @@ _streamctl() {
     'dlq list')
       case $prev in
         --layout) COMPREPLY=($(compgen -W 'auto native copied wrapped' -- "$cur")); return ;;
-        --by) COMPREPLY=($(compgen -W 'reason group consumer hour' -- "$cur")); return ;;
         -o|--output) COMPREPLY=($(compgen -W 'table json ndjson csv raw' -- "$cur")); return ;;
         --password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --cacert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -169,7 +168,7 @@ _streamctl() {
         --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --dlq|-g|--group|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
+        --dlq|-g|--group|--by|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
         --since|--until|--reason|--where|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''

@@ -10,7 +10,7 @@ import { formatCount } from "../units.ts";
 import type { ClaimState, Settled } from "../redis/pending-steps.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
 import { requiredGroupOption } from "./options.ts";
-import { pendingFilterOptions } from "./pending.ts";
+import { nothingPending, pendingFilterOptions } from "./pending.ts";
 
 interface ClaimFlags {
   readonly group?: string;
@@ -98,7 +98,8 @@ async function claim(
   const count = (state: ClaimState): number => tally.get(state) ?? 0;
   let whole = false;
   try {
-    await printRows(context, COLUMNS, claimPending(connection, request), { empty: "nothing to claim" });
+    const empty = flags.all ? nothingPending(stream, group, total, request.from) : "nothing to claim";
+    await printRows(context, COLUMNS, claimPending(connection, request), { empty });
     whole = true;
   } finally {
     progress.stop();

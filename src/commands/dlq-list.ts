@@ -1,16 +1,16 @@
 import { Option, type Command } from "commander";
 import type { Context } from "../context.ts";
 import type { DeadLetter } from "../engine/dlq/letter.ts";
-import { type Tally, TALLY_KEYS, type TallyKey } from "../engine/dlq/tally.ts";
+import { type Tally, TALLY_KEYS } from "../engine/dlq/tally.ts";
 import { ExitCode } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import type { Act } from "../program.ts";
 import { letterFilter, type LetterFlags, letterOptions, queueOf } from "./dlq-options.ts";
-import { queueLength } from "./dlq-selection.ts";
+import { noLetters, queueLength } from "./dlq-selection.ts";
 
 interface ListFlags extends LetterFlags {
   readonly oldest?: boolean;
-  readonly by?: TallyKey;
+  readonly by?: string;
   readonly failIfAny?: boolean;
 }
 
@@ -22,14 +22,19 @@ export function defineDlqList(dlq: Command, act: Act): void {
   for (const option of letterOptions()) command.addOption(option);
   command
     .addOption(new Option("--oldest", "oldest first"))
-    .addOption(new Option("--by <key>", "count instead of listing").choices([...TALLY_KEYS]))
+    .addOption(
+      new Option(
+        "--by <key>",
+        `count instead of listing: by ${TALLY_KEYS.join(", ")}, or a field of the originals`,
+      ),
+    )
     .addOption(new Option("--fail-if-any", "exit 6 when there is any"))
     .action(act(list))
     .addHelpText("after", HELP);
 }
 
 const HELP = `
---since and --until go by the time of the failure, --where by the original's fields.
+--since and --until go by the time of the failure (dlq.failed-at), --where by the original's fields.
 
 Examples:
   streamctl dlq list orders --since 1h --reason '~timeout|signal'
@@ -43,22 +48,23 @@ async function list(
 ): Promise<number | undefined> {
   const flags = options as ListFlags;
   const connection = await context.connect();
-  const [{ deadLetters }, { letterColumns }, { resolveRange }, { printRows }, { createProgress }] =
+  const [{ deadLetters }, { letterColumns }, { letterWindow }, { printRows }, { createProgress }] =
     await Promise.all([
       import("../engine/dlq/list.ts"),
       import("./dlq-columns.ts"),
-      import("../engine/position.ts"),
+      import("../engine/dlq/window.ts"),
       import("../output/rows.ts"),
       import("../output/progress.ts"),
     ]);
   const key = queueOf(context, connection, stream, flags.dlq);
   const total = await queueLength(context, connection, stream, key);
-  const range = await resolveRange(connection, key, { from: flags.since, to: flags.until });
+  const { range, ...failed } = await letterWindow(connection, key, flags);
   const progress = createProgress(context.log, { label: `reading ${key}`, unit: "entries" });
   context.defer(() => progress.stop());
   const letters = range
     ? deadLetters(connection, {
         ...letterFilter(context, stream, flags),
+        ...failed,
         key,
         range,
         layout: flags.layout,
@@ -69,7 +75,7 @@ async function list(
         onProgress: (seen) => progress.update(seen, range.from === "0-0" ? total : undefined),
       })
     : none();
-  const empty = { empty: `no dead letters in ${key}` };
+  const empty = { empty: noLetters(key, total) };
   let printed: number;
   if (flags.by) {
     const { tally } = await import("../engine/dlq/tally.ts");
@@ -82,7 +88,7 @@ async function list(
 
 async function* none(): AsyncGenerator<DeadLetter> {}
 
-function tallyColumns(by: TallyKey): readonly Column<Tally>[] {
+function tallyColumns(by: string): readonly Column<Tally>[] {
   return [
     { key: "key", title: by.toUpperCase(), value: (row) => row.key, cut: "end" },
     { key: "count", title: "COUNT", align: "right", value: (row) => row.count },

@@ -35,15 +35,19 @@ export function layoutOption(): Option {
 export function letterOptions(): Option[] {
   return [
     dlqOption(),
-    positionOption("--since <position>", "only what failed since: an ID, a time, or an age like 15m"),
-    positionOption("--until <position>", "only what failed until then"),
-    new Option("--reason <reason>", "only reasons that contain this text, or match ~regex").argParser(
-      (text) => {
-        const test = parseReason(text);
-        if (typeof test === "string") throw new InvalidArgumentError(test);
-        return test;
-      },
+    positionOption(
+      "--since <position>",
+      "only what failed since: a time, or an age like 15m; an ID is a place in the queue",
     ),
+    positionOption("--until <position>", "only what failed until then"),
+    new Option(
+      "--reason <reason>",
+      "only with exactly this reason or last line of stderr; ~regex searches in both",
+    ).argParser((text) => {
+      const reason = parseReason(text);
+      if (typeof reason === "string") throw new InvalidArgumentError(reason);
+      return reason.test;
+    }),
     groupOption(),
     whereOption(),
     countOption("--min-deliveries <n>", "only entries that had been delivered at least so often"),

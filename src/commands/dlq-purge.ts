@@ -7,6 +7,7 @@ import type { Act } from "../program.ts";
 import { openArchive, archiveOption } from "./archive-option.ts";
 import {
   countLetters,
+  noLetters,
   readChoice,
   reportMissing,
   selectLetters,
@@ -78,6 +79,8 @@ async function purge(
   );
   progress.stop();
   const partial = report.failure === undefined && reportMissing(context, selection);
+  if (report.deleted === 0 && choice.kind === "filtered" && !report.failure && !context.stop.aborted)
+    context.log.info(noLetters(selection.key, selection.length));
   await summarize(context, selection, report, flags.archive);
   if (report.failure) throw report.failure;
   return partial && !context.stop.aborted ? ExitCode.partial : undefined;
@@ -92,7 +95,7 @@ async function dryRun(context: Context, stream: string, selection: Selection): P
     for await (const page of selection.pages()) yield* page;
   }
   const columns = letterColumns(stream, selection.key, Date.now());
-  const empty = { empty: `no letter in ${selection.key} would be deleted` };
+  const empty = { empty: noLetters(selection.key, selection.length) };
   const count = await printRows(context, columns, letters(), empty);
   const partial = reportMissing(context, selection);
   context.log.info(`would delete ${count} dead letters from ${selection.key}`);

@@ -1,10 +1,10 @@
 import type { Context } from "../context.ts";
 import type { DeadLetter } from "../engine/dlq/letter.ts";
-import type { ReplayReport, ReplayRequest } from "../engine/dlq/replay.ts";
+import type { emptyCounts, ReplayReport, ReplayRequest } from "../engine/dlq/replay.ts";
 import { ExitCode, Interrupted, UsageError } from "../errors.ts";
 import type { Progress } from "../output/progress.ts";
 import type { Connection } from "../redis/connection.ts";
-import { reportMissing, type Selection } from "./dlq-selection.ts";
+import { noLetters, reportMissing, type Selection } from "./dlq-selection.ts";
 
 /** What a replay is to do, without what only a running one needs. */
 export type Plan = Omit<ReplayRequest, "signal" | "onProgress" | "onUncounted" | "mayReachOthers">;
@@ -42,11 +42,14 @@ export async function dryRun(
     }
   }
   await printPages(context, letterColumns(stream, selection.key, Date.now()), wouldGo(), {
-    empty: `no letter in ${selection.key} would be replayed`,
+    empty: () =>
+      isNothing(counts)
+        ? noLetters(selection.key, selection.length)
+        : `no letter in ${selection.key} would be replayed`,
   });
   const partial = reportMissing(context, selection);
   const report = { ...counts, failure: undefined, interrupted: false };
-  replaySummary(context, plan, report, { dryRun: true, tookMs: 0 });
+  replaySummary(context, plan, report, { dryRun: true, unchanged: 0, tookMs: 0 });
   return partial ? ExitCode.partial : undefined;
 }
 
@@ -72,6 +75,8 @@ export async function runReplay(
   };
   showProgress();
   context.defer(() => progress?.stop());
+  const editLetters = edit ? (await import("./dlq-edit.ts")).editLetters : undefined;
+  let unchanged = 0;
   let others = "";
   const report = await replayLetters(
     connection,
@@ -93,20 +98,27 @@ export async function runReplay(
         return agreed;
       },
     },
-    edit ? await editedPages(context, selection) : selection.pages(),
+    editLetters ? editLetters(context, selection, () => unchanged++) : selection.pages(),
   );
   progress?.stop();
-  const missing = report.failure === undefined && !report.interrupted && reportMissing(context, selection);
-  replaySummary(context, plan, report, { dryRun: false, tookMs: performance.now() - startedAt });
+  const { failure, interrupted, ...counts } = report;
+  if (
+    isNothing(counts) &&
+    selection.missing.length === 0 &&
+    !failure &&
+    !interrupted &&
+    !context.stop.aborted
+  )
+    context.log.info(noLetters(selection.key, selection.length));
+  const missing = failure === undefined && !interrupted && reportMissing(context, selection);
+  const tookMs = performance.now() - startedAt;
+  replaySummary(context, plan, report, { dryRun: false, unchanged, tookMs });
   return exitCode(context, report, { missing, others, target: plan.target });
 }
 
-async function editedPages(
-  context: Context,
-  selection: Selection,
-): Promise<AsyncIterable<readonly DeadLetter[]>> {
-  const { editLetters } = await import("./dlq-edit.ts");
-  return editLetters(context, selection.pages());
+/** No letter was found. */
+function isNothing(counts: ReturnType<typeof emptyCounts>): boolean {
+  return Object.values(counts).every((count) => count === 0);
 }
 
 /** How many letters can only be added where other groups get them, and which groups these are. */

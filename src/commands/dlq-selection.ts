@@ -5,6 +5,7 @@ import type { DeadLetter } from "../engine/dlq/letter.ts";
 import type { IdRange } from "../engine/position.ts";
 import { StreamctlError, UsageError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
+import { formatCount } from "../units.ts";
 import { letterFilter, type LetterFlags, letterOptions, queueOf } from "./dlq-options.ts";
 import { givenIds, Rejects } from "./id-arguments.ts";
 
@@ -79,7 +80,9 @@ export async function readNames(context: Context, args: readonly string[]): Prom
 export interface Selection {
   /** The dead-letter queue. */
   readonly key: string;
-  /** How many records the queue holds, when all of them are looked at. */
+  /** How many records the queue holds. */
+  readonly length: number;
+  /** How many letters there are, when that is known before they are read. */
   readonly total: number | undefined;
   /** Set when every letter in this part of the queue is wanted, and nobody said what layout they have. */
   readonly everything: IdRange | undefined;
@@ -103,9 +106,10 @@ export async function selectLetters(
   flags: SelectionFlags,
   choice: Exclude<Choice, { kind: "none" }>,
 ): Promise<Selection> {
-  const [{ letterPages, namedLetters }, { lastGeneratedId, resolveRange }, { compareIds }] =
+  const [{ letterPages, namedLetters }, { letterWindow }, { lastGeneratedId }, { compareIds }] =
     await Promise.all([
       import("../engine/dlq/list.ts"),
+      import("../engine/dlq/window.ts"),
       import("../engine/position.ts"),
       import("../entry/id.ts"),
     ]);
@@ -118,6 +122,7 @@ export async function selectLetters(
       namedLetters(connection, key, choice.ids, { layout, onMissing });
     return {
       key,
+      length,
       total: choice.ids.length,
       everything: undefined,
       missing,
@@ -129,13 +134,14 @@ export async function selectLetters(
       pagesLeft: () => named(() => {}),
     };
   }
-  const asked = await resolveRange(connection, key, { from: flags.since, to: flags.until });
+  const { range: asked, ...failed } = await letterWindow(connection, key, flags);
   const last = await lastGeneratedId(connection, key);
   const range = asked && { from: asked.from, to: compareIds(asked.to, last) < 0 ? asked.to : last };
   const wholeQueue = FILTERS.every((name) => flags[name] === undefined);
   const filter = letterFilter(context, stream, flags);
   const request: Omit<LetterRequest, "range"> = {
     ...filter,
+    ...failed,
     key,
     layout,
     oldestFirst: true,
@@ -146,6 +152,7 @@ export async function selectLetters(
     range ? letterPages(connection, { ...request, range }) : NOTHING;
   return {
     key,
+    length,
     total: wholeQueue ? length : undefined,
     everything: wholeQueue && filter.stream === undefined && layout === undefined ? range : undefined,
     missing: [],
@@ -176,6 +183,13 @@ export function reportMissing(context: Context, { key, missing, total, badLines 
   if (missing.length === total) throw new StreamctlError("notFound", message);
   if (missing.length > 0) context.log.warn(message);
   return true;
+}
+
+/** Said where no letter is found: that there are none, or that none of those that are there was meant. */
+export function noLetters(key: string, length: number): string {
+  return length === 0
+    ? `no dead letters in ${key}`
+    : `none of ${formatCount(length, "dead letter")} in ${key} fits`;
 }
 
 /** A queue comes into being with its first dead letter, so only a stream that isn't there either is an error. */

@@ -80,7 +80,7 @@ async function pending(
     signal: context.stop,
     onProgress: (seen: number) => progress.update(seen, consumer === undefined ? total : undefined),
   };
-  const empty = { empty: `nothing is pending on ${stream} for ${consumer ?? group}` };
+  const empty = { empty: nothingPending(stream, group, total, consumer) };
   let printed: number;
   if (flags.list) {
     const { listPending } = await import("../engine/pending/list.ts");
@@ -94,6 +94,13 @@ async function pending(
     printed = await printRows(context, CONSUMER_COLUMNS, rows.slice(0, flags.limit), empty);
   }
   if (printed === 0 && consumer !== undefined) await requireConsumer(connection, stream, group, consumer);
+}
+
+/** Said where no entry is found: that none is pending, or that none of those that are was meant. */
+export function nothingPending(stream: string, group: string, total: number, consumer?: string): string {
+  if (total === 0) return `nothing is pending on ${stream} for ${group}`;
+  const of = consumer === undefined ? "fits" : `is ${consumer}'s and fits`;
+  return `none of ${total} pending on ${stream} for ${group} ${of}`;
 }
 
 const CONSUMER_COLUMNS: readonly Column<ConsumerPending>[] = [

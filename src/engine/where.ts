@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Entry } from "../entry/entry.ts";
 import { errorText } from "../errors.ts";
+import type { Filter } from "./fitting.ts";
 
 /**
  * One `--where`: a field compared with a value, byte for byte, or with a regular expression. A field name
@@ -11,12 +12,11 @@ export type Condition =
   | { readonly field: Buffer; readonly operator: "=" | "!="; readonly value: Buffer }
   | { readonly field: Buffer; readonly operator: "~" | "!~"; readonly pattern: RegExp };
 
-export type EntryFilter = (entry: Entry) => boolean;
+export type EntryFilter = Filter<Pick<Entry, "fields">>;
 
 /**
  * Reads `field=value`, `field!=value`, `field~regex` or `field!~regex`; the first operator counts, so the
- * value may hold any character. `(?i)` at the start of a regex makes it ignore case. Returns the reason as
- * text when it is none of these.
+ * value may hold any character. Returns the reason as text when it is none of these.
  */
 export function parseCondition(text: string): Condition | string {
   const match = /^(.*?)(!=|!~|=|~)(.*)$/s.exec(text);
@@ -24,10 +24,15 @@ export function parseCondition(text: string): Condition | string {
   const [, name = "", operator = "", operand = ""] = match;
   const field = Buffer.from(name);
   if (operator === "=" || operator === "!=") return { field, operator, value: Buffer.from(operand) };
-  const ignoreCase = operand.startsWith("(?i)");
+  const pattern = parsePattern(operand);
+  return typeof pattern === "string" ? pattern : { field, operator: operator === "~" ? "~" : "!~", pattern };
+}
+
+/** Reads a regular expression; `(?i)` at its start makes it ignore case. Returns the reason as text when it is none. */
+export function parsePattern(text: string): RegExp | string {
+  const ignoreCase = text.startsWith("(?i)");
   try {
-    const pattern = new RegExp(ignoreCase ? operand.slice(4) : operand, ignoreCase ? "isu" : "su");
-    return { field, operator: operator === "~" ? "~" : "!~", pattern };
+    return new RegExp(ignoreCase ? text.slice(4) : text, ignoreCase ? "isu" : "su");
   } catch (error) {
     return errorText(error);
   }
@@ -35,15 +40,18 @@ export function parseCondition(text: string): Condition | string {
 
 /** True for entries that fit all the conditions. */
 export function entryFilter(conditions: readonly Condition[]): EntryFilter {
-  return (entry) => conditions.every((condition) => holds(condition, entry));
+  return {
+    fits: (entry) => conditions.every((condition) => holds(condition, entry)),
+    mayRunAway: conditions.some((condition) => "pattern" in condition),
+  };
 }
 
-function holds(condition: Condition, entry: Entry): boolean {
+function holds(condition: Condition, entry: Pick<Entry, "fields">): boolean {
   const negated = condition.operator === "!=" || condition.operator === "!~";
   return anyValueFits(condition, entry) !== negated;
 }
 
-function anyValueFits(condition: Condition, { fields }: Entry): boolean {
+function anyValueFits(condition: Condition, { fields }: Pick<Entry, "fields">): boolean {
   for (let i = 0; i + 1 < fields.length; i += 2) {
     if (!(fields[i] as Buffer).equals(condition.field)) continue;
     const value = fields[i + 1] as Buffer;

@@ -25,15 +25,16 @@ export class Editor {
   }
 
   /**
-   * Shows an entry's fields as JSON, and gives what they are afterwards; unchanged text gives the same bytes.
-   * Text that is no entry any more can be edited again on a terminal. Throws UsageError when it is left so.
+   * Shows an entry's fields as JSON below some lines about it, and gives what the fields are afterwards: the same
+   * bytes where nothing was changed. Text that is no entry any more can be edited again on a terminal. Throws
+   * UsageError when it is left so.
    */
-  async edit(id: string, fields: readonly Buffer[]): Promise<readonly Buffer[]> {
+  async edit(id: string, about: readonly string[], fields: readonly Buffer[]): Promise<readonly Buffer[]> {
     const io = this.#io;
     const folder = await mkdtemp(join(tmpdir(), "streamctl-edit-"));
     const file = join(folder, `${id}.json`);
     try {
-      await writeFile(file, editableText(fields), { mode: 0o600 });
+      await writeFile(file, editableText(about, fields), { mode: 0o600 });
       for (;;) {
         await this.#lend(() => runEditor(io, file));
         try {
@@ -51,12 +52,16 @@ export class Editor {
   }
 }
 
+/** What a line begins with that says something about the entry. No line of its JSON begins so. */
+const COMMENT = "//";
+
 /** The JSON form of an entry with a field a line. */
-function editableText(fields: readonly Buffer[]): Buffer {
+function editableText(about: readonly string[], fields: readonly Buffer[]): Buffer {
   const whole = new JsonBytes();
   writeFields(whole, fields);
   const asObject = whole.take()[0] === 0x7b;
   const out = new JsonBytes();
+  for (const line of about) out.raw(`${COMMENT} `).bytes(Buffer.from(`${safeText(line)}\n`));
   out.raw(asObject ? '{\n  "fields": {' : '{\n  "fields": [');
   for (let at = 0; at + 1 < fields.length; at += 2) {
     out.raw(at === 0 ? "\n    " : ",\n    ");
@@ -91,7 +96,8 @@ async function runEditor(io: Io, file: string): Promise<void> {
 function readEntry(id: string, text: Buffer): Buffer[] {
   const draft = new EntryDraft();
   try {
-    new JsonDecoder().entry(text, 0, text.length, draft);
+    const json = withoutComments(text);
+    new JsonDecoder().entry(json, 0, json.length, draft);
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
     const before = text.toString("utf8", 0, error.at).split("\n");
@@ -101,4 +107,16 @@ function readEntry(id: string, text: Buffer): Buffer[] {
     );
   }
   return draft.fields();
+}
+
+/** Comments as spaces, so that every place stays where it is. */
+function withoutComments(text: Buffer): Buffer {
+  const json = Buffer.from(text);
+  for (let at = 0; at < json.length;) {
+    const end = json.indexOf(0x0a, at);
+    const next = end < 0 ? json.length : end;
+    if (json.latin1Slice(at, next).trimStart().startsWith(COMMENT)) json.fill(0x20, at, next);
+    at = next + 1;
+  }
+  return json;
 }

@@ -28,13 +28,14 @@ type Question =
   | { type: "confirm"; message: string; default: boolean }
   | { type: "input"; message: string }
   | { type: "password"; message: string; mask: string }
-  | { type: "checkbox"; message: string; choices: Choice[]; pageSize: number; loop: boolean };
-
-interface Choice {
-  readonly value: string;
-  readonly name: string;
-  readonly short: string;
-}
+  | {
+      type: "checkbox";
+      message: string;
+      choices: { readonly value: string; readonly name: string }[];
+      pageSize: number;
+      loop: boolean;
+      theme: { style: { renderSelectedChoices: (chosen: readonly unknown[]) => string } };
+    };
 
 export function askYesNo(
   io: Io,
@@ -66,8 +67,20 @@ export function askForMany(
   signal: AbortSignal,
 ): Promise<string[]> {
   const width = terminalSize(io.stderr).columns - MARGIN;
-  const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width), short: value }));
-  return ask(io, { type: "checkbox", message: question, choices, pageSize: PAGE_ROWS, loop: false }, signal);
+  const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width) }));
+  const renderSelectedChoices = (chosen: readonly unknown[]): string => `${chosen.length} of ${rows.length}`;
+  return ask(
+    io,
+    {
+      type: "checkbox",
+      message: question,
+      choices,
+      pageSize: PAGE_ROWS,
+      loop: false,
+      theme: { style: { renderSelectedChoices } },
+    },
+    signal,
+  );
 }
 
 /** The columns of the mark before a row. */

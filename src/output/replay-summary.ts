@@ -8,13 +8,28 @@ export function replaySummary(
   { log, output }: { readonly log: Log; readonly output: Output },
   { dlq, target, keep }: Pick<ReplayRequest, "dlq" | "target" | "keep">,
   report: ReplayReport,
-  { dryRun, tookMs }: { readonly dryRun: boolean; readonly tookMs: number },
+  {
+    dryRun,
+    unchanged,
+    tookMs,
+  }: { readonly dryRun: boolean; readonly unchanged: number; readonly tookMs: number },
 ): void {
   const { replayed, revived, awaited, held, uncounted, doneBefore, tooOften, doubtful, unknown } = report;
   const { failure } = report;
   if (log.quiet && failure === undefined) return;
   if (output.format === "json") {
-    const fates = { replayed, revived, awaited, held, uncounted, doneBefore, tooOften, doubtful, unknown };
+    const fates = {
+      replayed,
+      revived,
+      awaited,
+      held,
+      uncounted,
+      doneBefore,
+      tooOften,
+      doubtful,
+      unknown,
+      unchanged,
+    };
     const facts = { dlq, to: target, dryRun, ...fates };
     const error = failure?.message ?? null;
     log.stream.write(`${JSON.stringify({ ...facts, tookMs: Math.round(tookMs), error })}\n`);
@@ -35,6 +50,7 @@ export function replaySummary(
   if (tooOften > 0) parts.push(`${formatNumber(tooOften)} left out: replayed too often`);
   if (doubtful > 0)
     parts.push(`${formatNumber(doubtful)} left out: what they are is in doubt (--layout says it)`);
+  if (unchanged > 0) parts.push(`${formatNumber(unchanged)} left as the editor left them: unchanged`);
   if (unknown > 0) parts.push(`at most ${formatNumber(unknown)} unknown`);
   const rate =
     tookMs >= 1 && replayed > 0 ? `, ${formatNumber(Math.round((replayed * 1_000) / tookMs))}/s` : "";

@@ -22,6 +22,9 @@ interface PrintTo {
   readonly stop: AbortSignal;
 }
 
+/** What is said where there is no row; a function when only the reading tells. */
+type Empty = string | (() => string);
+
 /** So many bytes of text are gathered for one write. */
 export const PIECE_BYTES = 64 * 1024;
 
@@ -34,7 +37,7 @@ export async function printRows<Row>(
   to: PrintTo,
   columns: readonly Column<Row>[],
   rows: AsyncIterable<Row> | Iterable<Row>,
-  options: { readonly empty: string },
+  options: { readonly empty: Empty },
 ): Promise<number> {
   return printWith(to, columns, options.empty, async (format) => {
     let count = 0;
@@ -52,7 +55,7 @@ export async function printPages<Row>(
   to: PrintTo,
   columns: readonly Column<Row>[],
   pages: AsyncIterable<readonly Row[]>,
-  options: { readonly empty: string },
+  options: { readonly empty: Empty },
 ): Promise<number> {
   return printWith(to, columns, options.empty, async (format) => {
     let count = 0;
@@ -88,7 +91,7 @@ async function addAll<Row>(output: Output, format: RowFormat<Row>, rows: readonl
 async function printWith<Row>(
   { output, log, stop }: PrintTo,
   columns: readonly Column<Row>[],
-  empty: string,
+  empty: Empty,
   add: (format: RowFormat<Row>) => Promise<number>,
 ): Promise<number> {
   const format = await openFormat(output, columns);
@@ -100,7 +103,8 @@ async function printWith<Row>(
     await output.write(format.take());
     if (format.end) await output.write(format.end());
   }
-  if (count === 0 && output.terminal && empty !== "" && !stop.aborted) log.info(empty);
+  if (count === 0 && output.terminal && empty !== "" && !stop.aborted)
+    log.info(typeof empty === "string" ? empty : empty());
   return count;
 }
 

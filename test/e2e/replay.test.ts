@@ -34,7 +34,7 @@ describe("dlq replay killed with SIGKILL at random moments", () => {
   test.each<[string, string[]]>([
     ["--all", ["--all"]],
     ["letter by letter", ["--all", "--layout", "native"]],
-    ["--to", ["--reason", "exit", "--to", "TARGET"]],
+    ["--to", ["--reason", "~exit", "--to", "TARGET"]],
     ["--keep", ["--all", "--keep"]],
     ["--rate", ["--all", "--rate", "20k/s"]],
   ])("%s: 20,000 entries, two runs at once, each arrives once", async (_, flags) => {

@@ -10,7 +10,7 @@ function condition(text: string): Condition {
 }
 
 function fits(where: string | string[], pairs: readonly (readonly [string, string])[]): boolean {
-  return entryFilter([where].flat().map(condition))({ id: "1-1", fields: textFields(pairs) });
+  return entryFilter([where].flat().map(condition)).fits({ fields: textFields(pairs) });
 }
 
 describe("where", () => {
@@ -66,9 +66,9 @@ describe("where", () => {
 
   test("a value is compared as bytes, and a binary one is searched byte by byte", () => {
     const fields = [Buffer.from("blob"), Buffer.from([0x00, 0xff, 0x41])];
-    const entry = { id: "1-1", fields };
-    expect(entryFilter([condition("blob~^\\x00\\xffA$")])(entry)).toBe(true);
-    expect(entryFilter([condition("blob=\u0000ÿA")])(entry)).toBe(false);
+    const entry = { fields };
+    expect(entryFilter([condition("blob~^\\x00\\xffA$")]).fits(entry)).toBe(true);
+    expect(entryFilter([condition("blob=\u0000ÿA")]).fits(entry)).toBe(false);
   });
 
   test("what is no condition is refused with a reason", () => {

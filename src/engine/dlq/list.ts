@@ -6,6 +6,7 @@ import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
 import type { LinkListener } from "../read/lanes.ts";
 import { readRange } from "../read/range.ts";
+import { fitting } from "../fitting.ts";
 import { type LetterFilter, letterTest } from "./filter.ts";
 import { decodeLetter } from "./layout.ts";
 import type { DeadLetter, LayoutChoice } from "./letter.ts";
@@ -13,7 +14,7 @@ import type { DeadLetter, LayoutChoice } from "./letter.ts";
 export interface LetterRequest extends LetterFilter {
   /** The dead-letter queue. */
   readonly key: string;
-  /** Where in the queue; its IDs are the times of the failures. */
+  /** Where in the queue. */
   readonly range: IdRange;
   readonly layout?: LayoutChoice | undefined;
   readonly oldestFirst: boolean;
@@ -35,7 +36,8 @@ export async function* letterPages(
   request: LetterRequest,
 ): AsyncGenerator<DeadLetter[]> {
   const { key, range, oldestFirst, layout, signal } = request;
-  const fits = letterTest(request);
+  const filter = letterTest(request);
+  const nameOf = ({ id }: DeadLetter): string => `${key} ${id}`;
   let left = request.limit ?? Number.POSITIVE_INFINITY;
   let seen = 0;
   const pages = readRange(
@@ -48,11 +50,8 @@ export async function* letterPages(
       const entries = batch?.entries ?? [];
       seen += entries.length;
       request.onProgress?.(seen);
-      const letters: DeadLetter[] = [];
-      for (const entry of entries) {
-        const letter = decodeLetter(entry, layout);
-        if (fits(letter) && letters.length < left) letters.push(letter);
-      }
+      const all = entries.map((entry) => decodeLetter(entry, layout));
+      const letters = (await fitting(all, filter, { signal, nameOf })).slice(0, left);
       left -= letters.length;
       if (letters.length > 0) yield letters;
       if (left === 0) return;

@@ -1,13 +1,17 @@
-import { idMs } from "../../entry/id.ts";
+import { isUtf8 } from "node:buffer";
+import { failureMs, lastLine } from "./filter.ts";
 import type { DeadLetter } from "./letter.ts";
 
-export const TALLY_KEYS = ["reason", "group", "consumer", "hour"] as const;
-export type TallyKey = (typeof TALLY_KEYS)[number];
+/** What letters are counted by besides the fields of their originals. */
+export const TALLY_KEYS = ["reason", "group", "consumer", "hour", "stderr"] as const;
 
-/** How many dead letters share a reason, group, consumer or hour (its start, UTC), and when they failed. */
+/**
+ * How many dead letters share a reason, group, consumer, hour (its start, UTC), last line of stderr, or value of a
+ * field, and when they failed.
+ */
 export interface Tally {
   /** Null: the letters do not say. */
-  readonly key: string | null;
+  readonly key: string | Buffer | null;
   readonly count: number;
   readonly oldest: Date | null;
   readonly newest: Date | null;
@@ -17,29 +21,57 @@ export interface Tally {
 const KEYS = 10_000;
 const OTHERS = "(others)";
 
-/** Counts dead letters, the largest number first. Memory is bounded, whatever the letters say. */
-export async function tally(letters: AsyncIterable<DeadLetter>, by: TallyKey): Promise<Tally[]> {
+/** Longer values than this are told apart by their beginnings. */
+const KEY_BYTES = 1_024;
+
+/**
+ * Counts dead letters by one of TALLY_KEYS or else by a field, the largest number first. Memory is bounded,
+ * whatever the letters say.
+ */
+export async function tally(letters: AsyncIterable<DeadLetter>, by: string): Promise<Tally[]> {
   const tallies = new Map<string | null, { -readonly [Key in keyof Tally]: Tally[Key] }>();
   for await (const letter of letters) {
-    const at = failureTime(letter);
-    const own = by === "hour" ? hourOf(at) : letter[by];
-    const key = tallies.has(own) || tallies.size < KEYS ? own : OTHERS;
-    const found = tallies.get(key);
+    const at = new Date(failureMs(letter));
+    const time = Number.isNaN(at.getTime()) ? null : at;
+    const own = keyOf(letter, by, time);
+    // As text of one character a byte, so that any bytes are told apart.
+    const name = own === null ? null : own.toString("latin1");
+    const known = tallies.has(name) || tallies.size < KEYS;
+    const found = tallies.get(known ? name : OTHERS);
     if (!found) {
-      tallies.set(key, { key, count: 1, oldest: at, newest: at });
+      const key = !known ? OTHERS : own === null ? null : isUtf8(own) ? own.toString("utf8") : own;
+      tallies.set(known ? name : OTHERS, { key, count: 1, oldest: time, newest: time });
       continue;
     }
     found.count++;
-    if (at && (!found.oldest || at < found.oldest)) found.oldest = at;
-    if (at && (!found.newest || at > found.newest)) found.newest = at;
+    if (time && (!found.oldest || time < found.oldest)) found.oldest = time;
+    if (time && (!found.newest || time > found.newest)) found.newest = time;
   }
-  return [...tallies.values()].sort((a, b) => b.count - a.count || ((a.key ?? "") < (b.key ?? "") ? -1 : 1));
+  return [...tallies.entries()]
+    .sort(([a, one], [b, other]) => other.count - one.count || ((a ?? "") < (b ?? "") ? -1 : 1))
+    .map(([, row]) => row);
 }
 
-/** When the entry failed; of letters that don't say, when they were put into the queue. */
-function failureTime({ failedAt, id }: DeadLetter): Date | null {
-  const at = failedAt ?? new Date(idMs(id));
-  return Number.isNaN(at.getTime()) ? null : at;
+function keyOf(letter: DeadLetter, by: string, failed: Date | null): Buffer | null {
+  const text = (value: string | null): Buffer | null => (value === null ? null : Buffer.from(value));
+  switch (by) {
+    case "reason":
+    case "group":
+    case "consumer":
+      return text(letter[by]);
+    case "hour":
+      return text(hourOf(failed));
+    case "stderr":
+      return text(lastLine(letter.stderr));
+    default: {
+      const name = Buffer.from(by);
+      const { fields } = letter;
+      for (let i = 0; i + 1 < fields.length; i += 2)
+        if (name.equals(fields[i] as Buffer))
+          return Buffer.from((fields[i + 1] as Buffer).subarray(0, KEY_BYTES));
+      return null;
+    }
+  }
 }
 
 function hourOf(at: Date | null): string | null {

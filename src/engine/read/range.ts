@@ -1,9 +1,11 @@
+import type { Entry } from "../../entry/entry.ts";
 import { nextId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { encodeCommand, ReplyError, type Reply } from "../../redis/resp.ts";
 import { PageSize } from "../../redis/streams/range.ts";
+import { fitting } from "../fitting.ts";
 import type { IdRange } from "../position.ts";
 import type { EntryFilter } from "../where.ts";
 import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
@@ -57,7 +59,7 @@ class RangeReader {
     while (next) {
       const reply = await next;
       alive();
-      const page = this.#take(reply);
+      const page = await this.#take(reply);
       next = this.#ask(lane);
       if (page.length > 0) yield page;
     }
@@ -84,7 +86,7 @@ class RangeReader {
   }
 
   /** Moves the cursor behind the reply and gives what is to be printed of it. */
-  #take(reply: Reply): Page {
+  async #take(reply: Reply): Promise<Page> {
     const { stream, reverse, filter } = this.#request;
     if (reply instanceof ReplyError)
       throw translateReply(reply.text, { command: reverse ? "XREVRANGE" : "XRANGE", key: stream });
@@ -92,8 +94,11 @@ class RangeReader {
     this.#cursor = decoded && (reverse ? previousId(decoded.lastId) : nextId(decoded.lastId));
     if (!decoded) return [];
     this.#size.saw(decoded.entries);
-    const fitting = filter ? decoded.entries.filter(filter) : decoded.entries;
-    const entries = fitting.length > this.#remaining ? fitting.slice(0, this.#remaining) : fitting;
+    const nameOf = ({ id }: Entry): string => `${stream} ${id}`;
+    const wanted = filter
+      ? await fitting(decoded.entries, filter, { signal: this.#signal, nameOf })
+      : decoded.entries;
+    const entries = wanted.length > this.#remaining ? wanted.slice(0, this.#remaining) : wanted;
     this.#remaining -= entries.length;
     return entries.length === 0 ? [] : [{ stream, entries }];
   }

@@ -1,13 +1,15 @@
+import type { Entry } from "../../entry/entry.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import { keySlot } from "../../redis/keys.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { encodeCommand, type Reply, ReplyError } from "../../redis/resp.ts";
 import { PageSize } from "../../redis/streams/range.ts";
+import { fitting } from "../fitting.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "./ends.ts";
 import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
-import { type Decoded, decodeStreams, type Page } from "./page.ts";
+import { type Batch, type Decoded, decodeStreams, type Page } from "./page.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
 const MAX_BLOCK_MS = 2_000;
@@ -119,7 +121,7 @@ export class StreamReader {
         const arrival = await next;
         if (this.#aheadFailure !== undefined) throw this.#aheadFailure;
         alive();
-        const page = this.#accept(arrival);
+        const page = await this.#accept(arrival);
         if (page.length === 0) {
           if (this.#underWay.length > 0) continue;
           const allEmpty = this.#fruitless >= this.#turns().length;
@@ -202,18 +204,21 @@ export class StreamReader {
   }
 
   /** Keeps account of a reply and gives what is to be printed of it. */
-  #accept({ turn, asked, parts }: Arrival): Page {
+  async #accept({ turn, asked, parts }: Arrival): Promise<Page> {
     this.#asked -= asked;
-    const { mode, ends, filter } = this.#parts;
+    const { mode, ends, filter, signal } = this.#parts;
     const wasAlone = turn.streams.some((stream) => mode.alone(stream));
     mode.arrived(turn.streams, parts);
     // A stream's own backlog that has come to its end says nothing about what is new.
     this.#fruitless = parts.length > 0 || wasAlone ? 0 : this.#fruitless + 1;
-    const page = [];
+    const page: Batch[] = [];
     for (const { stream, entries } of parts) {
       this.#size.saw(entries);
-      const fitting = filter ? entries.filter(filter) : entries;
-      const wanted = fitting.length > ends.remaining ? fitting.slice(0, ends.remaining) : fitting;
+      const nameOf = ({ id }: Entry): string => `${stream} ${id}`;
+      const wanted = (filter ? await fitting(entries, filter, { signal, nameOf }) : entries).slice(
+        0,
+        ends.remaining,
+      );
       if (wanted.length === 0) continue;
       ends.took(wanted.length);
       page.push({ stream, entries: wanted });

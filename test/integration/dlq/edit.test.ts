@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { textFields } from "../../../src/entry/entry.ts";
@@ -7,7 +7,13 @@ import { cli, CliRun } from "../../support/cli.ts";
 import { keyboard, press } from "../../support/keyboard.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { scratchDir } from "../../support/worker.ts";
-import { deadStream, fieldsIn, longQueue, numbersIn } from "./support.ts";
+import { deadStream, fieldsIn, letterRecord, longQueue, numbersIn } from "./support.ts";
+
+const [ONE, BRACES, BRACKETS] = ["1", "{}", "[]"].map((text) => Buffer.from(text)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+];
 
 /** An editor that runs this shell text with the file's name as $1. */
 async function editor(text: string): Promise<{ env: Record<string, string> }> {
@@ -18,7 +24,7 @@ async function editor(text: string): Promise<{ env: Record<string, string> }> {
 }
 
 describe("dlq replay --edit", () => {
-  test("an entry that is saved as it was keeps every byte", async () => {
+  test("what is not touched keeps every byte", async () => {
     const redis = rawRedis();
     const awkward = [
       [
@@ -40,9 +46,54 @@ describe("dlq replay --edit", () => {
       redis,
       awkward.map((fields) => ({ fields })),
     );
-    const result = await cli(["dlq", "replay", stream, "--all", "--edit"], await editor("true"));
-    expect(result).toMatchObject({ code: 0 });
-    expect(await fieldsIn(redis, stream)).toEqual(awkward);
+    const change = await editor(`shift; sed -i -e 's/"1"/"2"/' -e 's/{}/[]/' "$1"`);
+    expect(await cli(["dlq", "replay", stream, "--all", "--edit"], change)).toMatchObject({ code: 0 });
+    const edited = awkward.map((fields) =>
+      fields.map((field) => (field.equals(ONE) ? Buffer.from("2") : field.equals(BRACES) ? BRACKETS : field)),
+    );
+    expect(await fieldsIn(redis, stream)).toEqual(edited);
+  });
+
+  test("left without a change is no: the letter stays, and the run says so", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}, {}]);
+    const change = await editor(`shift; sed -i 's/"n": "1"/"n": "one"/' "$1"`);
+    const { code, stderr } = await cli(["dlq", "replay", stream, "--all", "--edit"], change);
+    expect(code).toBe(0);
+    expect(stderr).toContain("replayed 1 entry");
+    expect(stderr).toContain("2 left as the editor left them: unchanged");
+    expect(await fieldsIn(redis, stream)).toEqual([textFields([["n", "one"]])]);
+    expect(await numbersIn(redis, dlq)).toEqual([0, 2]);
+  });
+
+  test("the file says above the entry what is known of the failure, escaped", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [
+      {
+        stderr: Buffer.from("line 1\n\u001b[31mno stock\n"),
+        fields: textFields([["url", "//not a comment"]]),
+      },
+    ]);
+    const [[id] = []] = await redis.xrange(dlq, "-", "+");
+    const copy = join(await scratchDir(), "copy");
+    await cli(
+      ["dlq", "replay", stream, "--all", "--edit"],
+      await editor(`shift; cp "$1" '${copy}'; echo ' ' >> "$1"`),
+    );
+    expect(await readFile(copy, "utf8")).toBe(`// ${id} in ${dlq}
+// was 1-0 in ${stream}
+// failed in billing
+// reason: exit 1
+// stderr: line 1
+// stderr: \\e[31mno stock
+// Left unchanged, it is not replayed.
+{
+  "fields": {
+    "url": "//not a comment"
+  }
+}
+`);
+    expect(await redis.xlen(dlq)).toBe(1);
   });
 
   test("what was changed is replayed as changed", async () => {
@@ -88,16 +139,16 @@ describe("dlq replay --edit on a terminal", () => {
     const { stream } = await deadStream(redis, [{ fields: textFields([["a", "1"]]) }]);
     // The first time it spoils the text, the second time it repairs what it finds.
     const { env } = await editor(
-      `sleep 1; shift; if grep -q oops "$1"; then sed -i s/oops// "$1"; else echo oops >> "$1"; fi`,
+      `sleep 1; shift; if grep -q oops "$1"; then sed -i -e s/oops// -e 's/"1"/"2"/' "$1"; else echo oops >> "$1"; fi`,
     );
     const stdin = keyboard();
     const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { stdin, env, columns: 80 });
     await until("it asks", () => run.stderr.includes("Edit it again?"));
-    expect(run.stderr).toContain("was edited into something that is no entry: line 6, column 1");
+    expect(run.stderr).toContain("was edited into something that is no entry: line 12, column 1");
     expect(run.stderr, "no progress over the editor").not.toContain("replaying");
     await press(stdin, "\r");
     expect((await run.done).code).toBe(0);
-    expect(await fieldsIn(redis, stream)).toEqual([textFields([["a", "1"]])]);
+    expect(await fieldsIn(redis, stream)).toEqual([textFields([["a", "2"]])]);
   });
 
   test("whoever does not edit it again has replayed nothing", async () => {
@@ -116,7 +167,9 @@ describe("dlq replay --edit on a terminal", () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [{}]);
     const folder = await scratchDir();
-    const { env } = await editor(`touch ${folder}/open; while [ ! -e ${folder}/close ]; do sleep 0.02; done`);
+    const { env } = await editor(
+      `touch ${folder}/open; while [ ! -e ${folder}/close ]; do sleep 0.02; done; shift; sed -i 's/"0"/"9"/' "$1"`,
+    );
     const run = new CliRun(["dlq", "replay", stream, "--all", "--edit"], { env });
     await until("it is open", () => existsSync(join(folder, "open")));
     run.signal("SIGINT");
@@ -136,9 +189,11 @@ describe("choosing on a terminal", () => {
     const run = new CliRun(["dlq", "replay", stream], { stdin, columns: 80 });
     await until("it asks what to show", () => run.stderr.includes("5000 letters: only those with this text"));
     await press(stdin, "\r");
-    await until("it asks", () => run.stderr.includes("4999"));
+    await until("it asks", () => run.stderr.includes("Replay which of 5000 letters?"));
     await press(stdin, " ", "\u001b[B", "\u001b[B", " ", "\r");
-    expect((await run.done).code).toBe(0);
+    const { code, stderr } = await run.done;
+    expect(code).toBe(0);
+    expect(stderr).toContain("2 of 5000");
     expect(await numbersIn(redis, stream)).toEqual([4_997, 4_999]);
     expect(await redis.xlen(dlq)).toBe(4_998);
   });
@@ -159,11 +214,31 @@ describe("choosing on a terminal", () => {
     expect(await numbersIn(redis, stream)).toEqual([77, ...Array.from({ length: 10 }, (_, n) => 770 + n)]);
   });
 
+  test("a text is found whatever its case, in stderr and reason, too; columns stand under each other", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, []);
+    for (let n = 0; n < 120; n++) {
+      const stderr = Buffer.from(n % 40 === 7 ? "Trace\nOut of STOCK\n" : "boom\n");
+      const reason = n === 47 ? "timeout 30s" : "exit 1";
+      await redis.xadd(dlq, `${n + 1}-1`, ...letterRecord(stream, n, { stderr, reason }, new Date(0)));
+    }
+    const stdin = keyboard();
+    const run = new CliRun(["dlq", "replay", stream], { stdin, columns: 160 });
+    await until("it asks what to show", () => run.stderr.includes("only those with this text"));
+    await press(stdin, "trace", "\r");
+    await until("it asks", () => run.stderr.includes("Replay which of"));
+    const rows = run.stderr.split("\n").filter((line) => line.includes("Out of STOCK"));
+    expect(rows.length).toBeGreaterThan(1);
+    expect(new Set(rows.map((row) => row.indexOf("Out of STOCK")))).toHaveProperty("size", 1);
+    await press(stdin, "\u0003");
+    expect((await run.done).code).toBe(130);
+  });
+
   test("Ctrl-C at a prompt ends with 130 and changes nothing", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [{}, {}]);
     for (const [argv, question] of [
-      [["dlq", "replay", stream], "Replay which?"],
+      [["dlq", "replay", stream], "Replay which of 2 letters?"],
       [["dlq", "purge", stream, "--all"], "Delete 2 dead letters"],
     ] as const) {
       const stdin = keyboard();

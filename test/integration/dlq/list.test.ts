@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { textFields } from "../../../src/entry/entry.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
-import { deadStream, letterRecord } from "./support.ts";
+import { deadStream, letterRecord, type LetterSpec } from "./support.ts";
 
 const HOUR = 3_600_000;
 
@@ -67,7 +67,9 @@ describe("dlq list", () => {
       { reason: "exit 11", fields: textFields([["region", "us"]]) },
     ]);
     const list = (...flags: string[]): Promise<unknown[]> => originals([stream, "--oldest", ...flags]);
-    expect(await list("--reason", "exit 1")).toEqual(["1-0", "4-0"]);
+    expect(await list("--reason", "exit 1"), "the whole reason, not exit 11").toEqual(["1-0"]);
+    expect(await list("--reason", "exit")).toEqual([]);
+    expect(await list("--reason", "~exit 1")).toEqual(["1-0", "4-0"]);
     expect(await list("--reason", "~^exit 1$")).toEqual(["1-0"]);
     expect(await list("--reason", "~(?i)TIMEOUT|kill")).toEqual(["2-0", "3-0"]);
     expect(await list("-g", "mail")).toEqual(["2-0"]);
@@ -75,8 +77,82 @@ describe("dlq list", () => {
     expect(await list("--where", "region~^(eu|us)$", "--where", "region!=eu")).toEqual(["4-0"]);
     expect(await list("--since", "90m")).toEqual(["3-0", "4-0"]);
     expect(await list("--until", "90m")).toEqual(["1-0", "2-0"]);
-    expect(await list("--limit", "3", "--reason", "exit")).toEqual(["1-0", "4-0"]);
+    expect(await list("--limit", "3", "--reason", "~exit")).toEqual(["1-0", "4-0"]);
     expect(await originals([stream, "--limit", "1"])).toEqual(["4-0"]);
+  });
+
+  test("--reason also means the last line of stderr", async () => {
+    const redis = rawRedis();
+    const { stream } = await deadStream(redis, [
+      { stderr: Buffer.from("starting\nno such customer\n\n") },
+      { stderr: Buffer.from("no such customer\ngiving up\n") },
+      { stderr: Buffer.alloc(0) },
+    ]);
+    const list = (...flags: string[]): Promise<unknown[]> => originals([stream, "--oldest", ...flags]);
+    expect(await list("--reason", "no such customer")).toEqual(["1-0"]);
+    expect(await list("--reason", "~such|up$")).toEqual(["1-0", "2-0"]);
+  });
+
+  test("--since and --until mean the failure, whatever IDs the letters have in the queue", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ago = (hours: number): Date => new Date(Date.now() - hours * HOUR);
+    // Dead-lettered late, put back from an archive, and by a worker whose clock is ahead.
+    const letters: [string, Date][] = [
+      ["1-1", ago(3)],
+      ["2-1", ago(1)],
+      [`${Date.now() - 2 * HOUR}-1`, ago(-48)],
+      [`${Date.now()}-1`, ago(5)],
+    ];
+    for (const [n, [id, failedAt]] of letters.entries())
+      await redis.xadd(`${stream}:dlq`, id, ...letterRecord(stream, n, {}, failedAt));
+    const list = (...flags: string[]): Promise<unknown[]> => originals([stream, "--oldest", ...flags]);
+    expect(await list("--since", "2h")).toEqual(["2-0", "3-0"]);
+    expect(await list("--until", "2h")).toEqual(["1-0", "4-0"]);
+    expect(await list("--since", ago(4).toISOString(), "--until", ago(2).toISOString())).toEqual(["1-0"]);
+    expect(await list("--until", "2-1"), "an ID is a place in the queue").toEqual(["1-0", "2-0"]);
+    const purged = await cli(["dlq", "purge", stream, "--until", "4h", "-y"]);
+    expect(purged.stderr).toContain("deleted 1 ");
+  });
+
+  test("filters that let nothing through say so, and of how many", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}]);
+    const told = async (...argv: string[]): Promise<string> =>
+      (await cli(["dlq", ...argv, "--reason", "nothing"], { columns: 200 })).stderr;
+    const text = `none of 2 dead letters in ${dlq} fits`;
+    expect(await told("list", stream)).toContain(text);
+    expect(await told("list", stream, "--by", "group")).toContain(text);
+    expect(await told("replay", stream)).toContain(text);
+    expect(await told("replay", stream, "--dry-run")).toContain(text);
+    expect(await told("purge", stream, "-y")).toContain(text);
+    expect(await told("purge", stream, "--dry-run")).toContain(text);
+  });
+
+  test("counts by stderr and by a field of the originals", async () => {
+    const redis = rawRedis();
+    const customer = (name: Buffer): LetterSpec => ({ fields: [Buffer.from("customer"), name] });
+    const { stream } = await deadStream(redis, [
+      customer(Buffer.from("acme")),
+      { ...customer(Buffer.from("acme")), stderr: Buffer.from("a\ndown\n") },
+      customer(Buffer.from([0xff])),
+      {},
+    ]);
+    const by = async (key: string): Promise<unknown[]> =>
+      ndjson((await cli(["dlq", "list", stream, "--by", key])).stdout).map((row) => [
+        row["key"],
+        row["count"],
+      ]);
+    expect(await by("customer")).toEqual([
+      ["acme", 2],
+      [null, 1],
+      [{ base64: "/w==" }, 1],
+    ]);
+    expect(await by("stderr")).toEqual([
+      ["boom", 3],
+      ["down", 1],
+    ]);
+    expect(await by("n")).toContainEqual(["3", 1]);
   });
 
   test("counts by reason and by hour, the most first", async () => {
@@ -170,7 +246,6 @@ describe("dlq list", () => {
       ["--reason", "~("],
       ["--since", "soon"],
       ["--where", "x"],
-      ["--by", "colour"],
     ])
       expect((await cli(["dlq", "list", stream, ...flags])).code).toBe(2);
     expect((await cli(["dlq"])).code).toBe(2);

@@ -57,7 +57,7 @@ describe("dlq purge", () => {
     const archive = join(await scratchDir(), name);
     // Half a line, as a run that was killed leaves it.
     if (!name.endsWith("gz")) await writeFile(archive, '{"half');
-    await cli(["dlq", "purge", stream, "--reason", "exit", "--archive", archive, "-y"]);
+    await cli(["dlq", "purge", stream, "--reason", "~exit", "--archive", archive, "-y"]);
     await cli(["dlq", "purge", stream, "--all", "--archive", archive, "-y"]);
     expect(await redis.xlen(dlq)).toBe(0);
     const bytes = await readFile(archive);
@@ -109,7 +109,7 @@ describe("dlq purge", () => {
     const { stream, dlq } = await deadStream(redis, [{}, {}, { reason: "timeout 30s" }]);
     const proxy = await Proxy.start();
     const lost = proxy.loseReplyTo("XDEL");
-    expect((await cli(["dlq", "purge", stream, "--reason", "exit", "-y"], { url: proxy.url })).code).toBe(0);
+    expect((await cli(["dlq", "purge", stream, "--reason", "~exit", "-y"], { url: proxy.url })).code).toBe(0);
     await lost;
     expect(await redis.xlen(dlq)).toBe(1);
   });

@@ -33,7 +33,7 @@ const AWKWARD = [
 /** Ways to the same end: the server sweeps, or letters are looked at one by one. */
 const WAYS: [string, string[]][] = [
   ["--all", ["--all"]],
-  ["by a filter", ["--reason", "exit"]],
+  ["by a filter", ["--reason", "~exit"]],
   ["with --layout", ["--all", "--layout", "native"]],
   ["with --rate", ["--all", "--rate", "100k/s"]],
   ["with --limit", ["--limit", "1000000"]],
@@ -181,7 +181,7 @@ describe("dlq replay", () => {
       expect((await cli(["dlq", "replay", stream, "--all", "--keep", "--to", kept])).code).toBe(0);
     const smallThenLarge = [textFields([["n", "0"]]), large, textFields([["n", "2"]])];
     expect(await fieldsIn(redis, kept)).toEqual(smallThenLarge);
-    expect((await cli(["dlq", "replay", stream, "--all", "--reason", "exit"])).code).toBe(0);
+    expect((await cli(["dlq", "replay", stream, "--all", "--reason", "~exit"])).code).toBe(0);
     expect(await fieldsIn(redis, stream)).toEqual(smallThenLarge);
     expect(await redis.xlen(dlq)).toBe(0);
     await drain(stream, "exit 65");
@@ -194,7 +194,7 @@ describe("dlq replay", () => {
   test("--dry-run prints exactly the letters that would go, and changes nothing", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [{ reason: "timeout 30s" }, {}, { replays: 9 }]);
-    const flags = ["--reason", "exit", "--max-replays", "5"];
+    const flags = ["--reason", "~exit", "--max-replays", "5"];
     const dry = await cli(["dlq", "replay", stream, ...flags, "--dry-run"]);
     expect(dry.code).toBe(0);
     expect(dry.stderr).toContain("would replay 1 entry");

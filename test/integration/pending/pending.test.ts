@@ -155,6 +155,20 @@ describe("pending", () => {
     expect([stdout, stderr]).toEqual(["", `streamctl: nothing is pending on ${key} for g\n`]);
   });
 
+  test("filters that let nothing through say so, and of how many", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 3);
+    const told = async (...argv: string[]): Promise<string> => (await cli(argv, { columns: 200 })).stderr;
+    const text = `none of 3 pending on ${key} for g fits`;
+    const filters = ["--min-deliveries", "7"];
+    expect(await told("pending", key, "-g", "g", ...filters)).toContain(text);
+    expect(await told("pending", key, "-g", "g", "--list", ...filters)).toContain(text);
+    expect(await told("claim", key, "-g", "g", "--all", "--to", "x", "-y", ...filters)).toContain(text);
+    expect(await told("pending", key, "-g", "g", "--consumer", "a", ...filters)).toContain(
+      `none of 3 pending on ${key} for g is a's and fits`,
+    );
+  });
+
   test("a missing group, stream or consumer: exit 4, with what is there", async () => {
     const redis = rawRedis();
     const key = await pendingStream(redis, 2);

@@ -1,0 +1,66 @@
+import { StreamctlError } from "../errors.ts";
+
+/** A test of one item. One with a regular expression may run for ever on the wrong text. */
+export interface Filter<T> {
+  readonly fits: (item: T) => boolean;
+  readonly mayRunAway: boolean;
+}
+
+/** A page that takes longer is looked at item by item. */
+const PAGE_MS = 250;
+/** So long one item may take. */
+const ITEM_MS = 1_000;
+
+/**
+ * The items that fit. A regular expression that runs away is stopped: the signal is looked at after one item at
+ * most, and one on which it takes longer than a second is an error that says `nameOf` it.
+ */
+export async function fitting<T>(
+  items: readonly T[],
+  filter: Filter<T>,
+  options: { readonly signal: AbortSignal; readonly nameOf: (item: T) => string },
+): Promise<T[]> {
+  if (!filter.mayRunAway) return items.filter(filter.fits);
+  const within = await timeLimit();
+  const all = within(PAGE_MS, () => items.filter(filter.fits));
+  if (all !== undefined) return all;
+  const found: T[] = [];
+  for (const item of items) {
+    // Lets a signal be heard.
+    await new Promise((resolve) => void setImmediate(resolve));
+    if (options.signal.aborted) break;
+    const fits = within(ITEM_MS, () => filter.fits(item));
+    if (fits === undefined)
+      throw new StreamctlError("failed", `the regular expression runs away on ${options.nameOf(item)}`, {
+        hint: "it must not repeat what repeats, as (a+)+ does",
+      });
+    if (fits) found.push(item);
+  }
+  return found;
+}
+
+type Within = <R>(ms: number, run: () => R) => R | undefined;
+
+let limit: Within | undefined;
+
+/** Runs something for so long at most; undefined when that was not enough. A call costs a tenth of a millisecond. */
+async function timeLimit(): Promise<Within> {
+  if (limit) return limit;
+  // Not from Node's own engine of expressions, which knows no limit, but from what stops any script.
+  const { createContext, Script } = await import("node:vm");
+  const inside: { run: () => unknown } = { run: () => undefined };
+  const context = createContext(inside);
+  const script = new Script("run()");
+  limit = <R>(ms: number, run: () => R): R | undefined => {
+    inside.run = run;
+    try {
+      return script.runInContext(context, { timeout: ms }) as R;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return undefined;
+      throw error;
+    } finally {
+      inside.run = () => undefined;
+    }
+  };
+  return limit;
+}
