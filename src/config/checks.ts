@@ -17,6 +17,10 @@ export function refuseContradictions(settings: Settings): void {
     throw new UsageError(`${label(settings, "sentinel")} needs the name of a master`, {
       hint: "add --master NAME; `redis-cli -p 26379 sentinel masters` shows the names",
     });
+  if (has("master") && !has("sentinel"))
+    throw new UsageError(`${label(settings, "master")} needs the Sentinels that know it`, {
+      hint: "add --sentinel HOST:PORT,…",
+    });
   if (has("cert") !== has("key")) throw new UsageError("--cert and --key go together");
   if (has("tls")) return;
   for (const name of ["cacert", "cert", "key", "sni", "insecure"] as const) {

@@ -174,15 +174,17 @@ export interface FilePart {
 
 /**
  * Where settings and the defaults of commands come from, the weakest first. "environment" stands for all of
- * its variables. A typed profile is as strong as what else is typed; one that only the user's own file
+ * its variables. What a project's file says about a profile that the user's own file has is weaker than that: it may
+ * not lead that profile elsewhere. A typed profile is as strong as what else is typed; one that only the user's own file
  * chooses is weaker than a project's file that names a server.
  */
 export function layersOf(
   files: readonly ConfigFile[],
   profile: { readonly name: string; readonly chosenBy: string } | undefined,
 ): Layer[] {
+  const strangersFirst = files.toSorted((a, b) => Number(b.project) - Number(a.project));
   const ofProfile = ({ name }: { name: string }): FilePart[] =>
-    files.flatMap((file) => {
+    strangersFirst.flatMap((file) => {
       const settings = file.profiles.get(name);
       return settings ? [{ file, settings, profile: name }] : [];
     });

@@ -130,6 +130,8 @@ describe("what makes no sense is refused", () => {
     [{ cluster: true, db: 2 }, {}, /database 0 only/],
     [{ cluster: true, url: "unix:///s" }, {}, /unix socket/],
     [{ sentinel: [{ host: "s", port: 1 }] }, {}, /name of a master/],
+    [{ master: "m" }, {}, /master \(flag --master\) needs the Sentinels/],
+    [{}, { STREAMCTL_MASTER: "m", REDIS_URL: "redis://h" }, /needs the Sentinels/],
     [{ cert: "c", tls: true }, {}, /--cert and --key/],
     [{ cacert: "c" }, {}, /without TLS/],
     [{}, { REDIS_PORT: "0" }, /REDIS_PORT: give a port/],
@@ -364,6 +366,17 @@ describe("a project's file from a folder that anyone may have written", () => {
     await expect(resolved(flags, env, { project, user })).rejects.toThrow(
       /^the (password|client certificate|Sentinels' password) from .* is not sent where .*\.streamctl\.yaml/,
     );
+  });
+
+  test("may not lead a profile of the user's own file elsewhere", async () => {
+    const user = "profile: p\nprofiles: {p: {url: 'redis://:pw@prod', defaults: {lag: {max-lag: 1}}}}\n";
+    const project = "profiles: {p: {url: 'redis://evil', port: 1}, q: {host: theirs}}";
+    for (const flags of [{}, { profile: "p" }]) {
+      const { connection, secrets } = await resolved(flags, {}, { project, user });
+      expect(connection).toMatchObject({ host: "prod", port: 6379 });
+      expect(secrets.password).toBe("pw");
+    }
+    expect((await resolved({ profile: "q" }, {}, { project })).connection.host).toBe("theirs");
   });
 
   test("may name a server for which there are no secrets", async () => {
