@@ -94,7 +94,7 @@ const SINCE_WHEN = new Set(["oldestPendingMs", "oldestUndeliveredMs"]);
 export const SCREEN_COLUMNS: readonly Column<WatchedGroup>[] = [
   ...LAG_COLUMNS.filter(({ key }) => ALWAYS_ON_SCREEN.has(key)),
   ...LAG_COLUMNS.filter(({ key }) => SINCE_WHEN.has(key)).map((column) => ({ ...column, optional: true })),
-  ...RATES.map((column) => ({ ...column, optional: true })),
+  ...RATES.map((column) => ({ ...column, optional: "late" as const })),
   {
     key: "lags",
     title: "TREND",
