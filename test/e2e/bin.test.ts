@@ -51,13 +51,16 @@ describe("the program", () => {
     expect(result.stderr).toMatch(new RegExp(`^streamctl: error: .*127\\.0\\.0\\.1:${port}.*\\n$`));
   });
 
-  test("a reader that goes away (| head) ends it quietly with exit 0", async () => {
-    const script = `{ "$@"; echo "exit $?" >&2; } | head -n 1`;
-    const result = await bin([process.execPath, join(ROOT, "bin", "streamctl.js"), "--help"], {
-      program: ["sh", "-c", script, "sh"],
-    });
-    expect(result.stderr).toBe("exit 0\n");
-  });
+  test.each([["--help"], ["help consume"]])(
+    "%s: a reader that goes away (| head) ends it with exit 0",
+    async (line) => {
+      const script = `{ "$@"; echo "exit $?" >&2; } | head -n 1`;
+      const result = await bin([process.execPath, join(ROOT, "bin", "streamctl.js"), ...line.split(" ")], {
+        program: ["sh", "-c", script, "sh"],
+      });
+      expect(result.stderr).toBe("exit 0\n");
+    },
+  );
 });
 
 describe("bytes that are no UTF-8", () => {
