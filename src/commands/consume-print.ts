@@ -10,12 +10,14 @@ import { GroupReader } from "../engine/read/group-reader.ts";
 import type { LinkListener } from "../engine/read/lanes.ts";
 import { readRange } from "../engine/read/range.ts";
 import { StreamReader } from "../engine/read/reader.ts";
+import type { Roster } from "../engine/roster.ts";
 import { type Condition, type EntryFilter, entryFilter } from "../engine/where.ts";
 import { compareIds, previousId } from "../entry/id.ts";
-import { ExitCode, UsageError } from "../errors.ts";
+import { ExitCode, ServerError, UsageError } from "../errors.ts";
 import { PageWriter } from "../output/page-writer.ts";
 import type { Connection } from "../redis/connection.ts";
 import { streamInfo } from "../redis/streams/info.ts";
+import type { StreamArguments } from "./stream-arguments.ts";
 
 /** The flags of `consume` that writer obeys. */
 export interface PrintFlags {
@@ -37,19 +39,16 @@ export interface PrintFlags {
 }
 
 /** A range of each stream, one stream after the other, as they are when it starts. */
-export async function printRange(
-  context: Context,
-  streams: readonly string[],
-  flags: PrintFlags,
-): Promise<void> {
+export async function printRange(context: Context, args: StreamArguments, flags: PrintFlags): Promise<void> {
   const connection = await context.connect();
-  const writer = await openWriter(context, streams, flags);
+  const streams = await args.findSome();
+  const writer = await openWriter(context, { streams, mayChange: false }, flags);
   const signal = untilTimeIsUp(context, flags.maxRuntime);
   for (const stream of streams) {
     const left = flags.count === undefined ? undefined : flags.count - writer.printed;
     if (left !== undefined && left <= 0) break;
     await onStream(connection, stream, undefined, async () => {
-      const range = await snapshotRange(connection, stream, flags);
+      const range = await snapshotRange(connection, stream, flags).catch(unlessGone(stream, args));
       if (!range) return;
       writer.expect(range.length);
       const request = { stream, range, reverse: flags.reverse, count: left, filter: filterOf(flags) };
@@ -58,6 +57,14 @@ export async function printRange(
   }
   await writer.end();
   writer.summary();
+}
+
+/** What a pattern matched may have gone since. */
+function unlessGone(stream: string, { named }: StreamArguments): (error: unknown) => undefined {
+  return (error) => {
+    if (error instanceof ServerError && error.kind === "notFound" && !named.has(stream)) return undefined;
+    throw error;
+  };
 }
 
 /** The end is that of now: a stream that grows faster than it is printed would never end. */
@@ -77,25 +84,35 @@ async function snapshotRange(connection: Connection, stream: string, { from, to 
 /** What comes after the start, from all streams as it comes, until an end or a signal. */
 export async function printFollowed(
   context: Context,
-  streams: readonly string[],
+  args: StreamArguments,
   flags: PrintFlags,
 ): Promise<number> {
   const connection = await context.connect();
-  const after = new Map<string, string>();
-  for (const stream of streams) {
+  const roster = await args.roster(!flags.untilEmpty);
+  const { from } = flags;
+  const mode = new FollowMode();
+  const afterFrom = async (stream: string, position: Position): Promise<string> => {
+    const range = await resolveRange(connection, stream, { from: position });
+    return range ? (previousId(range.from) ?? FIRST_ID) : LAST_ID;
+  };
+  for (const stream of roster.streams) {
     const last = await onStream(connection, stream, undefined, () => lastGeneratedId(connection, stream));
     if (last === FIRST_ID) context.log.info(`${stream} has no entries yet: waiting for them`);
-    if (flags.from === undefined) after.set(stream, last);
-    else {
-      const range = await resolveRange(connection, stream, { from: flags.from });
-      after.set(stream, range ? (previousId(range.from) ?? FIRST_ID) : LAST_ID);
-    }
+    mode.join(stream, from === undefined ? last : await afterFrom(stream, from));
   }
-  const writer = await openWriter(context, streams, flags);
+  roster.follow({
+    // It came after the start, and so did all that it holds.
+    admit: async (stream) => {
+      mode.join(stream, from === undefined ? FIRST_ID : await afterFrom(stream, from));
+      return true;
+    },
+    left: (stream) => mode.left(stream),
+  });
+  const writer = await openWriter(context, roster, flags);
   const reader = new StreamReader({
     connection,
-    streams,
-    mode: new FollowMode(after),
+    roster,
+    mode,
     ends: endsOf(context, flags),
     signal: context.stop,
     link: linkNotices(context),
@@ -110,7 +127,7 @@ export async function printFollowed(
 /** What the group is given, acked once it is printed. */
 export async function printGroup(
   context: Context,
-  streams: readonly string[],
+  args: StreamArguments,
   group: string,
   flags: PrintFlags,
 ): Promise<number> {
@@ -122,25 +139,26 @@ export async function printGroup(
   await context.mustBeWritable();
   const connection = await context.connect();
   const createAt = flags.createGroup ? (flags.groupStart ?? "0") : undefined;
-  const lastDelivered = await ensureGroups(connection, { streams, group, createAt }, (stream, at) =>
-    context.log.info(`made group ${group} on ${stream} at ${at}`),
-  );
+  const onCreated = (stream: string, at: string): void =>
+    context.log.info(`made group ${group} on ${stream} at ${at}`);
   const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
-  const writer = await openWriter(context, streams, flags);
-  const reader = new GroupReader(connection, {
-    streams,
+  const roster = await args.roster(!flags.untilEmpty);
+  const reader = await GroupReader.open(connection, {
+    roster,
     member: { group, consumer },
     consumerIsUnique: flags.consumer === undefined,
     ack,
-    lastDelivered,
+    ensureGroups: (streams) => ensureGroups(connection, { streams, group, createAt }, onCreated),
     ends: endsOf(context, flags),
     signal: context.stop,
     link: linkNotices(context),
   });
+  const writer = await openWriter(context, roster, flags);
   try {
     await writer.print(reader.pages());
     await writer.end();
   } finally {
+    roster.stop();
     writer.stopProgress();
     writer.summary({ ...(await reader.leave()), consumer, ack });
   }
@@ -158,11 +176,11 @@ function untilTimeIsUp(context: Context, maxRuntimeMs: number | undefined): Abor
 
 function openWriter(
   context: Context,
-  streams: readonly string[],
+  { streams, mayChange }: Pick<Roster, "streams" | "mayChange">,
   { field }: PrintFlags,
 ): Promise<PageWriter> {
   const fields = field?.map((name) => Buffer.from(name));
-  return PageWriter.open(context, { fields, manyStreams: streams.length > 1 });
+  return PageWriter.open(context, { fields, manyStreams: streams.length > 1 || mayChange });
 }
 
 function endsOf(context: Context, flags: PrintFlags): Ends {

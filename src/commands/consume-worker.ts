@@ -57,9 +57,13 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: options.dlq };
   const own = [options.dlq, options.emit].filter((key) => key !== undefined);
   const args = new StreamArguments(context, connection, request.patterns, { except: new Set(own) });
+  // What is to end when nothing is left has nothing to wait for.
+  const roster = await args.roster(!asked.ends.untilEmpty);
   const settings: WorkerSettings = {
     ...asked,
-    streams: await args.findSome(),
+    get streams() {
+      return roster.streams;
+    },
     dlqKey: (stream) => dlqKey(stream, naming),
   };
   const reader = await connection.reader();
@@ -91,6 +95,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     connection,
     reader,
     settings,
+    roster,
     executor: makeExecutor(context, handler, options, handlerOutput, (level, message) =>
       report.observer.notice(level, message),
     ),

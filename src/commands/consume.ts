@@ -93,11 +93,11 @@ async function work(
 }
 
 async function print(context: Context, patterns: string[], flags: PrintFlags): Promise<number | void> {
-  const { chooseStreams } = await import("./stream-arguments.ts");
+  const { StreamArguments } = await import("./stream-arguments.ts");
   const { printFollowed, printGroup, printRange } = await import("./consume-print.ts");
-  const { streams } = await chooseStreams(context, await context.connect(), patterns);
-  if (flags.group !== undefined) return printGroup(context, streams, flags.group, flags);
-  return flags.follow ? printFollowed(context, streams, flags) : printRange(context, streams, flags);
+  const args = new StreamArguments(context, await context.connect(), patterns);
+  if (flags.group !== undefined) return printGroup(context, args, flags.group, flags);
+  return flags.follow ? printFollowed(context, args, flags) : printRange(context, args, flags);
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type StreamsFound,
   type StreamsWanted,
 } from "../engine/find-streams.ts";
+import type { Roster } from "../engine/roster.ts";
 import type { Connection } from "../redis/connection.ts";
 import { isPattern } from "../redis/scan.ts";
 import { formatCount } from "../units.ts";
@@ -68,6 +69,29 @@ export class StreamArguments {
     return found.streams;
   }
 
+  /** The streams of a long run. `waits`: patterns may match nothing at first; otherwise that is exit 4. */
+  async roster(waits: boolean): Promise<Roster> {
+    const { log } = this.#context;
+    const [first, { Roster }] = await Promise.all([
+      waits ? this.find() : this.findSome(),
+      import("../engine/roster.ts"),
+    ]);
+    if (first.length === 0) log.info(`no stream matches ${this.#patterns} yet: waiting for one`);
+    const roster = new Roster({
+      connection: this.#connection,
+      first,
+      named: this.named,
+      find: this.hasPatterns ? () => this.find() : undefined,
+      notice: (level, message) => log[level](message),
+    });
+    this.#context.defer(() => roster.stop());
+    return roster;
+  }
+
+  get #patterns(): string {
+    return this.#wanted.names.filter(isPattern).join(", ");
+  }
+
   async #look(): Promise<StreamsFound> {
     const [found, oneNode] = await Promise.all([
       findStreams(this.#connection, this.#wanted),
@@ -83,8 +107,8 @@ export class StreamArguments {
 
   #tell({ queues, excepted, unreadable }: StreamsFound): void {
     const { log } = this.#context;
-    const { names, dlqTemplate } = this.#wanted;
-    const of = `left out of ${names.filter(isPattern).join(", ")}:`;
+    const { dlqTemplate } = this.#wanted;
+    const of = `left out of ${this.#patterns}:`;
     if (this.#first && this.#typed && queues.length > 0)
       log.info(`${of} ${formatCount(queues.length, "dead-letter queue")}; ${queuesHint(dlqTemplate)}`);
     if (this.#first && excepted.length > 0)

@@ -19,7 +19,7 @@ const LAG_COUNT_LIMIT = 10_000;
 export async function pollLag(
   context: Context,
   connection: Connection,
-  { streams, group }: WorkerSettings,
+  settings: WorkerSettings,
   flags: MetricsFlags,
 ): Promise<Poll<readonly GroupLag[]> | undefined> {
   if (flags.metricsPort === undefined && !context.log.live) return undefined;
@@ -38,10 +38,12 @@ export async function pollLag(
     },
     async look(signal) {
       const named = new Set<string>();
+      // Those of the moment.
+      const { streams, group } = settings;
       const request = { streams, named, group, countLimit: LAG_COUNT_LIMIT, memory, signal };
       const rows = await groupLags(connection, request);
       // The worker may be about to make the group.
-      if (rows.length === 0) throw new Error("there is no group");
+      if (rows.length === 0 && streams.length > 0) throw new Error("there is no group");
       return rows;
     },
   });
@@ -106,6 +108,7 @@ export function observers(...all: readonly WorkerObserver[]): WorkerObserver {
     lost: (...event) => all.forEach((one) => one.lost(...event)),
     missing: (...event) => all.forEach((one) => one.missing(...event)),
     takenOver: (...event) => all.forEach((one) => one.takenOver(...event)),
+    joined: (...event) => all.forEach((one) => one.joined(...event)),
     notice: (...event) => all.forEach((one) => one.notice(...event)),
   };
 }

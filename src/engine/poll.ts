@@ -2,7 +2,7 @@ import { sleep } from "../lib/timer.ts";
 
 /** What is unknown is looked for again soon. */
 const RETRY_MS = 1_000;
-/** Looking may take no more than this part of the time: one look that lasts 3 s makes the next wait 30 s. */
+/** One look that lasts 3 s makes the next wait 30 s. */
 const LOOKING_SHARE = 1 / 10;
 
 export interface PollOptions<T> {
@@ -10,6 +10,8 @@ export interface PollOptions<T> {
   readonly first?: T | undefined;
   readonly look: (signal: AbortSignal) => Promise<T>;
   readonly everyMs: number;
+  /** Looking may take no more than this part of the time (default: a tenth). */
+  readonly share?: number | undefined;
   /** Hears of every look that failed. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
   /** Hears of every look that succeeded. */
@@ -46,7 +48,14 @@ export class Poll<T> {
     this.#stopping.abort();
   }
 
-  async #run({ first, look, everyMs, onFailure, onSuccess }: PollOptions<T>): Promise<void> {
+  async #run({
+    first,
+    look,
+    everyMs,
+    share = LOOKING_SHARE,
+    onFailure,
+    onSuccess,
+  }: PollOptions<T>): Promise<void> {
     const { signal } = this.#stopping;
     if (first !== undefined) await sleep(everyMs, signal);
     while (!signal.aborted) {
@@ -57,7 +66,7 @@ export class Poll<T> {
         if (signal.aborted) return;
         this.#latest = seen;
         onSuccess?.();
-        waitMs = Math.max(everyMs, (performance.now() - startedAt) / LOOKING_SHARE);
+        waitMs = Math.max(everyMs, (performance.now() - startedAt) / share);
       } catch (error) {
         if (signal.aborted) return;
         this.#latest = undefined;

@@ -42,11 +42,12 @@ export function addWorkerMetrics(metrics: MetricSet, facts: WorkerFacts): Worker
   );
   const count = (stream: string, verdict: VerdictWord, by = 1): void =>
     entries.inc({ stream, group, verdict }, by);
-  for (const stream of streams) {
+  // All of them from the start: a counter that appears with its first event hides that event from rate().
+  const begin = (stream: string): void => {
     takeovers.inc({ stream, group }, 0);
-    // All of them from the start: a counter that appears with its first event hides that event from rate().
     for (const verdict of VERDICT_WORDS) count(stream, verdict, 0);
-  }
+  };
+  streams.forEach(begin);
   addStateGauges(metrics, facts.state);
   addGroupGauges(metrics, facts.lag);
   return {
@@ -60,6 +61,7 @@ export function addWorkerMetrics(metrics: MetricSet, facts: WorkerFacts): Worker
     lost: ({ stream }) => count(stream, "lost"),
     missing: (stream, ids) => count(stream, "missing", ids.length),
     takenOver: ({ stream }) => takeovers.inc({ stream, group }),
+    joined: begin,
     notice() {},
   };
 }

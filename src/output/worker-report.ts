@@ -74,6 +74,8 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
         from,
       });
     },
+    // The roster says which.
+    joined() {},
     notice(level, message) {
       log[level](message);
     },

@@ -26,6 +26,18 @@ export function keySlot(key: string): number {
   return crc % SLOTS;
 }
 
+/** Keys in groups that one command may take together, in their order; outside a cluster that is all of them. */
+export function bySlot(keys: readonly string[], cluster: boolean): string[][] {
+  const groups = new Map<number, string[]>();
+  for (const key of keys) {
+    const slot = cluster ? keySlot(key) : 0;
+    const group = groups.get(slot);
+    if (group) group.push(key);
+    else groups.set(slot, [key]);
+  }
+  return [...groups.values()];
+}
+
 /**
  * A key derived from `key` that shares its slot where the name allows it: `orders:dlq`, in a cluster
  * `{orders}:dlq`, and `{t}x:dlq` for a key that has a tag. `a}b` and `{}x` can't be co-located.

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Connection } from "./connection.ts";
-import { asList, asText } from "./value.ts";
+import { asList, asText, nameText } from "./value.ts";
 
 /** How many keys SCAN looks at per call: enough for few round trips, few enough not to hold up the server. */
 const SCAN_COUNT = 1_000;
@@ -12,7 +12,7 @@ export function isPattern(name: string): boolean {
 
 export interface Scanned {
   readonly streams: string[];
-  /** Names that are no UTF-8, in a form to be read. */
+  /** Names that are no UTF-8, as `nameText` shows them. */
   readonly unreadable: string[];
 }
 
@@ -29,20 +29,11 @@ export async function scanStreams(connection: Connection, pattern: string): Prom
         const [next, page] = asList(await call("SCAN", cursor, ...args));
         cursor = asText(next);
         for (const key of asList(page)) {
-          if (Buffer.isBuffer(key) && !isUtf8(key)) unreadable.push(readable(key));
+          if (Buffer.isBuffer(key) && !isUtf8(key)) unreadable.push(nameText(key));
           else streams.push(asText(key));
         }
       } while (cursor !== "0");
     }),
   );
   return { streams, unreadable };
-}
-
-/** Bytes as redis-cli shows them: `"caf\xe9"`. */
-function readable(name: Buffer): string {
-  const text = name
-    .latin1Slice()
-    .replace(/["\\]/g, "\\$&")
-    .replace(/[^ -~]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
-  return `"${text}"`;
 }

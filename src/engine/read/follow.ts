@@ -6,11 +6,15 @@ import type { ReadMode } from "./reader.ts";
 export class FollowMode implements ReadMode {
   readonly command = "XREAD";
   readonly takes = false;
-  readonly #cursors: Map<string, string>;
+  readonly #cursors = new Map<string, string>();
 
-  /** `after`: for each stream the ID after which to start. A fixed ID, so that nothing is missed between reads. */
-  constructor(after: ReadonlyMap<string, string>) {
-    this.#cursors = new Map(after);
+  /** `after`: the ID after which to start. A fixed one, so that nothing is missed between reads. */
+  join(stream: string, after: string): void {
+    this.#cursors.set(stream, after);
+  }
+
+  left(stream: string): void {
+    this.#cursors.delete(stream);
   }
 
   alone(): boolean {
@@ -24,7 +28,9 @@ export class FollowMode implements ReadMode {
   }
 
   arrived(_streams: readonly string[], parts: readonly Decoded[]): void {
-    for (const { stream, lastId } of parts) this.#cursors.set(stream, lastId);
+    for (const { stream, lastId } of parts) {
+      if (this.#cursors.has(stream)) this.#cursors.set(stream, lastId);
+    }
   }
 
   printed(): void {}

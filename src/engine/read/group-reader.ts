@@ -3,6 +3,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { forgetIfEmpty, type Member } from "../../redis/group-steps.ts";
 import { asList, asNumber, asText } from "../../redis/value.ts";
 import { explain } from "../groups/missing.ts";
+import type { Roster } from "../roster.ts";
 import type { Ends } from "./ends.ts";
 import { GroupMode } from "./group.ts";
 import type { LinkListener } from "./lanes.ts";
@@ -10,14 +11,14 @@ import type { Page } from "./page.ts";
 import { StreamReader } from "./reader.ts";
 
 export interface GroupReaderRequest {
-  readonly streams: readonly string[];
+  readonly roster: Roster;
   readonly member: Member;
   /** The consumer's name was made up for this run: nobody else uses it, and it goes when it holds nothing. */
   readonly consumerIsUnique: boolean;
   /** False leaves what is read pending. */
   readonly ack: boolean;
-  /** For each stream the ID last delivered in the group, as ensureGroups gives them. */
-  readonly lastDelivered: ReadonlyMap<string, string>;
+  /** Sees to the groups of these streams; gives for each the ID last delivered, as ensureGroups does. */
+  readonly ensureGroups: (streams: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly ends: Ends;
   readonly signal: AbortSignal;
   readonly link: LinkListener;
@@ -42,15 +43,32 @@ export class GroupReader {
   readonly #mode: GroupMode;
   readonly #reader: StreamReader;
 
-  constructor(connection: Connection, request: GroupReaderRequest) {
-    const { streams, member, consumerIsUnique, ack, lastDelivered } = request;
-    // A consumer that comes back under its name, and acks, first gets what it was given and never acked.
-    const backlogFirst = ack && !consumerIsUnique;
-    const after = backlogFirst ? new Map(streams.map((stream) => [stream, "0-0"])) : lastDelivered;
+  private constructor(connection: Connection, request: GroupReaderRequest) {
+    const { member, consumerIsUnique, ack } = request;
     this.#connection = connection;
     this.#request = request;
-    this.#mode = new GroupMode({ member, ack, after, backlogFirst });
+    // A consumer that comes back under its name, and acks, first gets what it was given and never acked.
+    this.#mode = new GroupMode({ member, ack, backlogFirst: ack && !consumerIsUnique });
     this.#reader = new StreamReader({ ...request, connection, mode: this.#mode });
+  }
+
+  /** Fails as ensureGroups does. */
+  static async open(connection: Connection, request: GroupReaderRequest): Promise<GroupReader> {
+    const reader = new GroupReader(connection, request);
+    const { roster } = request;
+    await reader.#join(roster.streams);
+    roster.follow({
+      admit: async (stream) => {
+        await reader.#join([stream]);
+        return true;
+      },
+      left: (stream) => reader.#mode.left(stream),
+    });
+    return reader;
+  }
+
+  async #join(streams: readonly string[]): Promise<void> {
+    for (const [stream, after] of await this.#request.ensureGroups(streams)) this.#mode.join(stream, after);
   }
 
   async *pages(): AsyncGenerator<Page> {
@@ -95,9 +113,9 @@ export class GroupReader {
 
   /** How many entries stay pending for this consumer, over all streams. */
   async #forgetOrCount(): Promise<number> {
-    const { streams, member, consumerIsUnique } = this.#request;
+    const { roster, member, consumerIsUnique } = this.#request;
     let pending = 0;
-    for (const stream of streams) {
+    for (const stream of roster.streams) {
       if (consumerIsUnique && (await this.#forget(stream))) continue;
       pending += await pendingOf(this.#connection, stream, member);
     }
@@ -118,8 +136,8 @@ export class GroupReader {
 
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof ServerError) || error.code !== "NOGROUP") return error;
-    const { streams, member } = this.#request;
-    for (const stream of streams) {
+    const { roster, member } = this.#request;
+    for (const stream of roster.streams) {
       const better = await explain(this.#connection, stream, member.group, error);
       if (better === error || !(better instanceof StreamctlError)) continue;
       const hint = better.hint === undefined ? {} : { hint: better.hint };

@@ -13,8 +13,6 @@ export interface GroupModeOptions {
   readonly member: Member;
   /** False leaves everything pending. */
   readonly ack: boolean;
-  /** For each stream the ID after which entries pending for this consumer are its own to read. */
-  readonly after: ReadonlyMap<string, string>;
   /** Read what is pending already before anything new. */
   readonly backlogFirst: boolean;
 }
@@ -30,9 +28,9 @@ export class GroupMode implements ReadMode {
   readonly takes = true;
   readonly #options: GroupModeOptions;
   /** The last ID seen of each stream. */
-  readonly #cursors: Map<string, string>;
+  readonly #cursors = new Map<string, string>();
   /** Streams whose backlog is being read. */
-  readonly #backlog: Set<string>;
+  readonly #backlog = new Set<string>();
   #unsent: Ack[] = [];
   #unanswered: Ack[] = [];
   #sessions = 0;
@@ -41,8 +39,6 @@ export class GroupMode implements ReadMode {
 
   constructor(options: GroupModeOptions) {
     this.#options = options;
-    this.#cursors = new Map(options.after);
-    this.#backlog = new Set(options.backlogFirst ? options.after.keys() : []);
   }
 
   /** Entries whose ack was answered. */
@@ -53,6 +49,17 @@ export class GroupMode implements ReadMode {
   /** Entries of the backlog that could not be printed, since their data is gone from the stream. */
   get missing(): number {
     return this.#missing;
+  }
+
+  /** `after`: the ID after which entries pending for this consumer are its own to read. */
+  join(stream: string, after: string): void {
+    this.#cursors.set(stream, this.#options.backlogFirst ? "0-0" : after);
+    if (this.#options.backlogFirst) this.#backlog.add(stream);
+  }
+
+  left(stream: string): void {
+    this.#cursors.delete(stream);
+    this.#backlog.delete(stream);
   }
 
   alone(stream: string): boolean {
@@ -69,7 +76,7 @@ export class GroupMode implements ReadMode {
 
   arrived(streams: readonly string[], parts: readonly Decoded[]): void {
     for (const { stream, lastId, missing } of parts) {
-      this.#cursors.set(stream, lastId);
+      if (this.#cursors.has(stream)) this.#cursors.set(stream, lastId);
       this.#missing += missing;
     }
     for (const stream of streams) {

@@ -1,11 +1,14 @@
 import type { Entry } from "../../entry/entry.ts";
+import { ServerError } from "../../errors.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
-import { keySlot } from "../../redis/keys.ts";
+import { bySlot, keySlot } from "../../redis/keys.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { encodeCommand, type Reply, ReplyError } from "../../redis/resp.ts";
 import { PageSize } from "../../redis/streams/range.ts";
 import { fitting } from "../fitting.ts";
+import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "./ends.ts";
 import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
@@ -44,7 +47,7 @@ export interface ReadMode {
 
 export interface ReaderParts {
   readonly connection: Connection;
-  readonly streams: readonly string[];
+  readonly roster: Roster;
   readonly mode: ReadMode;
   readonly ends: Ends;
   readonly signal: AbortSignal;
@@ -75,7 +78,10 @@ interface Arrival {
  */
 export class StreamReader {
   readonly #parts: ReaderParts;
-  readonly #slots: string[][];
+  /** The streams as they were when the last read was sent, and in groups with a lane each. */
+  #streams: readonly string[] = [];
+  #slots: string[][] = [];
+  #finished = false;
   readonly #size = new PageSize();
   readonly #blockMs: number;
   #at = 0;
@@ -90,25 +96,34 @@ export class StreamReader {
   #aheadFailure: unknown;
 
   constructor(parts: ReaderParts) {
-    const { connection, streams } = parts;
+    const { connection } = parts;
     this.#parts = parts;
-    const bySlot = new Map<number, string[]>();
-    for (const stream of streams) {
-      const slot = connection.cluster ? keySlot(stream) : 0;
-      bySlot.set(slot, [...(bySlot.get(slot) ?? []), stream]);
-    }
-    this.#slots = [...bySlot.values()];
     // The lane takes a peer that is silent for the command timeout for dead.
     const { commandTimeoutMs } = connection.settings;
     this.#blockMs = commandTimeoutMs > 0 ? Math.min(MAX_BLOCK_MS, commandTimeoutMs / 2) : MAX_BLOCK_MS;
   }
 
   /** Ends when one of the ends is reached or the signal aborts; waits out lost connections. */
-  pages(): AsyncGenerator<Page> {
-    const { connection, signal, link } = this.#parts;
-    const keys = this.#slots.map(([first]) => first as string);
+  async *pages(): AsyncGenerator<Page> {
+    const { connection, signal, link, roster, ends } = this.#parts;
     const options = { signal, link, budgetMs: Infinity, askForLess: () => this.#size.tooLarge() };
-    return onLanes(connection, keys, options, (lanes, alive) => this.#session(lanes, alive));
+    while (!this.#finished && !ends.reached) {
+      if (roster.streams.length === 0) {
+        if (ends.untilEmpty) return;
+        await sleep(ends.waitMs(ROUND_MS), signal);
+        continue;
+      }
+      this.#streams = roster.streams;
+      this.#slots = bySlot(roster.streams, connection.cluster);
+      const keys = this.#slots.map(([first]) => first as string);
+      try {
+        yield* onLanes(connection, keys, options, (lanes, alive) => this.#session(lanes, alive));
+      } catch (error) {
+        // A stream that has gone fails a read of several, before it is missed.
+        if (!(error instanceof ServerError && error.code === "NOGROUP" && (await roster.dropGone())))
+          throw error;
+      }
+    }
   }
 
   async *#session(lanes: readonly Lane[], alive: () => void): AsyncGenerator<Page> {
@@ -139,6 +154,7 @@ export class StreamReader {
       }
       this.#sendAhead(lanes);
       await this.#ahead;
+      this.#finished = this.#lanesFit();
     } finally {
       stopWaking();
       // A read that the server has yet to carry out would take entries after they were counted.
@@ -160,8 +176,8 @@ export class StreamReader {
    * server never waits for this process; what is read after a cursor needs the reply before.
    */
   get #depth(): number {
-    const { mode, streams } = this.#parts;
-    return mode.takes && !streams.some((stream) => mode.alone(stream)) ? 2 : 1;
+    const { mode } = this.#parts;
+    return mode.takes && !this.#streams.some((stream) => mode.alone(stream)) ? 2 : 1;
   }
 
   /** Sends reads that do not wait, until as many are under way as may be. */
@@ -179,7 +195,7 @@ export class StreamReader {
   /** Sends the read of the next turn; false when an end is reached. */
   #ask(lanes: readonly Lane[], wait: boolean): boolean {
     const { mode, ends } = this.#parts;
-    if (ends.reached || (mode.takes && this.#wanted <= 0)) return false;
+    if (ends.reached || (mode.takes && this.#wanted <= 0) || !this.#lanesFit()) return false;
     const turns = this.#turns();
     const turn = turns[this.#at++ % turns.length] as Turn;
     const most = mode.takes ? Math.min(this.#size.count, this.#wanted) : this.#size.count;
@@ -226,6 +242,23 @@ export class StreamReader {
     return page;
   }
 
+  /** Takes note of streams that have come or gone; false when what is to be read now needs other lanes. */
+  #lanesFit(): boolean {
+    const { roster, connection } = this.#parts;
+    if (this.#streams === roster.streams) return true;
+    const slotOf = (stream: string | undefined): number =>
+      connection.cluster && stream !== undefined ? keySlot(stream) : 0;
+    const groups = new Map(
+      bySlot(roster.streams, connection.cluster).map((group) => [slotOf(group[0]), group]),
+    );
+    const laneSlots = this.#slots.map(([first]) => slotOf(first));
+    if (groups.size === 0 || laneSlots.length !== groups.size || laneSlots.some((slot) => !groups.has(slot)))
+      return false;
+    this.#streams = roster.streams;
+    this.#slots = laneSlots.map((slot) => groups.get(slot) as string[]);
+    return true;
+  }
+
   /** Streams of a slot are read together, unless fewer entries are wanted than there are streams. */
   #turns(): Turn[] {
     const { mode } = this.#parts;
@@ -245,6 +278,11 @@ export class StreamReader {
     for (const item of this.#parts.mode.ahead()) {
       const { command, stream, bytes } = item;
       const slot = this.#slots.findIndex((streams) => streams.includes(stream));
+      if (slot < 0) {
+        // It has left: nothing of it is pending any more.
+        item.onReply(null);
+        continue;
+      }
       const answered = (lanes[slot] as Lane)
         .request(bytes)
         .then((reply) => item.onReply(this.#checked(reply, command, stream)));

@@ -4,7 +4,11 @@ import type { Connection } from "../../redis/connection.ts";
 import { ackOwned, type Held, restoreVanishedGroup } from "../../redis/group-steps.ts";
 import { asList, asMap, asText } from "../../redis/value.ts";
 import { missingGroup } from "../groups/missing.ts";
+import type { Roster } from "../roster.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
+
+/** Of more streams than this, those that have left are forgotten. */
+const REMEMBERED = 10_000;
 
 /**
  * Makes groups where that was asked for, and makes them again when they vanish while the worker runs:
@@ -17,7 +21,8 @@ export class GroupSetup {
   /** What this worker has of a stream: in hand, or waiting for a retry. */
   readonly #held: (stream: string) => readonly Held[];
   readonly #observer: WorkerObserver;
-  /** Per stream, an ID up to which nothing is left to do as far as this worker knows. */
+  readonly #roster: Roster | undefined;
+  /** Per stream, also one that has left, an ID up to which nothing is left to do as far as this worker knows. */
   readonly #settledUpTo = new Map<string, string>();
 
   #restoring: Promise<void> | undefined;
@@ -29,7 +34,9 @@ export class GroupSetup {
     settings: WorkerSettings,
     held: (stream: string) => readonly Held[],
     observer: WorkerObserver,
+    roster?: Roster,
   ) {
+    this.#roster = roster;
     this.#connection = connection;
     this.#settings = settings;
     this.#held = held;
@@ -38,15 +45,30 @@ export class GroupSetup {
 
   /** At the start: every group exists, or is made if that was asked for, or this fails with exit 4. */
   async prepare(): Promise<void> {
-    const { streams, group, createGroup, groupStart } = this.#settings;
-    for (const stream of streams) {
-      if (createGroup && (await this.#create(stream, groupStart))) {
-        this.#observer.notice("info", `made group ${group} on ${stream} at ${groupStart}`);
-      }
-      const position = await this.#position(stream);
-      if (position === undefined) throw await missingGroup(this.#connection, stream, group);
-      this.#settledUpTo.set(stream, position);
+    const { streams } = this.#settings;
+    for (const stream of streams) await this.#prepareOne(stream);
+  }
+
+  /** The same for a stream that joins later; one that was read before, and has come anew, gets its group in any case. */
+  async join(stream: string): Promise<void> {
+    const settled = this.#settledUpTo.get(stream);
+    if (settled === undefined) await this.#prepareOne(stream);
+    else await this.#restoreIfGone(stream, settled);
+    if (this.#settledUpTo.size <= REMEMBERED) return;
+    const current = new Set(this.#settings.streams);
+    for (const known of this.#settledUpTo.keys()) {
+      if (known !== stream && !current.has(known)) this.#settledUpTo.delete(known);
     }
+  }
+
+  async #prepareOne(stream: string): Promise<void> {
+    const { group, createGroup, groupStart } = this.#settings;
+    if (createGroup && (await this.#create(stream, groupStart))) {
+      this.#observer.notice("info", `made group ${group} on ${stream} at ${groupStart}`);
+    }
+    const position = await this.#position(stream);
+    if (position === undefined) throw await missingGroup(this.#connection, stream, group);
+    this.#settledUpTo.set(stream, position);
   }
 
   noteSettled(stream: string, id: string): void {
@@ -62,15 +84,20 @@ export class GroupSetup {
   }
 
   async #restoreAll(): Promise<void> {
-    const { streams, group } = this.#settings;
-    for (const stream of streams) {
-      const start = this.#settledUpTo.get(stream) ?? "0-0";
-      const made = await this.#restoreOne(stream, start);
-      if (made === undefined) continue;
-      this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${made}`);
-      // A stream that was made anew has other entries, whose IDs may be smaller.
-      this.#settledUpTo.set(stream, made);
+    // A stream that a pattern matched, and that somebody has deleted, is not made again.
+    await this.#roster?.dropGone();
+    for (const stream of this.#settings.streams) {
+      await this.#restoreIfGone(stream, this.#settledUpTo.get(stream) ?? "0-0");
     }
+  }
+
+  async #restoreIfGone(stream: string, start: string): Promise<void> {
+    const made = await this.#restoreOne(stream, start);
+    if (made === undefined) return;
+    const { group } = this.#settings;
+    this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${made}`);
+    // A stream that was made anew has other entries, whose IDs may be smaller.
+    this.#settledUpTo.set(stream, made);
   }
 
   /** The ID after which the group was made; undefined when it was there. */

@@ -1,5 +1,6 @@
+import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
-import { keySlot } from "../../redis/keys.ts";
+import { bySlot } from "../../redis/keys.ts";
 import { asList, asText } from "../../redis/value.ts";
 import type { Ordering } from "./ordering.ts";
 import { Rotation } from "./rotation.ts";
@@ -16,25 +17,38 @@ export class Intake {
   readonly #reader: BlockingReader;
   readonly #settings: WorkerSettings;
   readonly #ordering: Ordering | undefined;
-  readonly #groups: string[][];
+  readonly #cluster: boolean;
+  /** The streams by slot, as they were at the last read. */
+  #groups: string[][] = [];
+  #streams: readonly string[] = [];
   /** Which group is first, and per group which stream. */
   readonly #firstGroup = new Rotation();
   readonly #firstStreams = new Map<readonly string[], Rotation>();
+  readonly #stopping = new AbortController();
 
   constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean, ordering?: Ordering) {
     this.#reader = reader;
     this.#settings = settings;
     this.#ordering = ordering;
-    const bySlot = new Map<number, string[]>();
-    for (const stream of settings.streams) {
-      const slot = cluster ? keySlot(stream) : 0;
-      bySlot.set(slot, [...(bySlot.get(slot) ?? []), stream]);
-    }
-    this.#groups = [...bySlot.values()];
+    this.#cluster = cluster;
+  }
+
+  /** Streams come and go. */
+  #regroup(): void {
+    const { streams } = this.#settings;
+    if (streams === this.#streams) return;
+    this.#streams = streams;
+    this.#groups = bySlot(streams, this.#cluster);
+    this.#firstStreams.clear();
   }
 
   /** Up to `count` new entries; waits up to `blockMs` for the first. */
   async read(count: number, blockMs: number): Promise<Delivery[]> {
+    this.#regroup();
+    if (this.#groups.length === 0) {
+      await sleep(blockMs, this.#stopping.signal);
+      return [];
+    }
     const [only = []] = this.#groups;
     if (!this.#ordering && this.#groups.length === 1 && only.length <= count) {
       return this.#readFrom(this.#rotated(only), count, blockMs);
@@ -69,8 +83,9 @@ export class Intake {
     return found;
   }
 
-  /** Wakes a read that waits, where this user may: otherwise it ends by itself within its BLOCK. */
+  /** For the end: wakes a read that waits, where this user may: otherwise it ends by itself within its BLOCK. */
   wake(): Promise<void> {
+    this.#stopping.abort();
     return this.#reader.wake();
   }
 

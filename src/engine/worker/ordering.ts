@@ -87,6 +87,11 @@ export class Ordering {
     return fields && { stream, entry: { id, fields }, deliveries: Math.max(1, deliveries), lost: false };
   }
 
+  /** A stream is read no longer. */
+  left(stream: string): void {
+    this.#seen.delete(stream);
+  }
+
   #keys(stream: string): string[] {
     return [stream, siblingKey(stream, `:order:${this.#settings.group}`, this.#connection.cluster)];
   }

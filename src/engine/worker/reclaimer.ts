@@ -117,6 +117,14 @@ export class Reclaimer {
     this.#repliesLost = this.#settings.consumerIsUnique;
   }
 
+  /** A stream is read no longer: what was known of it is void. */
+  left(stream: string): void {
+    this.#retries.delete(stream);
+    this.#cursors.delete(stream);
+    this.#nextRetryAt = this.#earliestRetry();
+    this.#ordering?.left(stream);
+  }
+
   /** Takes up to `limit` entries that are due. A lost reply here is as in `repliesLost`. */
   async takeDue(limit: number): Promise<Delivery[]> {
     const taken: Delivery[] = [];

@@ -3,6 +3,7 @@ import type { UnitRule } from "./units.ts";
 
 /** What a worker was asked to do. Times are in ms. */
 export interface WorkerSettings {
+  /** Those of the moment: with patterns, another array whenever one joins or leaves. */
   readonly streams: readonly string[];
   readonly group: string;
   readonly consumer: string;
@@ -138,6 +139,8 @@ export interface WorkerObserver {
   /** Pending entries whose data had gone from the stream were cleared. */
   missing(stream: string, ids: readonly string[]): void;
   takenOver(delivery: Delivery, from: string): void;
+  /** A stream that a pattern matches is read from now on. */
+  joined(stream: string): void;
   notice(level: "detail" | "info" | "warn", message: string): void;
 }
 

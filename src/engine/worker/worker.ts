@@ -5,6 +5,7 @@ import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import type { Held } from "../../redis/group-steps.ts";
+import type { Roster } from "../roster.ts";
 import { Entrance, HAND_BACK } from "./entrance.ts";
 import { GroupSetup } from "./group-setup.ts";
 import { Hands } from "./hands.ts";
@@ -41,6 +42,8 @@ export interface WorkerParts {
   readonly connection: Connection;
   readonly reader: BlockingReader;
   readonly settings: WorkerSettings;
+  /** What changes `settings.streams`, where patterns do. */
+  readonly roster?: Roster | undefined;
   readonly executor: Executor;
   readonly observer: WorkerObserver;
   /** First signal: stop cleanly. */
@@ -91,7 +94,13 @@ export class Worker {
     this.#intake = new Intake(parts.reader, settings, connection.cluster, ordering);
     this.#truce = new Truce(settings.claimIdleMs);
     this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#truce, ordering);
-    this.#groups = new GroupSetup(connection, settings, (stream) => this.#held(stream), observer);
+    this.#groups = new GroupSetup(
+      connection,
+      settings,
+      (stream) => this.#held(stream),
+      observer,
+      parts.roster,
+    );
     this.#settler = new Settler({
       connection,
       settings,
@@ -173,9 +182,11 @@ export class Worker {
     );
     try {
       await this.#prepare();
+      this.#followStreams();
       this.#supply.active();
       await this.#loop();
     } finally {
+      this.#parts.roster?.stop();
       this.#looping = false;
       this.#turns.end();
       runtime?.stop();
@@ -214,6 +225,19 @@ export class Worker {
         await this.#waitOrFail(error, failures);
       }
     }
+  }
+
+  #followStreams(): void {
+    const { roster, observer } = this.#parts;
+    roster?.follow({
+      admit: async (stream) => {
+        if (this.#ending.signal.aborted) return false;
+        await this.#groups.join(stream);
+        observer.joined(stream);
+        return true;
+      },
+      left: (stream) => this.#reclaimer.left(stream),
+    });
   }
 
   async #loop(): Promise<void> {
