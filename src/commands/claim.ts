@@ -1,13 +1,13 @@
 import { Option, type Command } from "commander";
 import type { Context } from "../context.ts";
-import type { ClaimedEntry, ClaimRequest } from "../engine/claim/claim.ts";
+import type { ClaimedEntry, ClaimRequest, Tried } from "../engine/claim/claim.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { durationText } from "../output/format.ts";
 import type { Act } from "../program.ts";
 import { formatCount } from "../units.ts";
-import type { ClaimState, Settled } from "../redis/pending-steps.ts";
+import type { ClaimState } from "../redis/pending-steps.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
 import { requiredGroupOption } from "./options.ts";
 import { nothingPending, pendingFilterOptions } from "./pending.ts";
@@ -159,10 +159,7 @@ async function ask(
 }
 
 /** Why an ID that was named did not move; undefined when it is where it should be. */
-function refusal(
-  { state, owner, idleMs, deliveries }: Settled<ClaimState>,
-  flags: ClaimFlags,
-): string | undefined {
+function refusal({ state, owner, idleMs, deliveries }: Tried, flags: ClaimFlags): string | undefined {
   switch (state) {
     case "notPending":
       return "is not pending";

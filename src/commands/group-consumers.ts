@@ -54,8 +54,8 @@ const CONSUMER_COLUMNS: readonly Column<GroupConsumer>[] = [
   ...OF_GROUP,
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  durationColumn("idleMs", "IDLE"),
-  durationColumn("inactiveMs", "INACTIVE"),
+  durationColumn("idleMs", "NOT SEEN FOR"),
+  durationColumn("inactiveMs", "GOT NOTHING FOR"),
   {
     key: "looksDead",
     title: "",

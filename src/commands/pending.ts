@@ -5,7 +5,7 @@ import type { ConsumerPending } from "../engine/pending/summary.ts";
 import { UsageError } from "../errors.ts";
 import { type Column, FieldList } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
-import { cellText, NONE } from "../output/format.ts";
+import { cellText, durationText, NONE } from "../output/format.ts";
 import type { Act } from "../program.ts";
 import { countOption, durationOption, requiredGroupOption } from "./options.ts";
 
@@ -44,6 +44,10 @@ export function pendingFilterOptions(): Option[] {
 }
 
 const HELP = `
+AGE counts from the entry's ID, IDLE from when it was last delivered or claimed. waiting (null): its idle time was
+set and did not pass: it waits for its retry, or was handed back or replayed and may be taken at once.
+--min-idle goes by what the server says in any case.
+
 Without --list the filters choose what is counted. With it, an entry whose data was deleted or trimmed from the stream has missing: true.
 
 Examples:
@@ -103,20 +107,31 @@ export function nothingPending(stream: string, group: string, total: number, con
   return `none of ${total} pending on ${stream} for ${group} ${of}`;
 }
 
+/** How long something has been idle; a time that was set instead of passing says only that it waits. */
+function idleColumn<Key extends string>(
+  key: Key,
+  title: string,
+): Column<{ readonly [K in Key]: number | null }> {
+  return {
+    ...durationColumn(key, title),
+    text: (row) => (row[key] === null ? "waiting" : durationText(row[key])),
+  };
+}
+
 const CONSUMER_COLUMNS: readonly Column<ConsumerPending>[] = [
   ...OF_GROUP,
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
   { key: "minId", title: "OLDEST", value: (row) => row.minId, whole: true, optional: true },
   { key: "maxId", title: "NEWEST", value: (row) => row.maxId, whole: true, optional: true },
-  durationColumn("maxIdleMs", "IDLE UP TO"),
+  idleColumn("maxIdleMs", "IDLE UP TO"),
 ];
 
 const ENTRY_COLUMNS: readonly Column<PendingEntry>[] = [
   ...OF_GROUP,
   { key: "id", title: "ID", value: (row) => row.id, whole: true },
   { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
-  durationColumn("idleMs", "IDLE"),
+  idleColumn("idleMs", "IDLE"),
   {
     key: "deliveries",
     title: "TRIES",
@@ -132,6 +147,7 @@ const ENTRY_COLUMNS: readonly Column<PendingEntry>[] = [
     text: (row) => (row.missing ? "missing" : "there"),
     tone: (row) => (row.missing ? "bad" : undefined),
   },
+  durationColumn("ageMs", "AGE"),
 ];
 
 const FIELDS: Column<PendingEntry> = {

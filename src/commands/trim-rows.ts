@@ -46,7 +46,8 @@ function whyText({ why, pending }: Hold): string {
   if (why === "undelivered") return "has not been given it";
   if (why === "unknown") return "has too many pending entries without data to look further";
   if (!pending) return "has not acked it";
-  return `has not acked it: pending for ${pending.consumer}, idle for ${durationText(pending.idleMs)}`;
+  const idle = pending.idleMs === null ? "" : `, idle for ${durationText(pending.idleMs)}`;
+  return `has not acked it: pending for ${pending.consumer}${idle}`;
 }
 
 /** Pending entries that hold nothing: where they begin, and what clears them. */

@@ -28,8 +28,8 @@ export const LAG_COLUMNS: readonly Column<GroupLag>[] = [
     optional: true,
   },
   { key: "pending", title: "PENDING", align: "right", value: (row) => row.pending },
-  { ...durationColumn("oldestPendingMs", "PENDING FOR"), optional: true },
-  { ...durationColumn("oldestUndeliveredMs", "UNREAD FOR"), optional: true },
+  { ...durationColumn("oldestPendingMs", "OLDEST PENDING"), optional: true },
+  { ...durationColumn("oldestUndeliveredMs", "OLDEST UNREAD"), optional: true },
   {
     key: "maxDeliveries",
     title: "TRIES",

@@ -1,6 +1,7 @@
 import type { Connection } from "../../redis/connection.ts";
 import { ackEntries, type PendingTarget } from "../../redis/pending-steps.ts";
 import { onStream } from "../groups/missing.ts";
+import { livedIdleMs } from "../pending/idle.ts";
 import { writeOnce } from "../write-once.ts";
 
 /** One pending entry that was acked by hand, as it was before. */
@@ -9,7 +10,7 @@ export interface AckedEntry {
   readonly group: string;
   readonly id: string;
   readonly consumer: string;
-  readonly idleMs: number;
+  readonly idleMs: number | null;
   readonly deliveries: number;
 }
 
@@ -38,8 +39,10 @@ export async function* ackPending(connection: Connection, request: AckRequest): 
               step,
             ),
       );
-      for (const { id, state, owner: consumer, idleMs, deliveries } of found) {
-        if (state === "acked") yield { stream, group, id, consumer, idleMs, deliveries };
+      for (const entry of found) {
+        const { id, state, owner: consumer, deliveries } = entry;
+        if (state === "acked")
+          yield { stream, group, id, consumer, idleMs: livedIdleMs(entry, null), deliveries };
         else request.onNotPending(id);
       }
     }

@@ -8,6 +8,7 @@ import {
 } from "../../redis/pending-steps.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen } from "../pending/filter.ts";
+import { livedIdleMs } from "../pending/idle.ts";
 import { pendingPages } from "../pending/pages.ts";
 import { writeOnce } from "../write-once.ts";
 
@@ -19,8 +20,8 @@ export interface ClaimedEntry {
   readonly from: string;
   /** Null: its data was gone, and it was acked. */
   readonly to: string | null;
-  /** How long it had been idle. */
-  readonly idleMs: number;
+  /** How long it had been idle; null when it was given back by a replay, which sets that. */
+  readonly idleMs: number | null;
   /** How often it has been delivered by now. */
   readonly deliveries: number;
 }
@@ -33,8 +34,11 @@ export interface ClaimRequest extends PendingTarget, ClaimRule {
   /** Hears how many pending entries were looked at. */
   readonly onProgress?: (seen: number) => void;
   /** Hears what became of every ID that was tried. */
-  readonly onState: (entry: Settled<ClaimState>) => void;
+  readonly onState: (entry: Tried) => void;
 }
+
+/** What became of an ID; its idle time as in ClaimedEntry. */
+export type Tried = Omit<Settled<ClaimState>, "idleMs"> & Pick<ClaimedEntry, "idleMs">;
 
 /** One step moves so many entries: the server is held up for a few ms at most. */
 const AT_ONCE = 100;
@@ -50,7 +54,8 @@ export async function* claimPending(
     for (let at = 0; at < candidates.length && left > 0 && !signal.aborted;) {
       const ids = candidates.slice(at, at + Math.min(AT_ONCE, left));
       at += ids.length;
-      for (const entry of await claimStep(connection, request, ids)) {
+      for (const found of await claimStep(connection, request, ids)) {
+        const entry: Tried = { ...found, idleMs: livedIdleMs(found, null) };
         request.onState(entry);
         if (entry.state !== "claimed" && entry.state !== "dropped") continue;
         left--;

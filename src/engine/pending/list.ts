@@ -4,11 +4,16 @@ import { missingIds } from "../../redis/streams/presence.ts";
 import { entriesById } from "../../redis/streams/range.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
+import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
 
-export interface PendingEntry extends PendingRow {
+export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
   readonly stream: string;
   readonly group: string;
+  /** Since when it stands in the stream, by its ID; null when that is no time. */
+  readonly ageMs: number | null;
+  /** Since it was delivered or claimed; null when somebody has set it, so that it may be taken sooner. */
+  readonly idleMs: number | null;
   /** The entry's data is gone from the stream: deleted or trimmed. */
   readonly missing: boolean;
   /** Only when asked for, and not when missing. */
@@ -32,6 +37,7 @@ export async function* listPending(
   request: PendingListRequest,
 ): AsyncGenerator<PendingEntry> {
   const { stream, group, payload, signal, limit = Number.POSITIVE_INFINITY } = request;
+  const clock = await serverClock(connection);
   const pages = pendingPages(connection, request);
   let left = limit;
   let seen = 0;
@@ -44,7 +50,23 @@ export async function* listPending(
     left -= chosen.length;
     if (chosen.length === 0) continue;
     const found = payload ? withData(connection, stream, chosen) : withPresence(connection, stream, chosen);
-    for await (const [row, missing, fields] of found) yield { stream, group, ...row, missing, fields };
+    const nowMs = clock();
+    for await (const [row, missing, fields] of found) {
+      const { id, consumer, deliveries } = row;
+      const ageMs = entryAgeMs(id, nowMs);
+      const idleMs = livedIdleMs(row, nowMs);
+      yield {
+        stream,
+        group,
+        id,
+        consumer,
+        ageMs,
+        idleMs,
+        deliveries,
+        missing,
+        fields,
+      };
+    }
   }
 }
 

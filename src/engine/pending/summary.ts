@@ -1,6 +1,7 @@
 import type { Connection } from "../../redis/connection.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
+import { livedIdleMs, serverClock } from "./idle.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
 
 /** What is pending for one consumer. */
@@ -12,8 +13,8 @@ export interface ConsumerPending {
   /** The oldest and the newest of its pending entries. */
   readonly minId: string;
   readonly maxId: string;
-  /** How long the entry that has waited longest was not delivered or claimed. */
-  readonly maxIdleMs: number;
+  /** How long the entry that has waited longest was not delivered or claimed; null when all idle times were set. */
+  readonly maxIdleMs: number | null;
 }
 
 /**
@@ -28,14 +29,18 @@ export async function pendingSummary(
   const { stream, group } = list;
   const rows = new Map<string, { -readonly [Key in keyof ConsumerPending]: ConsumerPending[Key] }>();
   let seen = 0;
+  const clock = await serverClock(connection);
   await onStream(connection, stream, group, async () => {
     for await (const page of pendingPages(connection, list)) {
-      for (const { id, consumer, idleMs } of page.filter((row) => isChosen(row, options))) {
+      const nowMs = clock();
+      for (const found of page.filter((row) => isChosen(row, options))) {
+        const { id, consumer } = found;
+        const idleMs = livedIdleMs(found, nowMs);
         const row = rows.get(consumer);
         if (row) {
           row.pending++;
           row.maxId = id;
-          row.maxIdleMs = Math.max(row.maxIdleMs, idleMs);
+          if (idleMs !== null) row.maxIdleMs = Math.max(row.maxIdleMs ?? 0, idleMs);
         } else {
           rows.set(consumer, {
             stream,

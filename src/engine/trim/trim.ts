@@ -7,6 +7,7 @@ import { rangePage } from "../../redis/streams/range.ts";
 import { asList, asNumber, asText } from "../../redis/value.ts";
 import type { ArchiveFile } from "../archive/archive-file.ts";
 import { onStream } from "../groups/missing.ts";
+import { livedIdleMs } from "../pending/idle.ts";
 import { FIRST_ID, LAST_ID } from "../position.ts";
 import { readRange } from "../read/range.ts";
 import { type Cut, findCut } from "./cut.ts";
@@ -34,7 +35,7 @@ export interface Hold {
    */
   readonly why: "undelivered" | "pending" | "unknown";
   /** Who has it, for how long; undefined unless it is pending. */
-  readonly pending: { readonly consumer: string; readonly idleMs: number } | undefined;
+  readonly pending: { readonly consumer: string; readonly idleMs: number | null } | undefined;
 }
 
 /** A group with pending entries whose data is gone. They hold nothing, and can never be worked on. */
@@ -121,7 +122,7 @@ async function holdAt(
   if (id === undefined || compareIds(id, cut) >= 0) return undefined;
   if (why !== "pending") return { id, group, why, pending: undefined };
   const [row] = await connection.persist(() => pendingPage(connection, stream, group, bound.id, 1));
-  return { id, group, why, pending: row && { consumer: row.consumer, idleMs: row.idleMs } };
+  return { id, group, why, pending: row && { consumer: row.consumer, idleMs: livedIdleMs(row, null) } };
 }
 
 interface Removed {

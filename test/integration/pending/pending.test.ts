@@ -66,6 +66,7 @@ describe("pending", () => {
       idleMs: expect.any(Number),
       deliveries: 1,
       missing: false,
+      ageMs: null,
     });
     const [a, b] = await rowsOf([key, "-g", "g"]);
     expect([a?.["pending"], b?.["pending"]]).toEqual([1_250, 1_250]);
@@ -153,6 +154,27 @@ describe("pending", () => {
     expect(await cli(["pending", key, "-g", "g", "-o", "json", "--list"])).toMatchObject({ stdout: "[]\n" });
     const { stdout, stderr } = await cli(["pending", key, "-g", "g"], { columns: 80 });
     expect([stdout, stderr]).toEqual(["", `streamctl: nothing is pending on ${key} for g\n`]);
+  });
+
+  test("an idle time that was set and did not pass is not shown as one", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) ids.push((await redis.xadd(key, "*", "n", String(n))) as string);
+    await redis.xreadgroup("GROUP", "g", "a", "STREAMS", key, ">");
+    // As a worker leaves a retry, and as dlq replay gives an entry back.
+    await redis.xclaim(key, "g", "a", 0, ids[0] as string, "IDLE", 59_000, "JUSTID");
+    await redis.xclaim(key, "g", "b", 0, ids[1] as string, "TIME", 0, "RETRYCOUNT", 0, "JUSTID");
+    const rows = await rowsOf([key, "-g", "g", "--list"]);
+    expect(rows.map((row) => row["idleMs"])).toEqual([null, null, expect.any(Number)]);
+    for (const { ageMs } of rows) expect(ageMs).toBeLessThan(59_000);
+    const summary = await rowsOf([key, "-g", "g"]);
+    expect(summary.map((row) => row["maxIdleMs"])).toEqual([expect.any(Number), null]);
+    expect(summary[0]?.["maxIdleMs"]).toBeLessThan(59_000);
+    expect((await cli(["pending", key, "-g", "g", "--list"], { columns: 160 })).stdout).toContain("waiting");
+    const chosen = await rowsOf([key, "-g", "g", "--list", "--min-idle", "50s"]);
+    expect(chosen.map((row) => row["id"])).toEqual(ids.slice(0, 2));
   });
 
   test("filters that let nothing through say so, and of how many", async () => {
