@@ -50,7 +50,7 @@ complete -c streamctl -n 'not __fish_seen_subcommand_from produce consume pendin
 complete -c streamctl -n 'not __fish_seen_subcommand_from produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox help' -l config -r -F -d 'read this configuration file instead of the usual ones'
 complete -c streamctl -n 'not __fish_seen_subcommand_from produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox help' -s h -l help -d 'this help'
 complete -c streamctl -n '__fish_seen_subcommand_from produce' -a '(streamctl __complete -- (commandline -cp | string collect) 2>/dev/null </dev/null)'
-complete -c streamctl -n '__fish_seen_subcommand_from produce' -l file -r -F -d 'read entries from this file (- is stdin; what ends in .gz is unpacked)'
+complete -c streamctl -n '__fish_seen_subcommand_from produce' -l file -r -F -d 'read entries from this file (- is stdin; gzip is unpacked)'
 complete -c streamctl -n '__fish_seen_subcommand_from produce' -l input -x -a 'ndjson lines csv tsv entries' -d 'what a line is (default: ndjson)'
 complete -c streamctl -n '__fish_seen_subcommand_from produce' -l field -x -d 'with --input lines: the field that holds the line (default: payload)'
 complete -c streamctl -n '__fish_seen_subcommand_from produce' -l skip-lines -x -d 'pass over the first n lines: resumes an earlier run'

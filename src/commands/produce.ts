@@ -15,7 +15,7 @@ export function defineProduce(program: Command, act: Act): void {
     .argument("<stream>", "the stream's key")
     .argument("[field=value...]", "the fields of one entry; without any, entries are read from stdin")
     .optionsGroup("Input:")
-    .option("--file <file>", "read entries from this file (- is stdin; what ends in .gz is unpacked)")
+    .option("--file <file>", "read entries from this file (- is stdin; gzip is unpacked)")
     .addOption(new Option("--input <form>", "what a line is (default: ndjson)").choices([...INPUT_FORMS]))
     .option("--field <name>", "with --input lines: the field that holds the line (default: payload)")
     .addOption(countOption("--skip-lines <n>", "pass over the first n lines: resumes an earlier run", 0))

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { BinRun } from "../support/bin.ts";
+import { BIN, BinRun } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
 
@@ -39,6 +39,21 @@ describe("produce as a process", () => {
       expect(peak).toBeLessThan(150);
     },
   );
+
+  test("a folder on stdin is said, wherever stdin is read", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const shell = ["sh", "-c", 'exec "$0" "$@" < /', process.execPath, BIN] as const;
+    for (const [argv, exit] of [
+      [["produce", key], 2],
+      [["ack", key, "-g", "g", "-"], 1],
+    ] as const) {
+      const { code, stderr } = await new BinRun([...argv], { program: [...shell] }).done;
+      expect(code).toBe(exit);
+      expect(stderr).toMatch(/stdin: it is a directory/);
+    }
+  });
 
   test("Ctrl-C with stdin still open: the process ends by itself with 130", async () => {
     const key = uniqueKey();

@@ -1,6 +1,8 @@
 import type { Readable } from "node:stream";
 import { parseEntryId } from "../../entry/id.ts";
 import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
+import { StreamctlError } from "../../errors.ts";
+import { mustBeReadable, NoText, textChunks } from "../../lib/text-input.ts";
 import { eachLine, LineCutter } from "../worker/lines.ts";
 
 /** The longest row that is read; it holds an entry's data as JSON, of which only the ID is wanted. */
@@ -41,9 +43,12 @@ export async function* readIds(
     return ids;
   };
   try {
-    for await (const chunk of input) yield parse(cutter.push(Buffer.from(chunk as Buffer | string)));
+    mustBeReadable(input);
+    for await (const chunk of textChunks(input)) yield parse(cutter.push(chunk));
     yield parse(cutter.end());
   } catch (error) {
+    if (error instanceof NoText)
+      throw new StreamctlError("failed", `could not read stdin: ${error.message}`, { cause: error });
     if (!signal.aborted) throw error;
   } finally {
     signal.removeEventListener("abort", onAbort);

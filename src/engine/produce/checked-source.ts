@@ -8,7 +8,7 @@ import { BadLine, type EntrySource } from "./source.ts";
 export type EntryValue = (source: EntrySource, draft: EntryDraft) => unknown;
 
 /** The JSON value of the line itself, which the decoder knows to be JSON. */
-export const lineValue: EntryValue = (source) => parseJson(withoutMark(source.raw()));
+export const lineValue: EntryValue = (source) => parseJson(asBuffer(source.raw()));
 
 /** The entry's fields as an object of strings; one that is not UTF-8 is `{"base64":"…"}`, as where entries are printed. */
 export const fieldsValue: EntryValue = (_, draft) => {
@@ -81,7 +81,6 @@ export class CheckedSource implements EntrySource {
   }
 }
 
-function withoutMark({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  const bytes = Buffer.from(buffer, byteOffset, byteLength);
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -21,6 +21,8 @@ interface Item {
 
 const NEWLINE = 10;
 const RETURN = 13;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
 
 /**
  * Records of a CSV (RFC 4180) or TSV file whose first one names the fields. Values are bytes, whatever
@@ -30,7 +32,8 @@ const RETURN = 13;
 export class CsvSource implements EntrySource {
   readonly #input: Input;
   readonly #options: CsvSourceOptions;
-  readonly #parser: Parser;
+  /** Made when the header has ended and shown how lines end. */
+  #parser: Parser | undefined;
   #names: readonly Buffer[] | undefined;
   #head: Buffer | undefined;
   #items: Item[] = [];
@@ -40,32 +43,17 @@ export class CsvSource implements EntrySource {
   #text: Buffer = NOTHING;
   #textStart = 0;
   #lines = 0;
-  #started = false;
+  /** What was read before there is a parser. */
+  #header: Buffer = NOTHING;
   #ended = false;
   #unreadable = false;
+  /** A carriage return without a newline ends a line. */
+  #loneReturns = false;
   line = 0;
 
   constructor(input: Input, options: CsvSourceOptions) {
     this.#input = input;
     this.#options = options;
-    // Records are taken in on_record, in order with the bad ones, and never pass through the stream.
-    this.#parser = parse({
-      delimiter: options.form === "csv" ? "," : "\t",
-      quote: options.form === "csv" ? '"' : false,
-      record_delimiter: ["\r\n", "\n"],
-      // One character per byte, so that text stands for bytes of any encoding.
-      encoding: "latin1",
-      max_record_size: options.maxLine,
-      relax_column_count: true,
-      relax_quotes: true,
-      skip_empty_lines: true,
-      skip_records_with_error: true,
-      on_record: (values: string[], { bytes }) => {
-        if (!this.#unreadable) this.#items.push({ ...this.#passTo(bytes), content: values });
-        return null;
-      },
-      on_skip: (error) => this.#onUnreadable(error),
-    });
   }
 
   get bytesRead(): number {
@@ -94,11 +82,10 @@ export class CsvSource implements EntrySource {
     this.#items = [];
     this.#next = 0;
     while (this.#items.length === 0 && !this.#ended) {
-      let chunk = await this.#input.read();
+      const chunk = await this.#input.read();
       if (chunk === undefined) this.#ended = true;
-      else if (!this.#started) chunk = withoutMark(chunk);
-      this.#started = true;
-      await this.#parse(chunk);
+      if (this.#parser) await this.#parse(chunk);
+      else await this.#parseHeader(chunk);
     }
     return this.#items.length > 0;
   }
@@ -113,18 +100,59 @@ export class CsvSource implements EntrySource {
 
   close(): void {
     this.#input.close();
-    this.#parser.destroy();
+    this.#parser?.destroy();
+  }
+
+  /**
+   * Lines end as the first one does: a lone carriage return ends them only where it ends the header, and
+   * else is part of a value.
+   */
+  async #parseHeader(chunk: Buffer | undefined): Promise<void> {
+    if (chunk !== undefined) this.#header = Buffer.concat([this.#header, chunk]);
+    const known = this.#header.length > this.#options.maxLine || this.#ended;
+    const end = headerEnd(this.#header, this.#options.form === "csv");
+    // Whether a carriage return stands alone shows only in what follows it.
+    if (!known && (end < 0 || end === this.#header.length - 1)) return;
+    const returns = this.#header[end] === RETURN && this.#header[end + 1] !== NEWLINE;
+    this.#parser = this.#makeParser(returns ? ["\r\n", "\n", "\r"] : ["\r\n", "\n"]);
+    const header = this.#header;
+    this.#header = NOTHING;
+    await this.#parse(header);
+    if (chunk === undefined) await this.#parse(undefined);
+  }
+
+  /** Records are taken in on_record, in order with the bad ones, and never pass through the stream. */
+  #makeParser(delimiters: string[]): Parser {
+    const { form, maxLine } = this.#options;
+    this.#loneReturns = delimiters.includes("\r");
+    return parse({
+      delimiter: form === "csv" ? "," : "\t",
+      quote: form === "csv" ? '"' : false,
+      record_delimiter: delimiters,
+      // One character per byte, so that text stands for bytes of any encoding.
+      encoding: "latin1",
+      max_record_size: maxLine,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+      skip_records_with_error: true,
+      on_record: (values: string[], { bytes }) => {
+        if (!this.#unreadable) this.#items.push({ ...this.#passTo(bytes), content: values });
+        return null;
+      },
+      on_skip: (error) => this.#onUnreadable(error),
+    });
   }
 
   #parse(chunk: Buffer | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error?: Error | null): void => (error ? reject(error) : resolve());
       if (chunk === undefined) {
-        this.#parser.end(done);
+        this.#parser?.end(done);
         return;
       }
       this.#text = this.#text.length === 0 ? chunk : Buffer.concat([this.#text, chunk]);
-      this.#parser.write(chunk, done);
+      this.#parser?.write(chunk, done);
     });
   }
 
@@ -133,13 +161,24 @@ export class CsvSource implements EntrySource {
     const text = this.#text.subarray(0, Math.min(offset - this.#textStart, this.#text.length));
     this.#text = this.#text.subarray(text.length);
     this.#textStart += text.length;
-    for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) this.#lines++;
+    this.#lines += this.#lineEnds(text);
     let begin = 0;
     let end = text.length;
-    if (text[end - 1] === NEWLINE) end -= text[end - 2] === RETURN ? 2 : 1;
+    const last = text[end - 1];
+    if (last === NEWLINE) end -= text[end - 2] === RETURN ? 2 : 1;
+    else if (last === RETURN && this.#loneReturns) end--;
     else this.#lines++;
     while (begin < end && (text[begin] === NEWLINE || text[begin] === RETURN)) begin++;
     return { line: this.#lines, raw: text.subarray(begin, end) };
+  }
+
+  #lineEnds(text: Buffer): number {
+    let count = 0;
+    for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) count++;
+    if (!this.#loneReturns) return count;
+    for (let at = text.indexOf(RETURN); at >= 0; at = text.indexOf(RETURN, at + 1))
+      if (text[at + 1] !== NEWLINE) count++;
+    return count;
   }
 
   /** A quote that is never closed, or a record that is too long: nobody knows where the next record starts. */
@@ -176,9 +215,16 @@ function fill(draft: EntryDraft, names: readonly Buffer[], values: readonly stri
   }
 }
 
-/** The start of the input without the byte order mark that spreadsheets write. */
-function withoutMark(chunk: Buffer): Buffer {
-  return chunk[0] === 0xef && chunk[1] === 0xbb && chunk[2] === 0xbf ? chunk.subarray(3) : chunk;
+/** Where the first line end stands outside of quotes; -1 when there is none. */
+function headerEnd(text: Buffer, quotes: boolean): number {
+  let quoted = false;
+  for (const [at, byte] of text.entries()) {
+    // Only at a value's beginning a quote opens; behind a quote it is the second one of two, which stand for one.
+    const opens = quotes && (at === 0 || text[at - 1] === COMMA || text[at - 1] === QUOTE);
+    if (byte === QUOTE && (quoted || opens)) quoted = !quoted;
+    else if (!quoted && (byte === NEWLINE || byte === RETURN)) return at;
+  }
+  return -1;
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -1,23 +1,28 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { Readable } from "node:stream";
+import { textChunks, type TextOptions } from "../../lib/text-input.ts";
+
+export interface InputForm extends TextOptions {
+  /** How much of the input has been read, where the stream itself tells it. */
+  readonly consumed?: (() => number) | undefined;
+}
 
 /**
- * The chunks of a stream, one at a time, until it ends or the signal aborts. Aborting destroys the stream:
+ * The chunks of a stream as text (see textChunks), one at a time, until it ends or the signal aborts. Aborting destroys the stream:
  * that is what makes a pending read return, and what lets the process end with stdin still open.
  */
 export class Input {
   readonly #stream: Readable;
-  readonly #chunks: AsyncIterator<unknown>;
+  readonly #chunks: AsyncGenerator<Buffer>;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   readonly #consumed: (() => number) | undefined;
   #given = 0;
 
-  /** `consumed`: how much of the input has been read, where the stream gives something else than its bytes. */
-  constructor(stream: Readable, signal: AbortSignal, consumed?: () => number) {
+  constructor(stream: Readable, signal: AbortSignal, { consumed, ...form }: InputForm = {}) {
     this.#stream = stream;
     this.#consumed = consumed;
-    this.#chunks = stream[Symbol.asyncIterator]();
+    this.#chunks = textChunks(stream, form);
     this.#signal = signal;
     this.#onAbort = () => void stream.destroy();
     if (signal.aborted) this.#onAbort();
@@ -35,9 +40,8 @@ export class Input {
     try {
       const { done, value } = await this.#chunks.next();
       if (done === true) return undefined;
-      const chunk = Buffer.isBuffer(value) ? value : Buffer.from(value as string);
-      this.#given += chunk.length;
-      return chunk;
+      this.#given += value.length;
+      return value;
     } catch (error) {
       if (this.#signal.aborted) return undefined;
       throw error;
@@ -47,5 +51,7 @@ export class Input {
   close(): void {
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#stream.destroy();
+    // It may wait for the stream, which ends by that, or hold what it has unpacked.
+    this.#chunks.return(undefined).catch(() => {});
   }
 }

@@ -9,7 +9,7 @@ import { BadLine, type EntrySource } from "./source.ts";
 export interface LineFormat {
   /** Fills the draft from the bytes between two offsets. */
   decode(line: Buffer, begin: number, end: number, draft: EntryDraft): void;
-  /** A JSON text may start with a byte order mark and be surrounded by white space; plain lines are kept as they are. */
+  /** JSON may be surrounded by white space; plain lines are kept as they are. */
   readonly text: "json" | "plain";
 }
 
@@ -145,22 +145,16 @@ export class LineSource implements EntrySource {
   }
 
   #decode(draft: EntryDraft): void {
-    const mark = this.line === 1 && this.#format.text === "json" ? this.#byteOrderMark() : 0;
     try {
-      this.#format.decode(this.#buffer, this.#begin + mark, this.#stop, draft);
+      this.#format.decode(this.#buffer, this.#begin, this.#stop, draft);
     } catch (error) {
       if (!(error instanceof JsonFault)) throw error;
-      const before = this.#buffer.toString("utf8", this.#begin + mark, error.at);
+      const before = this.#buffer.toString("utf8", this.#begin, error.at);
       throw new BadLine(this.line, error.message, {
         column: countCharacters(before) + 1,
         cutOff: error.cutOff && this.#ended && this.#stop === this.#buffer.length,
       });
     }
-  }
-
-  #byteOrderMark(): number {
-    const [a, b, c] = this.#buffer.subarray(this.#begin, this.#begin + 3);
-    return a === 0xef && b === 0xbb && c === 0xbf ? 3 : 0;
   }
 }
 

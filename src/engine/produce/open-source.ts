@@ -1,8 +1,8 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pipeline, type Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import type { Readable } from "node:stream";
 import { errorText, UsageError } from "../../errors.ts";
+import { mustBeReadable } from "../../lib/text-input.ts";
 import { Input } from "./input.ts";
 import { entriesFormat, LineSource, ndjsonFormat, plainFormat } from "./line-source.ts";
 import { type EntrySource, SingleEntry } from "./source.ts";
@@ -13,7 +13,7 @@ export interface InputOptions {
   readonly form: "ndjson" | "lines" | "csv" | "tsv" | "entries";
   /** With `lines`: the name of the field. */
   readonly field: string;
-  /** Undefined is stdin. What is called `….gz` is unpacked. */
+  /** Undefined is stdin. What is called `….gz` must be gzip; what else is gzip is unpacked, too. */
   readonly file: string | undefined;
   /** The file of a JSON Schema that every entry has to match. */
   readonly schema: string | undefined;
@@ -33,8 +33,9 @@ interface OpenInput {
   readonly stream: Readable;
   /** In bytes, where it is known. */
   readonly size: number | undefined;
-  /** How much of that has been read, where it is not what the stream gave. */
-  readonly bytesRead?: () => number;
+  /** How much of that has been read. */
+  readonly consumed?: () => number;
+  readonly gzip: boolean;
 }
 
 /** Larger chunks of a file mean fewer turns of the event loop. */
@@ -60,8 +61,10 @@ async function openUnchecked(
   options: InputOptions & Surroundings,
 ): Promise<{ source: EntrySource; size: number | undefined }> {
   if (options.fields.length > 0) return { source: new SingleEntry(options.fields), size: undefined };
-  const { stream, size, bytesRead } = await openStream(options);
-  return { source: await makeSource(new Input(stream, options.signal, bytesRead), options), size };
+  const { stream, size, consumed, gzip } = await openStream(options);
+  const binary = options.form === "lines";
+  const input = new Input(stream, options.signal, { consumed, gzip, binary });
+  return { source: await makeSource(input, options), size };
 }
 
 async function makeSource(input: Input, options: InputOptions): Promise<EntrySource> {
@@ -83,7 +86,14 @@ async function makeSource(input: Input, options: InputOptions): Promise<EntrySou
 
 async function openStream(options: InputOptions & Surroundings): Promise<OpenInput> {
   const { file, cwd, stdin } = options;
-  if (file === undefined) return { stream: stdin, size: undefined };
+  if (file === undefined) {
+    try {
+      mustBeReadable(stdin);
+    } catch (error) {
+      throw new UsageError(`can't read stdin: ${errorText(error)}`, { cause: error });
+    }
+    return { stream: stdin, size: undefined, gzip: false };
+  }
   let handle: FileHandle;
   try {
     handle = await open(resolve(cwd, file));
@@ -97,9 +107,5 @@ async function openStream(options: InputOptions & Surroundings): Promise<OpenInp
   }
   const stream = handle.createReadStream({ highWaterMark: FILE_CHUNK });
   const size = stats.isFile() ? stats.size : undefined;
-  if (!file.endsWith(".gz")) return { stream, size };
-  const unpacked = createGunzip({ chunkSize: FILE_CHUNK });
-  // Whichever of the two ends or fails, the other goes with it; whoever reads hears of the error.
-  pipeline(stream, unpacked, () => {});
-  return { stream: unpacked, size, bytesRead: () => stream.bytesRead };
+  return { stream, size, consumed: () => stream.bytesRead, gzip: /\.gz$/i.test(file) };
 }

@@ -49,8 +49,45 @@ describe("CSV", () => {
     expect(got[0]?.raw.length).toBeLessThan(2_000);
   });
 
-  test("a byte order mark is no part of the first name", async () => {
-    expect((await drain(csvSource("csv", ["\xef\xbb\xbfa\n1\n"])))[0]?.fields).toEqual(["a", "1"]);
+  test.each([[[100]], [[1]], [[2]], [[3, 1]]])(
+    "a byte order mark is no part of the first name, cut every %j bytes",
+    async (sizes) => {
+      const chunks = cut(Buffer.from("\uFEFFa\n1\n"), sizes);
+      expect((await drain(csvSource("csv", chunks)))[0]?.fields).toEqual(["a", "1"]);
+    },
+  );
+
+  test.each([
+    ["CR", "\r"],
+    ["LF", "\n"],
+    ["CRLF", "\r\n"],
+  ])("lines that end with %s, however they are cut", async (_, end) => {
+    const rows = [["a", "b"], ["1", '"x\ny"'], ["2", ""], [], ["3", "z"], ["4"]];
+    const text = rows.map((row) => row.join(",") + end).join("");
+    for (const sizes of [[1], [2], [3, 1], [1_000]]) {
+      const got = await drain(csvSource("csv", cut(Buffer.from(text), sizes)));
+      expect(got).toEqual([
+        { line: 3, fields: ["a", "1", "b", "x\ny"], raw: '1,"x\ny"' },
+        { line: 4, fields: ["a", "2", "b", ""], raw: "2," },
+        { line: 6, fields: ["a", "3", "b", "z"], raw: "3,z" },
+        { line: 7, bad: "line 7: 1 value where the header names 2 fields", raw: "4" },
+      ]);
+    }
+  });
+
+  test("a carriage return in a file whose lines end otherwise is part of its value", async () => {
+    for (const end of ["\n", "\r\n"]) {
+      const text = `a,b${end}x\ry,"p\rq"${end}`;
+      expect((await drain(csvSource("csv", [text])))[0]?.fields).toEqual(["a", "x\ry", "b", "p\rq"]);
+      const tabs = `a\tb${end}x\ry\t"p${end}`;
+      expect((await drain(csvSource("tsv", [tabs])))[0]?.fields).toEqual(["a", "x\ry", "b", '"p']);
+    }
+    const quoted = await drain(csvSource("csv", ['5" disk,"b\r""c"\r1,2\r']));
+    expect(quoted).toEqual([{ line: 3, fields: ['5" disk', "1", 'b\r"c', "2"], raw: "1,2" }]);
+  });
+
+  test("a header without a line end is all there is", async () => {
+    for (const text of ["a,b", "a,b\r", "", "\r"]) expect(await drain(csvSource("csv", [text]))).toEqual([]);
   });
 
   test("skipping passes over records but reads the header", async () => {

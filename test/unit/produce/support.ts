@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { CsvSource } from "../../../src/engine/produce/csv-source.ts";
-import { Input } from "../../../src/engine/produce/input.ts";
+import { Input, type InputForm } from "../../../src/engine/produce/input.ts";
 import { type LineFormat, LineSource } from "../../../src/engine/produce/line-source.ts";
 import { BadLine, type EntrySource } from "../../../src/engine/produce/source.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
@@ -15,9 +15,9 @@ export interface Got {
   readonly raw: string;
 }
 
-function inputOf(chunks: readonly (string | Buffer)[]): Input {
+function inputOf(chunks: readonly (string | Buffer)[], form: InputForm = {}): Input {
   const buffers = chunks.map((chunk) => (typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk));
-  return new Input(Readable.from(buffers), new AbortController().signal);
+  return new Input(Readable.from(buffers), new AbortController().signal, form);
 }
 
 export function lineSource(
@@ -25,7 +25,7 @@ export function lineSource(
   chunks: readonly (string | Buffer)[],
   options = UNLIMITED,
 ): LineSource {
-  return new LineSource(inputOf(chunks), format, options);
+  return new LineSource(inputOf(chunks, { binary: format.text === "plain" }), format, options);
 }
 
 export function csvSource(
