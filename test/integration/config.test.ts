@@ -221,7 +221,8 @@ describe("options from outside the command line", () => {
     test("--no-create and --no-color", async () => {
       const key = uniqueKey();
       const env = { STREAMCTL_URL: url(), STREAMCTL_NO_CREATE: "true" };
-      expect((await run(["produce", key, "a=1"], { env })).code).toBe(4);
+      // Before Redis 6.2 the server can't do it, which is an error, too.
+      expect((await run(["produce", key, "a=1"], { env })).code).toBeOneOf([4, 1]);
       expect(await rawRedis().exists(key)).toBe(0);
       const full = await behind();
       const colored = { STREAMCTL_URL: url(), FORCE_COLOR: "1", TERM: "xterm" };
@@ -248,7 +249,7 @@ describe("options from outside the command line", () => {
     test.each([
       ["trim", "maxlen: 1", ["--max-age", "1d"], 0],
       ["trim", "min-id: 5-0", ["--maxlen", "5"], 0],
-      ["produce", "maxlen: 1, exact: true", ["--max-age", "1d", "a=1"], 0],
+      ["produce", "max-age: 1d, exact: true", ["--maxlen", "5", "a=1"], 0],
       ["produce", "idempotency-key: a, idempotency-ttl: 1d", ["--id", "9999999999999-1", "a=1"], 0],
       ["produce", "input: lines", ["a=1"], 0],
       ["lag", "interval: 5s, timeout: 5s, warn-lag: 1", [], 0],
