@@ -513,7 +513,7 @@ _streamctl() {
         --profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
         -u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
-      words='produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox connection configuration exit-codes formats positions'
+      words='produce consume pending claim ack dlq trim lag ls info group serve-metrics doctor completion config sandbox connection configuration exit-codes formats handlers positions'
       flags='-h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       names=
       ;;

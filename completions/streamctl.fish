@@ -1116,6 +1116,7 @@ complete -c streamctl -n '__fish_seen_subcommand_from help' -a connection
 complete -c streamctl -n '__fish_seen_subcommand_from help' -a configuration
 complete -c streamctl -n '__fish_seen_subcommand_from help' -a exit-codes
 complete -c streamctl -n '__fish_seen_subcommand_from help' -a formats
+complete -c streamctl -n '__fish_seen_subcommand_from help' -a handlers
 complete -c streamctl -n '__fish_seen_subcommand_from help' -a positions
 complete -c streamctl -n '__fish_seen_subcommand_from help' -s h -l help -d 'this help'
 complete -c streamctl -n '__fish_seen_subcommand_from help' -s o -l output -x -a 'table json ndjson csv raw' -d 'output format'

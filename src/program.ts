@@ -89,9 +89,11 @@ function commonOptions(): Option[] {
 /** Also takes a format that is one command's own: which command it is, is not known yet (see src/run.ts). */
 function outputOption(): Option {
   const known = [...FORMATS, ...Object.keys(OWN_FORMATS)];
+  const own = Object.entries(OWN_FORMATS).map(([format, command]) => `, for ${command} also ${format}`);
+  const choices = FORMATS.join(", ") + own.join("");
   const option = new Option("-o, --output <format>", "output format").choices([...FORMATS]);
   return option.argParser((text: string) => {
-    if (!known.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${FORMATS.join(", ")}.`);
+    if (!known.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${choices}.`);
     return text;
   });
 }

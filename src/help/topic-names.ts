@@ -4,6 +4,7 @@ export const TOPICS = {
   configuration: "files, profiles, and a variable for every flag",
   "exit-codes": "what scripts can go by",
   formats: "-o, and entries as JSON",
+  handlers: "what --exec commands get, and what their exit means",
   positions: "IDs, times and ages; durations, sizes and counts",
 } as const satisfies Record<string, string>;
 

@@ -45,6 +45,8 @@ function topicText(program: Command, topic: Topic, width: number): string {
       return wrapHelp(`${EXIT_CODES}\n${MORE_EXITS}`, width);
     case "formats":
       return wrapHelp(FORMATS, width);
+    case "handlers":
+      return wrapHelp(HANDLERS, width);
     case "positions":
       return wrapHelp(POSITIONS, width);
     default:
@@ -110,6 +112,32 @@ Examples:
   streamctl ls --json
   streamctl consume orders -o raw --field payload
   streamctl pending orders -g billing --list -o csv`;
+
+const HANDLERS = `consume --exec COMMAND (or -- PROGRAM ARG…) runs a command for every entry of a group. It gets the entry as a line of
+JSON on stdin; --stdin says otherwise. In its environment:
+  STREAMCTL_STREAM      the stream
+  STREAMCTL_GROUP       the group
+  STREAMCTL_CONSUMER    this worker's name
+  STREAMCTL_ID          the entry's ID
+  STREAMCTL_DELIVERIES  1 at the first time
+  STREAMCTL_TIMESTAMP   the time in the ID
+  STREAMCTL_BATCH       with --batch, instead of the three above: how many entries
+
+What its exit means:
+  0                  done: the entry is acked
+  65, 100            hopeless: it is dead-lettered at once (more with --dead-on)
+  126, 127           before any run has succeeded: the worker stops, nothing is counted
+  else, or a signal  it is retried with growing delays, and dead-lettered after --max-deliveries; so is a run past --timeout
+
+Delivery is at least once, so a command must be safe to repeat. What it writes to stderr is kept with a dead letter.
+
+With --batch, lines on file descriptor 3 settle single entries: ID ok, ID retry REASON, ID dead REASON. With
+--persistent the command stays, and answers each line of stdin with one of stdout: ok, retry REASON or dead REASON.
+
+Examples:
+  streamctl consume orders -g billing --create-group --exec ./bill.sh -j 4 --timeout 30s
+  streamctl consume orders -g billing --until-empty -- python3 -u bill.py
+  streamctl dlq list orders --by reason`;
 
 const POSITIONS = `Positions (--from, --to, --since, --until):
   1694012345678-0       an entry's ID; (ID leaves that one out

@@ -210,7 +210,10 @@ const CASES: Readonly<Record<string, Case>> = {
   "group consumers": { make: halfRead, lines: (key) => [["group", "consumers", key, "-g", "g"]] },
   "group forget-consumer": {
     make: pendingWithoutData,
-    lines: (key) => [["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "z"]],
+    lines: (key) => [
+      ["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "z"],
+      ["group", "forget-consumer", key, "-g", "g", "--all-empty", "--idle", "0", "-y"],
+    ],
     check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 9, "z")).toHaveLength(2),
   },
 };
