@@ -22,6 +22,8 @@ import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
 import { notWithoutCluster } from "../redis/errors.ts";
+import { serverName } from "../redis/server-name.ts";
+import { version } from "../version.ts";
 import type { MetricsFlags } from "./metrics-options.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
 import { StreamArguments } from "./stream-arguments.ts";
@@ -45,6 +47,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   checkManner(options);
   const handler = handlerSettings(context, request, who);
   const asked = workerSettings(options, who);
+  log.begin({ stream: request.patterns.join(", "), ...who });
   // No reason to refuse: what starts services often gives them such a stdout.
   if (output.absent && options.emit === undefined)
     log.warn("stdout is closed, or /dev/null opened for reading and writing: what handlers print is lost");
@@ -68,6 +71,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   };
   const reader = await connection.reader();
   const report = workerReport(log, settings);
+  context.defer(() => report.end());
   const lag = await pollLag(context, connection, settings, options);
   const watched = { connection, reader, settings, lag, state: () => worker.state };
   const metrics = await workerMetrics(context, options, watched);
@@ -103,7 +107,14 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     stop: context.stop,
     kill: context.kill,
   });
+  const onStop = (): void => {
+    const { reason } = context.stop as { reason: unknown };
+    if (typeof reason === "string") report.stopping(reason, worker.state, worker.inHand(3));
+  };
+  context.stop.addEventListener("abort", onStop, { once: true });
   await metrics?.listen();
+  const server = await serverName(connection);
+  report.started({ version, target: connection.target, server, asked: request.patterns });
   const startedAt = Date.now();
   const result = await worker.run();
   status.stop();

@@ -64,6 +64,7 @@ async function serveMetrics(
   const everyMs = flags.interval ?? DEFAULT_INTERVAL_MS;
   if (everyMs < MIN_INTERVAL_MS)
     throw new UsageError(`--interval must be at least ${formatDuration(MIN_INTERVAL_MS)}`);
+  context.log.begin({});
   const [
     connection,
     { survey },

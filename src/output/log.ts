@@ -16,6 +16,9 @@ export class Log {
   readonly quiet: boolean;
   readonly verbose: boolean;
   #around: Drawn | undefined;
+  #run: LogFacts | undefined;
+  /** Lines that were not written because stderr takes no more. */
+  #leftOut = 0;
 
   constructor(
     stream: OutStream,
@@ -39,6 +42,11 @@ export class Log {
   /** Whether progress and a status line may be drawn. */
   get live(): boolean {
     return this.terminal && !this.quiet && !this.json;
+  }
+
+  /** A long run begins: from here on each line says when, and as JSON these facts, too. */
+  begin(facts: LogFacts): void {
+    this.#run = facts;
   }
 
   /** Only with -v. */
@@ -86,19 +94,40 @@ export class Log {
     this.#around?.draw();
   }
 
-  #line(level: string, text: string, facts: LogFacts = {}): void {
-    this.clear();
-    const message = withoutPasswords(text);
-    if (this.#format === "json") {
-      this.stream.write(`${safeJson({ time: new Date().toISOString(), level, message, ...facts })}\n`);
-    } else {
-      const mark =
-        level === "info" ? "" : `${level === "error" ? "error" : level === "warn" ? "warning" : "debug"}: `;
-      this.stream.write(`streamctl: ${mark}${safeText(message)}\n`);
+  #line(level: Level, text: string, facts?: LogFacts): void {
+    // What nobody reads must not fill the memory.
+    if (this.stream.writableLength > MOST_WAITING) {
+      this.#leftOut++;
+      return;
     }
+    this.clear();
+    if (this.#leftOut > 0) {
+      const lines = this.#leftOut === 1 ? "a line was" : `${this.#leftOut} lines were`;
+      this.#leftOut = 0;
+      this.stream.write(this.#formatted("warn", `${lines} left out here: stderr was not read`));
+    }
+    this.stream.write(this.#formatted(level, withoutPasswords(text), facts));
     this.draw();
   }
+
+  #formatted(level: Level, message: string, facts?: LogFacts): string {
+    const time = new Date().toISOString();
+    if (this.json) return `${safeJson({ time, level, message, ...this.#run, ...facts })}\n`;
+    return `${this.#run ? `${time} ` : ""}streamctl: ${MARKS[level]}${safeText(message)}\n`;
+  }
 }
+
+type Level = "debug" | "info" | "warn" | "error";
+
+const MARKS: Readonly<Record<Level, string>> = {
+  debug: "debug: ",
+  info: "",
+  warn: "warning: ",
+  error: "error: ",
+};
+
+/** So many bytes may wait for stderr's reader. */
+const MOST_WAITING = 1024 * 1024;
 
 /** What a JSON log line carries besides its message. */
 export type LogFacts = Readonly<Record<string, string | number | boolean | null>>;

@@ -8,20 +8,52 @@ import type {
   WorkerState,
 } from "../engine/worker/types.ts";
 import { formatDuration, formatNumber } from "../units.ts";
+import { LineLimit, type Unwritten } from "./line-limit.ts";
 import type { Log, LogFacts } from "./log.ts";
 import { verdictWord } from "./verdict-words.ts";
 
+/** A worker as it begins. */
+export interface WorkerFacts {
+  readonly version: string;
+  readonly target: string;
+  /** What runs there; undefined when it is not known. */
+  readonly server: string | undefined;
+  /** Streams, or patterns for them, as they were asked for. */
+  readonly asked: readonly string[];
+}
+
 export interface WorkerReport {
   readonly observer: WorkerObserver;
+  started(facts: WorkerFacts): void;
+  /** `signal`: what it stops for; `some`: of what it holds. */
+  stopping(signal: string, state: WorkerState, some: readonly Delivery[]): void;
   /** `lag` undefined: not known now. */
   statusLine(state: WorkerState, lag: readonly GroupLag[] | undefined): string;
   summary(result: WorkerResult, tookMs: number, asJson: boolean): void;
+  /** Says what is still to be summed up, and releases everything. */
+  end(): void;
 }
 
-/** What an exec worker says on stderr: failures as they come, a status line, a summary. */
+/**
+ * What an exec worker says on stderr: who it is, failures as they come, a status line, a summary. Of lines
+ * that come by the thousand a few are written and the rest is summed up (all of them with -v, none with -q).
+ */
 export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
   const counts = { ok: 0, retry: 0, dead: 0 };
   const rate = new RateMeter();
+  const limit = new LineLimit();
+  const limited = (level: "info" | "warn", kind: LimitedKind, line: string, facts: LogFacts): void => {
+    if (log.quiet) return;
+    const allowed =
+      log.verbose ||
+      limit.allows(kind, line, ({ count, last, windowMs }) =>
+        log[level](
+          `${formatNumber(count)} more ${SUMMED_UP[kind]} within ${formatDuration(windowMs)}, the last: ${last}`,
+          { verdict: kind, count },
+        ),
+      );
+    if (allowed) log[level](line, facts);
+  };
   const observer: WorkerObserver = {
     ran() {},
     settled(delivery, verdict, durationMs) {
@@ -34,17 +66,21 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
           return;
         case "retry":
           counts.retry++;
-          log.info(
+          limited(
+            "info",
+            "retry",
             `${name(delivery)} failed (${verdict.reason}), delivery ${delivery.deliveries} of ${settings.retry.maxDeliveries}: retry in ${formatDuration(verdict.delayMs)}`,
             { ...facts, reason: verdict.reason, retryInMs: verdict.delayMs },
           );
           return;
         case "dead":
           counts.dead++;
-          log.warn(`${name(delivery)} dead-lettered after ${times(delivery.deliveries)}: ${verdict.reason}`, {
-            ...facts,
-            reason: verdict.reason,
-          });
+          limited(
+            "warn",
+            "dead",
+            `${name(delivery)} dead-lettered after ${times(delivery.deliveries)}: ${verdict.reason}`,
+            { ...facts, reason: verdict.reason },
+          );
           return;
         case "duplicate":
           log.detail(`${name(delivery)} acked without a run: its key has succeeded before`, facts);
@@ -57,13 +93,15 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
     },
     lost(delivery, verdict, owner) {
       const why = owner === "another" ? "belongs to another consumer by now" : "is not pending any more";
-      log.warn(`${name(delivery)} ${why}: its ${DROPPED[verdict.kind]} was dropped`, {
+      limited("warn", "lost", `${name(delivery)} ${why}: its ${DROPPED[verdict.kind]} was dropped`, {
         ...factsOf(delivery),
         verdict: "lost",
       });
     },
     missing(stream, ids) {
-      log.warn(
+      limited(
+        "warn",
+        "missing",
         `${stream}: ${ids.length === 1 ? "a pending entry" : `${ids.length} pending entries`} had no data left in the stream and went from the pending list: ${ids.slice(0, 5).join(" ")}${ids.length > 5 ? " …" : ""}`,
         { stream, verdict: "missing", count: ids.length },
       );
@@ -77,11 +115,32 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
     // The roster says which.
     joined() {},
     notice(level, message) {
-      log[level](message);
+      const kind = `${level} ${message.slice(0, NOTICE_HEAD)}`;
+      const sumUp = ({ count, windowMs }: Unwritten): void =>
+        log[level](`${formatNumber(count)} more lines like that within ${formatDuration(windowMs)}`);
+      if (log.verbose || level === "detail" || limit.allows(kind, message, sumUp)) log[level](message);
     },
   };
   return {
     observer,
+    started({ version, target, server, asked }) {
+      const { group, consumer, concurrency: jobs } = settings;
+      const where = `${server === undefined ? "" : `${server} at `}${target}`;
+      log.info(
+        `working on ${asked.join(", ")} for group ${group} as ${consumer}, -j ${jobs} (streamctl ${version}, ${where})`,
+        { version, server: server ?? null, target, jobs },
+      );
+    },
+    stopping(signal, { running, inFlight }, some) {
+      const more = inFlight > some.length ? ", …" : "";
+      const which = some.length === 0 ? "" : ` (${some.map(name).join(", ")}${more})`;
+      const waits = running === 0 ? "" : `, waiting for up to ${formatDuration(settings.shutdownTimeoutMs)}`;
+      log.info(`stopping at ${signal}: ${running} running, ${inFlight} in hand${which}${waits}`, {
+        signal,
+        running,
+        inFlight,
+      });
+    },
     statusLine(state, lag) {
       const parts = [
         `${rate.perSecond().toFixed(1)}/s`,
@@ -95,6 +154,7 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
       return parts.join("  ");
     },
     summary(result, tookMs, asJson) {
+      limit.flush();
       if (asJson && !log.json && !log.quiet) {
         log.stream.write(`${JSON.stringify({ ...result, tookMs })}\n`);
         return;
@@ -106,8 +166,22 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
       if (result.killed > 0) parts.push(`${result.killed} killed`);
       log.info(`${parts.join(", ")} in ${formatDuration(tookMs)}`, { ...result, tookMs });
     },
+    end: () => limit.flush(),
   };
 }
+
+/** What comes by the thousand when something is wrong. */
+type LimitedKind = "retry" | "dead" | "lost" | "missing";
+
+const SUMMED_UP: Readonly<Record<LimitedKind, string>> = {
+  retry: "failed and wait for a retry",
+  dead: "were dead-lettered",
+  lost: "had another owner by then",
+  missing: "lines about pending entries without data",
+};
+
+/** Notices that begin alike are of one kind. */
+const NOTICE_HEAD = 16;
 
 function name({ stream, entry }: Delivery): string {
   return `${stream} ${entry.id}`;

@@ -56,6 +56,18 @@ export class Hands {
     return this.#held.get(stream)?.values() ?? [];
   }
 
+  /** Some of them, those held longest first within each stream. */
+  some(most: number): Delivery[] {
+    const all: Delivery[] = [];
+    for (const ofStream of this.#held.values()) {
+      for (const delivery of ofStream.values()) {
+        if (all.length === most) return all;
+        all.push(delivery);
+      }
+    }
+    return all;
+  }
+
   hold(delivery: Delivery): void {
     let ofStream = this.#held.get(delivery.stream);
     if (!ofStream) this.#held.set(delivery.stream, (ofStream = new Map<string, Delivery>()));

@@ -161,6 +161,11 @@ export class Worker {
     };
   }
 
+  /** Some of the entries in hand. */
+  inHand(most: number): readonly Delivery[] {
+    return this.#hands.some(most);
+  }
+
   async run(): Promise<WorkerResult> {
     const { connection, settings, executor, observer, stop, kill } = this.#parts;
     const onStop = (): void => this.#end();

@@ -200,7 +200,8 @@ describe("--metrics-port and --metrics-host", () => {
     const stream = uniqueKey();
     const result = await cli(workerArgv(stream, "true", "--metrics-port", port));
     expect(result).toMatchObject({ code: 1, stdout: "" });
-    expect(result.stderr).toBe(
+    // A worker's lines begin with the time.
+    expect(result.stderr.replace(/^\S+Z /, "")).toBe(
       `streamctl: error: --metrics-port ${port} is in use on 127.0.0.1: choose another port, or end the program that listens there\n`,
     );
     expect(await rawRedis().exists(stream)).toBe(0);

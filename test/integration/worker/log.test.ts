@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { version } from "../../../src/version.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { drain, fill, startWorker } from "../../support/worker.ts";
@@ -45,10 +46,11 @@ describe("a worker with --log json", () => {
   test("an error is an object, too, with the stack when -v asks for it", async () => {
     const stream = uniqueKey();
     const argv = ["consume", stream, "-g", "nobody", "--exec", "true", ...JSON_LOG];
-    const plain = ndjson((await cli(argv)).stderr);
+    const errors = (text: string) => ndjson(text).filter(({ level }) => level === "error");
+    const plain = errors((await cli(argv)).stderr);
     expect(plain).toMatchObject([{ level: "error", message: expect.stringContaining(stream) }]);
     expect(plain[0]).not.toHaveProperty("stack");
-    const [verbose] = ndjson((await cli([...argv, "-v"])).stderr);
+    const [verbose] = errors((await cli([...argv, "-v"])).stderr);
     expect(verbose).toMatchObject({ level: "error", stack: expect.stringContaining("\n    at ") });
   });
 
@@ -72,6 +74,71 @@ describe("a worker with --log json", () => {
     await fill(rawRedis(), stream, 3);
     const { stderr } = await drain(stream, "sleep 0.2", JSON_LOG, { columns: 80 });
     expect(stderr).not.toContain("\u001b");
+  });
+});
+
+describe("a worker's log", () => {
+  test("begins with who it is, and every line says when", async () => {
+    const stream = uniqueKey();
+    await fill(rawRedis(), stream, 2);
+    const { stderr } = await drain(stream, "exit 65", ["--consumer", "me", "-j", "2"]);
+    const lines = stderr.trimEnd().split("\n");
+    for (const line of lines) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\S+Z streamctl: /);
+    const who = `working on ${stream} for group g as me, -j 2`;
+    expect(lines[0]).toMatch(new RegExp(`${who} \\(streamctl ${version}, \\w+ [\\d.]+ at redis://\\S+\\)$`));
+  });
+
+  test("as JSON has consumer, group and stream in each line", async () => {
+    const stream = uniqueKey();
+    await fill(rawRedis(), stream, 2);
+    const { stderr } = await drain(stream, "exit 65", [...JSON_LOG, "-v", "--consumer", "me"]);
+    const lines = ndjson(stderr);
+    for (const line of lines) expect(line).toMatchObject({ stream, group: "g", consumer: "me" });
+    expect(lines[0]).toMatchObject({
+      version,
+      server: expect.any(String),
+      target: expect.any(String),
+      jobs: 1,
+    });
+  });
+
+  test("says at the first signal that it is stopping, what is in hand and how long it waits", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const worker = startWorker(stream, "sleep 0.5", [...JSON_LOG, "--shutdown-timeout", "20s"]);
+    await until("it runs", async () => Number((await redis.xpending(stream, "g").catch(() => [0]))[0]) === 1);
+    worker.signal("SIGTERM");
+    const { code, stderr } = await worker.done;
+    expect(code).toBe(0);
+    expect(ndjson(stderr).filter(({ signal }) => signal !== undefined)).toMatchObject([
+      {
+        signal: "SIGTERM",
+        inFlight: 1,
+        message: expect.stringMatching(`^stopping at SIGTERM: [01] running, 1 in hand \\(${stream} ${id}\\)`),
+      },
+    ]);
+  });
+
+  test("of hundreds of dead letters has a few, and sums up the rest", async () => {
+    const stream = uniqueKey();
+    await fill(rawRedis(), stream, 300);
+    const { stderr } = await drain(stream, "exit 65", [...JSON_LOG, "-j", "4"]);
+    const dead = ndjson(stderr).filter(({ verdict }) => verdict === "dead");
+    expect(dead.length).toBeLessThan(100);
+    const sum = dead.reduce((total, { count }) => total + Number(count ?? 1), 0);
+    expect(sum).toBe(300);
+    expect(dead.at(-1)).toMatchObject({
+      message: expect.stringMatching(/more were dead-lettered within 10s, the last: .* exit 65$/),
+    });
+  });
+
+  test("has all of them with -v, and none with -q", async () => {
+    const [verbose, quiet] = [uniqueKey(), uniqueKey()];
+    for (const stream of [verbose, quiet]) await fill(rawRedis(), stream, 30);
+    const loud = await drain(verbose, "exit 65", [...JSON_LOG, "-v"]);
+    expect(ndjson(loud.stderr).filter(({ verdict }) => verdict === "dead")).toHaveLength(30);
+    expect((await drain(quiet, "exit 65", ["-q"])).stderr).toBe("");
   });
 });
 
