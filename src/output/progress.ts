@@ -40,16 +40,14 @@ class ProgressLine implements Progress {
   readonly #samples: { readonly at: number; readonly done: number }[] = [{ at: Date.now(), done: 0 }];
   readonly #timer: Timer;
   #status: StatusLine | undefined;
+  #stopped = false;
   #done = 0;
   #total: number | undefined;
 
   constructor(log: Log, options: ProgressOptions) {
     this.#log = log;
     this.#options = options;
-    this.#timer = startTimer(SHOW_AFTER_MS, () => {
-      this.#status = startStatusLine(this.#log, () => this.#line());
-      this.#status.draw();
-    });
+    this.#timer = startTimer(SHOW_AFTER_MS, () => void this.#show());
   }
 
   update(done: number, total?: number): void {
@@ -58,9 +56,22 @@ class ProgressLine implements Progress {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#timer.stop();
     this.#status?.stop();
     this.#status = undefined;
+  }
+
+  /** ora makes the frames. It is not started: the status line is what draws, below all else that is written. */
+  async #show(): Promise<void> {
+    const { default: ora } = await import("ora");
+    if (this.#stopped) return;
+    const spinner = ora({ stream: this.#log.stream as NodeJS.WriteStream, isEnabled: true, color: false });
+    this.#status = startStatusLine(this.#log, () => {
+      spinner.text = this.#line();
+      return spinner.frame();
+    });
+    this.#status.draw();
   }
 
   #line(): string {

@@ -1,10 +1,11 @@
 import { Chalk, type ChalkInstance } from "chalk";
+import Table from "cli-table3";
 import type { Column, Tone } from "./column.ts";
 import { cellText } from "./format.ts";
 import type { RowFormat } from "./rows.ts";
 import { safeText } from "./safe-text.ts";
 import { GAP, layOut, type Place } from "./table-layout.ts";
-import { cutText, padding } from "./text-width.ts";
+import { cutText } from "./text-width.ts";
 
 export interface TableStyle {
   /** Columns of the terminal; undefined: nothing is cut (a file, a pipe, --wide). */
@@ -28,7 +29,7 @@ interface Cell {
 
 /**
  * Prints rows as a table piece by piece: the first piece decides the widths of the columns, so a list of
- * any length takes the memory of one piece. Import this file lazily: it brings chalk and string-width.
+ * any length takes the memory of one piece. Import this file lazily: it brings cli-table3 and chalk.
  */
 export class TableFormat<Row> implements RowFormat<Row> {
   readonly #columns: readonly Column<Row>[];
@@ -61,8 +62,7 @@ export class TableFormat<Row> implements RowFormat<Row> {
       const texts = rows.map((row) => row.map(({ text }) => text));
       this.#layout = layOut(this.#columns, texts, this.#width);
     }
-    const layout = this.#layout;
-    return rows.map((row) => `${line(row, layout)}\n`).join("");
+    return render(rows, this.#layout);
   }
 
   #cell(column: Column<Row>, row: Row): Cell {
@@ -72,13 +72,41 @@ export class TableFormat<Row> implements RowFormat<Row> {
   }
 }
 
-/** No lines between the cells, only gaps: easy to read, to copy and to cut. */
-function line(row: readonly Cell[], layout: readonly Place[]): string {
-  const cells = layout.map(({ index, align, head, width }) => {
-    const { text = "", paint } = row[index] ?? {};
-    const shown = cutText(text, width, head);
-    const painted = paint?.(shown) ?? shown;
-    return align === "right" ? padding(shown, width) + painted : painted + padding(shown, width);
+/** Every cell is cut to the width of its column first: cli-table3 knows no way to cut out the middle. */
+function render(rows: readonly (readonly Cell[])[], layout: readonly Place[]): string {
+  const table = new Table({
+    ...PLAIN,
+    colWidths: layout.map(({ width }) => width),
+    colAligns: layout.map(({ align }) => align),
   });
-  return cells.join(GAP).trimEnd();
+  table.push(...rows.map((row) => layout.map(({ index, head, width }) => shown(row[index], head, width))));
+  return `${table.toString().replace(/ +$/gm, "")}\n`;
 }
+
+function shown(cell: Cell | undefined, head: number, width: number): string {
+  const { text = "", paint } = cell ?? {};
+  const fitting = cutText(text, width, head);
+  return paint?.(fitting) ?? fitting;
+}
+
+/** No lines between the cells, only gaps: easy to read, to copy and to cut. */
+const PLAIN = {
+  chars: {
+    top: "",
+    "top-mid": "",
+    "top-left": "",
+    "top-right": "",
+    bottom: "",
+    "bottom-mid": "",
+    "bottom-left": "",
+    "bottom-right": "",
+    left: "",
+    "left-mid": "",
+    mid: "",
+    "mid-mid": "",
+    right: "",
+    "right-mid": "",
+    middle: GAP,
+  },
+  style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
+};

@@ -3,7 +3,10 @@ import stringWidth from "string-width";
 /** What a terminal shows in as many columns as it has characters. */
 const PLAIN = /^[ -~\u00a1-\u02ff\u2026\u202f]*$/;
 
-/** How many columns of a terminal a text takes that has no control characters. Import lazily: it brings string-width. */
+/**
+ * How many columns of a terminal a text takes that has no control characters, as cli-table3 measures it. Import
+ * lazily: it brings string-width.
+ */
 export function textWidth(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
