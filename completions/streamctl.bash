@@ -74,7 +74,7 @@ _streamctl() {
         --field|--skip-lines|--max-line|--id|--id-field|--idempotency-key|--idempotency-ttl|--maxlen|--max-age|--partitions|--partition-by|--rate|--wait-lag|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
-      flags='--file --input --field --skip-lines --max-line --schema --on-error --rejects --id --id-field --keep-id --idempotency-key --idempotency-ttl --ids --no-create --maxlen --max-age --exact --partitions --partition-by --rate --wait-lag -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--file --input --field --skip-lines --max-line --schema --on-error --rejects --id --id-field --keep-id --idempotency-key --idempotency-ttl --ids --no-create --maxlen --max-age --exact --keep-unread --partitions --partition-by --rate --wait-lag -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       names=yes
       ;;
     'consume')

@@ -3,6 +3,7 @@ import type { LagRule } from "../engine/produce/lag-gate.ts";
 import type { InputOptions } from "../engine/produce/open-source.ts";
 import type { PartitionRule } from "../engine/produce/partition-rule.ts";
 import type { ProduceRequest } from "../engine/produce/request.ts";
+import type { KeptTrim } from "../engine/produce/unread-keeper.ts";
 import { parseEntryId } from "../entry/id.ts";
 import { UsageError } from "../errors.ts";
 
@@ -35,6 +36,7 @@ export interface ProduceOptions {
   readonly maxlen?: number;
   readonly maxAge?: number;
   readonly exact?: boolean;
+  readonly keepUnread?: boolean;
   readonly rate?: number;
   readonly waitLag?: LagRule;
   readonly output?: string;
@@ -64,6 +66,7 @@ export function readProduceOptions(pairs: readonly string[], options: ProduceOpt
     throw new UsageError("give --maxlen or --max-age, not both: Redis trims by one of them");
   const trim = options.maxlen !== undefined ? "length" : options.maxAge !== undefined ? "age" : "none";
   if (options.exact && trim === "none") throw new UsageError("--exact needs --maxlen or --max-age");
+  const keptTrim = readKeptTrim(options);
   const skipLines = options.skipLines ?? 0;
   const json = options.json === true || options.output === "json";
   const asJson = json || options.output === "ndjson";
@@ -83,10 +86,11 @@ export function readProduceOptions(pairs: readonly string[], options: ProduceOpt
       partitions: readPartitionRule(options),
       xadd: {
         noCreate: options.create === false,
-        trim,
+        trim: keptTrim ? "none" : trim,
         maxLength: options.maxlen,
         exact: options.exact === true,
       },
+      keptTrim,
       maxAgeMs: options.maxAge,
       rate: options.rate,
       waitLag: options.waitLag,
@@ -118,6 +122,13 @@ function mustHaveNoInput(options: ProduceOptions): void {
   if (given === undefined) return;
   const flag = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new UsageError(`--${flag} is for entries that are read: give fields or an input, not both`);
+}
+
+function readKeptTrim({ keepUnread, maxlen, maxAge, exact = false }: ProduceOptions): KeptTrim | undefined {
+  if (!keepUnread) return undefined;
+  if (maxlen !== undefined) return { kind: "length", most: maxlen, exact };
+  if (maxAge !== undefined) return { kind: "age", ms: maxAge, exact };
+  throw new UsageError("--keep-unread needs --maxlen or --max-age");
 }
 
 function readPartitionRule({ partitions, partitionBy }: ProduceOptions): PartitionRule | undefined {

@@ -2,12 +2,13 @@ import { resolve } from "node:path";
 import type { Context } from "../context.ts";
 import type { Backlog } from "../engine/produce/lag-gate.ts";
 import type { Ledger } from "../engine/produce/ledger.ts";
+import type { UnreadLoss } from "../engine/produce/loss-watch.ts";
 import type { ProduceEvents } from "../engine/produce/request.ts";
 import { RejectsFile } from "../engine/produce/rejects-file.ts";
 import type { BadLine, EntrySource } from "../engine/produce/source.ts";
 import { IdPrinter } from "../output/id-printer.ts";
 import { createProgress, type Progress } from "../output/progress.ts";
-import { formatNumber } from "../units.ts";
+import { formatCount, formatNumber } from "../units.ts";
 import type { ProducePlan } from "./produce-options.ts";
 
 /** So many bad lines are named on stderr; with -v all of them. */
@@ -83,6 +84,13 @@ export class ProduceOutputs implements ProduceEvents {
     if (this.#waiting.length === 0)
       this.#context.log.detail(`waiting for ${group}: its lag on ${stream} is ${behind}`);
     this.#waiting = [`waiting for ${group} (lag ${behind})`];
+  }
+
+  onLoss({ stream, group, entries, atLeast }: UnreadLoss): void {
+    const many = `${atLeast ? "at least " : ""}${formatCount(entries, "entry", "entries")}`;
+    this.#context.log.warn(
+      `trimming ${stream} has removed ${many} that group ${group} had not been given: --keep-unread keeps them`,
+    );
   }
 
   onRejected(bad: BadLine, raw: Uint8Array | undefined): void {

@@ -35,6 +35,7 @@ export function defineProduce(program: Command, act: Act): void {
     .addOption(countOption("--maxlen <n>", "trim the stream to about n entries", 0))
     .addOption(durationOption("--max-age <duration>", "trim entries older than that (Redis 6.2)"))
     .option("--exact", "trim exactly, not by whole nodes")
+    .option("--keep-unread", "trim only what every group has been given and has acked")
     .addOption(countOption("--partitions <n>", "spread the entries over <stream>:0 … <stream>:<n-1>"))
     .option("--partition-by <field>", "entries with one value of this field go to one partition, in order")
     .optionsGroup("Pace:")
@@ -72,6 +73,8 @@ counts as done, so such a run can be repeated without harm. So it can with --ide
 a key next to the stream remembers each value for --idempotency-ttl. Without either, an entry whose reply is
 lost is never sent again: the run ends with exit code 7 and says which lines are in doubt.
 
+--maxlen and --max-age trim whatever groups still need, and warn when they do; --keep-unread trims up to that.
+
 A schema sees the JSON of an ndjson line, and of other forms an object of strings, one per field. Under it, a
 name that stands twice makes a line bad, and numbers are compared exactly as they are written. The
 partition of an entry is the CRC-32 of the field's value modulo n.
@@ -80,6 +83,7 @@ Examples:
   streamctl produce orders orderId=42 amount=9.99
   streamctl produce orders --file orders.ndjson --on-error skip --rejects bad.ndjson
   tail -f app.log | streamctl produce logs --input lines --field line --maxlen 1m
+  streamctl produce orders --file orders.ndjson --maxlen 1m --keep-unread
   streamctl produce orders --file orders.ndjson --idempotency-key orderId --schema order.schema.json
   streamctl produce orders --partitions 8 --partition-by customer --wait-lag billing:10k < orders.ndjson
   streamctl consume orders | streamctl produce copy --input entries --keep-id
@@ -122,6 +126,10 @@ async function summarize(
   report: ProduceReport,
   elapsedMs: number,
 ): Promise<void> {
+  if (report.holds.size > 0) {
+    const { holdText } = await import("./trim-rows.ts");
+    for (const [key, hold] of report.holds) context.log.info(holdText(key, hold));
+  }
   if (plan.single) return;
   const { partitionTexts, summaryJson, summaryText } = await import("../output/produce-summary.ts");
   if (plan.request.partitions && !plan.json)

@@ -5,6 +5,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { serverNowMs } from "../position.ts";
 import { afterLoss, assignId } from "./id-rule.ts";
 import { type Backlog, LagGate } from "./lag-gate.ts";
+import { type UnreadLoss, LossWatch } from "./loss-watch.ts";
 import { LanePool } from "./lane-pool.ts";
 import { Pace } from "./pace.ts";
 import { choosePartition, partitionKeys } from "./partition-rule.ts";
@@ -12,6 +13,7 @@ import { Partition } from "./partition.ts";
 import type { ProduceEvents, ProduceReport, ProduceRequest } from "./request.ts";
 import { BadLine } from "./source.ts";
 import { Transfer } from "./transfer.ts";
+import { UnreadKeeper } from "./unread-keeper.ts";
 
 /**
  * Writes the entries of a source to a stream and reports what became of them; also what fails is in the
@@ -45,13 +47,15 @@ class Producer {
   #held: Partition | undefined;
   readonly #pace: Pace | undefined;
   readonly #gate: LagGate | undefined;
+  readonly #keeper: UnreadKeeper | undefined;
+  readonly #losses: LossWatch | undefined;
   /** The server's clock minus the monotonic one of this process. */
   #clockOffset = 0;
   #minIdSetAt = Number.NEGATIVE_INFINITY;
   #failure: StreamctlError | undefined;
 
   constructor(connection: Connection, request: ProduceRequest, events: ProduceEvents) {
-    const { stream, partitions, rate, waitLag, signal } = request;
+    const { stream, partitions, rate, waitLag, xadd, keptTrim, signal } = request;
     const streams = partitionKeys(stream, partitions, connection.cluster);
     this.#connection = connection;
     this.#request = request;
@@ -77,6 +81,12 @@ class Producer {
       const onWait = (backlog: Backlog | undefined): void => events.onWait?.(backlog);
       this.#gate = new LagGate(connection, { streams, rule: waitLag, signal, onWait });
     }
+    if (keptTrim) this.#keeper = new UnreadKeeper(connection, streams, keptTrim, signal);
+    else if (xadd.trim !== "none") {
+      const written = (at: number): number => this.#partitions[at]?.sender.written ?? 0;
+      const onLoss = (loss: UnreadLoss): void => events.onLoss?.(loss);
+      this.#losses = new LossWatch(connection, streams, { signal, written, onLoss });
+    }
   }
 
   async prepare(): Promise<void> {
@@ -87,6 +97,7 @@ class Producer {
     }
     if (xadd.trim === "age" || xadd.noCreate || ids.kind === "keyed") await this.#mustUnderstandOptions();
     await this.#gate?.look();
+    await this.#losses?.start();
     for (const { route } of this.#partitions) await route.open();
   }
 
@@ -97,13 +108,15 @@ class Producer {
     } catch (error) {
       this.#fail(error);
     }
-    try {
-      await this.#settle();
-    } catch (error) {
-      this.#fail(error);
-    }
+    await this.#finish().catch((error: unknown) => this.#fail(error));
     const failure = this.#failure ?? this.#transfer.failure;
     return this.#report(complete && !this.#transfer.stopped && failure === undefined, failure);
+  }
+
+  async #finish(): Promise<void> {
+    await this.#settle();
+    await this.#keeper?.trim();
+    await this.#losses?.look();
   }
 
   #fail(error: unknown): void {
@@ -126,6 +139,7 @@ class Producer {
       if (filled instanceof Partition) await filled.flush();
       else await this.#flush();
       await this.#events.onBatch?.(this.#transfer.ledger, source.bytesRead);
+      await (this.#keeper ?? this.#losses)?.afterBatch();
       if (filled === "held") {
         await this.#settle();
         await this.#gate?.wait();
@@ -267,6 +281,7 @@ class Producer {
       bytesRead: this.#request.source.bytesRead,
       complete,
       failure: this.#unknownOutcome() ?? failure,
+      holds: this.#keeper?.holds ?? new Map(),
       streams: this.#partitions.map(({ key, sender: { written, present } }) => ({
         stream: key,
         written,

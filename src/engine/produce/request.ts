@@ -1,9 +1,12 @@
 import type { StreamctlError } from "../../errors.ts";
 import type { IdRule } from "./id-rule.ts";
 import type { Backlog, LagRule } from "./lag-gate.ts";
+import type { Hold } from "../trim/trim.ts";
 import type { Ledger, LineRange } from "./ledger.ts";
+import type { UnreadLoss } from "./loss-watch.ts";
 import type { PartitionRule } from "./partition-rule.ts";
 import type { BadLine, EntrySource } from "./source.ts";
+import type { KeptTrim } from "./unread-keeper.ts";
 import type { XaddOptions } from "./xadd-encoder.ts";
 
 export interface ProduceRequest {
@@ -15,6 +18,8 @@ export interface ProduceRequest {
   readonly skipLines: number;
   readonly ids: IdRule;
   readonly xadd: XaddOptions;
+  /** Trim beside the adding, and never what a group still needs; then `xadd` trims nothing. */
+  readonly keptTrim?: KeptTrim | undefined;
   /** With `trim: "age"`: how old an entry may get, by the server's clock. */
   readonly maxAgeMs?: number | undefined;
   /** Entries per second. */
@@ -37,6 +42,8 @@ export interface ProduceEvents {
   onBatch?(ledger: Ledger, bytesRead: number): Promise<void>;
   /** What the run waits for with `waitLag`; undefined when it goes on. */
   onWait?(backlog: Backlog | undefined): void;
+  /** The run's trimming has overtaken a group. */
+  onLoss?(loss: UnreadLoss): void;
 }
 
 export interface ProduceReport {
@@ -52,6 +59,8 @@ export interface ProduceReport {
   /** The whole input was dealt with. */
   readonly complete: boolean;
   readonly failure: StreamctlError | undefined;
+  /** With `keptTrim`: what groups held back of it, by stream. */
+  readonly holds: ReadonlyMap<string, Hold>;
   /** What went where. */
   readonly streams: readonly {
     readonly stream: string;

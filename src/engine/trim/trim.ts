@@ -91,6 +91,22 @@ export async function trim(connection: Connection, request: TrimRequest): Promis
   });
 }
 
+/**
+ * Trims to an ID or to the newest entries as far as groups allow; gives what held it. The newest are counted
+ * on the server, so this is for streams that are not much too long.
+ */
+export async function trimTo(
+  connection: Connection,
+  { stream, exact, signal }: Pick<TrimRequest, "stream" | "exact" | "signal">,
+  keep: EntryId | { readonly newest: number },
+): Promise<Hold | undefined> {
+  const how = exact ? "=" : "~";
+  for (;;) {
+    const { removed, bound, cut } = await step(connection, { stream, force: false }, keep, how);
+    if (removed === 0 || signal.aborted) return holdAt(connection, stream, bound, cut);
+  }
+}
+
 /** Where trimming would stop and why; changes nothing. Without a hold it would go as far as asked. */
 export async function findNeeds(
   connection: Connection,
@@ -129,6 +145,11 @@ interface Removed {
   readonly removed: number;
   readonly bound: Bound | undefined;
   readonly stale: readonly StalePending[];
+}
+
+interface Step extends Removed {
+  /** The first ID that was asked to be kept. */
+  readonly cut: EntryId;
 }
 
 async function removeAll(connection: Connection, request: TrimRequest, cut: EntryId): Promise<Removed> {
@@ -173,18 +194,19 @@ async function archiveAndRemove(
 async function step(
   connection: Connection,
   { stream, force }: Pick<TrimRequest, "stream" | "force">,
-  cut: EntryId,
+  keep: EntryId | { readonly newest: number },
   how: "=" | "~" | "?",
-): Promise<Removed> {
-  const args = [cut, how, force ? 0 : 1, STEP];
+): Promise<Step> {
+  const args = [typeof keep === "string" ? keep : `+${keep.newest}`, how, force ? 0 : 1, STEP];
   const reply = asList(await connection.persist(() => connection.run(trimStream, [stream], args)));
-  const [removed, id, group, why, stale] = reply;
+  const [removed, id, group, why, stale, cut] = reply;
   const first = id === null ? undefined : parseEntryId(asText(id));
   const bound = first && { id: first, group: asText(group), why: asText(why) as Hold["why"] };
   const words = asList(stale).map(asText);
   return {
     removed: asNumber(removed),
     bound,
+    cut: parseEntryId(asText(cut)) ?? FIRST_ID,
     stale: words.flatMap((word, n) => (n % 2 === 0 ? [{ group: word, oldestId: words[n + 1] ?? "" }] : [])),
   };
 }

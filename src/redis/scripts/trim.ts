@@ -7,12 +7,13 @@ import { ID_BEFORE } from "./id-order.ts";
  * after its last-delivered ID, and what is pending and still there: after XGROUP SETID either may come first.
  *
  * KEYS[1]  the stream
- * ARGV     the first ID to keep; how: "=" exactly, "~" whole nodes only, "?" not at all; "1" to heed the
+ * ARGV     the first ID to keep, or "+" and how many of the newest entries; how: "=" exactly, "~" whole nodes only, "?" not at all; "1" to heed the
  *          groups, "0" not to; how many entries may go at most (about 10,000 hold the server for a ms)
  * Returns  how many entries went, the first ID kept for the groups' sake, the group that holds it, why:
  *          "pending", "undelivered", or "unknown" behind 1,000 pending entries whose data is gone; these
  *          three are nil when no group needs anything before the ID asked for. Then a list: groups, each with
- *          its oldest pending entry whose data is gone, where one was met. Repeat it until none goes.
+ *          its oldest pending entry whose data is gone, where one was met; and the first ID asked to be kept.
+ *          Repeat it until none goes.
  * Servers  before 6.2 can't trim by ID: there entries are deleted one by one, exactly, and Lua reads them.
  */
 export const trimStream = defineScript(
@@ -30,7 +31,19 @@ local function after(id)
   return ms .. '-' .. increment(seq)
 end
 
-local cut, held, holder, why, stale = ARGV[1], nil, nil, nil, {}
+local function first_of_newest(most)
+  local last, excess = '0-0', math.min(redis.call('XLEN', KEYS[1]) - most, tonumber(ARGV[4]))
+  while excess > 0 do
+    local page = redis.call('XRANGE', KEYS[1], after(last), '+', 'COUNT', math.min(excess, 100))
+    if #page == 0 then break end
+    last, excess = page[#page][1], excess - #page
+  end
+  return last == '0-0' and last or after(last)
+end
+
+local newest = string.match(ARGV[1], '^%+(%d+)$')
+local asked = newest and first_of_newest(tonumber(newest)) or ARGV[1]
+local cut, held, holder, why, stale = asked, nil, nil, nil, {}
 
 local function entry_from(id)
   local entry = redis.call('XRANGE', KEYS[1], id, '+', 'COUNT', 1)[1]
@@ -88,6 +101,6 @@ if ARGV[2] ~= '?' then
     gone = redis.call('XTRIM', KEYS[1], 'MINID', '=', cut)
   end
 end
-return {gone, held or false, holder or false, why or false, stale}
+return {gone, held or false, holder or false, why or false, stale, asked}
 `,
 );
