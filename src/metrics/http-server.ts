@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { errorText, StreamctlError, UsageError } from "../errors.ts";
 import type { MetricSet } from "./metric-set.ts";
 
@@ -17,18 +18,34 @@ export interface Endpoint {
   close(): void;
 }
 
-/** Scrapers and probes are few; whoever opens more connections has to wait. */
+/** Scrapers and probes are few: with more connections than this, the longest idle one makes room. */
 const MAX_CONNECTIONS = 64;
+/** A request comes whole within this time, or its connection goes. */
+const REQUEST_MS = 5_000;
+/** So does a connection over which nothing moves, within a request or between two. */
+const IDLE_MS = 10_000;
+/** How often Node looks for requests that are late. */
+const CHECK_MS = 1_000;
 
 /**
  * Serves /metrics, /healthz and /readyz. Rejects when it can't listen there: exit 1 for a port that is in
  * use, 2 for an address that is none of this machine's. Port 0 is any free one.
  */
 export async function serveMetrics(at: { host: string; port: number }, site: Site): Promise<Endpoint> {
-  const server = createServer((request, response) => {
+  const busy = new Set<Socket>();
+  const limits = {
+    headersTimeout: REQUEST_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: IDLE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const server = createServer(limits, (request, response) => {
+    busy.add(request.socket);
+    response.on("close", () => busy.delete(request.socket));
     answer(site, request, response).catch((error: unknown) => reply(response, 500, errorText(error)));
   });
-  server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = IDLE_MS;
+  keepRoom(server, busy);
   await listen(server, at);
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : at.port;
@@ -40,6 +57,21 @@ export async function serveMetrics(at: { host: string; port: number }, site: Sit
       server.closeAllConnections();
     },
   };
+}
+
+/**
+ * Nobody is refused: a probe that finds no room would have a healthy program restarted. Room is made by the oldest
+ * connection that is not being answered, or else by the oldest, whose reader is slow: an answer takes milliseconds.
+ */
+function keepRoom(server: Server, busy: ReadonlySet<Socket>): void {
+  const open = new Set<Socket>();
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    if (open.size <= MAX_CONNECTIONS) return;
+    const [oldest] = open;
+    ([...open].find((one) => !busy.has(one) && one !== socket) ?? oldest)?.destroy();
+  });
 }
 
 function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { cli, CliRun, uniqueKey } from "../../support/cli.ts";
 import { ask, metricsUrl, scrape } from "../../support/http.ts";
@@ -51,6 +52,26 @@ describe("serve-metrics", () => {
     await redis.xreadgroup("GROUP", "g", "c", "COUNT", 3, "STREAMS", stream, ">");
     await untilShown(url, "the lag is 0", (now) => now.value("streamctl_group_lag_entries", group) === 0);
   });
+
+  test("idle connections keep no probe waiting, and are closed in time", async () => {
+    const { url } = await serve([uniqueKey()]);
+    const { hostname, port } = new URL(url);
+    // Silent, in the middle of a request, and kept open after one.
+    const begun = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
+    const kinds = ["", begun, `${begun}\r\n`];
+    let open = 0;
+    const sockets = Array.from({ length: 99 }, (__, n) => {
+      const socket = connect({ host: hostname, port: Number(port) }, () => open++);
+      socket.on("error", () => {});
+      socket.on("close", () => open--);
+      socket.resume().write(kinds[n % kinds.length] as string);
+      return socket;
+    });
+    onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
+    await until("as many are open as may be", () => open === 64);
+    for (let n = 0; n < 3; n++) expect((await ask(`${url}/healthz`)).status).toBe(200);
+    await until("all are closed", () => open === 0, 25_000);
+  }, 40_000);
 
   test("patterns are looked up anew; what has gone is not shown any more", async () => {
     const redis = rawRedis();
