@@ -39,7 +39,8 @@ export class BlockingReader {
   /** `control`: the connection that knows a cluster's slots, and that wakes this reader. */
   static async open(control: Client, settings: ConnectionSettings, name: string): Promise<BlockingReader> {
     const reader = new BlockingReader(control, settings, name);
-    if (settings.mode !== "cluster") await reader.#open(await createClient(settings, name), undefined);
+    if (settings.mode !== "cluster")
+      await reader.#open(await createClient(settings, name, control), undefined);
     return reader;
   }
 

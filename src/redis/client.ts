@@ -3,6 +3,7 @@ import { ConnectionError, errorText, ServerError, type StreamctlError } from "..
 import { sleep, startTimer, type Timer } from "../lib/timer.ts";
 import { reconnectDelayMs } from "./backoff.ts";
 import { cannotConnect } from "./connect-error.ts";
+import { Failover, hearSentinels } from "./failover.ts";
 import { errorCode, outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
 import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
@@ -38,9 +39,15 @@ export class Client {
   #corked = false;
   #movedAt = Number.NEGATIVE_INFINITY;
   readonly #nodes: NodeWatch | undefined;
+  /** Of the master that Sentinel names; all clients of a run go by what the first has heard. */
+  readonly failover: Failover | undefined;
 
   /** `node`: the one server is a cluster's, and its caller follows slots that move. */
-  constructor(redis: Redis | Cluster, settings: ConnectionSettings, { node = false } = {}) {
+  constructor(
+    redis: Redis | Cluster,
+    settings: ConnectionSettings,
+    { node = false, failover }: { node?: boolean; failover?: Failover | undefined } = {},
+  ) {
     this.#redis = redis;
     this.#settings = settings;
     this.#inCluster = node || isCluster(redis);
@@ -51,6 +58,7 @@ export class Client {
     redis.on("connect", () => this.#limitHandshake());
     redis.on("ready", () => this.#handshake?.stop());
     redis.on("close", () => this.#handshake?.stop());
+    this.failover = failover ?? this.#hearOfFailovers();
     if (isCluster(redis)) this.#nodes = new NodeWatch(redis, settings.commandTimeoutMs);
   }
 
@@ -60,7 +68,20 @@ export class Client {
   }
 
   get ready(): boolean {
-    return this.#redis.status === "ready" && this.#final === undefined;
+    return this.#redis.status === "ready" && this.#final === undefined && !this.#failingOver;
+  }
+
+  get #failingOver(): boolean {
+    return this.failover?.forbids(this.peer) ?? false;
+  }
+
+  #hearOfFailovers(): Failover | undefined {
+    const redis = this.#redis;
+    const { mode, master } = this.#settings;
+    if (mode !== "sentinel" || master === undefined || isCluster(redis)) return undefined;
+    const failover = new Failover(master, () => this.peer);
+    hearSentinels(redis, (channel, message) => failover.heard(channel, message));
+    return failover;
   }
 
   /** When a command that takes long was last seen to make progress, by performance.now(). */
@@ -76,6 +97,7 @@ export class Client {
   /** Why the link is down, as far as it is known. */
   get reason(): string {
     if (this.#final) return this.#final.message;
+    if (this.#failingOver) return "a failover is under way";
     return this.#lastError === undefined ? "connection closed" : errorText(this.#lastError);
   }
 
@@ -113,11 +135,17 @@ export class Client {
   async call(command: string, args: readonly Arg[], timeoutMs: number): Promise<Value> {
     if (this.#final) throw this.#final;
     if (!this.ready) {
+      this.#leaveOldMaster();
       throw new ConnectionError(`not connected to ${describeTarget(this.#settings)}: ${this.reason}`);
     }
     this.#cork();
     const reply = this.#redis.callBuffer(command, ...args) as Promise<Value>;
     return this.#limited(this.#inCluster ? reply : reply.catch(rethrowOutsideCluster), command, timeoutMs);
+  }
+
+  /** Connects anew, and asks Sentinel again, when what it said before a failover still holds here. */
+  #leaveOldMaster(): void {
+    if (this.#redis.status === "ready" && this.failover?.isOld(this.peer)) this.reset();
   }
 
   /** A handle on each primary of a cluster that has slots; outside one, this client alone. */

@@ -80,6 +80,14 @@ export class Connection {
     return this.#client.ready;
   }
 
+  /**
+   * True while what is sent to the server at the other end of `peer` would be lost: Sentinel's failover is under way, or
+   * it was the master before. Commands are refused then; whoever has a lane lets its replies come and opens another.
+   */
+  failingOver(peer: string | undefined): boolean {
+    return this.#client.failover?.forbids(peer) ?? false;
+  }
+
   /** When a command that takes long was last seen to make progress, by performance.now(). */
   get movedAt(): number {
     return this.#client.movedAt;

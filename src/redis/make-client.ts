@@ -7,9 +7,14 @@ import { keySlot } from "./keys.ts";
 import { addressOf } from "./nodes.ts";
 import type { ConnectionSettings } from "./settings.ts";
 
-/** A client that is not connected yet; connectOnce() connects it. */
-export async function createClient(settings: ConnectionSettings, name: string): Promise<Client> {
-  if (settings.mode !== "cluster") return new Client(makeRedis(redisOptions(settings, name)), settings);
+/** A client that is not connected yet; connectOnce() connects it. `control`: the run's first one. */
+export async function createClient(
+  settings: ConnectionSettings,
+  name: string,
+  control?: Client,
+): Promise<Client> {
+  if (settings.mode !== "cluster")
+    return new Client(makeRedis(redisOptions(settings, name)), settings, { failover: control?.failover });
   const { Cluster } = await import("./ioredis-cluster.ts");
   const nodes = [{ host: settings.host, port: settings.port }];
   return new Client(new Cluster(nodes, clusterOptions(settings, name)), settings);
@@ -25,7 +30,7 @@ export function clientForKey(
   const { raw } = control;
   if (!isCluster(raw)) {
     const redis = makeRedis({ ...redisOptions(settings, name), retryStrategy: null });
-    return { client: new Client(redis, settings), address: undefined };
+    return { client: new Client(redis, settings, { failover: control.failover }), address: undefined };
   }
   const node = ownerOf(raw, key);
   const { host = settings.host, port = settings.port } = node.options;

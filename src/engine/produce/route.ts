@@ -1,9 +1,12 @@
 import { ServerError } from "../../errors.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { Lane } from "../../redis/lane.ts";
 import type { Arg, Value } from "../../redis/value.ts";
 import type { EntryEncoder } from "./encoder.ts";
 import type { LanePool } from "./lane-pool.ts";
+
+const REPLIES_MS = 10;
 
 /** The way to wherever one stream can be written now. */
 export class Route {
@@ -46,7 +49,12 @@ export class Route {
 
   /** The lane, made anew when it has died. Throws ConnectionError after `patienceMs`. */
   async live(): Promise<Lane> {
-    return this.#lane?.alive ? this.#lane : this.renew();
+    const lane = this.#lane;
+    if (!lane?.alive) return this.renew();
+    if (!this.#connection.failingOver(lane.peer)) return lane;
+    // What the old master has taken so far counts; its replies are near.
+    while (lane.alive && lane.inFlight > 0) await sleep(REPLIES_MS);
+    return this.renew();
   }
 
   /**

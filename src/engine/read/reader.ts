@@ -82,6 +82,7 @@ export class StreamReader {
   #streams: readonly string[] = [];
   #slots: string[][] = [];
   #finished = false;
+  #lanes: readonly Lane[] = [];
   readonly #size = new PageSize();
   readonly #blockMs: number;
   #at = 0;
@@ -108,8 +109,9 @@ export class StreamReader {
     const { connection, signal, link, roster, ends } = this.#parts;
     const options = { signal, link, budgetMs: Infinity, askForLess: () => this.#size.tooLarge() };
     while (!this.#finished && !ends.reached) {
-      if (roster.streams.length === 0) {
-        if (ends.untilEmpty) return;
+      const failingOver = connection.failingOver(undefined);
+      if (roster.streams.length === 0 || failingOver) {
+        if (ends.untilEmpty && !failingOver) return;
         await sleep(ends.waitMs(ROUND_MS), signal);
         continue;
       }
@@ -128,6 +130,7 @@ export class StreamReader {
 
   async *#session(lanes: readonly Lane[], alive: () => void): AsyncGenerator<Page> {
     const { mode, ends } = this.#parts;
+    this.#lanes = lanes;
     const stopWaking = await this.#wakeAtStop(lanes);
     try {
       this.#startAnew();
@@ -242,9 +245,15 @@ export class StreamReader {
     return page;
   }
 
+  /** What is sent now would be lost. */
+  get #outdated(): boolean {
+    return this.#lanes.some(({ peer }) => this.#parts.connection.failingOver(peer));
+  }
+
   /** Takes note of streams that have come or gone; false when what is to be read now needs other lanes. */
   #lanesFit(): boolean {
     const { roster, connection } = this.#parts;
+    if (this.#outdated) return false;
     if (this.#streams === roster.streams) return true;
     const slotOf = (stream: string | undefined): number =>
       connection.cluster && stream !== undefined ? keySlot(stream) : 0;
@@ -275,6 +284,7 @@ export class StreamReader {
 
   /** Sends acks and what else is due; `#ahead` tells when they have been answered. */
   #sendAhead(lanes: readonly Lane[]): void {
+    if (this.#outdated) return;
     for (const item of this.#parts.mode.ahead()) {
       const { command, stream, bytes } = item;
       const slot = this.#slots.findIndex((streams) => streams.includes(stream));
