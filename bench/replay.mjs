@@ -57,7 +57,7 @@ for i = ARGV[1], ARGV[2] do
     'amount', i % 10000 / 100, 'note', "gift wrapped, please call before " .. i % 12 .. " o'clock",
     'dlq.stream', ARGV[3], 'dlq.id', '1694012340000-' .. i, 'dlq.group', 'billing', 'dlq.consumer', 'host-7-1234',
     'dlq.deliveries', 5, 'dlq.reason', 'exit 1', 'dlq.exit', 1, 'dlq.stderr', 'no such customer',
-    'dlq.failed-at', '2026-11-03T10:00:00.123Z', 'dlq.replays', 0)
+    'dlq.failed-at', '2026-11-03T10:00:00.123Z', 'dlq.replays', 0, 'dlq.deliveries-total', 5)
 end`;
   await redis(tools, ["DEL", STREAM, DLQ, `${STREAM}:replays`]);
   for (let first = 1; first <= ENTRIES; first += 20_000)

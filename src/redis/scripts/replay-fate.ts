@@ -39,7 +39,8 @@ export type Reach = (typeof Reach)[keyof typeof Reach];
 /**
  * Lua that decides what a letter becomes, and makes entries pending again. The original must still stand in the
  * stream as the letter has it: a stream that was made anew may have something else under its ID. An entry that
- * the group has not come to is delivered by itself, so making it pending would deliver it twice. Idle since 1970,
+ * the group has not come to is delivered by itself, so making it pending would deliver it twice; whether it is
+ * pending already shows when it is claimed. Idle since 1970,
  * it may be taken at once, whatever the workers' --claim-idle; with 0 deliveries, it has all its tries again.
  *
  * Wants \`target\` and \`reach\`. find_groups gives the error of a target that is no stream.
@@ -47,7 +48,7 @@ export type Reach = (typeof Reach)[keyof typeof Reach];
 export const FATE = `
 ${ID_BEFORE}
 local ABSENT, ADDED, REVIVED, AWAITED, HELD, LARGE = '0', '1', '2', '3', '4', '5'
-local last_delivered, group_count = {}, 0
+local last_delivered, group_count, first = {}, 0, nil
 
 local function find_groups()
   if reach == 'anew' then return nil end
@@ -59,9 +60,12 @@ local function find_groups()
     last_delivered[facts['name']] = facts['last-delivered-id']
     group_count = group_count + 1
   end
+  first = redis.call('XRANGE', target, '-', '+', 'COUNT', 1)[1]
 end
 
 local function stands(id, fields, length)
+  -- Most of what is gone was trimmed away.
+  if not first or id_before(id, first[1]) then return false end
   local entry = redis.call('XRANGE', target, id, id)[1]
   if not entry or #entry[2] ~= length then return false end
   local now = entry[2]
@@ -76,8 +80,7 @@ local function fate_of(group, id, fields, length)
   if reach == 'anew' then return ADDED end
   local last = last_delivered[group]
   if last and id ~= '' and stands(id, fields, length) then
-    if id_before(last, id) or #redis.call('XPENDING', target, group, id, id, 1) > 0 then return AWAITED end
-    return REVIVED
+    return id_before(last, id) and AWAITED or REVIVED
   end
   local others = group_count
   if last or group == '' and others > 0 then others = others - 1 end
@@ -85,7 +88,10 @@ local function fate_of(group, id, fields, length)
   return ADDED
 end
 
+-- Nothing that is pending has been idle for so long: it is left alone.
 local function revive(group, id)
-  redis.call('XCLAIM', target, group, '${REPLAY_CONSUMER}', 0, id, 'TIME', 0, 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
+  local claimed = redis.call('XCLAIM', target, group, '${REPLAY_CONSUMER}', '9007199254740991', id,
+    'TIME', 0, 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
+  return #claimed > 0 and REVIVED or AWAITED
 end
 `;

@@ -77,7 +77,7 @@ local function step(size)
         end
         note(new, replays + 1, deliveries)
       elseif fate ~= HELD then
-        if fate == REVIVED then revive(group, id) end
+        if fate == REVIVED then fate = revive(group, id) end
         note_revival(id, group, replays + 1, deliveries)
       end
       if fate ~= HELD then
@@ -106,18 +106,19 @@ return {counts[ADDED], counts[REVIVED], counts[AWAITED], go_on, failure and fail
 `,
 );
 
-/** Lua: carries out what fate_of says for one replay of a pack; the error of an XADD, or nil. */
+/** Lua: carries out what fate_of says for one replay of a pack; what became of it, or the error of an XADD. */
 const CARRY_OUT = `
 local function carry_out(fate, replay)
   local replays, deliveries, group, id = replay[2], replay[3], replay[4], replay[5]
   if fate == ADDED then
     local new = redis.pcall('XADD', target, '*', unpack(replay[6]))
-    if type(new) == 'table' then return new end
+    if type(new) == 'table' then return nil, new end
     note(new, replays, deliveries)
   else
-    if fate == REVIVED then revive(group, id) end
+    if fate == REVIVED then fate = revive(group, id) end
     note_revival(id, group, replays, deliveries)
   end
+  return fate
 end
 
 local function fate_of_replay(replay)
@@ -158,10 +159,12 @@ for i, replay in ipairs(cmsgpack.unpack(ARGV[4])) do
       there = #redis.call('XRANGE', KEYS[1], replay[1], replay[1]) == 1
     end
     if there then
-      failure = carry_out(fate, replay)
+      local done
+      done, failure = carry_out(fate, replay)
       if failure then break end
       if not proven[fate] then redis.call('XDEL', KEYS[1], replay[1]) end
       proven[fate] = true
+      fate = done
     else
       fate = ABSENT
     end
@@ -200,7 +203,7 @@ for i, replay in ipairs(cmsgpack.unpack(ARGV[4])) do
   if redis.call('ZADD', KEYS[2], 'NX', ARGV[6], mark) == 1 then
     fate = fate_of_replay(replay)
     local left = fate == HELD or fate == LARGE
-    failure = not left and carry_out(fate, replay) or nil
+    if not left then fate, failure = carry_out(fate, replay) end
     if left or failure then redis.call('ZREM', KEYS[2], mark) end
     if failure then break end
   end
@@ -228,7 +231,10 @@ local failure = find_groups()
 if failure then return failure end
 local answers = {}
 for i, replay in ipairs(cmsgpack.unpack(ARGV[2])) do
-  answers[i] = fate_of(replay[4], replay[5], replay[6], #replay[6])
+  local group, id, fields = replay[4], replay[5], replay[6]
+  local fate = fate_of(group, id, fields, #fields)
+  if fate == REVIVED and #redis.call('XPENDING', target, group, id, id, 1) > 0 then fate = AWAITED end
+  answers[i] = fate
 end
 return table.concat(answers)
 `,

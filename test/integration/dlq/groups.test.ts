@@ -97,6 +97,31 @@ describe("dlq replay on a stream with several groups", () => {
     expect(await undelivered(redis, stream, "audit")).toEqual([id]);
   });
 
+  test.each<[string, string[]]>([
+    ["--order-by", ["--order-by", "n"]],
+    ["--batch", ["--batch", "3"]],
+    ["--persistent", ["--persistent"]],
+  ])("a worker with %s takes what came back, each once, as its first delivery", async (_, flags) => {
+    const redis = rawRedis();
+    const { stream, dlq } = await lostStream(redis, 5, { others: ["audit"] });
+    expect((await replay(stream, "--all")).code).toBe(0);
+    const persistent = flags.includes("--persistent");
+    const command = persistent
+      ? 'while read -r line; do echo "$line" >&2; echo ok; done'
+      : flags.includes("--batch")
+        ? "cat >&2"
+        : 'cat >&2; test "$STREAMCTL_DELIVERIES" = 1';
+    const { code, stderr } = await drain(stream, command, [...flags, "--claim-idle", "10m"]);
+    expect(code, stderr).toBe(0);
+    const seen = [...stderr.matchAll(/"id":"(\d+-0)".*?"deliveries":(\d+)/g)].map(([, id, count]) => [
+      id,
+      count,
+    ]);
+    expect(seen.toSorted()).toEqual(["1", "2", "3", "4", "5"].map((n) => [`${n}-0`, "1"]));
+    expect(await pendingRows(redis, stream)).toEqual([]);
+    expect(await redis.xlen(dlq)).toBe(0);
+  });
+
   test("replays of one group are not counted for another", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
