@@ -51,7 +51,7 @@ export async function printRange(context: Context, args: StreamArguments, flags:
       const range = await snapshotRange(connection, stream, flags).catch(unlessGone(stream, args));
       if (!range) return;
       writer.expect(range.length);
-      const request = { stream, range, reverse: flags.reverse, count: left, filter: filterOf(flags) };
+      const request = { stream, range, reverse: flags.reverse, count: left, filter: filterOf(flags, writer) };
       await writer.print(readRange(connection, request, { signal, link: linkNotices(context) }));
     });
   }
@@ -116,7 +116,7 @@ export async function printFollowed(
     ends: endsOf(context, flags),
     signal: context.stop,
     link: linkNotices(context),
-    filter: filterOf(flags),
+    filter: filterOf(flags, writer),
   });
   await writer.print(reader.pages());
   await writer.end();
@@ -188,8 +188,9 @@ function endsOf(context: Context, flags: PrintFlags): Ends {
   return new Ends({ count, untilEmpty, idleMs, runtimeMs }, context.stop);
 }
 
-function filterOf({ where }: PrintFlags): EntryFilter | undefined {
-  return where === undefined ? undefined : entryFilter(where);
+function filterOf({ where }: PrintFlags, writer: PageWriter): EntryFilter | undefined {
+  if (where === undefined) return undefined;
+  return { ...entryFilter(where), onLooked: (count) => writer.lookedAt(count) };
 }
 
 function linkNotices({ log }: Context): LinkListener {

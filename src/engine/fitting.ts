@@ -4,6 +4,8 @@ import { StreamctlError } from "../errors.ts";
 export interface Filter<T> {
   readonly fits: (item: T) => boolean;
   readonly mayRunAway: boolean;
+  /** Hears how many items are looked at. */
+  readonly onLooked?: ((count: number) => void) | undefined;
 }
 
 /** A page that takes longer is looked at item by item. */
@@ -20,6 +22,7 @@ export async function fitting<T>(
   filter: Filter<T>,
   options: { readonly signal: AbortSignal; readonly nameOf: (item: T) => string },
 ): Promise<T[]> {
+  filter.onLooked?.(items.length);
   if (!filter.mayRunAway) return items.filter(filter.fits);
   const within = await timeLimit();
   const all = within(PAGE_MS, () => items.filter(filter.fits));

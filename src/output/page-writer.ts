@@ -15,6 +15,7 @@ export class PageWriter {
   readonly #startedAt = Date.now();
   #total: number | undefined;
   #printed = 0;
+  #lookedAt: number | undefined;
 
   private constructor(output: Output, log: Log, printer: EntryPrinter) {
     this.#output = output;
@@ -50,6 +51,11 @@ export class PageWriter {
     }
   }
 
+  /** So many more entries were looked at by a filter: the summary says how many it let through. */
+  lookedAt(count: number): void {
+    this.#lookedAt = (this.#lookedAt ?? 0) + count;
+  }
+
   /** Takes the progress line away; may be called twice. */
   stopProgress(): void {
     this.#progress?.stop();
@@ -71,10 +77,17 @@ export class PageWriter {
         pending: left.pending ?? null,
         missing: left.missing,
       };
-      this.#log.stream.write(`${JSON.stringify({ entries: this.#printed, ...group, tookMs })}\n`);
+      this.#log.stream.write(
+        `${JSON.stringify({ entries: this.#printed, lookedAt: this.#lookedAt, ...group, tookMs })}\n`,
+      );
       return;
     }
-    const parts = [`printed ${entries(this.#printed)}`];
+    const looked = this.#lookedAt;
+    const parts = [
+      looked === undefined || looked === this.#printed
+        ? `printed ${entries(this.#printed)}`
+        : `printed ${formatNumber(this.#printed)} of the ${entries(looked)} looked at`,
+    ];
     if (left?.ack) parts.push(`acked ${formatNumber(left.acked)}`);
     if (left?.missing) parts.push(`left out ${formatNumber(left.missing)} whose data is gone`);
     const pending = left?.pending ? `; ${entries(left.pending)} pending for consumer ${left.consumer}` : "";

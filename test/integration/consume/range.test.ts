@@ -80,6 +80,19 @@ describe("consume prints a range", () => {
     expect(ids(stdout)).toEqual(expected);
   });
 
+  test("the summary says of how many a filter has let some through", async () => {
+    const key = await numbered(5);
+    for (const [condition, printed] of [
+      ["n=9", 0],
+      ["n~[24]", 2],
+    ] as const) {
+      const { stderr } = await cli(["consume", key, "--where", condition]);
+      expect(stderr).toContain(`printed ${printed} of the 5 entries looked at`);
+      const json = await cli(["consume", key, "--where", condition, "-o", "json"]);
+      expect(JSON.parse(json.stderr)).toMatchObject({ entries: printed, lookedAt: 5 });
+    }
+  });
+
   test("reversed over many pages", async () => {
     const key = await numbered(1_700);
     const { stdout } = await cli(["consume", key, "--reverse"]);
