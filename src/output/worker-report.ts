@@ -93,7 +93,8 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
     },
     lost(delivery, verdict, owner) {
       const why = owner === "another" ? "belongs to another consumer by now" : "is not pending any more";
-      limited("warn", "lost", `${name(delivery)} ${why}: its ${DROPPED[verdict.kind]} was dropped`, {
+      const what = verdict ? `its ${DROPPED[verdict.kind]} was dropped` : "it is not run here";
+      limited("warn", "lost", `${name(delivery)} ${why}: ${what}`, {
         ...factsOf(delivery),
         verdict: "lost",
       });

@@ -4,16 +4,19 @@ import { encodeCommand, type Reply, ReplyError } from "./resp.ts";
 
 type Words = (string | number | Buffer)[];
 
+/** Another has begun the move since (see scripts/add-once.ts). */
+export class Overtaken extends Error {}
+
 /**
  * Adds an entry that has more values than a script can pass, together with a marker (in the same slot) that
- * says so, in one transaction. Its ID; undefined when the marker was there already, also when somebody else set
- * it meanwhile. The type of the key is looked at first: inside a transaction the
- * SET would be carried out even though the XADD failed.
+ * says so, in one transaction. Its ID; undefined when the marker was there already, also when another set it
+ * meanwhile. `begun`: the word that the marker must hold until then; throws `Overtaken` when it holds another. The
+ * type of the key is looked at first: inside a transaction the SET would be carried out even though the XADD failed.
  */
 export async function addLargeOnce(
   connection: Connection,
   key: string,
-  marker: { readonly key: string; readonly ttlMs: number },
+  marker: { readonly key: string; readonly ttlMs: number; readonly begun?: string },
   fields: readonly Buffer[],
 ): Promise<string | undefined> {
   const lane = await connection.lane(key);
@@ -27,7 +30,14 @@ export async function addLargeOnce(
   try {
     for (;;) {
       await request("WATCH", marker.key);
-      if ((await request("EXISTS", marker.key)) === 1) return undefined;
+      if (marker.begun === undefined) {
+        if ((await request("EXISTS", marker.key)) === 1) return undefined;
+      } else {
+        const held = await request("GET", marker.key);
+        const word = Buffer.isBuffer(held) ? held.latin1Slice() : undefined;
+        if (word === "1") return undefined;
+        if (word !== marker.begun) throw new Overtaken();
+      }
       const type = await request("TYPE", key);
       if (type !== "none" && type !== "stream") throw translateReply("WRONGTYPE", context);
       const steps: Words[] = [

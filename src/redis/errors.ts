@@ -111,6 +111,11 @@ export function isDenied(error: unknown): error is ServerError {
   return error instanceof ServerError && error.code === "NOPERM";
 }
 
+/** The group, or its stream, has gone. */
+export function isNoGroup(error: unknown): boolean {
+  return error instanceof ServerError && error.code === "NOGROUP";
+}
+
 /** True when the server, as it is now, can't do it but may later: failover, loading, migration, memory. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return true;

@@ -36,7 +36,7 @@ export interface TakeRule {
  */
 export type OwnRule = "due" | "lost" | "given";
 
-const OWN_FLAG = { due: 0, lost: 1, given: 2 } as const;
+export const OWN_FLAG = { due: 0, lost: 1, given: 2 } as const;
 
 export async function takeEntries(
   connection: Connection,
@@ -69,57 +69,74 @@ export interface Held {
   readonly deliveries: number;
 }
 
+export interface Restored {
+  /** Whether the group had to be made again. */
+  readonly made: boolean;
+  /** Where it was made, or moved on to. */
+  readonly position: string | undefined;
+  /** How many entries were made pending again. */
+  readonly entries: number;
+}
+
 /**
- * Makes a vanished group again after `start`, and pending again what the member had of it. Resolves with the ID
- * after which the group was made; undefined when somebody else has made it.
+ * Makes pending again what the member had and Redis has thrown away; first, after `start`, the group, when it has
+ * gone. Without a start a group that has gone is left alone.
  */
-export async function restoreVanishedGroup(
+export async function restoreThrownAway(
   connection: Connection,
   stream: string,
   member: Member,
-  start: string,
+  start: string | undefined,
   held: readonly Held[],
-): Promise<string | undefined> {
+): Promise<Restored> {
   const entries = held.flatMap(({ id, idleMs, deliveries }) => [id, idleMs, deliveries]);
-  const made = await connection.run(
-    restoreGroup,
-    [stream],
-    [member.group, member.consumer, start, ...entries],
-  );
-  return made === null ? undefined : asText(made);
+  const args = [member.group, member.consumer, start ?? "", ...entries];
+  const [position = null, count = 0, made] = asList(await connection.run(restoreGroup, [stream], args));
+  return {
+    made: made === 1,
+    position: position === null ? undefined : asText(position),
+    entries: asNumber(count),
+  };
 }
 
-/** Per ID one of `Owned`. */
+/** One take of an entry: `fence` is the delivery count that it had then, or NO_FENCE (see scripts/owned.ts). */
+export interface Claim {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** Per entry one of `Owned`. */
 export async function keepAlive(
   connection: Connection,
   stream: string,
   member: Member,
-  ids: readonly string[],
+  claims: readonly Claim[],
 ): Promise<number[]> {
-  return numbers(await connection.run(heartbeat, [stream], [member.group, member.consumer, ...ids]));
+  const args = [member.group, member.consumer, ...claims.flatMap(({ id, fence }) => [id, fence])];
+  return numbers(await connection.run(heartbeat, [stream], args));
 }
 
-/** Per ID one of `Owned`. */
+/** Per entry one of `Owned`. */
 export async function ackOwned(
   connection: Connection,
   stream: string,
   member: Member,
-  ids: readonly string[],
+  claims: readonly Claim[],
   remove: boolean,
 ): Promise<number[]> {
-  return numbers(
-    await connection.run(ack, [stream], [member.group, member.consumer, remove ? 1 : 0, ...ids]),
-  );
+  const head = [member.group, member.consumer, remove ? 1 : 0];
+  const args = [...head, ...claims.flatMap(({ id, fence }) => [id, fence])];
+  return numbers(await connection.run(ack, [stream], args));
 }
 
-/** Leaves one entry pending so that it comes due when its idle time says so. `deliveries` sets the count. */
+/** Leaves one entry pending, with so many deliveries, so that it comes due when its idle time says so. One of `Owned`. */
 export async function requeueOwned(
   connection: Connection,
   stream: string,
   member: Member,
-  entry: { readonly id: string; readonly idleMs: number; readonly deliveries?: number | undefined },
+  entry: Claim & { readonly idleMs: number; readonly deliveries: number },
 ): Promise<number> {
-  const args = [member.group, member.consumer, entry.id, entry.idleMs, entry.deliveries ?? -1];
+  const args = [member.group, member.consumer, entry.id, entry.fence, entry.idleMs, entry.deliveries];
   return numbers(await connection.run(requeue, [stream], args))[0] ?? 0;
 }
 

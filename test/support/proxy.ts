@@ -17,6 +17,7 @@ export class Proxy {
   #refusing = false;
   #holding = false;
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
+  #holdAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
   accepted = 0;
   /** How often a client went on sending after a reply: its round trips, and what overlaps of long ones. */
@@ -112,6 +113,21 @@ export class Proxy {
     });
   }
 
+  /**
+   * The next request chunk that contains `text` is passed on, and then everything is held, its reply too: to the
+   * client as if it had stood still at that moment. Works once; resolves when it has struck.
+   */
+  holdReplyTo(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#holdAfterRequest = (bytes) => {
+        if (!bytes.includes(text)) return false;
+        this.#holdAfterRequest = undefined;
+        resolve();
+        return true;
+      };
+    });
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#pairs) socket.destroy();
     if (!this.#server.listening) return;
@@ -155,6 +171,7 @@ export class Proxy {
       answered = false;
       if (this.#cutAfterRequest?.(bytes)) lost = true;
       this.#forward(client, server, bytes);
+      if (this.#holdAfterRequest?.(bytes)) this.hold();
     });
     server.on("data", (bytes: Buffer) => {
       answered = true;

@@ -1,4 +1,6 @@
 import type { Connection } from "../../redis/connection.ts";
+import type { Instant } from "../../lib/instant.ts";
+import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Settler } from "./settler.ts";
@@ -13,6 +15,7 @@ export interface EntranceParts {
   readonly connection: Connection;
   readonly settings: WorkerSettings;
   readonly hands: Hands;
+  readonly custody: Custody;
   readonly units: Units;
   readonly settler: Settler;
   readonly pacer: Pacer;
@@ -29,9 +32,10 @@ export class Entrance {
     this.#parts = parts;
   }
 
-  /** Lets in what one read, or one step, has brought. */
-  async admit(deliveries: readonly Delivery[]): Promise<void> {
-    const { connection, settings, units } = this.#parts;
+  /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
+  async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
+    const { connection, settings, custody, units } = this.#parts;
+    for (const delivery of deliveries) custody.got(delivery, askedAt);
     const duplicates = await alreadyDone(connection, settings, deliveries);
     for (const delivery of deliveries) this.#admitOne(delivery, duplicates.has(delivery));
     units.readEnded();
@@ -55,7 +59,10 @@ export class Entrance {
       // Its last permitted run never reported back: it may be what ends the workers. Not run once more.
       const deliveries = Math.min(delivery.deliveries - 1, Number.MAX_SAFE_INTEGER);
       const reason = `no verdict after ${deliveries} deliveries: the workers that ran it died`;
-      this.#settleUnrun({ ...delivery, deliveries }, { kind: "dead", reason, stderr: Buffer.alloc(0) });
+      this.#settleUnrun(
+        { ...delivery, deliveries, fence: delivery.deliveries },
+        { kind: "dead", reason, stderr: Buffer.alloc(0) },
+      );
     } else {
       pacer.count();
       hands.hold(delivery);

@@ -1,7 +1,7 @@
 import { compareIds, previousId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ackOwned, type Held, restoreVanishedGroup } from "../../redis/group-steps.ts";
+import { type Held, restoreThrownAway } from "../../redis/group-steps.ts";
 import { asList, asMap, asText } from "../../redis/value.ts";
 import { missingGroup } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
@@ -11,28 +11,34 @@ import type { WorkerObserver, WorkerSettings } from "./types.ts";
 const REMEMBERED = 10_000;
 
 /**
- * Makes groups where that was asked for, and makes them again when they vanish while the worker runs:
- * after the last entry that this worker settled, never at `$`, which would skip what came meanwhile, and
- * never at `0`, which would run everything once more.
+ * Told of each step that made pending again what this worker has of a stream: when it was answered, and whether the
+ * group had been destroyed.
+ */
+export type OnRestored = (stream: string, at: number, destroyed: boolean) => void;
+
+/**
+ * Makes groups where that was asked for, and makes them again when they vanish while the worker runs: after the last
+ * entry that this worker was given, never at `$`, which would skip what came meanwhile, and never at `0`, which would
+ * run everything once more. What this worker had of a group, or of a consumer that was deleted, is made pending
+ * again. Every worker does so when it meets that: the first one makes the group, the others move it on to where they
+ * were.
  */
 export class GroupSetup {
   readonly #connection: Connection;
   readonly #settings: WorkerSettings;
   /** What this worker has of a stream: in hand, or waiting for a retry. */
   readonly #held: (stream: string) => readonly Held[];
+  readonly #onRestored: OnRestored;
   readonly #observer: WorkerObserver;
   readonly #roster: Roster | undefined;
-  /** Per stream, also one that has left, an ID up to which nothing is left to do as far as this worker knows. */
-  readonly #settledUpTo = new Map<string, string>();
-
-  #restoring: Promise<void> | undefined;
-  /** What was settled, by stream, while groups were being restored. */
-  readonly #settledMeanwhile = new Map<string, string[]>();
+  /** Per stream, also one that has left, an ID up to which everything has been delivered, as far as this worker knows. */
+  readonly #givenUpTo = new Map<string, string>();
 
   constructor(
     connection: Connection,
     settings: WorkerSettings,
     held: (stream: string) => readonly Held[],
+    onRestored: OnRestored,
     observer: WorkerObserver,
     roster?: Roster,
   ) {
@@ -40,6 +46,7 @@ export class GroupSetup {
     this.#connection = connection;
     this.#settings = settings;
     this.#held = held;
+    this.#onRestored = onRestored;
     this.#observer = observer;
   }
 
@@ -51,13 +58,12 @@ export class GroupSetup {
 
   /** The same for a stream that joins later; one that was read before, and has come anew, gets its group in any case. */
   async join(stream: string): Promise<void> {
-    const settled = this.#settledUpTo.get(stream);
-    if (settled === undefined) await this.#prepareOne(stream);
-    else await this.#restoreIfGone(stream, settled);
-    if (this.#settledUpTo.size <= REMEMBERED) return;
+    if (this.#givenUpTo.has(stream)) await this.#restore(stream, true);
+    else await this.#prepareOne(stream);
+    if (this.#givenUpTo.size <= REMEMBERED) return;
     const current = new Set(this.#settings.streams);
-    for (const known of this.#settledUpTo.keys()) {
-      if (known !== stream && !current.has(known)) this.#settledUpTo.delete(known);
+    for (const known of this.#givenUpTo.keys()) {
+      if (known !== stream && !current.has(known)) this.#givenUpTo.delete(known);
     }
   }
 
@@ -68,51 +74,46 @@ export class GroupSetup {
     }
     const position = await this.#position(stream);
     if (position === undefined) throw await missingGroup(this.#connection, stream, group);
-    this.#settledUpTo.set(stream, position);
+    this.#givenUpTo.set(stream, position);
   }
 
-  noteSettled(stream: string, id: string): void {
-    this.#settledMeanwhile.get(stream)?.push(id);
-    const before = this.#settledUpTo.get(stream);
-    if (before === undefined || compareIds(id, before) > 0) this.#settledUpTo.set(stream, id);
+  async exists(stream: string): Promise<boolean> {
+    return (await this.#position(stream)) !== undefined;
   }
 
-  /** After NOGROUP: makes the groups that are gone, and pending again what this worker had of them. */
-  restore(): Promise<void> {
-    this.#restoring ??= this.#restoreAll().finally(() => (this.#restoring = undefined));
-    return this.#restoring;
+  noteGiven(stream: string, id: string): void {
+    const before = this.#givenUpTo.get(stream);
+    if (before === undefined || compareIds(id, before) > 0) this.#givenUpTo.set(stream, id);
   }
 
-  async #restoreAll(): Promise<void> {
-    // A stream that a pattern matched, and that somebody has deleted, is not made again.
-    await this.#roster?.dropGone();
-    for (const stream of this.#settings.streams) {
-      await this.#restoreIfGone(stream, this.#settledUpTo.get(stream) ?? "0-0");
-    }
+  /**
+   * Makes pending again what this worker had of a stream and Redis has thrown away. `make`: first the group, when it
+   * has gone. A stream that a pattern matched, and that somebody has deleted, is not made again.
+   */
+  async restore(stream: string, make: boolean): Promise<void> {
+    if (make && this.#roster?.mayChange && !(await this.exists(stream))) await this.#roster.dropGone();
+    await this.#restore(stream, make && this.#settings.streams.includes(stream));
   }
 
-  async #restoreIfGone(stream: string, start: string): Promise<void> {
-    const made = await this.#restoreOne(stream, start);
-    if (made === undefined) return;
-    const { group } = this.#settings;
-    this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${made}`);
+  async #restore(stream: string, make: boolean): Promise<void> {
+    const { group, consumer } = this.#settings;
+    const start = make ? (this.#givenUpTo.get(stream) ?? "0-0") : undefined;
+    const held = this.#held(stream);
+    const { made, position, entries } = await restoreThrownAway(
+      this.#connection,
+      stream,
+      this.#settings,
+      start,
+      held,
+    );
+    this.#onRestored(stream, performance.now(), position !== undefined);
     // A stream that was made anew has other entries, whose IDs may be smaller.
-    this.#settledUpTo.set(stream, made);
-  }
-
-  /** The ID after which the group was made; undefined when it was there. */
-  async #restoreOne(stream: string, start: string): Promise<string | undefined> {
-    const meanwhile: string[] = [];
-    this.#settledMeanwhile.set(stream, meanwhile);
-    try {
-      const held = this.#held(stream);
-      const made = await restoreVanishedGroup(this.#connection, stream, this.#settings, start, held);
-      // Their verdicts came to Redis first, and then they were made pending again.
-      if (meanwhile.length > 0) await ackOwned(this.#connection, stream, this.#settings, meanwhile, false);
-      return made;
-    } finally {
-      this.#settledMeanwhile.delete(stream);
-    }
+    if (position !== undefined) this.#givenUpTo.set(stream, position);
+    const again = `${entries} ${entries === 1 ? "entry is" : "entries are"} pending again`;
+    if (made) {
+      this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${position}`);
+    } else if (entries > 0)
+      this.#observer.notice("warn", `${stream}: consumer ${consumer} of ${group} had been deleted: ${again}`);
   }
 
   /** False when the group is there already. */

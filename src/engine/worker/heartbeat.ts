@@ -2,23 +2,18 @@ import { errorText } from "../../errors.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import { keepAlive } from "../../redis/group-steps.ts";
-import { Owned } from "../../redis/scripts/owned.ts";
 import { startTimer } from "../../lib/timer.ts";
+import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
 import type { Truce } from "./truce.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
-
-/** So many IDs a script call: a fraction of a millisecond of the server's time. */
-const BATCH = 200;
 
 export interface HeartbeatParts {
   readonly connection: Connection;
   readonly settings: WorkerSettings;
   readonly hands: Hands;
+  readonly custody: Custody;
   readonly truce: Truce;
-  /** Takes hold of everything that this worker had, when its consumer has been deleted. */
-  readonly restore: () => Promise<unknown>;
   readonly observer: WorkerObserver;
 }
 
@@ -67,23 +62,8 @@ async function beatAll(parts: HeartbeatParts): Promise<boolean> {
 }
 
 /** False when nothing is in hand: then nothing was asked. */
-async function beat(
-  { connection, settings, hands, restore }: HeartbeatParts,
-  stream: string,
-): Promise<boolean> {
-  const held = [...hands.of(stream)].filter((delivery) => !delivery.lost);
-  for (let at = 0; at < held.length; at += BATCH) {
-    const batch = held.slice(at, at + BATCH);
-    const answers = await keepAlive(
-      connection,
-      stream,
-      settings,
-      batch.map(({ entry }) => entry.id),
-    );
-    for (const [i, delivery] of batch.entries()) {
-      if (answers[i] === Owned.takenByOther) delivery.lost = true;
-    }
-    if (answers.includes(Owned.regained)) await restore();
-  }
+async function beat({ hands, custody }: HeartbeatParts, stream: string): Promise<boolean> {
+  const held = [...hands.of(stream)];
+  await custody.beat(stream, held);
   return held.length > 0;
 }

@@ -1,4 +1,6 @@
 import { errorText } from "../../errors.ts";
+import type { Instant } from "../../lib/instant.ts";
+import type { Custody } from "./custody.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Reclaimer } from "./reclaimer.ts";
 import type { Delivery, WorkerObserver } from "./types.ts";
@@ -6,18 +8,21 @@ import type { Delivery, WorkerObserver } from "./types.ts";
 /** With order by key: moves the key of a settled entry on to its next entry. */
 export class KeyMoves {
   readonly #ordering: Ordering;
+  readonly #custody: Custody;
   readonly #reclaimer: Reclaimer;
   readonly #observer: WorkerObserver;
-  readonly #admit: (deliveries: readonly Delivery[]) => Promise<void>;
+  readonly #admit: (deliveries: readonly Delivery[], askedAt: Instant) => Promise<void>;
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(
     ordering: Ordering,
+    custody: Custody,
     reclaimer: Reclaimer,
     observer: WorkerObserver,
-    admit: (deliveries: readonly Delivery[]) => Promise<void>,
+    admit: (deliveries: readonly Delivery[], askedAt: Instant) => Promise<void>,
   ) {
     this.#ordering = ordering;
+    this.#custody = custody;
     this.#reclaimer = reclaimer;
     this.#observer = observer;
     this.#admit = admit;
@@ -36,8 +41,9 @@ export class KeyMoves {
   /** What goes wrong here is mended by the sweeps. */
   async #moveOn(settled: Delivery): Promise<void> {
     try {
+      const askedAt = this.#custody.asks();
       const next = await this.#ordering.next(settled);
-      if (next) await this.#admit([next]);
+      if (next) await this.#admit([next], askedAt);
     } catch (error) {
       this.#reclaimer.repliesLost();
       this.#observer.notice("detail", `the next of its key was not started: ${errorText(error)}`);

@@ -1,7 +1,7 @@
 import { fieldValue } from "../../entry/entry.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
+import { OWN_FLAG, type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
 import { siblingKey } from "../../redis/keys.ts";
 import { nextInOrder, readInOrder, takeInOrder } from "../../redis/scripts/order.ts";
 import { asList, asText } from "../../redis/value.ts";
@@ -56,16 +56,7 @@ export class Ordering {
   take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
     const { group, consumer } = this.#settings;
     const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
-    const head = [
-      group,
-      consumer,
-      claimIdleMs,
-      delayMs,
-      maxDelayMs,
-      own === "lost" ? 1 : 0,
-      this.#field,
-      limit,
-    ];
+    const head = [group, consumer, claimIdleMs, delayMs, maxDelayMs, OWN_FLAG[own], this.#field, limit];
     return this.#connection
       .run(takeInOrder, this.#keys(stream), [...head, ...ids])
       .then((rows) => asList(rows).map((row) => takenRow(row)));

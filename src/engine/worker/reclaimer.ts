@@ -1,16 +1,17 @@
 import { nextId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import {
-  type Held,
   type OwnRule,
   type PendingRow,
   pendingPage,
   takeEntries,
   type TakeRule,
 } from "../../redis/group-steps.ts";
-import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
+import { takeAfterMs } from "./backoff.ts";
+import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
 import type { Ordering } from "./ordering.ts";
+import type { Retries } from "./retries.ts";
 import { Rotation } from "./rotation.ts";
 import type { Truce } from "./truce.ts";
 import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
@@ -19,16 +20,6 @@ import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
 const PAGE = 100;
 const PAGES = 5;
 const FIRST = "-";
-const MARGIN_MS = 2;
-
-/** Retries of its own that a worker remembers; beyond that the sweeps find them. */
-const REMEMBERED = 100_000;
-
-interface Retry {
-  /** When it comes due, by performance.now(). */
-  readonly at: number;
-  readonly deliveries: number;
-}
 
 /** What a sweep finds: entries that anybody may take by now, and entries that somebody has given to this worker. */
 interface Swept {
@@ -40,76 +31,50 @@ const NOTHING: Swept = { due: [], given: [] };
 
 /**
  * Finds pending entries that may be taken: retries whose delay has passed, entries whose owner has gone
- * silent, and entries that somebody claimed for this worker by hand. Knows its own retries to the millisecond; everybody's are found by sweeping the pending
- * list. The server decides who gets an entry (scripts/take.ts), so two workers may look at once.
+ * silent, and entries that somebody claimed for this worker by hand. Knows its own retries to the millisecond;
+ * everybody's are found by sweeping the pending list. The server decides who gets an entry (scripts/take.ts), so two workers may look at once.
  */
 export class Reclaimer {
   readonly #connection: Connection;
   readonly #settings: WorkerSettings;
   readonly #hands: Hands;
   readonly #observer: WorkerObserver;
+  readonly #custody: Custody;
   readonly #truce: Truce;
   readonly #ordering: Ordering | undefined;
   readonly #everyMs: number;
-  /** Own retries by stream and ID. */
-  readonly #retries = new Map<string, Map<string, Retry>>();
+  readonly #retries: Retries;
   readonly #cursors = new Map<string, string>();
   /** Which stream is first to be looked at. */
   readonly #first = new Rotation();
-  #nextRetryAt = Number.POSITIVE_INFINITY;
   #nextSweepAt = 0;
   #repliesLost = false;
-  /** Some retries are not remembered: they can't be told from what was given to this worker. */
-  #forgetful = false;
 
   constructor(
     connection: Connection,
     settings: WorkerSettings,
     hands: Hands,
+    retries: Retries,
+    custody: Custody,
     observer: WorkerObserver,
     truce: Truce,
     ordering?: Ordering,
   ) {
+    this.#custody = custody;
     this.#truce = truce;
     this.#ordering = ordering;
     this.#connection = connection;
     this.#settings = settings;
     this.#hands = hands;
     this.#observer = observer;
+    this.#retries = retries;
     this.#everyMs = Math.min(500, Math.max(50, settings.claimIdleMs / 10));
   }
 
   /** When to look again, by the clock of performance.now(): the machine's own may be set while this runs. */
   get nextAt(): number {
     if (this.#repliesLost) return 0;
-    return Math.max(this.#truce.until, Math.min(this.#nextRetryAt, this.#nextSweepAt));
-  }
-
-  /**
-   * Remembers that this worker left an entry pending until then, knowing of it; Infinity: for others. What is
-   * pending under its name and not remembered was lost on the way here.
-   */
-  remember(stream: string, id: string, dueAt: number, deliveries: number): void {
-    let ofStream = this.#retries.get(stream);
-    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, Retry>()));
-    if (ofStream.size >= REMEMBERED) {
-      this.#forgetful = true;
-      return;
-    }
-    // The server's clock and this one tick apart: a look that comes a moment too early would be in vain.
-    ofStream.set(id, { at: dueAt + MARGIN_MS, deliveries });
-    this.#nextRetryAt = Math.min(this.#nextRetryAt, dueAt + MARGIN_MS);
-  }
-
-  /** How this worker's retries stand in the pending list, for when that is lost. */
-  retriesOf(stream: string): Held[] {
-    const { claimIdleMs, retry } = this.#settings;
-    const now = performance.now();
-    return [...(this.#retries.get(stream) ?? [])].map(([id, { at, deliveries }]) => ({
-      id,
-      idleMs: idleForDelayMs(deliveries, Math.max(0, at - now), claimIdleMs, retry),
-      deliveries,
-    }));
+    return Math.max(this.#truce.until, Math.min(this.#retries.nextAt, this.#nextSweepAt));
   }
 
   /** A reply that may have carried entries was lost: they are pending under this consumer, seen by nobody. */
@@ -119,9 +84,8 @@ export class Reclaimer {
 
   /** A stream is read no longer: what was known of it is void. */
   left(stream: string): void {
-    this.#retries.delete(stream);
+    this.#retries.left(stream);
     this.#cursors.delete(stream);
-    this.#nextRetryAt = this.#earliestRetry();
     this.#ordering?.left(stream);
   }
 
@@ -137,22 +101,25 @@ export class Reclaimer {
     const now = performance.now();
     if (now < this.#truce.until) return taken;
     const sweep = now >= this.#nextSweepAt;
-    if (!sweep && now < this.#nextRetryAt) return taken;
+    if (!sweep && now < this.#retries.nextAt) return taken;
     for (const stream of this.#first.next(this.#settings.streams)) {
       const left = limit - taken.length;
       if (left <= 0) break;
-      const own = this.#ownRetriesDue(stream, now, left);
+      const own = this.#retries.due(stream, now, left);
+      // Before anything is taken: what is, but is not in hand yet, would look like given to this worker.
       const swept = sweep ? await this.#sweep(stream, this.#candidates(left)) : NOTHING;
-      const due = [...new Set([...own, ...swept.due])];
-      const got = await this.#take(stream, due.slice(0, this.#candidates(left)), left, "due");
+      // They come due by this worker's clock, unless another process may have the same name.
+      const got = await this.#take(stream, own, left, this.#settings.consumerIsUnique ? "given" : "due");
       taken.push(...got);
-      taken.push(...(await this.#takeGiven(stream, swept.given, limit - taken.length)));
+      const due = swept.due.filter((id) => !own.includes(id));
+      taken.push(...(await this.#take(stream, due, limit - taken.length, "due")));
+      taken.push(...(await this.#take(stream, swept.given, limit - taken.length, "given")));
       // Only now: until it is answered, a retry that could not be asked for is still one, not a stray.
       const ids = new Set(got.map(({ entry }) => entry.id));
-      for (const id of own) await this.#forget(stream, id, ids.has(id));
+      for (const id of own) await this.#doneWaiting(stream, id, ids.has(id));
     }
     if (sweep) this.#nextSweepAt = performance.now() + (taken.length >= limit ? 0 : this.#everyMs);
-    this.#nextRetryAt = this.#earliestRetry();
+    this.#retries.schedule();
     return taken;
   }
 
@@ -160,10 +127,9 @@ export class Reclaimer {
   async ownStrays(stream: string): Promise<PendingRow[]> {
     const { group, consumer } = this.#settings;
     const rows = await pendingPage(this.#connection, stream, group, FIRST, PAGE * PAGES, consumer);
-    const retries = this.#retries.get(stream);
     return rows.filter(({ id, deliveries }) => {
       // A remembered entry with one delivery more was taken by a step whose answer was lost.
-      const known = retries?.get(id);
+      const known = this.#retries.get(stream, id);
       return !this.#hands.has(stream, id) && (known === undefined || deliveries > known.deliveries);
     });
   }
@@ -179,46 +145,28 @@ export class Reclaimer {
     );
   }
 
-  #takeGiven(stream: string, ids: readonly string[], limit: number): Promise<Delivery[]> {
-    return this.#take(stream, ids.slice(0, Math.max(0, limit)), limit, "given");
-  }
-
   /** How many IDs to offer when so many may be taken: with order by key, most of them may be parked. */
   #candidates(limit: number): number {
     return this.#ordering && limit > 0 ? PAGE * PAGES : limit;
   }
 
-  #ownRetriesDue(stream: string, now: number, limit: number): string[] {
-    const due: string[] = [];
-    const retries = this.#retries.get(stream);
-    if (!retries) return due;
-    for (const [id, { at }] of retries) {
-      if (due.length >= limit) break;
-      // Until its retry is written down the entry is still in hand, and must not be forgotten here.
-      if (at > now || this.#hands.has(stream, id)) continue;
-      due.push(id);
-    }
-    return due;
-  }
-
   /**
-   * A retry is forgotten when it runs, or when somebody else has it. Otherwise Redis heard of it late and its delay
-   * began only then: it is still this worker's, and not to be taken for an entry whose reply was lost.
+   * A retry is forgotten when it runs, or when another has it. One that Redis has thrown away is pending again after
+   * this, and still this worker's.
    */
-  async #forget(stream: string, id: string, runs: boolean): Promise<void> {
+  async #doneWaiting(stream: string, id: string, runs: boolean): Promise<void> {
     const { group, consumer, claimIdleMs, retry } = this.#settings;
+    const waited = this.#retries.get(stream, id);
+    if (!waited) return;
     const [row] = runs ? [] : await pendingPage(this.#connection, stream, group, id, 1);
-    this.#retries.get(stream)?.delete(id);
+    if (!runs && row?.id !== id) {
+      const sure = performance.now() < waited.othersAt;
+      if (await this.#custody.regainRetry(stream, { id, since: waited.since }, sure)) return;
+    }
+    this.#retries.forget(stream, id);
     if (row?.id !== id || row.consumer !== consumer) return;
     const leftMs = takeAfterMs(row.deliveries, claimIdleMs, retry) - row.idleMs;
-    this.remember(stream, id, performance.now() + Math.max(this.#everyMs, leftMs), row.deliveries);
-  }
-
-  #earliestRetry(): number {
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const retries of this.#retries.values())
-      for (const { at } of retries.values()) earliest = Math.min(earliest, at);
-    return earliest;
+    this.#retries.waitOn(stream, id, Math.max(this.#everyMs, leftMs), row.deliveries);
   }
 
   /** Looks at the pending list from where the last sweep of this stream stopped. */
@@ -260,17 +208,17 @@ export class Reclaimer {
    * have, too, says nothing; with order by key, entries are parked under it.
    */
   #isGiven(stream: string, { id, consumer }: PendingRow): boolean {
-    if (this.#forgetful || this.#ordering || !this.#settings.consumerIsUnique) return false;
-    return consumer === this.#settings.consumer && !this.#retries.get(stream)?.has(id);
+    if (this.#retries.forgetful || this.#ordering || !this.#settings.consumerIsUnique) return false;
+    return consumer === this.#settings.consumer && !this.#retries.get(stream, id);
   }
 
   async #take(stream: string, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
-    if (ids.length === 0) return [];
+    if (ids.length === 0 || limit <= 0) return [];
     const { claimIdleMs, retry } = this.#settings;
     const rule: TakeRule = { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };
     const taken = this.#ordering
       ? await this.#ordering.take(stream, rule, ids, limit)
-      : await takeEntries(this.#connection, stream, this.#settings, rule, ids);
+      : await takeEntries(this.#connection, stream, this.#settings, rule, ids.slice(0, limit));
     const missing = taken.filter(({ fields }) => fields === undefined).map(({ id }) => id);
     if (missing.length > 0) this.#observer.missing(stream, missing);
     const deliveries: Delivery[] = [];

@@ -1,8 +1,13 @@
+import { errorText } from "../../errors.ts";
+import { sleep } from "../../lib/timer.ts";
+import { reconnectDelayMs } from "../../redis/backoff.ts";
+import type { Custody } from "./custody.ts";
+import { HAND_BACK } from "./entrance.ts";
 import type { Hands } from "./hands.ts";
 import { outputEntries } from "./outputs.ts";
 import type { OutageGuard } from "./outage-guard.ts";
 import type { Settler } from "./settler.ts";
-import type { Delivery, Executor, Outcome, Verdict, WorkerSettings } from "./types.ts";
+import type { Delivery, Executor, Outcome, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
 import { judge } from "./verdict.ts";
 
 export interface RunnerParts {
@@ -10,9 +15,13 @@ export interface RunnerParts {
   readonly settings: WorkerSettings;
   readonly guard: OutageGuard;
   readonly hands: Hands;
+  readonly custody: Custody;
   readonly settler: Settler;
+  /** Aborted: what is not begun is handed back. */
+  readonly ending: AbortSignal;
   readonly onKilled: () => void;
   readonly onBroken: (reason: string) => void;
+  readonly notice: WorkerObserver["notice"];
   readonly onRan: (outcomes: readonly Outcome[], durationMs: number) => void;
 }
 
@@ -42,8 +51,17 @@ export class Runner {
   }
 
   async #run(unit: readonly Delivery[]): Promise<void> {
-    const { executor, hands, settler, onRan } = this.#parts;
+    const { hands } = this.#parts;
     hands.started();
+    const { custody } = this.#parts;
+    const ours = unit.every((delivery) => custody.isSure(delivery)) ? unit : await this.#confirmed(unit);
+    if (ours.length > 0) await this.#execute(ours);
+    hands.finished();
+    this.#startNext();
+  }
+
+  async #execute(unit: readonly Delivery[]): Promise<void> {
+    const { executor, settler, onRan } = this.#parts;
     const startedAt = performance.now();
     const outcomes = await executor.run(unit);
     const durationMs = Math.round(performance.now() - startedAt);
@@ -51,8 +69,29 @@ export class Runner {
     for (const [i, delivery] of unit.entries()) {
       settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);
     }
-    hands.finished();
-    this.#startNext();
+  }
+
+  /**
+   * After a pause, of this process or of its machine, others may have taken what was to be run, and be done with it:
+   * Redis is asked, for as long as it takes, and what is not this worker's any more is dropped.
+   */
+  async #confirmed(unit: readonly Delivery[]): Promise<readonly Delivery[]> {
+    const { custody, settler, ending, notice } = this.#parts;
+    let left = unit;
+    for (let failures = 0; !ending.aborted; failures++) {
+      try {
+        const ours = await custody.confirm(left);
+        for (const delivery of left) if (!ours.includes(delivery)) settler.drop(delivery);
+        left = ours;
+        // Another pause may have come before the answer.
+        if (left.every((delivery) => custody.isSure(delivery))) return left;
+      } catch (error) {
+        notice("detail", `not begun before Redis says whose it is: ${errorText(error)}`);
+        await sleep(reconnectDelayMs(failures), ending);
+      }
+    }
+    for (const delivery of left) settler.settle(delivery, HAND_BACK, 0);
+    return [];
   }
 
   #startNext(): void {

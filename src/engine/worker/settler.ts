@@ -1,14 +1,15 @@
-import { errorText, ServerError, ConnectionError } from "../../errors.ts";
+import { ConnectionError, errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { isTransient } from "../../redis/errors.ts";
-import { ackOwned, keepAlive, requeueOwned } from "../../redis/group-steps.ts";
-import { Owned } from "../../redis/scripts/owned.ts";
-import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
+import { isNoGroup, isTransient } from "../../redis/errors.ts";
+import { ackOwned, requeueOwned } from "../../redis/group-steps.ts";
+import { isGone, Owned } from "../../redis/scripts/owned.ts";
+import { takeAfterMs } from "./backoff.ts";
+import { claimOf, type Custody } from "./custody.ts";
 import { moveToDeadLetters } from "./dead-letters.ts";
 import type { Hands } from "./hands.ts";
-import type { Reclaimer } from "./reclaimer.ts";
+import type { Retries } from "./retries.ts";
 import { settleSuccess } from "./success.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
 
@@ -31,12 +32,11 @@ export interface SettlerParts {
   readonly connection: Connection;
   readonly settings: WorkerSettings;
   readonly hands: Hands;
-  readonly reclaimer: Reclaimer;
+  readonly custody: Custody;
+  readonly retries: Retries;
   readonly observer: WorkerObserver;
   /** Told of an error that no waiting mends: the worker must stop. */
   readonly onFatal: (error: unknown) => void;
-  /** Makes groups again that have gone; false when the worker is stopping and leaves them alone. */
-  readonly restoreGroups: () => Promise<boolean>;
   /** Told of each entry that nothing is left to do for. */
   readonly onFinal: (delivery: Delivery) => void;
 }
@@ -51,26 +51,48 @@ export class Settler {
   readonly #giveUp = new AbortController();
   readonly #acks = new Map<string, Settling[]>();
   readonly #flushing = new Set<string>();
-  /** While what a deleted consumer had is taken hold of again. */
-  #regaining: Promise<unknown> | undefined;
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
   }
 
   settle(delivery: Delivery, verdict: Verdict, durationMs: number): void {
-    const item: Settling = {
-      delivery,
-      verdict,
-      durationMs,
-      failedAt: new Date(),
-      sinceMs: performance.now(),
-    };
-    if (this.#isPlainAck(verdict)) {
+    this.#accept({ delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() });
+  }
+
+  /** The entry is not this worker's any more: it was not run. */
+  drop(delivery: Delivery): void {
+    this.#parts.observer.lost(delivery, undefined, "another");
+    this.#parts.hands.settled(delivery);
+  }
+
+  #accept(item: Settling): void {
+    const { delivery, verdict } = item;
+    if (delivery.orphaned) this.#settleOrphan(item);
+    else if (this.#isPlainAck(verdict)) {
       const queue = this.#acks.get(delivery.stream);
       if (queue) queue.push(item);
       else this.#acks.set(delivery.stream, [item]);
       void this.#flushAcks(delivery.stream);
+    } else void this.#settleOne(item);
+  }
+
+  /**
+   * An entry whose data has gone from the stream is nowhere but here. It can't be retried or handed back: a failed
+   * one is dead-lettered, from what this worker has of it.
+   */
+  #settleOrphan(item: Settling): void {
+    const { delivery, verdict } = item;
+    const { hands, observer } = this.#parts;
+    if (verdict.kind === "release" || verdict.kind === "broken") {
+      observer.missing(delivery.stream, [delivery.entry.id]);
+      hands.settled(delivery);
+    } else if (this.#isPlainAck(verdict)) this.#done(item, Owned.done, false);
+    else if (verdict.kind === "retry") {
+      const reason = `${verdict.reason}; no retry: its data has gone from the stream`;
+      const { exit, stderr = Buffer.alloc(0) } = verdict;
+      const dead = { kind: "dead", reason, stderr, ...(exit === undefined ? {} : { exit }) } as const;
+      void this.#settleOne({ ...item, verdict: dead });
     } else void this.#settleOne(item);
   }
 
@@ -94,8 +116,8 @@ export class Settler {
       const batch = queue.splice(0, ACK_BATCH);
       const { connection, settings } = this.#parts;
       await this.#deliver(batch, (items) => {
-        const ids = items.map(({ delivery }) => delivery.entry.id);
-        return ackOwned(connection, stream, settings, ids, settings.deleteAcked);
+        const claims = items.map(({ delivery }) => claimOf(delivery, settings));
+        return ackOwned(connection, stream, settings, claims, settings.deleteAcked);
       });
     }
     this.#flushing.delete(stream);
@@ -106,35 +128,28 @@ export class Settler {
   }
 
   async #sendOne({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<number> {
-    const { connection, settings, reclaimer } = this.#parts;
+    const { connection, settings, retries } = this.#parts;
     const { stream, deliveries } = delivery;
     const { id } = delivery.entry;
     const { claimIdleMs, retry } = settings;
+    const claim = claimOf(delivery, settings);
     switch (verdict.kind) {
       case "retry": {
         // Measured from the failure, not from when Redis could be told of it.
         const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
-        reclaimer.remember(stream, id, performance.now() + delayMs, count);
-        return requeueOwned(connection, stream, settings, {
-          id,
-          idleMs: idleForDelayMs(count, delayMs, claimIdleMs, retry),
-          deliveries: count,
-        });
+        const idleMs = retries.wait(stream, id, delayMs, count);
+        return requeueOwned(connection, stream, settings, { ...claim, idleMs, deliveries: count });
       }
       case "dead":
-        await this.#holdOn(delivery);
         return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
       case "release":
       case "broken": {
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
-        reclaimer.remember(stream, id, Number.POSITIVE_INFINITY, count);
-        return requeueOwned(connection, stream, settings, {
-          id,
-          idleMs: takeAfterMs(count, claimIdleMs, retry),
-          deliveries: count,
-        });
+        retries.leave(stream, id, count);
+        const idleMs = takeAfterMs(count, claimIdleMs, retry);
+        return requeueOwned(connection, stream, settings, { ...claim, idleMs, deliveries: count });
       }
       case "ack":
         return settleSuccess(connection, settings, delivery, verdict.outputs ?? []);
@@ -149,7 +164,7 @@ export class Settler {
     let replyLost = false;
     for (let attempt = 0; ; attempt++) {
       try {
-        const answers = await this.#sendToGroup(items, send);
+        const answers = await this.#sendToGroup(items, send, replyLost);
         for (const [i, item] of items.entries()) this.#done(item, answers[i] ?? Owned.notPending, replyLost);
         return;
       } catch (error) {
@@ -169,69 +184,79 @@ export class Settler {
     }
   }
 
-  /** Moving to another stream takes several steps; meanwhile the next read would hide that our consumer was deleted. */
-  async #holdOn({ stream, entry }: Delivery): Promise<void> {
-    const { connection, settings } = this.#parts;
-    const [answer] = await keepAlive(connection, stream, settings, [entry.id]);
-    if (answer === Owned.regained) this.#regain();
-  }
-
   /**
-   * Sends verdicts. When what this worker had was pending no more, because its group or its consumer was
-   * deleted, it is made so again, and verdicts that did not find their entry meanwhile are sent once more.
+   * Sends verdicts of one stream. Those that did not find their entries because Redis had thrown them away are sent
+   * once more when the entries are pending again. After a lost reply, "not pending" is our own success.
    */
-  async #sendToGroup(items: readonly Settling[], send: Send): Promise<number[]> {
-    const answers = await this.#sendRestoring(items, send);
-    // The first verdict to see it says so; those sent along with it find their entries not pending.
-    if (answers.includes(Owned.regained)) this.#regain();
-    const regaining = this.#regaining;
-    await regaining;
-    const astray = items.filter(
-      ({ delivery }, i) =>
-        answers[i] === Owned.notPending && (regaining !== undefined || delivery.cameAgain === true),
+  async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<number[]> {
+    const { custody } = this.#parts;
+    const stream = items[0]?.delivery.stream ?? "";
+    const before = custody.standing(stream);
+    const answers = await this.#sendMarked(items, send, replyLost);
+    const gone: Settling[] = [];
+    for (const [i, item] of items.entries()) {
+      const answer = answers[i] ?? Owned.notPending;
+      if (answer >= Owned.done) custody.stillHad(item.delivery, before.at);
+      else if (isGone(answer)) gone.push(item);
+    }
+    if (replyLost || gone.length === 0) return answers;
+    const sign = answers.find(isGone) ?? Owned.notPending;
+    const regained = await custody.regain(
+      stream,
+      gone.map(({ delivery }) => delivery),
+      sign,
+      before,
     );
+    const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain === true);
     if (astray.length === 0) return answers;
-    const again = await send(astray);
+    const again = await this.#sendMarked(astray, send, false);
     return items.map((item, i) => again[astray.indexOf(item)] ?? answers[i] ?? Owned.notPending);
   }
 
-  async #sendRestoring(items: readonly Settling[], send: Send): Promise<number[]> {
+  /** Marks the deliveries as long as what Redis has of them proves nothing; a group that has gone is made again. */
+  async #sendMarked(items: readonly Settling[], send: Send, replyLost: boolean): Promise<number[]> {
+    const mark = (sent: boolean): void => {
+      for (const { delivery } of items) delivery.verdictSent = sent;
+    };
+    mark(true);
     try {
-      return await send(items);
+      const answers = await send(items);
+      mark(false);
+      return answers;
     } catch (error) {
-      if (!isNoGroup(error) || !(await this.#parts.restoreGroups())) throw error;
-      return send(items);
+      if (!replyLost && !(error instanceof ConnectionError && error.sent)) mark(false);
+      const stream = items[0]?.delivery.stream ?? "";
+      if (!isNoGroup(error) || !(await this.#parts.custody.restore(stream))) throw error;
+      return this.#sendMarked(items, send, replyLost);
     }
-  }
-
-  #regain(): void {
-    this.#regaining ??= this.#parts
-      .restoreGroups()
-      .catch(() => {})
-      .finally(() => (this.#regaining = undefined));
   }
 
   /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */
   #leave(items: readonly Settling[]): void {
     for (const { delivery } of items) {
       const { stream, entry, deliveries } = delivery;
-      this.#parts.reclaimer.remember(stream, entry.id, Number.POSITIVE_INFINITY, deliveries);
+      this.#parts.retries.leave(stream, entry.id, deliveries);
       this.#parts.hands.settled(delivery);
     }
   }
 
-  #done({ delivery, verdict, durationMs }: Settling, answer: number, replyLost: boolean): void {
-    const { hands, observer, onFinal } = this.#parts;
+  #done(item: Settling, answer: number, replyLost: boolean): void {
+    const { delivery, verdict, durationMs } = item;
+    const { hands, observer, onFinal, retries } = this.#parts;
+    if (answer === Owned.orphaned) {
+      delivery.orphaned = true;
+      retries.forget(delivery.stream, delivery.entry.id);
+      return this.#accept(item);
+    }
     // After a lost reply, "not pending" is what our own success looks like.
-    if (answer >= Owned.done || (answer === Owned.notPending && replyLost)) {
+    if (answer >= Owned.done || (isGone(answer) && replyLost)) {
       if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate")
         onFinal(delivery);
       observer.settled(delivery, verdict, durationMs);
-    } else observer.lost(delivery, verdict, answer === Owned.takenByOther ? "another" : "nobody");
+    } else {
+      retries.forget(delivery.stream, delivery.entry.id);
+      observer.lost(delivery, verdict, answer === Owned.takenByOther ? "another" : "nobody");
+    }
     hands.settled(delivery);
   }
-}
-
-function isNoGroup(error: unknown): boolean {
-  return error instanceof ServerError && error.code === "NOGROUP";
 }

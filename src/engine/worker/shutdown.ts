@@ -59,7 +59,12 @@ async function leaveGroup(
       for (const { id, deliveries } of await reclaimer.ownStrays(stream)) {
         const count = deliveries - 1;
         const idleMs = takeAfterMs(count, claimIdleMs, retry);
-        await requeueOwned(connection, stream, settings, { id, idleMs, deliveries: count });
+        await requeueOwned(connection, stream, settings, {
+          id,
+          fence: deliveries,
+          idleMs,
+          deliveries: count,
+        });
       }
     }
     await forgetIfEmpty(connection, stream, settings);

@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../entry/entry.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { pendingPage } from "../../redis/group-steps.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
-import { addOnce } from "../../redis/scripts/add-once.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import { succeed } from "../../redis/scripts/settle.ts";
 import { asList, asNumber } from "../../redis/value.ts";
-import { MARKER_TTL_MS } from "./dead-letters.ts";
+import { claimOf } from "./custody.ts";
+import { addFenced, MARKER_TTL_MS } from "./fenced-move.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** The marker that says that this entry's key has succeeded; undefined when it has no key to go by. */
@@ -44,11 +43,10 @@ export async function alreadyDone(
  * Acks an entry together with its success marker and its output. Answers one of `Owned`; repeating it after
  * a lost reply changes nothing.
  *
- * In one slot this is one script. With the output in another slot:
- *   1. still ours?       – a crash here: the entry is pending, nothing has happened
- *   2. output + marker   – a crash here: the entry is pending and runs again, but its output is not repeated
- *   3. ack (+ success)   – a crash here: done but for the marker, which expires
- *   4. remove the marker – unless it stands for the entry's key, which must go on being known
+ * In one slot this is one script. With the output in another slot, and for what is nowhere but here:
+ *   1. the output, fenced (see fenced-move.ts): an entry that runs again does not repeat it
+ *   2. ack (+ success)   – a crash here: done but for the marker, which expires
+ *   3. remove the marker – unless it stands for the entry's key, which must go on being known
  */
 export async function settleSuccess(
   connection: Connection,
@@ -56,35 +54,42 @@ export async function settleSuccess(
   delivery: Delivery,
   outputs: readonly (readonly Buffer[])[],
 ): Promise<number> {
-  const { stream, entry } = delivery;
+  const { stream } = delivery;
   const { group, consumer, dedupe, emitTo, deleteAcked } = settings;
   const { cluster } = connection;
   const marker = successMarker(settings, delivery, cluster);
+  const { id, fence } = claimOf(delivery, settings);
   const args = [
     group,
     consumer,
-    entry.id,
+    id,
+    fence,
     deleteAcked ? 1 : 0,
     marker === undefined ? 0 : (dedupe?.ttlMs ?? 0),
   ];
   const keys = marker === undefined ? [stream] : [stream, marker];
   const values = outputs.flatMap((fields) => [fields.length, ...fields]);
-  if (emitTo === undefined || outputs.length === 0)
-    return asNumber(await connection.run(succeed, keys, args));
-  if (sameSlot(stream, emitTo, cluster)) {
+  if (emitTo === undefined || outputs.length === 0) return end();
+  if (!delivery.orphaned && sameSlot(stream, emitTo, cluster)) {
     return asNumber(await connection.run(succeed, [...keys, emitTo], [...args, ...values]));
   }
-  const [row] = await pendingPage(connection, stream, group, entry.id, 1);
-  if (row?.id !== entry.id) return Owned.notPending;
-  if (row.consumer !== consumer) return Owned.takenByOther;
   const key = dedupeKey(settings, delivery);
-  const emitted = siblingKey(emitTo, `:emitted:${stream}:${group}:${key ?? entry.id}`, cluster);
+  const emitted = siblingKey(emitTo, `:emitted:${stream}:${group}:${key ?? id}`, cluster);
   const ttlMs = key === undefined ? MARKER_TTL_MS : (dedupe?.ttlMs ?? MARKER_TTL_MS);
-  await connection.run(addOnce, [emitTo, emitted], [ttlMs, ...values]);
-  const answer = asNumber(await connection.run(succeed, keys, args));
-  // Whoever took the entry over meanwhile will need it, too.
+  const move = { target: emitTo, marker: emitted, ttlMs, entries: outputs };
+  const refused = await addFenced(connection, settings, delivery, move);
+  if (refused !== undefined) return refused;
+  const answer = await end();
+  // A worker that took the entry over meanwhile will need it, too.
   if (key === undefined && answer >= Owned.done) await connection.call("DEL", emitted).catch(() => {});
   return answer;
+
+  /** The ack, with the success marker; of what is nowhere but here, that alone. */
+  async function end(): Promise<number> {
+    if (!delivery.orphaned) return asNumber(await connection.run(succeed, keys, args));
+    if (marker !== undefined && dedupe) await connection.call("SET", marker, id, "PX", dedupe.ttlMs, "NX");
+    return Owned.done;
+  }
 }
 
 /** The value of the dedupe field as part of a key's name: itself when it is short and plain, else its hash. */

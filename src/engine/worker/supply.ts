@@ -1,6 +1,7 @@
 import { ConnectionError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { pendingCount } from "../../redis/group-steps.ts";
+import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
 import type { Intake } from "./intake.ts";
 import type { OutageGuard } from "./outage-guard.ts";
@@ -23,6 +24,7 @@ export interface SupplyParts {
   readonly settings: WorkerSettings;
   readonly intake: Intake;
   readonly reclaimer: Reclaimer;
+  readonly custody: Custody;
   readonly hands: Hands;
   readonly guard: OutageGuard;
   readonly pacer: Pacer;
@@ -37,6 +39,8 @@ export class Supply {
   #newFirst = false;
   /** How many entries may be asked for at once: fewer after a reply that was lost, which may have been too large. */
   #most = Number.POSITIVE_INFINITY;
+  /** The last read has brought nothing: the next one is likely to wait. */
+  #quiet = false;
 
   constructor(parts: SupplyParts) {
     this.#parts = parts;
@@ -81,8 +85,9 @@ export class Supply {
   }
 
   async #look(places: number): Promise<Delivery[] | "finished"> {
-    const { settings, intake, reclaimer, hands } = this.#parts;
-    if (this.#newFirst) {
+    const { settings, intake, reclaimer, custody, hands } = this.#parts;
+    // A probe goes to what has failed before: each one of a new entry would leave one more waiting.
+    if (this.#newFirst && !this.#parts.guard.paused) {
       this.#newFirst = false;
       const fresh = await intake.read(places, 0);
       if (fresh.length > 0) return fresh;
@@ -99,7 +104,10 @@ export class Supply {
     }
     if (idle && ends.idleMs !== undefined && performance.now() - this.#lastActivity >= ends.idleMs)
       return "finished";
-    return intake.read(places, this.#blockMs());
+    if (this.#quiet) await custody.checkWaiting();
+    const fresh = await intake.read(places, this.#blockMs());
+    this.#quiet = fresh.length === 0;
+    return fresh;
   }
 
   /** Whether no entry of any stream waits for its verdict, whoever has it. */

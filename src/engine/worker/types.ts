@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { Instant } from "../../lib/instant.ts";
 import type { UnitRule } from "./units.ts";
 
 /** What a worker was asked to do. Times are in ms. */
@@ -71,8 +72,16 @@ export interface Delivery {
   readonly entry: Entry;
   /** How often it has been delivered, this time included. */
   readonly deliveries: number;
+  /** The delivery count that it has in Redis, where that is not `deliveries`. */
+  readonly fence?: number;
+  /** When Redis was asked that last said that it is this worker's; others may take it --claim-idle after that. */
+  ownedAt?: Instant;
   /** Set by the heartbeat when another consumer was found to own it: its verdict counts for nothing. */
   lost: boolean;
+  /** Set when its data was found gone from the stream: this worker alone has it, and Redis keeps nothing of it. */
+  orphaned?: boolean;
+  /** Its verdict is on its way, or its reply was lost: what Redis has of it now proves nothing. */
+  verdictSent?: boolean;
   /** Set when it came once more while in hand, from a group that was made again: its verdict may have come too early. */
   cameAgain?: boolean;
 }
@@ -110,7 +119,14 @@ export type Verdict =
   /** Its key has succeeded before: acked without a run. */
   | { readonly kind: "duplicate" }
   /** `counted` false: the delivery does not count (the handler's surroundings failed, not the entry). */
-  | { readonly kind: "retry"; readonly delayMs: number; readonly reason: string; readonly counted?: boolean }
+  | {
+      readonly kind: "retry";
+      readonly delayMs: number;
+      readonly reason: string;
+      readonly counted?: boolean;
+      readonly exit?: string;
+      readonly stderr?: Buffer;
+    }
   | { readonly kind: "dead"; readonly reason: string; readonly exit?: string; readonly stderr: Buffer }
   /** Back to the group at once; `counted` says whether this delivery keeps its place in the count. */
   | { readonly kind: "release"; readonly counted: boolean }
@@ -134,8 +150,11 @@ export interface WorkerObserver {
   /** An invocation for a unit of entries has ended, with an outcome for each. */
   ran(outcomes: readonly Outcome[], durationMs: number): void;
   settled(delivery: Delivery, verdict: Verdict, durationMs: number): void;
-  /** The entry had another owner when its verdict was to be delivered: the verdict was dropped. */
-  lost(delivery: Delivery, verdict: Verdict, owner: "another" | "nobody"): void;
+  /**
+   * The entry had another owner when its verdict was to be delivered: the verdict was dropped. Without a verdict: when
+   * it was to be run.
+   */
+  lost(delivery: Delivery, verdict: Verdict | undefined, owner: "another" | "nobody"): void;
   /** Pending entries whose data had gone from the stream were cleared. */
   missing(stream: string, ids: readonly string[]): void;
   takenOver(delivery: Delivery, from: string): void;

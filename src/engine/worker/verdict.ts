@@ -62,7 +62,7 @@ export function judge(
 
   function failed(failure: Failure): Verdict {
     if (facts.deliveries >= policy.maxDeliveries) return { kind: "dead", ...failure };
-    return { kind: "retry", reason: failure.reason, delayMs: retryDelayMs(facts.deliveries, policy, random) };
+    return { kind: "retry", ...failure, delayMs: retryDelayMs(facts.deliveries, policy, random) };
   }
 }
 

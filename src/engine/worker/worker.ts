@@ -6,6 +6,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import type { Held } from "../../redis/group-steps.ts";
 import type { Roster } from "../roster.ts";
+import { Custody } from "./custody.ts";
 import { Entrance, HAND_BACK } from "./entrance.ts";
 import { GroupSetup } from "./group-setup.ts";
 import { Hands } from "./hands.ts";
@@ -17,6 +18,7 @@ import { Ordering } from "./ordering.ts";
 import { OutageGuard } from "./outage-guard.ts";
 import { Pacer } from "./pacer.ts";
 import { Reclaimer } from "./reclaimer.ts";
+import { Retries } from "./retries.ts";
 import { Runner } from "./runner.ts";
 import { Settler } from "./settler.ts";
 import { shutDown } from "./shutdown.ts";
@@ -37,6 +39,8 @@ import { Units } from "./units.ts";
 const WAKE_EVERY_MS = 50;
 /** How much longer than its BLOCK a read may take once the worker is to stop. */
 const ARRIVAL_MS = 3_000;
+/** The time in which a worker that is busy learns that its group was destroyed, by a verdict or a read. */
+const OTHERS_NOTICE_MS = 300;
 
 export interface WorkerParts {
   readonly connection: Connection;
@@ -69,6 +73,8 @@ export class Worker {
   readonly #intake: Intake;
   readonly #supply: Supply;
   readonly #entrance: Entrance;
+  readonly #retries: Retries;
+  readonly #custody: Custody;
   readonly #reclaimer: Reclaimer;
   readonly #groups: GroupSetup;
   readonly #settler: Settler;
@@ -80,6 +86,8 @@ export class Worker {
   readonly #truce: Truce;
   readonly #turns = new Turns();
   readonly #ending = new AbortController();
+  /** A group was made again: others move it on to where they were, before what they had is read as new. */
+  #readAgainAt = 0;
   #fatal: unknown;
   #looping = true;
 
@@ -93,11 +101,33 @@ export class Worker {
       settings.orderBy === undefined ? undefined : new Ordering(connection, settings, settings.orderBy);
     this.#intake = new Intake(parts.reader, settings, connection.cluster, ordering);
     this.#truce = new Truce(settings.claimIdleMs);
-    this.#reclaimer = new Reclaimer(connection, settings, this.#hands, observer, this.#truce, ordering);
+    this.#retries = new Retries(settings, this.#hands);
+    this.#custody = new Custody({
+      connection,
+      settings,
+      hands: this.#hands,
+      waiting: (stream) => this.#retries.waiting(stream),
+      restore: (stream) => this.#restore(stream),
+    });
+    this.#reclaimer = new Reclaimer(
+      connection,
+      settings,
+      this.#hands,
+      this.#retries,
+      this.#custody,
+      observer,
+      this.#truce,
+      ordering,
+    );
     this.#groups = new GroupSetup(
       connection,
       settings,
       (stream) => this.#held(stream),
+      (stream, at, destroyed) => {
+        this.#custody.noteRestored(stream, at);
+        this.#retries.noteRestored(stream, at);
+        if (destroyed) this.#readAgainAt = performance.now() + OTHERS_NOTICE_MS;
+      },
       observer,
       parts.roster,
     );
@@ -105,11 +135,11 @@ export class Worker {
       connection,
       settings,
       hands: this.#hands,
-      reclaimer: this.#reclaimer,
+      custody: this.#custody,
+      retries: this.#retries,
       observer,
       onFatal: (error) => this.fail(error),
-      onFinal: (delivery) => this.#settled(delivery),
-      restoreGroups: () => this.#restoreUnlessEnding(),
+      onFinal: (delivery) => this.#moves?.after(delivery),
     });
     this.#guard = new OutageGuard(settings.pauseAfter, settings.retry, (level, message) =>
       observer.notice(level, message),
@@ -121,7 +151,10 @@ export class Worker {
       settings,
       guard: this.#guard,
       hands: this.#hands,
+      custody: this.#custody,
       settler: this.#settler,
+      ending: this.#ending.signal,
+      notice: (level, message) => observer.notice(level, message),
       onKilled: () => this.#tally.killed(),
       onBroken: (reason) =>
         this.fail(new StreamctlError("failed", reason, { hint: "no entry was counted or dead-lettered" })),
@@ -131,7 +164,7 @@ export class Worker {
       },
     });
     this.#units = new Units(settings.batch, this.#hands, (unit) => this.#runner.start(unit));
-    const common = { connection, settings, hands: this.#hands, pacer };
+    const common = { connection, settings, hands: this.#hands, custody: this.#custody, pacer };
     this.#supply = new Supply({
       ...common,
       intake: this.#intake,
@@ -148,7 +181,9 @@ export class Worker {
     });
     this.#moves =
       ordering &&
-      new KeyMoves(ordering, this.#reclaimer, observer, (deliveries) => this.#entrance.admit(deliveries));
+      new KeyMoves(ordering, this.#custody, this.#reclaimer, observer, (deliveries, askedAt) =>
+        this.#entrance.admit(deliveries, askedAt),
+      );
   }
 
   get state(): WorkerState {
@@ -179,8 +214,8 @@ export class Worker {
         connection,
         settings,
         hands: this.#hands,
+        custody: this.#custody,
         truce: this.#truce,
-        restore: () => this.#restoreUnlessEnding(),
         observer,
       },
       heart.signal,
@@ -255,11 +290,14 @@ export class Worker {
         await this.#hands.changed(ending, this.#supply.waitMs());
         continue;
       }
+      await sleep(Math.max(0, this.#readAgainAt - performance.now()), ending);
       this.#turns.begin();
       try {
+        const askedAt = this.#custody.asks();
         const deliveries = await this.#supply.next(places);
         if (deliveries === "finished") return;
-        await this.#entrance.admit(deliveries);
+        for (const { stream, entry } of deliveries) this.#groups.noteGiven(stream, entry.id);
+        await this.#entrance.admit(deliveries, askedAt);
         failures = 0;
         this.#link.works();
         this.#truce.worked();
@@ -269,23 +307,21 @@ export class Worker {
     }
   }
 
-  #settled(delivery: Delivery): void {
-    this.#groups.noteSettled(delivery.stream, delivery.entry.id);
-    this.#moves?.after(delivery);
-  }
-
-  /** A worker that stops leaves alone what somebody has deleted. */
-  async #restoreUnlessEnding(): Promise<boolean> {
-    if (this.#ending.signal.aborted) return false;
-    await this.#groups.restore();
-    return true;
+  /**
+   * Makes pending again what this worker has of a stream. A worker that stops leaves a group alone that has been
+   * destroyed: false then.
+   */
+  async #restore(stream: string): Promise<boolean> {
+    const ending = this.#ending.signal.aborted;
+    await this.#groups.restore(stream, !ending);
+    return !ending || (await this.#groups.exists(stream));
   }
 
   #held(stream: string): Held[] {
-    const inHand = [...this.#hands.of(stream)].filter(({ lost }) => !lost);
+    const inHand = [...this.#hands.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
     return [
       ...inHand.map(({ entry, deliveries }) => ({ id: entry.id, idleMs: 0, deliveries })),
-      ...this.#reclaimer.retriesOf(stream),
+      ...this.#retries.held(stream),
     ];
   }
 
@@ -301,7 +337,7 @@ export class Worker {
 
   async #restoreGroups(failures: number): Promise<void> {
     try {
-      await this.#groups.restore();
+      for (const stream of this.#parts.settings.streams) await this.#custody.restore(stream);
     } catch (error) {
       await this.#waitOrFail(error, failures);
     }

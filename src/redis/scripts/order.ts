@@ -121,14 +121,14 @@ for i = 9, #ARGV do
   local row = pending(id)
   if row then
     local owner, idle, count = row[2], row[3], row[4]
-    local mine = ARGV[6] == '1' and owner == consumer
+    local mine = ARGV[6] ~= '0' and owner == consumer
     if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       local key = found and key_of(found[2], ARGV[7])
       local ids = key and live(with(redis.call('HGET', KEYS[2], key) or '', id))
       if not key or first_of(ids) == id then
         if key then store(key, ids) end
-        take(id, count, owner, found and found[2], not mine)
+        take(id, count, owner, found and found[2], not mine or ARGV[6] == '2')
       end
     end
   end

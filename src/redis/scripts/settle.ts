@@ -12,15 +12,15 @@ import { OWNED } from "./owned.ts";
  * Acks entries.
  *
  * KEYS[1]  the stream
- * ARGV     group, consumer, delete ("1": also delete what no group needs), id …
- * Returns  per id: 1 acked, -1 owned by another consumer, 0 not pending any more; 2 as 1 (see OWNED).
+ * ARGV     group, consumer, delete ("1": also delete what no group needs), then per entry: id, fence
+ * Returns  per entry: 1 acked, else as OWNED.
  */
 export const ack = defineScript(
   "ack",
   `${OWNED}${DELETE_UNNEEDED}
 local answers = {}
-for i = 4, #ARGV do
-  local owned = state(ARGV[i])
+for i = 4, #ARGV, 2 do
+  local owned = state(ARGV[i], ARGV[i + 1])
   if owned > 0 then
     if ARGV[3] == '1' then ack_and_delete(KEYS[1], group, ARGV[i])
     else redis.call('XACK', KEYS[1], group, ARGV[i]) end
@@ -35,20 +35,22 @@ return answers
  * Leaves entries pending with an idle time that says when they may be taken again.
  *
  * KEYS[1]  the stream
- * ARGV     group, consumer, then per entry: id, idle ms, delivery count (-1: leave it)
- * Returns  per entry: 1 done, -1 owned by another consumer, 0 not pending any more; 2 as 1.
+ * ARGV     group, consumer, then per entry: id, fence, idle ms, delivery count
+ * Returns  per entry: 1 done; 2 it was pending, but without data, and is so no more; else as OWNED.
  */
 export const requeue = defineScript(
   "requeue",
   `${OWNED}
 local answers = {}
-for i = 3, #ARGV, 3 do
-  local owned = state(ARGV[i])
-  if owned > 0 then
-    if ARGV[i + 2] == '-1' then
-      redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'IDLE', ARGV[i + 1], 'JUSTID')
+for i = 3, #ARGV, 4 do
+  local id, fence, idle, count = unpack(ARGV, i, i + 3)
+  local owned = state(id, fence)
+  if owned == 1 then
+    if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
+      redis.call('XACK', KEYS[1], group, id)
+      owned = 2
     else
-      redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'IDLE', ARGV[i + 1], 'RETRYCOUNT', ARGV[i + 2], 'JUSTID')
+      redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'IDLE', idle, 'RETRYCOUNT', count, 'JUSTID')
     end
   end
   answers[#answers + 1] = owned
@@ -61,16 +63,15 @@ return answers
  * Moves one entry to the dead-letter queue in the same slot: still mine → XADD → XACK, in one step.
  *
  * KEYS     the stream, the dead-letter queue
- * ARGV     group, consumer, id, then the record's names and values
- * Returns  1 moved, -1 owned by another consumer, 0 not pending any more; 2 as 1. An XADD that fails (memory, type)
- *          fails the script before the XACK.
+ * ARGV     group, consumer, id, fence, then the record's names and values
+ * Returns  1 moved, else as OWNED. An XADD that fails (memory, type) fails the script before the XACK.
  */
 export const deadLetter = defineScript(
   "dead-letter",
   `${OWNED}
-local owned = state(ARGV[3])
+local owned = state(ARGV[3], ARGV[4])
 if owned > 0 then
-  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
+  redis.call('XADD', KEYS[2], '*', unpack(ARGV, 5))
   redis.call('XACK', KEYS[1], group, ARGV[3])
 end
 return owned
@@ -84,26 +85,25 @@ export const MAX_SCRIPT_VALUES = 7_900;
  * Acks one entry together with what its success brings: a marker for its key, output entries.
  *
  * KEYS     the stream; then, as ARGV says, the marker and the output stream
- * ARGV     group, consumer, id, delete ("1": also delete what no group needs), marker's time to live in ms (0: no marker), then per
- *          output entry: how many values, the values
- * Returns  1 acked, -1 owned by another consumer, 0 not pending any more; 2 as 1. When the marker is there already,
- *          the key has succeeded before: the entry is acked, and nothing is put out. An output that fails
- *          (memory, type) fails the whole step.
+ * ARGV     group, consumer, id, fence, delete ("1": also delete what no group needs), marker's time to live in ms
+ *          (0: no marker), then per output entry: how many values, the values
+ * Returns  1 acked, else as OWNED. When the marker is there already, the key has succeeded before: the entry is
+ *          acked, and nothing is put out. An output that fails (memory, type) fails the whole step.
  */
 export const succeed = defineScript(
   "succeed",
   `${OWNED}${DELETE_UNNEEDED}${ADD_ALL}
-local owned = state(ARGV[3])
+local owned = state(ARGV[3], ARGV[4])
 if owned < 1 then return owned end
-local marked = ARGV[5] ~= '0'
-if not marked or redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5], 'NX') then
-  local failure = add_all(KEYS[marked and 3 or 2], 6)
+local marked = ARGV[6] ~= '0'
+if not marked or redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[6], 'NX') then
+  local failure = add_all(KEYS[marked and 3 or 2], 7)
   if failure then
     if marked then redis.call('DEL', KEYS[2]) end
     return failure
   end
 end
-if ARGV[4] == '1' then ack_and_delete(KEYS[1], group, ARGV[3])
+if ARGV[5] == '1' then ack_and_delete(KEYS[1], group, ARGV[3])
 else redis.call('XACK', KEYS[1], group, ARGV[3]) end
 return owned
 `,

@@ -1,13 +1,29 @@
+import { readFile } from "node:fs/promises";
+import type { Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, fill, pendingIn, startWorker } from "../../support/worker.ts";
+import { deadLetters, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 /** Fails at its first delivery, after a while in which the test can do its worst. */
 const FAILS_ONCE =
   'echo "start $STREAMCTL_ID"; sleep 0.7; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"';
 const SLOW_BEAT = ["--claim-idle", "60s"];
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function deleteConsumers(redis: Redis, stream: string): Promise<void> {
+  for (const [, name] of (await redis.xinfo("CONSUMERS", stream, "g")) as string[][])
+    await redis.xgroup("DELCONSUMER", stream, "g", name as string);
+}
+
+async function linesOf(file: string): Promise<string[]> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return text.split("\n").filter((line) => line !== "");
+}
 
 describe("entries in hand are not lost with their place in the pending list:", () => {
   test("a failed one whose consumer was deleted is retried", async () => {
@@ -102,6 +118,66 @@ describe("entries in hand are not lost with their place in the pending list:", (
     await until("the handler runs", () => worker.stdout.includes("start"));
     await redis.multi().xgroup("DESTROY", stream, "g").xgroup("CREATE", stream, "g", "$").exec();
     await until("it is retried", () => worker.stdout.includes(`done ${id}`));
+  });
+
+  test("one that waits for its retry while its worker has nothing else to do, and the consumer is deleted", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const retry = ["--retry-delay", "2500ms", "--retry-max-delay", "2500ms"];
+    const command = 'test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID $STREAMCTL_DELIVERIES"';
+    const worker = startWorker(stream, command, [...SLOW_BEAT, ...retry]);
+    await until("it waits", () => worker.stderr.includes("retry in"));
+    // The worker's next read makes the consumer anew.
+    await pause(600);
+    await deleteConsumers(redis, stream);
+    await until("it is retried", () => worker.stdout.includes(`done ${id} 2`));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    expect(worker.stderr).toContain("had been deleted: 1 entry is pending again");
+  });
+
+  test.each([1, 4])(
+    "no waiting retry when consumers are deleted again and again under load, -j %i",
+    async (jobs) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      const ids = await fill(redis, stream, 250);
+      const runs = `${await scratchDir()}/runs`;
+      const command = `test "$STREAMCTL_DELIVERIES" -gt 1 && echo "$STREAMCTL_ID" >> ${runs}`;
+      const times = [...SLOW_BEAT, "--retry-delay", "300ms", "--retry-max-delay", "300ms"];
+      const workers = [1, 2].map(() => startWorker(stream, command, ["-j", String(jobs), ...times]));
+      await until("they work", () => workers.every(({ stderr }) => stderr.includes("retry in")));
+      for (let i = 0; i < 8; i++) {
+        await pause(150);
+        await deleteConsumers(redis, stream);
+      }
+      await until("all are done", async () => new Set(await linesOf(runs)).size === ids.length, 30_000);
+      await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    },
+  );
+
+  test("nothing when the group is destroyed again and again under load, and no letter is doubled", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids = await fill(redis, stream, 250);
+    const runs = `${await scratchDir()}/runs`;
+    const command = `case $STREAMCTL_ID in *0-?) exit 65;; esac; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "$STREAMCTL_ID" >> ${runs}`;
+    const times = [...SLOW_BEAT, "--retry-delay", "300ms", "--retry-max-delay", "300ms"];
+    const workers = [1, 2].map(() => startWorker(stream, command, ["-j", "2", ...times]));
+    await until("they work", () => workers.every(({ stderr }) => stderr.includes("retry in")));
+    for (let i = 0; i < 6; i++) {
+      await pause(200);
+      await redis.xgroup("DESTROY", stream, "g");
+    }
+    const lettered = async (): Promise<string[]> =>
+      (await deadLetters(redis, `${stream}:dlq`)).map((letter) => letter["dlq.id"] as string);
+    await until(
+      "all are done",
+      async () => new Set([...(await linesOf(runs)), ...(await lettered())]).size === ids.length,
+      30_000,
+    );
+    const letters = await lettered();
+    expect(letters).toHaveLength(new Set(letters).size);
   });
 
   test("one that somebody acked by hand is left alone, and the log says what happened", async () => {

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { moveToDeadLetters } from "../../../src/engine/worker/dead-letters.ts";
 import { settleSuccess } from "../../../src/engine/worker/success.ts";
 import type { Delivery, WorkerSettings } from "../../../src/engine/worker/types.ts";
@@ -36,54 +36,76 @@ async function delivered(redis: Redis, stream: string, fields: string[]): Promis
   };
 }
 
-/** Another worker takes the entry over after the first step, which found it still ours, and before the next. */
-function overtake(
-  connection: Connection,
-  step: "lane" | "run",
-  redis: Redis,
-  { stream, entry }: Delivery,
-): void {
-  const original = connection[step].bind(connection) as (...args: unknown[]) => Promise<unknown>;
-  vi.spyOn(connection, step).mockImplementationOnce((async (...args: unknown[]) => {
-    await redis.xclaim(stream, "g", "quick", 0, entry.id, "JUSTID");
-    return original(...args);
-  }) as never);
+/**
+ * The worker stands still before its step number `before`; meanwhile another takes the entry over and does the
+ * whole move. Counts the calls of `run` (scripts) and `lane` (what is too large for them).
+ */
+function overtake(connection: Connection, before: number, whole: () => Promise<void>): void {
+  let steps = 0;
+  for (const name of ["run", "lane"] as const) {
+    const original = connection[name].bind(connection) as (...args: unknown[]) => Promise<unknown>;
+    vi.spyOn(connection, name).mockImplementation((async (...args: unknown[]) => {
+      if (++steps === before) await whole();
+      return original(...args);
+    }) as never);
+  }
 }
 
-test("a dead letter in two steps whose entry is taken over in between is not doubled by the new owner", async () => {
+describe("a move in steps whose worker stands still while another does it all, then goes on:", () => {
+  test.each([1, 2, 3, 4])("a dead letter, before step %i, is not doubled", async (step) => {
+    const redis = rawRedis();
+    const slow = await openConnection();
+    const quick = await openConnection();
+    // More than a script can pass: the way that entries take across slots, too.
+    const fields = Array.from({ length: 10_000 }, (_, n) => String(n));
+    const delivery = await delivered(redis, uniqueKey(), fields);
+    const { stream } = delivery;
+    const verdict = { kind: "dead", reason: "exit 65", stderr: Buffer.alloc(0) } as const;
+    const move = (connection: Connection, consumer: string): Promise<number> =>
+      moveToDeadLetters(connection, settingsOf(consumer), { ...delivery }, verdict, new Date());
+    overtake(slow, step, async () => {
+      await redis.xclaim(stream, "g", "quick", 0, delivery.entry.id, "JUSTID");
+      expect(await move(quick, "quick")).toBe(Owned.done);
+    });
+    expect(await move(slow, "slow")).toBeLessThanOrEqual(0);
+    expect(await redis.xlen(`${stream}:dlq`)).toBe(1);
+  });
+
+  test("output across slots, before every step, is not doubled", async () => {
+    const cluster = await TestCluster.start();
+    onTestFinished(() => cluster.stop());
+    const quick = await openConnection(cluster.url, { mode: "cluster" });
+    await cluster.on(cluster.ownerOf(keySlot("{a}in")), async (redis) => {
+      for (const step of [1, 2, 3, 4]) {
+        const slow = await openConnection(cluster.url, { mode: "cluster" });
+        const delivery = await delivered(redis, `{a}in${step}`, ["n", "1"]);
+        const succeed = (connection: Connection, consumer: string): Promise<number> =>
+          settleSuccess(connection, settingsOf(consumer, `{b}out${step}`), { ...delivery }, [
+            [Buffer.from("n"), Buffer.from("1")],
+          ]);
+        overtake(slow, step, async () => {
+          await redis.xclaim(delivery.stream, "g", "quick", 0, delivery.entry.id, "JUSTID");
+          expect(await succeed(quick, "quick")).toBe(Owned.done);
+        });
+        expect(await succeed(slow, "slow")).toBeLessThanOrEqual(0);
+      }
+    });
+    await cluster.on(cluster.ownerOf(keySlot("{b}out")), async (redis) => {
+      for (const step of [1, 2, 3, 4]) expect(await redis.xlen(`{b}out${step}`), `step ${step}`).toBe(1);
+    });
+  });
+});
+
+test("a move that was begun by a worker that died is done by the next one, and leaves no marker", async () => {
   const redis = rawRedis();
   const connection = await openConnection();
-  // More than a script can pass: the way that entries take across slots, too.
   const fields = Array.from({ length: 10_000 }, (_, n) => String(n));
   const delivery = await delivered(redis, uniqueKey(), fields);
   const { stream } = delivery;
   const verdict = { kind: "dead", reason: "exit 65", stderr: Buffer.alloc(0) } as const;
-  const move = (consumer: string): Promise<number> =>
-    moveToDeadLetters(connection, settingsOf(consumer), delivery, verdict, new Date());
-  overtake(connection, "lane", redis, delivery);
-  expect(await move("slow")).toBe(Owned.takenByOther);
-  expect(await move("quick")).toBe(Owned.done);
+  const { id } = delivery.entry;
+  await redis.set(`${stream}:dlq:moved:${stream}:g:${id}`, "begun by another");
+  expect(await moveToDeadLetters(connection, settingsOf("slow"), delivery, verdict, new Date())).toBe(1);
   expect(await redis.xlen(`${stream}:dlq`)).toBe(1);
   expect(await redis.keys(`*moved:${stream}*`)).toEqual([]);
-});
-
-test("output across slots whose entry is taken over in between is not doubled by the new owner", async () => {
-  const cluster = await TestCluster.start();
-  onTestFinished(() => cluster.stop());
-  const connection = await openConnection(cluster.url, { mode: "cluster" });
-  const stream = "{a}in";
-  await cluster.on(cluster.ownerOf(keySlot(stream)), async (redis) => {
-    const delivery = await delivered(redis, stream, ["n", "1"]);
-    const succeed = (consumer: string): Promise<number> =>
-      settleSuccess(connection, settingsOf(consumer, "{b}out"), delivery, [
-        [Buffer.from("n"), Buffer.from("1")],
-      ]);
-    overtake(connection, "run", redis, delivery);
-    expect(await succeed("slow")).toBe(Owned.takenByOther);
-    expect(await succeed("quick")).toBe(Owned.done);
-  });
-  await cluster.on(cluster.ownerOf(keySlot("{b}out")), async (redis) => {
-    expect(await redis.xlen("{b}out")).toBe(1);
-    expect(await redis.keys("*emitted*")).toEqual([]);
-  });
 });

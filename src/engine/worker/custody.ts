@@ -1,0 +1,288 @@
+import { type Instant, msSince, now } from "../../lib/instant.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { isNoGroup } from "../../redis/errors.ts";
+import { type Claim, keepAlive, pendingPage } from "../../redis/group-steps.ts";
+import { isGone, NO_FENCE, Owned } from "../../redis/scripts/owned.ts";
+import { Continuity } from "./continuity.ts";
+import type { Hands } from "./hands.ts";
+import type { Delivery, WorkerSettings } from "./types.ts";
+
+/** So many IDs a script call: a fraction of a millisecond of the server's time. */
+const BATCH = 200;
+/** Heartbeats come three times in --claim-idle; what had none for two of them is asked for before it is acted on. */
+const SURE_SHARE = 2 / 3;
+
+/** Times by performance.now(): the present one, and when this worker last got something, and asked for it. */
+export interface Standing {
+  readonly at: number;
+  readonly gotAt: number;
+  readonly askedAt: number;
+}
+
+/** Some retry that others can't have taken yet, and when it was last known to be pending. */
+export interface Waiting {
+  readonly id: string;
+  readonly since: number;
+}
+
+export interface CustodyParts {
+  readonly connection: Connection;
+  readonly settings: WorkerSettings;
+  readonly hands: Hands;
+  readonly waiting: (stream: string) => Waiting | undefined;
+  /** Makes pending again all that this worker knows of; false when it is stopping, and the group has gone. */
+  readonly restore: (stream: string) => Promise<boolean>;
+}
+
+/** The token of a take, as scripts/owned.ts has it. */
+export function claimOf(delivery: Delivery, settings: WorkerSettings): Claim {
+  const fence = settings.consumerIsUnique ? NO_FENCE : (delivery.fence ?? delivery.deliveries);
+  return { id: delivery.entry.id, fence };
+}
+
+/**
+ * What this worker knows of its hold on what was delivered to it: since when Redis has not said so, what others
+ * have taken, and what Redis has thrown away, which is then made pending again.
+ */
+export class Custody {
+  readonly #parts: CustodyParts;
+  readonly #continuity = new Map<string, Continuity>();
+  readonly #restores = new Map<string, Restores>();
+  readonly #gotAt = new WeakMap<Delivery, number>();
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: CustodyParts) {
+    this.#parts = parts;
+  }
+
+  /** Redis is about to be asked for entries, which makes a consumer that was deleted anew. Gives the time. */
+  asks(): Instant {
+    const askedAt = now();
+    this.#askedAt = askedAt.steady;
+    return askedAt;
+  }
+
+  /** A delivery comes into this worker's hands, which Redis was asked for then. */
+  got(delivery: Delivery, askedAt: Instant): void {
+    delivery.ownedAt = askedAt;
+    const at = performance.now();
+    this.#gotAt.set(delivery, at);
+    this.#of(delivery.stream).got(at);
+  }
+
+  /** An entry was pending for this worker when its verdict came, which was sent then. */
+  stillHad(delivery: Delivery, sentAt: number): void {
+    this.#of(delivery.stream).stillHad(this.#gotAt.get(delivery) ?? sentAt, sentAt);
+  }
+
+  /** Whether no other can have taken it yet. Asks only this machine's clocks, so it holds for this very moment. */
+  isSure({ ownedAt, orphaned }: Delivery): boolean {
+    if (orphaned) return true;
+    return ownedAt !== undefined && msSince(ownedAt) < SURE_SHARE * this.#parts.settings.claimIdleMs;
+  }
+
+  /** Asks Redis for entries about which this worker is not sure; gives those that are still its own. */
+  async confirm(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    const unsure = deliveries.filter((delivery) => !this.isSure(delivery));
+    for (const stream of new Set(unsure.map((delivery) => delivery.stream))) {
+      const gone = await this.beat(
+        stream,
+        unsure.filter((delivery) => delivery.stream === stream),
+      );
+      const still = gone.length === 0 ? [] : await this.beat(stream, gone);
+      for (const delivery of still) delivery.lost = true;
+    }
+    return deliveries.filter(({ lost }) => !lost);
+  }
+
+  /**
+   * A heartbeat: keeps entries from being taken over and notes what became of them. Gives those that are not
+   * pending any more; what was thrown away is pending again by then.
+   */
+  async beat(stream: string, deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    const before = this.standing(stream);
+    const gone: Delivery[] = [];
+    let sign: number = Owned.notPending;
+    for (let at = 0; at < deliveries.length; at += BATCH) {
+      const beat = await this.#ask(stream, deliveries.slice(at, at + BATCH));
+      gone.push(...beat.gone);
+      if (beat.gone.length > 0) sign = beat.sign;
+    }
+    if (gone.length > 0) await this.regain(stream, gone, sign, before);
+    return gone;
+  }
+
+  /** How things are before a question is sent to Redis whose answer may be that an entry is gone. */
+  standing(stream: string): Standing {
+    return { at: performance.now(), gotAt: this.#of(stream).gotAt, askedAt: this.#askedAt };
+  }
+
+  /**
+   * Entries were not pending when that was asked. True when they were thrown away and are pending again: verdicts may
+   * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`.
+   */
+  async regain(stream: string, gone: readonly Delivery[], sign: number, before: Standing): Promise<boolean> {
+    const continuity = this.#of(stream);
+    const sinces: number[] = [];
+    for (const { ownedAt } of gone) {
+      if (ownedAt === undefined) continue;
+      if (continuity.brokenSince(ownedAt.steady)) return this.restore(stream);
+      // After so long a silence another worker has taken and settled it, if it was not thrown away before.
+      if (msSince(ownedAt) < this.#parts.settings.claimIdleMs) sinces.push(ownedAt.steady);
+    }
+    if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, before))) return false;
+    return this.restore(stream);
+  }
+
+  /**
+   * A retry was not pending when that was asked. True when it is now. `sure`: no other can have taken it by then. If one
+   * can, only what else is gone tells that it was thrown away.
+   */
+  async regainRetry(stream: string, { id, since }: Waiting, sure: boolean): Promise<boolean> {
+    const continuity = this.#of(stream);
+    if (continuity.brokenSince(since)) return this.restore(stream);
+    const before = this.standing(stream);
+    // Of an entry that is not pending nothing else comes of it.
+    const [sign = Owned.notPending] = await this.#keepAlive(stream, [{ id, fence: -1 }]);
+    // Another step has made it pending again.
+    if (!isGone(sign)) return true;
+    if (sure || sign === Owned.thrownAway)
+      return (await this.#isThrownAway(stream, [since], sign, before)) && this.restore(stream);
+    await this.beat(stream, [...this.#parts.hands.of(stream)]);
+    if (continuity.brokenSince(since)) return true;
+    const missed = await this.#lookAtWaiting(stream);
+    return missed !== undefined && this.regainRetry(stream, missed, true);
+  }
+
+  /**
+   * Before a read that may take long: whether what waits for its retry has been thrown away. What is deleted while the
+   * read lasts then shows by the consumer's absence; after the next one it would not.
+   */
+  async checkWaiting(): Promise<void> {
+    for (const stream of this.#parts.settings.streams) {
+      const missed = await this.#lookAtWaiting(stream);
+      if (missed) await this.regainRetry(stream, missed, true);
+    }
+  }
+
+  /**
+   * Makes pending again all that this worker has of the stream, and first its group when it has gone. False when the
+   * worker is stopping and the group has gone.
+   */
+  restore(stream: string): Promise<boolean> {
+    let restores = this.#restores.get(stream);
+    if (!restores) this.#restores.set(stream, (restores = new Restores(() => this.#parts.restore(stream))));
+    return restores.another();
+  }
+
+  /** All that this worker has of the stream was made pending again, by a step that was answered then. */
+  noteRestored(stream: string, at: number): void {
+    this.#of(stream).broke(at);
+  }
+
+  /** Whether what was last known to be pending at one of these times was thrown away, and not acked by hand. */
+  async #isThrownAway(
+    stream: string,
+    sinces: readonly number[],
+    sign: number,
+    before: Standing,
+  ): Promise<boolean> {
+    if (sign === Owned.thrownAway) return true;
+    const continuity = this.#of(stream);
+    // Before 7.2 a consumer that has only asked looks like one that has got something.
+    const gotAt = sign === Owned.perhapsThrownAway ? before.askedAt : before.gotAt;
+    const maybe = (): boolean => sinces.some((since) => continuity.mayHaveBroken(since, gotAt));
+    if (!maybe()) return false;
+    // What else it has may prove that the consumer has been there all the time.
+    await this.#ask(stream, [...this.#parts.hands.of(stream)].slice(0, BATCH));
+    if (maybe()) await this.#lookAtWaiting(stream);
+    return maybe();
+  }
+
+  /** Gives the retry that it looked at when that is not pending. */
+  async #lookAtWaiting(stream: string): Promise<Waiting | undefined> {
+    const { connection, settings } = this.#parts;
+    const retry = this.#parts.waiting(stream);
+    if (!retry) return undefined;
+    const sentAt = performance.now();
+    const [row] = await pendingPage(connection, stream, settings.group, retry.id, 1);
+    if (row?.id !== retry.id) return retry;
+    if (row.consumer === settings.consumer) this.#of(stream).stillHad(retry.since, sentAt);
+    return undefined;
+  }
+
+  async #ask(
+    stream: string,
+    deliveries: readonly Delivery[],
+  ): Promise<{ readonly gone: Delivery[]; readonly sign: number }> {
+    const { settings } = this.#parts;
+    const askable = deliveries.filter(({ orphaned, lost }) => !orphaned && !lost);
+    const gone: Delivery[] = [];
+    let sign: number = Owned.notPending;
+    if (askable.length === 0) return { gone, sign };
+    const sentAt = now();
+    const answers = await this.#keepAlive(
+      stream,
+      askable.map((delivery) => claimOf(delivery, settings)),
+    );
+    for (const [i, delivery] of askable.entries()) {
+      const answer = answers[i] ?? Owned.notPending;
+      if (isGone(answer)) {
+        // One whose verdict is on its way may have been settled by it.
+        if (delivery.verdictSent) continue;
+        sign = answer;
+        gone.push(delivery);
+      } else if (answer === Owned.takenByOther) delivery.lost = true;
+      else {
+        if (answer === Owned.orphaned) delivery.orphaned = true;
+        delivery.ownedAt = sentAt;
+        this.stillHad(delivery, sentAt.steady);
+      }
+    }
+    return { gone, sign };
+  }
+
+  /** A group that has gone is made again by whichever step meets that first. */
+  async #keepAlive(stream: string, claims: readonly Claim[]): Promise<number[]> {
+    const { connection, settings } = this.#parts;
+    try {
+      return await keepAlive(connection, stream, settings, claims);
+    } catch (error) {
+      if (!isNoGroup(error) || !(await this.restore(stream))) throw error;
+      return keepAlive(connection, stream, settings, claims);
+    }
+  }
+
+  #of(stream: string): Continuity {
+    let continuity = this.#continuity.get(stream);
+    if (!continuity) this.#continuity.set(stream, (continuity = new Continuity()));
+    return continuity;
+  }
+}
+
+/** One step at a time; those who ask while one is under way share the next: it knows what they know. */
+class Restores {
+  readonly #step: () => Promise<boolean>;
+  #underWay: Promise<boolean> | undefined;
+  #next: Promise<boolean> | undefined;
+
+  constructor(step: () => Promise<boolean>) {
+    this.#step = step;
+  }
+
+  another(): Promise<boolean> {
+    if (this.#underWay === undefined) return this.#begin();
+    this.#next ??= this.#underWay
+      .catch(() => false)
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
+    return this.#next;
+  }
+
+  #begin(): Promise<boolean> {
+    this.#underWay = this.#step().finally(() => (this.#underWay = undefined));
+    return this.#underWay;
+  }
+}

@@ -1,0 +1,151 @@
+import type { Held } from "../../redis/group-steps.ts";
+import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
+import type { Waiting } from "./custody.ts";
+import type { Hands } from "./hands.ts";
+import type { WorkerSettings } from "./types.ts";
+
+const MARGIN_MS = 2;
+
+/** Retries of its own that a worker remembers; beyond that the sweeps find them. */
+const REMEMBERED = 100_000;
+
+/**
+ * A worker takes its own retries when they are due, others take them so much later: what is not pending when it comes
+ * due was not taken by them. It was acked by hand, or Redis has thrown it away.
+ */
+const GRACE_MS = 250;
+
+/** Times by performance.now(): the machine's own clock may be set while this runs. */
+interface Retry {
+  /** When it comes due; Infinity: it is left to others. */
+  readonly at: number;
+  /** When others may take it. */
+  readonly othersAt: number;
+  readonly deliveries: number;
+  /** When it was last known to be pending. */
+  since: number;
+}
+
+/**
+ * What a worker has left pending, by stream and ID: retries, and what it handed back. What is pending under its name
+ * and not remembered here was lost on the way to it.
+ */
+export class Retries {
+  readonly #settings: WorkerSettings;
+  readonly #hands: Hands;
+  readonly #graceMs: number;
+  readonly #retries = new Map<string, Map<string, Retry>>();
+  #nextAt = Number.POSITIVE_INFINITY;
+  /** Some are not remembered: they can't be told from what was given to this worker. */
+  #forgetful = false;
+
+  constructor(settings: WorkerSettings, hands: Hands) {
+    this.#settings = settings;
+    this.#hands = hands;
+    this.#graceMs = settings.consumerIsUnique ? GRACE_MS : 0;
+  }
+
+  /** When the first of them comes due. */
+  get nextAt(): number {
+    return this.#nextAt;
+  }
+
+  get forgetful(): boolean {
+    return this.#forgetful;
+  }
+
+  /** Remembers a retry; gives the idle time to set, by which it comes due in the pending list. */
+  wait(stream: string, id: string, delayMs: number, deliveries: number): number {
+    const { claimIdleMs, retry } = this.#settings;
+    const now = performance.now();
+    const idleMs = idleForDelayMs(deliveries, delayMs + this.#graceMs, claimIdleMs, retry);
+    const othersAt = now + takeAfterMs(deliveries, claimIdleMs, retry) - idleMs;
+    // The server's clock and this one tick apart: a look that comes a moment too early would be in vain.
+    this.#set(stream, id, { at: now + delayMs + MARGIN_MS, othersAt, deliveries, since: now });
+    return idleMs;
+  }
+
+  /** A retry that is pending as it should be, but comes due later than was thought. */
+  waitOn(stream: string, id: string, leftMs: number, deliveries: number): void {
+    const now = performance.now();
+    this.#set(stream, id, { at: now + leftMs, othersAt: now + leftMs, deliveries, since: now });
+  }
+
+  /** Remembers that an entry is left to others. */
+  leave(stream: string, id: string, deliveries: number): void {
+    const now = performance.now();
+    this.#set(stream, id, { at: Number.POSITIVE_INFINITY, othersAt: now, deliveries, since: now });
+  }
+
+  get(stream: string, id: string): Readonly<Retry> | undefined {
+    return this.#retries.get(stream)?.get(id);
+  }
+
+  forget(stream: string, id: string): void {
+    this.#retries.get(stream)?.delete(id);
+  }
+
+  /** A stream is read no longer. */
+  left(stream: string): void {
+    this.#retries.delete(stream);
+    this.schedule();
+  }
+
+  /** Up to `limit` that are due. */
+  due(stream: string, now: number, limit: number): string[] {
+    const due: string[] = [];
+    for (const [id, { at }] of this.#retries.get(stream) ?? []) {
+      if (due.length >= limit) break;
+      // Until its retry is written down the entry is still in hand, and must not be forgotten here.
+      if (at <= now && !this.#hands.has(stream, id)) due.push(id);
+    }
+    return due;
+  }
+
+  /** Looks anew for when the first of them comes due. */
+  schedule(): void {
+    this.#nextAt = Number.POSITIVE_INFINITY;
+    for (const retries of this.#retries.values())
+      for (const { at } of retries.values()) this.#nextAt = Math.min(this.#nextAt, at);
+  }
+
+  /** How they stand in the pending list, for when that is lost. */
+  held(stream: string): Held[] {
+    const { claimIdleMs, retry } = this.#settings;
+    const now = performance.now();
+    return [...(this.#retries.get(stream) ?? [])].map(([id, { at, deliveries }]) => ({
+      id,
+      idleMs: Number.isFinite(at)
+        ? idleForDelayMs(deliveries, Math.max(0, at - now) + this.#graceMs, claimIdleMs, retry)
+        : takeAfterMs(deliveries, claimIdleMs, retry),
+      deliveries,
+    }));
+  }
+
+  /** What was thrown away is pending again, by a step that was answered then. */
+  noteRestored(stream: string, at: number): void {
+    for (const retry of this.#retries.get(stream)?.values() ?? []) retry.since = at;
+  }
+
+  /** A retry that no other can have taken yet: that it is pending proves that nothing was thrown away. */
+  waiting(stream: string): Waiting | undefined {
+    const now = performance.now();
+    for (const [id, { at, othersAt, since }] of this.#retries.get(stream) ?? []) {
+      if (othersAt > now && Number.isFinite(at) && !this.#hands.has(stream, id)) return { id, since };
+    }
+    return undefined;
+  }
+
+  #set(stream: string, id: string, retry: Retry): void {
+    let ofStream = this.#retries.get(stream);
+    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, Retry>()));
+    if (ofStream.size >= REMEMBERED) {
+      this.#forgetful = true;
+      return;
+    }
+    // Those that were last seen to be pending longest ago come first.
+    ofStream.delete(id);
+    ofStream.set(id, retry);
+    this.#nextAt = Math.min(this.#nextAt, retry.at);
+  }
+}
