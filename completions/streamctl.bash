@@ -321,7 +321,7 @@ _streamctl() {
         --at|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
-      flags='--at --mkstream -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='--at --mkstream --if-missing -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       names=yes
       ;;
     'group set-id')

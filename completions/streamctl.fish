@@ -695,6 +695,7 @@ complete -c streamctl -n '__fish_seen_subcommand_from group; and not __fish_seen
 complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -a '(streamctl __complete -- (commandline -cp | string collect) 2>/dev/null </dev/null)'
 complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -l at -x -d '0 (default): everything in the stream; $: what comes from now on; or after an ID'
 complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -l mkstream -d 'make the stream, too, when it is not there'
+complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -l if-missing -d 'leave a group that exists where it is, and succeed'
 complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -s h -l help -d 'this help'
 complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -s o -l output -x -a 'table json ndjson csv raw' -d 'output format'
 complete -c streamctl -n '__fish_seen_subcommand_from group; and __fish_seen_subcommand_from create' -l json -d 'the same as -o json'

@@ -15,8 +15,9 @@ export function defineGroupChanges(group: Command, act: Act): void {
   group
     .command("create")
     .description("make a group")
-    .argument("<stream>", "the stream")
-    .argument("<group>", "the group")
+    .argument("<stream>", "a stream, or a pattern like 'orders:*'")
+    .argument("<group...>", "further streams, and last the group")
+    .usage("[options] <stream...> <group>")
     .addOption(
       groupStartOption(
         "--at <id>",
@@ -24,6 +25,7 @@ export function defineGroupChanges(group: Command, act: Act): void {
       ),
     )
     .addOption(new Option("--mkstream", "make the stream, too, when it is not there"))
+    .addOption(new Option("--if-missing", "leave a group that exists where it is, and succeed"))
     .action(act(create))
     .addHelpText("after", CREATE_HELP);
   group
@@ -50,7 +52,9 @@ export function defineGroupChanges(group: Command, act: Act): void {
 const CREATE_HELP = `
 Examples:
   streamctl group create orders billing
-  streamctl group create orders billing --at '$' --mkstream`;
+  streamctl group create orders billing --at '$' --mkstream
+  streamctl group create 'orders:*' billing --if-missing
+  streamctl group create orders:0 orders:1 orders:2 billing --mkstream --if-missing`;
 
 const SET_ID_HELP = `
 What is pending stays pending. An entry that is replayed while it is pending goes to whoever reads it.
@@ -67,18 +71,41 @@ Examples:
 
 async function create(
   context: Context,
-  [stream = "", group = ""]: string[],
+  args: string[],
   options: Record<string, unknown>,
-): Promise<void> {
-  const { at = "0", mkstream = false } = options as { at?: string; mkstream?: boolean };
+): Promise<number | undefined> {
+  const {
+    at = "0",
+    mkstream = false,
+    ifMissing = false,
+  } = options as {
+    at?: string;
+    mkstream?: boolean;
+    ifMissing?: boolean;
+  };
+  const [names, group = ""] = [args.slice(0, -1), args.at(-1)];
   await context.mustBeWritable();
   const connection = await context.connect();
-  const [{ createGroup }, { printRows }] = await Promise.all([
+  const [{ createGroup }, { printRows }, { chooseStreams }, { StreamFailures }] = await Promise.all([
     import("../engine/groups/create.ts"),
     import("../output/rows.ts"),
+    import("./stream-arguments.ts"),
+    import("./stream-failures.ts"),
   ]);
-  const made = await createGroup(connection, stream, group, { at, makeStream: mkstream });
-  await printRows(context, CREATE_COLUMNS, [made], { empty: "" });
+  const { streams } = await chooseStreams(context, connection, names);
+  const failures = new StreamFailures(context, connection);
+  async function* made(): AsyncGenerator<CreatedGroup> {
+    for (const stream of streams) {
+      if (context.stop.aborted) return;
+      try {
+        yield await createGroup(connection, stream, group, { at, makeStream: mkstream, ifMissing });
+      } catch (error) {
+        failures.add(error);
+      }
+    }
+  }
+  await printRows(context, CREATE_COLUMNS, made(), { empty: "" });
+  return failures.finish(streams.length);
 }
 
 /** Each time the group moves while the plan is made or somebody thinks about it, there is a new plan. */
@@ -158,6 +185,12 @@ const CREATE_COLUMNS: readonly Column<CreatedGroup>[] = [
   { key: "stream", title: "STREAM", value: (row) => row.stream },
   { key: "group", title: "GROUP", value: (row) => row.group },
   { key: "lastDeliveredId", title: "BEGINS AFTER", value: (row) => row.lastDeliveredId },
+  {
+    key: "created",
+    title: "",
+    value: (row) => row.created,
+    text: (row) => (row.created ? "" : "was there"),
+  },
 ];
 
 const POSITION_COLUMNS: readonly Column<PositionChange>[] = [

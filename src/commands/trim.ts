@@ -4,11 +4,12 @@ import type { ArchiveFile } from "../engine/archive/archive-file.ts";
 import type { Cut } from "../engine/trim/cut.ts";
 import type { Needs, TrimRequest } from "../engine/trim/trim.ts";
 import { type EntryId, parseEntryId } from "../entry/id.ts";
-import { ConnectionError, ExitCode, StreamctlError, UsageError } from "../errors.ts";
+import { ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import type { Act } from "../program.ts";
 import type { Connection } from "../redis/connection.ts";
 import { openArchive, archiveOption } from "./archive-option.ts";
 import { countOption, durationOption } from "./options.ts";
+import { StreamFailures } from "./stream-failures.ts";
 import type { TrimRow } from "./trim-rows.ts";
 
 interface TrimFlags {
@@ -78,17 +79,14 @@ async function trimCommand(
     import("./trim-rows.ts"),
     import("../output/rows.ts"),
   ]);
-  const failures: StreamctlError[] = [];
+  const failures = new StreamFailures(context, connection);
   const held = new Set<string>();
   const rows = trimAll(context, connection, streams, { cut, flags, archive, failures, held });
   if (context.log.quiet && flags.output === undefined && !flags.json) for await (const _ of rows);
   else await printRows(context, TRIM_COLUMNS, rows, { empty: "nothing was trimmed" });
-  const last = failures.pop();
-  if (last === undefined) return held.size > 0 && flags.failIfHeld ? ExitCode.threshold : undefined;
-  for (const { message } of failures) context.log.error(message);
-  if (failures.length + 1 === streams.length) throw last;
-  context.log.error(last.message);
-  return ExitCode.partial;
+  return (
+    failures.finish(streams.length) ?? (held.size > 0 && flags.failIfHeld ? ExitCode.threshold : undefined)
+  );
 }
 
 function readCut({ maxlen, maxAge, minId }: TrimFlags): Cut {
@@ -138,8 +136,7 @@ interface Plan {
   readonly cut: Cut;
   readonly flags: TrimFlags;
   readonly archive: ArchiveFile | undefined;
-  /** What went wrong with one stream does not keep the others from being trimmed. */
-  readonly failures: StreamctlError[];
+  readonly failures: StreamFailures;
   /** The streams of which nothing went because a group needs it. */
   readonly held: Set<string>;
 }
@@ -169,13 +166,7 @@ async function* trimAll(
       if (isHeld(row)) held.add(stream);
       yield row;
     } catch (error) {
-      if (!(error instanceof StreamctlError)) throw error;
-      // What has waited for the one server there is in vain need not do so again for every other stream.
-      if (error instanceof ConnectionError && !connection.cluster) {
-        for (const { message } of failures) context.log.error(message);
-        throw error;
-      }
-      failures.push(error);
+      failures.add(error);
     } finally {
       progress.stop();
     }

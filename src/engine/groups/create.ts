@@ -9,27 +9,45 @@ export interface CreatedGroup {
   readonly group: string;
   /** Where it begins: it gets what comes after this ID. Null when the user may not look. */
   readonly lastDeliveredId: string | null;
+  /** False: it was there. */
+  readonly created: boolean;
+}
+
+export interface CreateOptions {
+  readonly at: string;
+  readonly makeStream: boolean;
+  /** A group that exists is left where it is, and no error. */
+  readonly ifMissing: boolean;
 }
 
 /**
  * Makes a group that begins after `at` (`0`, `$` or an ID). Fails with exit 4 when there is no stream and
- * `makeStream` is not set, and with exit 1 when the group exists.
+ * `makeStream` is not set, and with exit 1 when the group exists, unless `ifMissing` is.
  */
 export async function createGroup(
   connection: Connection,
   stream: string,
   group: string,
-  options: { readonly at: string; readonly makeStream: boolean },
+  { at, makeStream, ifMissing }: CreateOptions,
 ): Promise<CreatedGroup> {
-  const more = options.makeStream ? ["MKSTREAM"] : [];
+  const more = makeStream ? ["MKSTREAM"] : [];
+  const create = (): Promise<unknown> => connection.call("XGROUP", "CREATE", stream, group, at, ...more);
+  let created = true;
   try {
-    await writeOnce(`creating group ${group}`, "run it again: a group that exists is left as it is", () =>
-      connection.call("XGROUP", "CREATE", stream, group, options.at, ...more),
-    );
+    // One that is there is as good: then it may be sent again.
+    if (ifMissing) await connection.persist(create);
+    else
+      await writeOnce(
+        `creating group ${group}`,
+        "run it again: a group that exists is left as it is",
+        create,
+      );
   } catch (error) {
-    throw await explainCreate(connection, stream, group, error);
+    if (!ifMissing || !(error instanceof ServerError) || error.code !== "BUSYGROUP")
+      throw await explainCreate(connection, stream, group, error);
+    created = false;
   }
-  return { stream, group, lastDeliveredId: await positionOf(connection, stream, group) };
+  return { stream, group, lastDeliveredId: await positionOf(connection, stream, group), created };
 }
 
 async function explainCreate(
@@ -47,7 +65,7 @@ async function explainCreate(
   const position = await positionOf(connection, stream, group);
   const where = position === null ? "" : `, at ${position}`;
   return new StreamctlError("failed", `group "${group}" exists on ${stream} already${where}`, {
-    hint: "`streamctl group set-id` moves it",
+    hint: "`streamctl group set-id` moves it, and --if-missing leaves it",
   });
 }
 

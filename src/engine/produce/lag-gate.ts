@@ -1,6 +1,8 @@
 import type { Connection } from "../../redis/connection.ts";
 import { sleep } from "../../lib/timer.ts";
+import { StreamctlError } from "../../errors.ts";
 import { ask } from "../../redis/streams/ask.ts";
+import { shellWord } from "../groups/missing.ts";
 import { countAll } from "../lag/count-all.ts";
 import { type Asker, findGroups } from "../lag/find-groups.ts";
 import { LagMemory } from "../lag/lag-memory.ts";
@@ -98,7 +100,11 @@ export class LagGate {
     const streams = this.#streams;
     const named = new Set(streams);
     await this.#memory.begin(this.#connection);
-    const found = await findGroups(this.#connection, this.#asker, streams, { named, group });
+    const found = await findGroups(this.#connection, this.#asker, streams, { named, group }).catch(
+      (error: unknown) => {
+        throw error instanceof StreamctlError && error.kind === "notFound" ? this.#missing(error) : error;
+      },
+    );
     const counts = await countAll(this.#connection, this.#asker, found, {
       named,
       countLimit: most + 1,
@@ -111,4 +117,21 @@ export class LagGate {
       return { stream, group, lag: count, exact };
     });
   }
+
+  /** The same with the command that makes what is missing, on every stream of the run. */
+  #missing({ message }: StreamctlError): StreamctlError {
+    const create = `streamctl group create ${listed(this.#streams)} ${shellWord(this.#rule.group)}`;
+    const hint = `--wait-lag needs the group on each stream: ${create} --mkstream --if-missing`;
+    return new StreamctlError("notFound", message, { hint });
+  }
+}
+
+/** More names than this are made by `seq`. */
+const LISTED = 8;
+
+/** Streams as arguments of a shell's command; many of them are partitions, which are numbered. */
+function listed(streams: readonly string[]): string {
+  const base = streams[0]?.replace(/0$/, "") ?? "";
+  if (streams.length <= LISTED || !/^[\w@+=:,./-]+$/.test(base)) return streams.map(shellWord).join(" ");
+  return `$(seq -f '${base}%g' 0 ${streams.length - 1})`;
 }

@@ -3,6 +3,7 @@ import { applyPosition, planPosition } from "../../../src/engine/groups/position
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
 import { pendingStream } from "../../support/pending.ts";
+import { Proxy } from "../../support/proxy.ts";
 import { rawRedis } from "../../support/redis.ts";
 
 type Raw = ReturnType<typeof rawRedis>;
@@ -32,7 +33,7 @@ describe("group create", () => {
     const key = await readToFour(redis);
     const { code, stdout, stderr } = await cli(["group", "create", key, "new", ...flags]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(ndjson(stdout)).toEqual([{ stream: key, group: "new", lastDeliveredId: position }]);
+    expect(ndjson(stdout)).toEqual([{ stream: key, group: "new", lastDeliveredId: position, created: true }]);
     expect(await positionOf(redis, key, "new")).toBe(position);
   });
 
@@ -44,6 +45,37 @@ describe("group create", () => {
     expect(refused.stderr).toContain(`no such stream: ${key}: --mkstream makes it, empty`);
     expect(await redis.exists(key)).toBe(0);
     expect((await cli(["group", "create", key, "g", "--mkstream"])).code).toBe(0);
+    expect(await positionOf(redis, key)).toBe("0-0");
+  });
+
+  test("several streams and patterns; one that fails does not keep the others from it: exit 5", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    const names = [1, 2, 3].map((n) => `${key}:${n}`);
+    for (const name of [...names, `${key}:1:dlq`]) await redis.xadd(name, "1-0", "a", "1");
+    const some = await cli(["group", "create", names[0] as string, `${key}:none`, "g"]);
+    expect(some.code).toBe(5);
+    expect(some.stderr).toContain(`no such stream: ${key}:none`);
+    const all = await cli(["group", "create", `${key}:*`, "g", "--at", "$", "--if-missing"]);
+    expect(all.code).toBe(0);
+    expect(ndjson(all.stdout).map((row) => [row["stream"], row["created"], row["lastDeliveredId"]])).toEqual([
+      [names[0], false, "0-0"],
+      [names[1], true, "1-0"],
+      [names[2], true, "1-0"],
+    ]);
+    expect(await redis.xinfo("GROUPS", `${key}:1:dlq`)).toEqual([]);
+    expect((await cli(["group", "create", `${key}:*`, "g"])).code).toBe(1);
+    expect((await cli(["group", "create", "g"])).code).toBe(2);
+  });
+
+  test("--if-missing survives a lost reply", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo("CREATE");
+    const run = cli(["group", "create", key, "g", "--mkstream", "--if-missing"], { url: proxy.url });
+    await lost;
+    expect((await run).code).toBe(0);
     expect(await positionOf(redis, key)).toBe("0-0");
   });
 

@@ -127,7 +127,7 @@ describe("a wait that ends otherwise", () => {
         await redis.xgroup("CREATE", key, "other", "0", "MKSTREAM");
         return key;
       },
-      /no group "g" on .*groups are other/,
+      /no group "g" on .*group create .* g --mkstream --if-missing/,
     ],
   ] as [string, (redis: Redis) => Promise<string>, RegExp][])(
     "no such %s: exit 4 before any input is read",
@@ -140,6 +140,19 @@ describe("a wait that ends otherwise", () => {
       expect(stderr.replaceAll("\n", " ")).toMatch(message);
     },
   );
+
+  test("partitions on a fresh server: the command that makes what is missing is named, and works", async () => {
+    const key = uniqueKey();
+    const flags = ["--partitions", "3", "--partition-by", "n", "--wait-lag", "g:10"];
+    const fresh = await cli(["produce", key, ...flags], { stdin: numbered(1, 5) });
+    expect(fresh.code).toBe(4);
+    const command = /streamctl (group create .*)$/m.exec(fresh.stderr)?.[1] ?? "";
+    expect(command).toBe(`group create ${key}:0 ${key}:1 ${key}:2 g --mkstream --if-missing`);
+    expect((await cli(command.split(" "))).code).toBe(0);
+    expect((await cli(["produce", key, ...flags], { stdin: numbered(1, 5) })).code).toBe(0);
+    const many = await cli(["produce", `${key}:x`, ...flags.with(1, "64")], { stdin: numbered(1, 5) });
+    expect(many.stderr).toContain(`group create $(seq -f '${key}:x:%g' 0 63) g --mkstream`);
+  });
 
   test("a group that goes while it is waited for: exit 4, and what is in Redis is told", async () => {
     const redis = rawRedis();
