@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { errorText, ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
 import type { Altered } from "./lib/undecodable.ts";
@@ -49,18 +50,40 @@ export async function run(): Promise<number> {
     stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingDirectory(),
     pid: process.pid,
     kill: (pid, signal) => process.kill(pid, signal),
     onSignal(listener) {
-      const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+      const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
+      if (hasTerminal()) signals.push("SIGHUP");
+      else process.on("SIGHUP", ignore);
       for (const signal of signals) process.on(signal, listener);
       return () => {
+        process.off("SIGHUP", ignore);
         for (const signal of signals) process.off(signal, listener);
       };
     },
   });
 }
+
+/** One that was deleted has its name still: what is looked for in it is not there, and no more than that fails. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env["PWD"] ?? "/";
+  }
+}
+
+/**
+ * SIGHUP says that the terminal is gone. Node forgets at its start that nohup had the signal ignored, but nohup
+ * also takes the terminal away, and who has none is not concerned.
+ */
+function hasTerminal(): boolean {
+  return [0, 1, 2].some((fd) => isatty(fd));
+}
+
+function ignore(): void {}
 
 async function alteredText(argv: readonly string[]): Promise<Altered | undefined> {
   const suspect = (text: string | undefined): boolean => text?.includes("\ufffd") ?? false;
