@@ -7,7 +7,10 @@ import { BatchExecutor } from "../engine/worker/batch-executor.ts";
 import { ShellExecutor } from "../engine/worker/shell-executor.ts";
 import type { HandlerOutput, HandlerSettings } from "../engine/worker/handler.ts";
 import { PersistentExecutor } from "../engine/worker/persistent-executor.ts";
-import { ShellRunner, type ShellSettings } from "../engine/worker/shell-runner.ts";
+import type { Kill } from "../engine/worker/process-group.ts";
+import { Processes } from "../engine/worker/processes.ts";
+import { ShellRunner } from "../engine/worker/shell-runner.ts";
+import { checkSyntax } from "../engine/worker/shell-syntax.ts";
 import { SpawnExecutor } from "../engine/worker/spawn-executor.ts";
 import type {
   Executor,
@@ -46,6 +49,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const who = { group, consumer: options.consumer ?? makeConsumerName(io.pid) };
   checkManner(options);
   const handler = handlerSettings(context, request, who);
+  const whole = await checkCommand(handler, options.exec);
   const asked = workerSettings(options, who);
   log.begin({ stream: request.patterns.join(", "), ...who });
   // No reason to refuse: what starts services often gives them such a stdout.
@@ -100,7 +104,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     reader,
     settings,
     roster,
-    executor: makeExecutor(context, handler, options, handlerOutput, (level, message) =>
+    executor: makeExecutor(context, { ...handler, whole }, options, handlerOutput, (level, message) =>
       report.observer.notice(level, message),
     ),
     observer: metrics ? observers(report.observer, metrics.observer) : report.observer,
@@ -122,37 +126,47 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   return exitCode(context, result, options);
 }
 
-/** A shell command goes through waiting shells where the system allows that; everything else is spawned. */
+/**
+ * Refuses what could never run: a command that is no shell program, and a directory that is not there. Gives
+ * whether the command is a whole program.
+ */
+async function checkCommand({ cwd, env }: HandlerSettings, exec: string | undefined): Promise<boolean> {
+  if (!existsSync(cwd))
+    throw new StreamctlError("failed", `the working directory ${cwd} is gone`, {
+      hint: "start the worker in one that is there",
+    });
+  if (exec === undefined) return false;
+  const { whole, complaint } = await checkSyntax(exec, { cwd, env });
+  if (complaint !== undefined) throw new UsageError(`--exec: the shell can't read the command: ${complaint}`);
+  return whole;
+}
+
+/** A shell command goes through waiting shells; everything else is spawned. */
 function makeExecutor(
-  context: Context,
-  handler: HandlerSettings,
+  { io }: Context,
+  handler: HandlerSettings & { readonly whole: boolean },
   flags: WorkerFlags,
   output: HandlerOutput,
   notice: WorkerObserver["notice"],
 ): Executor {
-  const { io } = context;
-  const kill = (pid: number, signal: NodeJS.Signals | 0): boolean => io.kill(pid, signal);
+  const { env, killAfterMs } = handler;
+  const kill: Kill = (pid, signal) => io.kill(pid, signal);
+  const scratchDir = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  // Where stdout is what goes into a stream, what comes too late for that belongs to the log.
+  const stderr = (lines: Buffer): Promise<void> => output.stderr(lines);
+  const late = handler.captureStdout ? { stdout: stderr, stderr } : output;
+  const processes = new Processes({ env, killAfterMs, kill, pid: io.pid, scratchDir }, late);
   if (flags.persistent) {
     const places = { processes: flags.jobs ?? 1, ahead: flags.ahead ?? 100 };
-    return new PersistentExecutor({ ...handler, ...places }, output, kill, notice);
+    return new PersistentExecutor({ ...handler, ...places }, output, processes, notice);
   }
-  const shell = shellSettings(context, handler, flags);
+  const shell =
+    flags.exec === undefined || handler.envFields ? undefined : { ...handler, command: flags.exec };
   if (flags.batch !== undefined) {
-    const shells = shell && new ShellRunner(shell, "batch", output, kill);
-    return new BatchExecutor(handler, output, kill, notice, shells);
+    const shells = shell && new ShellRunner(shell, "batch", processes);
+    return new BatchExecutor(handler, output, processes, notice, shells);
   }
-  return shell ? new ShellExecutor(shell, output, kill) : new SpawnExecutor(handler, output, kill);
-}
-
-/** Undefined when waiting shells can't be used. */
-function shellSettings(
-  { io }: Context,
-  handler: HandlerSettings,
-  { exec }: WorkerFlags,
-): ShellSettings | undefined {
-  if (exec === undefined || handler.envFields || !existsSync(`/proc/${io.pid}/fd`)) return undefined;
-  const scratchDir = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  return { ...handler, command: exec, scratchDir, pid: io.pid };
+  return shell ? new ShellExecutor(shell, output, processes) : new SpawnExecutor(handler, output, processes);
 }
 
 interface WorkerFlags extends MetricsFlags {
@@ -263,7 +277,7 @@ function handlerSettings(context: Context, request: WorkerRequest, who: Who): Ha
     envFields: flags.envFields ?? false,
     tag: flags.tag ?? false,
     captureStdout: flags.emit !== undefined,
-    timeoutMs: flags.timeout,
+    timeoutMs: flags.timeout === 0 ? undefined : flags.timeout,
     killAfterMs: flags.killAfter ?? 5_000,
   };
 }

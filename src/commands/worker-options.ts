@@ -10,7 +10,7 @@ export function workerOptions(): Option[] {
     countOption("-j, --jobs <n>", "how many run at once (default: 1)"),
     new Option(
       "--stdin <form>",
-      "what the command reads: entry, fields, field:NAME or none (default: entry)",
+      "what the command reads: entry, fields, field:NAME (field:NAME? where it may be missing) or none (default: entry)",
     ),
     countOption(
       "--batch <n>",
@@ -35,7 +35,7 @@ export function workerOptions(): Option[] {
     ),
     durationOption(
       "--timeout <duration>",
-      "end a run that takes longer, its whole process group (default: never)",
+      "end a run that takes longer, its whole process group (default: never, as with 0)",
     ),
     durationOption("--kill-after <duration>", "from TERM to KILL (default: 5s)"),
     countOption(
@@ -102,12 +102,12 @@ export function checkManner(flags: {
     throw new UsageError("--stdin none: a persistent command learns of entries by its stdin only");
 }
 
-/** `entry`, `fields`, `none` or `field:NAME`. */
+/** `entry`, `fields`, `none`, `field:NAME`, or `field:NAME?` for a field that may be missing. */
 export function parseStdinForm(text: string): StdinForm {
   if (text === "entry" || text === "fields" || text === "none") return { kind: text };
-  if (text.startsWith("field:") && text.length > "field:".length)
-    return { kind: "field", name: text.slice("field:".length) };
-  throw new UsageError(`--stdin ${text}: give entry, fields, none or field:NAME`);
+  const [, name, mark] = /^field:(.+?)(\?)?$/s.exec(text) ?? [];
+  if (name !== undefined) return { kind: "field", name, optional: mark !== undefined };
+  throw new UsageError(`--stdin ${text}: give entry, fields, none, field:NAME or field:NAME?`);
 }
 
 /** `3,4` or `--dead-on 3 --dead-on 4` → a set of exit codes from 1 to 255. */

@@ -74,14 +74,17 @@ export class JsonBytes {
       this.#at = at;
       this.#reserve(escapedLength(source, i) + 1);
       buf = this.#buf;
-      for (; i < length; i++) {
-        const byte = source[i] as number;
-        if (SPECIAL[byte] === 0 || byte > 0x7f) buf[at++] = byte;
-        else at += buf.latin1Write(SHORT_ESCAPES[byte] ?? `\\u00${byte.toString(16).padStart(2, "0")}`, at);
-      }
+      at = escapeInto(buf, at, source, i);
     }
     buf[at++] = 0x22;
     this.#at = at;
+    return this;
+  }
+
+  /** A piece of a text within a JSON string, wherever it was cut. */
+  escaped(source: Buffer): this {
+    this.#reserve(escapedLength(source, 0));
+    this.#at = escapeInto(this.#buf, this.#at, source, 0);
     return this;
   }
 
@@ -112,6 +115,16 @@ export class JsonBytes {
 /** A larger buffer is not kept for the next text. */
 const MAX_KEPT = 1024 * 1024;
 
+/** Writes the rest of a text with its escapes; gives where it ends. */
+function escapeInto(buf: Buffer, at: number, source: Buffer, from: number): number {
+  for (let i = from; i < source.length; i++) {
+    const byte = source[i] as number;
+    if (SPECIAL[byte] === 0 || byte > 0x7f) buf[at++] = byte;
+    else at += buf.latin1Write(SHORT_ESCAPES[byte] ?? `\\u00${byte.toString(16).padStart(2, "0")}`, at);
+  }
+  return at;
+}
+
 /** At most how many bytes the rest of a text takes once escaped; exact where guessing would waste memory. */
 function escapedLength(source: Buffer, from: number): number {
   if (source.length - from < 1_024) return (source.length - from) * 6;
@@ -137,12 +150,15 @@ export function entryPrefix(stream: string | Buffer): Buffer {
 export function writeEntry(out: JsonBytes, prefix: Buffer, entry: Entry, facts?: EntryFacts): void {
   out.bytes(prefix).raw(entry.id).raw('","fields":');
   writeFields(out, entry.fields);
-  if (facts) {
-    if (facts.deliveries !== undefined) out.raw(`,"deliveries":${facts.deliveries}`);
-    if (facts.idleMs !== undefined) out.raw(`,"idleMs":${facts.idleMs}`);
-    if (facts.consumer !== undefined) out.raw(',"consumer":').text(facts.consumer);
-  }
+  if (facts) writeFacts(out, facts);
   out.byte(0x7d);
+}
+
+/** The facts behind an entry's fields. */
+export function writeFacts(out: JsonBytes, facts: EntryFacts): void {
+  if (facts.deliveries !== undefined) out.raw(`,"deliveries":${facts.deliveries}`);
+  if (facts.idleMs !== undefined) out.raw(`,"idleMs":${facts.idleMs}`);
+  if (facts.consumer !== undefined) out.raw(',"consumer":').text(facts.consumer);
 }
 
 /** `{"a":"1"}`, or `[["a","1"],["a","2"]]` when a name repeats or is not UTF-8. */
@@ -163,7 +179,8 @@ export function writeFields(out: JsonBytes, fields: readonly Buffer[]): void {
 
 const FEW = 16;
 
-function namesMakeKeys(fields: readonly Buffer[]): boolean {
+/** Whether the names can be keys of an object: none repeats, and all are UTF-8. */
+export function namesMakeKeys(fields: readonly Buffer[]): boolean {
   if (fields.length > FEW * 2) {
     const seen = new Set<string>();
     for (let i = 0; i < fields.length; i += 2) seen.add((fields[i] as Buffer).latin1Slice());

@@ -1,10 +1,12 @@
 import { AnswerSheet } from "./answers.ts";
-import { ChildRun, type Results } from "./child-run.ts";
+import { ChildRun } from "./child-run.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
-import { inputLine, noLine } from "./input-lines.ts";
+import { inputLine } from "./input-lines.ts";
 import { eachLine } from "./lines.ts";
-import type { Kill } from "./process-group.ts";
+import { joinPayloads, type Payload } from "./payload.ts";
+import type { Processes } from "./processes.ts";
 import { RunOutput } from "./run-output.ts";
+import type { Results } from "./run-pipes.ts";
 import type { ShellRunner } from "./shell-runner.ts";
 import type { Delivery, Executor, Outcome, WorkerObserver } from "./types.ts";
 
@@ -18,7 +20,7 @@ const SHOWN_COMPLAINTS = 3;
 export class BatchExecutor implements Executor {
   readonly #settings: HandlerSettings;
   readonly #output: HandlerOutput;
-  readonly #kill: Kill;
+  readonly #processes: Processes;
   readonly #notice: WorkerObserver["notice"];
   readonly #shells: ShellRunner | undefined;
   readonly #running = new Set<ChildRun>();
@@ -27,13 +29,13 @@ export class BatchExecutor implements Executor {
   constructor(
     settings: HandlerSettings,
     output: HandlerOutput,
-    kill: Kill,
+    processes: Processes,
     notice: WorkerObserver["notice"],
     shells?: ShellRunner,
   ) {
     this.#settings = settings;
     this.#output = output;
-    this.#kill = kill;
+    this.#processes = processes;
     this.#notice = notice;
     this.#shells = shells;
   }
@@ -41,15 +43,18 @@ export class BatchExecutor implements Executor {
   async run(unit: readonly Delivery[]): Promise<readonly Outcome[]> {
     const { stdin, consumer } = this.#settings;
     const batch: Delivery[] = [];
-    const lines: Buffer[] = [];
+    const lines: Payload[] = [];
+    const outcomes = new Map<Delivery, Outcome>();
     for (const delivery of unit) {
-      const line = inputLine(delivery, stdin, consumer);
-      if (!line) continue;
-      batch.push(delivery);
-      lines.push(line);
+      const input = inputLine(delivery, stdin, consumer);
+      if ("outcome" in input) outcomes.set(delivery, input.outcome);
+      else {
+        batch.push(delivery);
+        lines.push(input.line);
+      }
     }
-    const outcomes = batch.length > 0 ? await this.#runBatch(batch, Buffer.concat(lines)) : NONE;
-    return unit.map((delivery) => outcomes.get(delivery) ?? noLine(stdin));
+    if (batch.length > 0) await this.#runBatch(batch, joinPayloads(lines), outcomes);
+    return unit.map((delivery) => outcomes.get(delivery) ?? UNRUN);
   }
 
   async killAll(killAfterMs: number): Promise<void> {
@@ -59,9 +64,14 @@ export class BatchExecutor implements Executor {
 
   async close(): Promise<void> {
     await this.#shells?.close();
+    await this.#processes.close();
   }
 
-  async #runBatch(batch: readonly Delivery[], input: Buffer): Promise<ReadonlyMap<Delivery, Outcome>> {
+  async #runBatch(
+    batch: readonly Delivery[],
+    input: Payload,
+    outcomes: Map<Delivery, Outcome>,
+  ): Promise<void> {
     const settings = this.#settings;
     const sheet = new AnswerSheet(batch);
     const complaints = new Complaints(this.#notice);
@@ -82,13 +92,11 @@ export class BatchExecutor implements Executor {
     const outcome = (await this.#inShell(run)) ?? (await this.#spawn(run));
     complaints.end();
     const stderr = "stderr" in outcome ? outcome.stderr : Buffer.alloc(0);
-    return new Map(
-      batch.map((delivery) => {
-        const answer = sheet.of(delivery);
-        // Which of the entries lost output was about is not known: it spoils all successes.
-        return [delivery, answer ? run.output.outcome({ kind: "answer", ...answer, stderr }) : outcome];
-      }),
-    );
+    for (const delivery of batch) {
+      const answer = sheet.of(delivery);
+      // Which of the entries lost output was about is not known: it spoils all successes.
+      outcomes.set(delivery, answer ? run.output.outcome({ kind: "answer", ...answer, stderr }) : outcome);
+    }
   }
 
   #inShell({ batch, input, output, results }: Run): Promise<Outcome | undefined> | undefined {
@@ -101,7 +109,7 @@ export class BatchExecutor implements Executor {
     const stream = onlyStream(batch);
     const child = new ChildRun({
       settings: this.#settings,
-      kill: this.#kill,
+      processes: this.#processes,
       env: {
         STREAMCTL_BATCH: String(batch.length),
         STREAMCTL_GROUP: group,
@@ -123,12 +131,12 @@ export class BatchExecutor implements Executor {
 
 interface Run {
   readonly batch: readonly Delivery[];
-  readonly input: Buffer;
+  readonly input: Payload;
   readonly output: RunOutput;
   readonly results: Results;
 }
 
-const NONE: ReadonlyMap<Delivery, Outcome> = new Map();
+const UNRUN: Outcome = { kind: "unrun" };
 
 /** The one stream that the batch is of; empty when there are several: a line of stdin always says its own. */
 function onlyStream(batch: readonly Delivery[]): string {

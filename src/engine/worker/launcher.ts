@@ -1,185 +1,209 @@
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import type { Readable } from "node:stream";
-import { startTimer } from "../../lib/timer.ts";
-import { launcherArguments, NO_INPUT } from "./launcher-script.ts";
-import { exitOf, startProcess } from "./process-start.ts";
-import { LineCutter } from "./lines.ts";
-import type { Results } from "./child-run.ts";
-import { type HandlerOutput, MAX_PRINTED } from "./handler.ts";
-import type { RunOutput } from "./run-output.ts";
+import { readlinkSync } from "node:fs";
+import type { Socket } from "node:net";
+import { sleep } from "../../lib/timer.ts";
+import { launcherArguments, UNOPENED } from "./launcher-script.ts";
+import type { Pipe } from "./pipes.ts";
+import { type Ended, exitOf } from "./process-start.ts";
+import type { Processes } from "./processes.ts";
+import { RunPipes, type Sinks } from "./run-pipes.ts";
 
 export interface LauncherSettings {
   readonly command: string;
+  /** The command is a whole program by itself. */
+  readonly whole: boolean;
   readonly serves: "entry" | "batch";
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly killAfterMs: number;
 }
 
 /** What one subshell gets. None of the words may hold white space, but `stream`, inside. */
-export interface LauncherJob {
+export interface LauncherJob extends Sinks {
   /** The path of what it reads. */
   readonly input: string;
   /** An entry's ID, deliveries and timestamp, or a batch's count. */
   readonly words: readonly [string, string, string];
   readonly stream: string;
-  readonly output: RunOutput;
-  /** Takes what a batch's run writes to fd 3. */
-  readonly results?: Results;
 }
 
 export type LauncherEnd =
   | { readonly kind: "exit"; readonly code: number }
-  /** The shell itself ended while the entry was with it. */
-  | {
-      readonly kind: "gone";
-      readonly code: number | null;
-      readonly signal: NodeJS.Signals | null;
-      /** Why it never started, when it did not. */
-      readonly error: unknown;
-    }
-  /** Nothing was run: this system does not let the shell open the input. */
-  | { readonly kind: "no-input" };
+  /** The shell could not open the run's files: nothing was run. */
+  | { readonly kind: "unopened" }
+  /** The shell ended before it had taken the job: nothing was run. */
+  | { readonly kind: "unbegun" }
+  /** The shell ended while the job was with it. */
+  | { readonly kind: "gone"; readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
-interface Job extends LauncherJob {
+interface Job {
+  readonly nonce: string;
   readonly resolve: (end: LauncherEnd) => void;
-  code: number | undefined;
-  marksLeft: number;
 }
 
 /**
- * A shell that waits for entries and forks a subshell for each: starting a process from a small shell costs
+ * A shell that waits for jobs and forks a subshell for each: starting a process from a small shell costs
  * a fraction of starting it from Node, which copies its own page tables every time. Each handler has its
- * own subshell (variables, directory, traps, exit), its own stdin (a file of its own, opened by path) and
- * environment; the shell leads a process group that is ended as a whole.
+ * own subshell (variables, directory, traps, exit), its own stdin and environment; the shell leads a process
+ * group that is ended as a whole.
+ *
+ * Jobs and answers go over a socket that the subshell does not have, and an answer counts only with the
+ * nonce of the job under way. The pipes for output are opened anew by each run, so when it is over this
+ * side sees whether something that it left behind still holds them: then the shell is not used again.
  */
 export class Launcher {
+  readonly #processes: Processes;
+  readonly #pipes: readonly Pipe[];
   readonly #child: ChildProcess;
-  readonly #mark = Buffer.from(randomBytes(16).toString("hex"));
-  readonly #exited: Promise<void>;
+  readonly #channel: Socket;
+  readonly #closed: Promise<void>;
+  readonly #exited: Promise<Ended>;
+  readonly #onGone: (launcher: Launcher) => void;
+  readonly #killAfterMs: number;
+  readonly #serves: LauncherSettings["serves"];
+  /** The stream of the last entry. */
+  #stream = "";
   #job: Job | undefined;
+  #answer = "";
+  #chatty = false;
+  #unread = false;
   #gone = false;
+  #held: readonly Pipe[] = [];
 
-  constructor(settings: LauncherSettings, output: HandlerOutput) {
-    const { command, serves, env, cwd } = settings;
-    const args = launcherArguments(command, serves, this.#mark.toString());
-    const stdio = new Array<"pipe">(serves === "batch" ? 4 : 3).fill("pipe");
-    this.#child = startProcess("/bin/sh", args, { cwd, env, stdio });
-    this.#child.stdin?.on("error", () => {});
-    const { stdout, stderr } = this.#child;
-    const drained = [
-      // The worker itself hears of what is lost where no job is to blame.
-      this.#pump(
-        stdout,
-        (job, lines) => job?.output.stdout(lines) ?? output.stdout(lines).catch(() => {}),
-        (job) => job?.output.tooLong(),
-      ),
-      this.#pump(stderr, (job, lines) => (job?.output ?? output).stderr(lines)),
-      this.#pump(
-        this.#results,
-        async (job, lines) => job?.results?.lines(lines),
-        (job) => job?.results?.tooLong(),
-      ),
-    ];
-    this.#exited = this.#end(drained);
-  }
-
-  async #end(drained: readonly Promise<void>[]): Promise<void> {
-    const { code, signal, error } = await exitOf(this.#child);
-    this.#gone = true;
-    if (!this.#job) return;
-    // What the handler wrote last is worth waiting for, but a child that keeps the pipes is not.
-    const timer = startTimer(PIPE_GRACE_MS, () => this.#destroyPipes());
-    await Promise.all(drained);
-    timer.stop();
-    const job = this.#job;
-    this.#job = undefined;
-    job?.resolve(code === NO_INPUT ? { kind: "no-input" } : { kind: "gone", code, signal, error });
-  }
-
-  /** The process group of the shell and of whatever its handlers started; undefined when it never started. */
-  get pgid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  /** The other end of the shell's fd 3, when it serves batches. */
-  get #results(): Readable | null {
-    return (this.#child.stdio?.[3] as Readable | undefined) ?? null;
-  }
-
-  get usable(): boolean {
-    return !this.#gone;
-  }
-
-  /** Runs one job; the shell, while it is usable, takes one at a time. */
-  run(job: LauncherJob): Promise<LauncherEnd> {
-    return new Promise((resolve) => {
-      this.#job = { ...job, resolve, code: undefined, marksLeft: this.#results ? 3 : 2 };
-      const { input, words, stream } = job;
-      this.#child.stdin?.write(`${input} ${words.join(" ")} ${stream}\n`);
+  /** Takes over `pipes`: one for stdout, one for stderr and, for batches, one for fd 3. */
+  private constructor(
+    settings: LauncherSettings,
+    processes: Processes,
+    pipes: readonly Pipe[],
+    child: ChildProcess,
+    onGone: (launcher: Launcher) => void,
+  ) {
+    this.#processes = processes;
+    this.#pipes = pipes;
+    this.#child = child;
+    this.#onGone = onGone;
+    this.#killAfterMs = settings.killAfterMs;
+    this.#serves = settings.serves;
+    this.#channel = child.stdio[3] as Socket;
+    this.#closed = new Promise((resolve) => this.#channel.once("close", resolve));
+    this.#channel.setEncoding("latin1").on("data", (text: string) => this.#read(text));
+    // The shell ended with something unread: it had not taken the job.
+    this.#channel.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === "ECONNRESET") this.#unread = true;
     });
+    this.#exited = exitOf(child);
+    void this.#exited.then((ended) => this.#end(ended));
   }
 
-  /** Lets an idle shell end, and gives up its pipes: a daemon that a handler left behind may hold them. */
-  async close(): Promise<void> {
-    this.#child.stdin?.end();
-    const timer = startTimer(PIPE_GRACE_MS, () => this.#destroyPipes());
-    await this.#exited;
-    timer.stop();
-    this.#destroyPipes();
+  /** Rejects when no shell can be started, or no pipe made; undefined where this system has no such pipes. */
+  static async start(
+    settings: LauncherSettings,
+    processes: Processes,
+    onGone: (launcher: Launcher) => void,
+  ): Promise<Launcher | undefined> {
+    const { command, whole, serves, env, cwd } = settings;
+    const pipes = await processes.pipes.take(serves === "batch" ? 3 : 2);
+    if (!pipes) return undefined;
+    const [stdout, stderr, results] = pipes as [Pipe, Pipe, Pipe?];
+    const paths = { stdout: stdout.path, stderr: stderr.path, results: results?.path };
+    const stdio = ["ignore", "ignore", "ignore", "pipe"] as const;
+    const args = launcherArguments(command, whole, paths);
+    const child = processes.start("/bin/sh", args, { cwd, env, stdio: [...stdio] });
+    if (child.pid !== undefined) return new Launcher(settings, processes, pipes, child, onGone);
+    processes.pipes.give(pipes);
+    throw (await exitOf(child)).error;
   }
 
-  #destroyPipes(): void {
-    this.#child.stdin?.destroy();
-    this.#child.stdout?.destroy();
-    this.#child.stderr?.destroy();
-    this.#results?.destroy();
+  /** The process group of the shell and of whatever its handlers started. */
+  get pgid(): number {
+    return this.#child.pid as number;
   }
 
-  async #pump(
-    source: Readable | null,
-    pass: (job: Job | undefined, lines: Buffer) => Promise<void>,
-    tooLong?: (job: Job | undefined) => void,
-  ): Promise<void> {
-    const onTooLong = (): void => {
-      tooLong?.(this.#job);
-      // The mark may stand in the same line.
-      this.#child.kill("SIGKILL");
-    };
-    const cutter = new LineCutter({ maxLine: MAX_PRINTED, onTooLong });
-    if (!source) return;
+  /** Whether it can take another job. */
+  get usable(): boolean {
+    return !this.#gone && this.#held.length === 0;
+  }
+
+  /** The directory in which its handlers run has been deleted, which no run of this shell gets over. */
+  get inDeletedDirectory(): boolean {
     try {
-      for await (const chunk of source as AsyncIterable<Buffer>) {
-        const lines = cutter.push(chunk);
-        if (!lines) continue;
-        const at = lines.lastIndexOf(this.#mark);
-        const job = this.#job;
-        if (at < 0) await pass(job, lines);
-        else {
-          if (at > 0) await pass(job, endLine(lines.subarray(0, at)));
-          this.#marked(lines.subarray(at + this.#mark.length).toString("latin1"));
-        }
-      }
-      const rest = cutter.end();
-      if (rest) await pass(this.#job, rest);
+      return readlinkSync(`/proc/${this.pgid}/cwd`).endsWith(" (deleted)");
     } catch {
-      // The pipes were given up.
+      return false;
     }
   }
 
-  #marked(text: string): void {
+  /** Runs one job; resolves when its output has been passed on, too. One at a time. */
+  async run(job: LauncherJob): Promise<LauncherEnd> {
+    const { input, words, stream } = job;
+    const pipes = new RunPipes(this.#pipes, job, this.#chatty);
+    const end = await new Promise<LauncherEnd>((resolve) => {
+      const nonce = newNonce();
+      this.#job = { nonce, resolve };
+      const named = stream === this.#stream ? "" : ` ${stream}`;
+      if (this.#serves === "entry") this.#stream = stream;
+      this.#channel.write(`${nonce} ${input} ${words.join(" ")}${named}\n`, (error) => {
+        if (error) this.#unread = true;
+      });
+    });
+    this.#held = await pipes.finish(0);
+    this.#chatty = pipes.chatty;
+    return end;
+  }
+
+  /** Lets an idle shell end; one that can't be ended is not waited for. */
+  async close(): Promise<void> {
+    this.#channel.end();
+    const waiting = new AbortController();
+    void this.#exited.then(() => waiting.abort());
+    await sleep(CLOSE_GRACE_MS, waiting.signal);
+    this.#channel.destroy();
+    const { pipes, leftovers } = this.#processes;
+    for (const [i, pipe] of this.#pipes.entries()) {
+      if (this.#held.includes(pipe)) leftovers.take(pipe, i);
+      else if (this.#gone && pipe.read() === "closed") pipes.give([pipe]);
+      else pipe.close();
+    }
+  }
+
+  #read(text: string): void {
+    this.#answer += text;
+    const end = this.#answer.indexOf("\n");
+    if (end < 0) return;
+    const [nonce, code = ""] = this.#answer.slice(0, end).split(" ");
+    this.#answer = this.#answer.slice(end + 1);
     const job = this.#job;
-    if (!job) return;
-    const code = Number.parseInt(text, 10);
-    if (!Number.isNaN(code)) job.code = code;
-    if (--job.marksLeft > 0) return;
+    if (nonce !== job?.nonce) return;
     this.#job = undefined;
-    job.resolve({ kind: "exit", code: job.code ?? 1 });
+    job?.resolve(code === UNOPENED ? { kind: "unopened" } : { kind: "exit", code: Number(code) });
+  }
+
+  async #end({ code, signal }: Ended): Promise<void> {
+    this.#gone = true;
+    this.#onGone(this);
+    // What it said before is still on the way.
+    const waiting = new AbortController();
+    void this.#closed.then(() => waiting.abort());
+    await sleep(CLOSE_GRACE_MS, waiting.signal);
+    this.#channel.destroy();
+    const job = this.#job;
+    this.#job = undefined;
+    // A handler must not go on beside its own retry.
+    if (job && !this.#unread) await this.#processes.end(this.pgid, this.#killAfterMs);
+    job?.resolve(this.#unread ? { kind: "unbegun" } : { kind: "gone", code, signal });
   }
 }
 
-const PIPE_GRACE_MS = 500;
+const CLOSE_GRACE_MS = 500;
 
-function endLine(bytes: Buffer): Buffer {
-  return bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from("\n")]);
+const NONCE = 16;
+let nonces = "";
+
+/** As many at once as make asking for random bytes cheap. 96 bits each. */
+function newNonce(): string {
+  if (nonces.length < NONCE) nonces = randomBytes(NONCE * 96).toString("base64url");
+  const nonce = nonces.slice(0, NONCE);
+  nonces = nonces.slice(NONCE);
+  return nonce;
 }

@@ -1,31 +1,74 @@
 import { isUtf8 } from "node:buffer";
-import { fieldValue } from "../../entry/entry.ts";
+import { type Entry, fieldValue } from "../../entry/entry.ts";
 import { idMs } from "../../entry/id.ts";
 import { entryPrefix, JsonBytes, writeEntry, writeFields } from "../../entry/json-encode.ts";
-import type { Delivery } from "./types.ts";
+import { entryPieces, fieldPieces } from "../../entry/json-pieces.ts";
+import type { Delivery, Outcome } from "./types.ts";
 
 /** What a handler gets on stdin. */
 export type StdinForm =
   | { readonly kind: "entry" | "fields" | "none" }
-  | { readonly kind: "field"; readonly name: string };
+  /** `optional`: an entry without it is run all the same, on nothing. */
+  | { readonly kind: "field"; readonly name: string; readonly optional: boolean };
 
-/** The bytes for a handler's stdin: a JSON line, a field's raw bytes (nothing when it is missing), or nothing. */
-export function stdinFor(delivery: Delivery, form: StdinForm, consumer: string): Buffer {
-  switch (form.kind) {
-    case "none":
-      return NOTHING;
-    case "field":
-      return fieldValue(delivery.entry, Buffer.from(form.name)) ?? NOTHING;
-    case "fields":
-      writeFields(scratch, delivery.entry.fields);
-      break;
-    case "entry":
-      writeEntry(scratch, prefixOf(delivery.stream), delivery.entry, {
-        deliveries: delivery.deliveries,
-        consumer,
-      });
+/** A handler's stdin: whole or, where that would be too large for one piece of memory, piece by piece. */
+export type Payload = Buffer | LargePayload;
+
+export interface LargePayload {
+  pieces(): Iterable<Buffer>;
+}
+
+export function piecesOf(payload: Payload): Iterable<Buffer> {
+  return Buffer.isBuffer(payload) ? [payload] : payload.pieces();
+}
+
+/** The stdin of a run for several entries. */
+export function joinPayloads(payloads: readonly Payload[]): Payload {
+  let size = 0;
+  for (const payload of payloads) size += Buffer.isBuffer(payload) ? payload.length : LARGE_ENTRY;
+  if (size < LARGE_ENTRY) return Buffer.concat(payloads as readonly Buffer[]);
+  return {
+    *pieces() {
+      for (const payload of payloads) yield* piecesOf(payload);
+    },
+  };
+}
+
+/** An entry with more bytes is not put together in one piece. */
+const LARGE_ENTRY = 1024 * 1024;
+
+/**
+ * What a handler gets on stdin: a JSON line, a field's raw bytes, or nothing. Undefined when there is no such
+ * field, and it must be there.
+ */
+export function stdinFor(delivery: Delivery, form: StdinForm, consumer: string): Payload | undefined {
+  if (form.kind === "none") return NOTHING;
+  if (form.kind === "field") {
+    const value = fieldValue(delivery.entry, Buffer.from(form.name));
+    return value ?? (form.optional ? NOTHING : undefined);
   }
+  const { stream, entry, deliveries } = delivery;
+  const facts = { deliveries, consumer };
+  if (isLarge(entry)) {
+    return form.kind === "fields"
+      ? { pieces: () => fieldPieces(entry.fields, LINE) }
+      : { pieces: () => entryPieces(prefixOf(stream), entry, facts, LINE) };
+  }
+  if (form.kind === "fields") writeFields(scratch, entry.fields);
+  else writeEntry(scratch, prefixOf(stream), entry, facts);
   return scratch.byte(LINE_END).copy();
+}
+
+function isLarge({ fields }: Entry): boolean {
+  let size = 0;
+  for (const bytes of fields) size += bytes.length;
+  return size > LARGE_ENTRY;
+}
+
+/** What becomes of an entry without the field that a handler must have; no retry would help. */
+export function noField(form: StdinForm): Outcome {
+  const name = form.kind === "field" ? form.name : "";
+  return { kind: "answer", answer: "dead", reason: `no field ${name}`, stderr: NOTHING };
 }
 
 /** Where texts are put together, one after the other. */
@@ -41,6 +84,7 @@ function prefixOf(stream: string): Buffer {
 
 const NOTHING = Buffer.alloc(0);
 const LINE_END = 0x0a;
+const LINE = "\n";
 
 /** One variable larger than this is left out, and so is what would go past MAX_ENV together. */
 const MAX_VALUE = 16 * 1024;

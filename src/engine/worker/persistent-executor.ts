@@ -1,9 +1,9 @@
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import { startTimer, type Timer } from "../../lib/timer.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
-import { inputLine, noLine } from "./input-lines.ts";
+import { inputLine } from "./input-lines.ts";
 import { type Job, PersistentHandler } from "./persistent-handler.ts";
-import type { Kill } from "./process-group.ts";
+import type { Processes } from "./processes.ts";
 import type { Delivery, Executor, Outcome, WorkerObserver } from "./types.ts";
 
 export interface PersistentSettings extends HandlerSettings {
@@ -22,7 +22,7 @@ const UNRUN: Outcome = { kind: "unrun" };
 export class PersistentExecutor implements Executor {
   readonly #settings: PersistentSettings;
   readonly #output: HandlerOutput;
-  readonly #kill: Kill;
+  readonly #processes: Processes;
   readonly #notice: WorkerObserver["notice"];
   readonly #handlers = new Set<PersistentHandler>();
   #queue: Job[] = [];
@@ -36,12 +36,12 @@ export class PersistentExecutor implements Executor {
   constructor(
     settings: PersistentSettings,
     output: HandlerOutput,
-    kill: Kill,
+    processes: Processes,
     notice: WorkerObserver["notice"],
   ) {
     this.#settings = settings;
     this.#output = output;
-    this.#kill = kill;
+    this.#processes = processes;
     this.#notice = notice;
   }
 
@@ -64,13 +64,15 @@ export class PersistentExecutor implements Executor {
   async close(): Promise<void> {
     this.#stop();
     await Promise.all([...this.#handlers].map((handler) => handler.close(this.#settings.killAfterMs)));
+    await this.#processes.close();
   }
 
   #runOne(delivery: Delivery): Promise<Outcome> {
     const { stdin, consumer } = this.#settings;
     if (this.#stopping) return Promise.resolve(UNRUN);
-    const line = inputLine(delivery, stdin, consumer);
-    if (!line) return Promise.resolve(noLine(stdin));
+    const input = inputLine(delivery, stdin, consumer);
+    if ("outcome" in input) return Promise.resolve(input.outcome);
+    const { line } = input;
     return new Promise((resolve) => {
       this.#queue.push({ delivery, line, resolve });
       this.#dispatchSoon();
@@ -122,7 +124,7 @@ export class PersistentExecutor implements Executor {
     const handler = new PersistentHandler({
       settings: this.#settings,
       output: this.#output,
-      kill: this.#kill,
+      processes: this.#processes,
       notice: this.#notice,
       ahead: this.#settings.ahead,
       onReady: () => this.#dispatchSoon(),

@@ -1,14 +1,16 @@
-import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
 import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
-import { STDERR_TAIL } from "./run-output.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
 import { eachLine, tagLines, Tail } from "./lines.ts";
-import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
+import { exitOutcome, startFailure } from "./outcome.ts";
 import { OutputPump } from "./output-pump.ts";
-import { endGroup, type Kill } from "./process-group.ts";
-import { type Ended, exitOf, startProcess } from "./process-start.ts";
+import { joinPayloads, type Payload } from "./payload.ts";
+import { type LongStdio, startWithStdio } from "./persistent-stdio.ts";
+import type { Ended } from "./process-start.ts";
+import type { Processes } from "./processes.ts";
+import { STDERR_TAIL } from "./run-output.ts";
+import { RunEnd } from "./run-end.ts";
+import { writePieces } from "./run-input.ts";
 import type { Delivery, Outcome, WorkerObserver } from "./types.ts";
 import { WriteAhead } from "./write-ahead.ts";
 
@@ -16,14 +18,14 @@ import { WriteAhead } from "./write-ahead.ts";
 export interface Job {
   readonly delivery: Delivery;
   /** Its line of stdin, line end included. */
-  readonly line: Buffer;
+  readonly line: Payload;
   readonly resolve: (outcome: Outcome) => void;
 }
 
 export interface PersistentParts {
   readonly settings: HandlerSettings;
   readonly output: HandlerOutput;
-  readonly kill: Kill;
+  readonly processes: Processes;
   readonly notice: WorkerObserver["notice"];
   /** The most lines that may be unanswered at once. */
   readonly ahead: number;
@@ -51,16 +53,17 @@ const PIPE_GRACE_MS = 500;
  */
 export class PersistentHandler {
   readonly #parts: PersistentParts;
-  readonly #child: ChildProcess;
+  readonly #end: RunEnd;
   readonly #inHand: Job[] = [];
   readonly #ahead: WriteAhead;
   readonly #gone: Promise<void>;
-  #unwritten: Buffer[] = [];
+  #ends: LongStdio | undefined;
+  #unwritten: Payload[] = [];
   #unwrittenBytes = 0;
+  #writing = false;
   #tail = new Tail(STDERR_TAIL);
   #answered = false;
   #over = false;
-  #ending: Promise<void> | undefined;
   #endedBy: EndReason | undefined;
   #workingSince = 0;
   #timer: Timer | undefined;
@@ -68,15 +71,9 @@ export class PersistentHandler {
 
   constructor(parts: PersistentParts) {
     this.#parts = parts;
+    this.#end = new RunEnd(parts.processes);
     this.#ahead = new WriteAhead(parts.ahead);
-    const { program, args, cwd, env, group, consumer } = parts.settings;
-    this.#child = startProcess(program, args, {
-      cwd,
-      env: { ...env, STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    this.#child.stdin?.on("error", () => this.#pipeClosed("stdin"));
-    this.#gone = this.#live(exitOf(this.#child));
+    this.#gone = this.#live();
   }
 
   /** How many lines it has not answered. */
@@ -91,10 +88,11 @@ export class PersistentHandler {
 
   /** Whether it may be given a line now. */
   get ready(): boolean {
-    if (this.#over || this.#endedBy || !this.#child.stdin?.writable) return false;
-    if (this.load === 0) return true;
-    const unread = this.#unwrittenBytes + this.#child.stdin.writableLength;
-    return this.load < this.window && unread < MAX_UNREAD;
+    if (this.#over || this.#endedBy) return false;
+    if (!this.#ends) return this.load === 0;
+    const { writable, writableLength } = this.#ends.stdin;
+    if (!writable || this.load === 0) return writable;
+    return this.load < this.window && this.#unwrittenBytes + writableLength < MAX_UNREAD;
   }
 
   /** Whether it has ever answered. */
@@ -107,24 +105,24 @@ export class PersistentHandler {
     if (this.load === 0) this.#nowWorksOnNext();
     this.#inHand.push(job);
     this.#unwritten.push(job.line);
-    this.#unwrittenBytes += job.line.length;
+    this.#unwrittenBytes += Buffer.isBuffer(job.line) ? job.line.length : MAX_UNREAD;
   }
 
-  /** Writes what it was given, in one piece. */
+  /** Writes what it was given, in one piece; a large line piece by piece, and what follows behind it. */
   flush(): void {
-    if (this.#unwritten.length === 0) return;
-    const lines = this.#unwritten.length === 1 ? this.#unwritten[0] : Buffer.concat(this.#unwritten);
+    if (this.#unwritten.length === 0 || !this.#ends || this.#writing) return;
+    const lines = joinPayloads(this.#unwritten);
     this.#unwritten = [];
     this.#unwrittenBytes = 0;
-    this.#child.stdin?.write(lines);
+    if (Buffer.isBuffer(lines)) this.#ends.stdin.write(lines);
+    else void this.#writeLarge(this.#ends, lines);
   }
 
   /** TERM, then KILL, to the process group. Resolves when it is gone and its entries have their outcomes. */
   end(reason: EndReason, killAfterMs: number): Promise<void> {
-    const { pid } = this.#child;
-    if (!this.#over && pid !== undefined) {
+    if (!this.#over) {
       this.#endedBy ??= reason;
-      this.#ending ??= endGroup(pid, killAfterMs, this.#parts.kill);
+      void this.#end.end("stopped", killAfterMs);
     }
     return this.#gone;
   }
@@ -132,7 +130,7 @@ export class PersistentHandler {
   /** Nothing more will come: it may end by itself, for `killAfterMs`, before it is ended. */
   async close(killAfterMs: number): Promise<void> {
     this.#endedBy ??= { kind: "closing" };
-    this.#child.stdin?.end();
+    this.#ends?.stdin.end();
     const patience = new AbortController();
     const gone = this.#gone.then(() => patience.abort());
     await sleep(killAfterMs, patience.signal);
@@ -140,16 +138,11 @@ export class PersistentHandler {
     await gone;
   }
 
-  async #live(exited: Promise<Ended>): Promise<void> {
-    const pumps = this.#child.pid === undefined ? [] : this.#openPipes();
-    const ended = await exited;
+  async #live(): Promise<void> {
+    const ended = await this.#run();
     this.#over = true;
     this.#timer?.stop();
     this.#pipeTimer?.stop();
-    await this.#ending;
-    // What it answered before it died counts.
-    await Promise.all(pumps.map((pump) => pump.finish()));
-    this.#child.stdin?.destroy();
     const outcome = this.#outcome(ended);
     const [first, ...unstarted] = this.#inHand.splice(0);
     first?.resolve(outcome);
@@ -160,18 +153,57 @@ export class PersistentHandler {
     }
   }
 
-  #openPipes(): OutputPump[] {
-    const { stdin, stdout, stderr } = this.#child;
-    stdin?.on("drain", () => this.#parts.onReady());
-    stdout?.once("end", () => this.#pipeClosed("stdout"));
+  /** From the start to the end of the process. Never rejects. */
+  async #run(): Promise<Ended> {
+    const { settings, processes } = this.#parts;
+    const { program, args, cwd, env, group, consumer } = settings;
+    const variables = { ...env, STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer };
+    try {
+      const { child, exited, ends } = await startWithStdio(processes, (stdio) =>
+        processes.start(program, args, { cwd, env: variables, stdio }),
+      );
+      if (!ends) return await exited;
+      const pid = child.pid as number;
+      this.#end.on(pid);
+      this.#ends = ends;
+      // Told so before it had begun.
+      if (this.#endedBy?.kind === "closing") ends.stdin.end();
+      else if (this.#endedBy) void processes.end(pid, settings.killAfterMs);
+      const pumps = this.#openPipes(ends);
+      this.flush();
+      this.#parts.onReady();
+      const ended = await Promise.race([exited, this.#end.abandoned.then(() => KILLED)]);
+      this.#over = true;
+      await this.#end.over();
+      // What it answered before it died counts.
+      await Promise.all(pumps.map((pump) => pump.finish()));
+      ends.stdin.destroy();
+      return ended;
+    } catch (error) {
+      return { code: null, signal: null, error };
+    }
+  }
+
+  #openPipes({ stdin, stdout, stderr }: LongStdio): OutputPump[] {
+    stdin.on("error", () => this.#pipeClosed("stdin"));
+    stdin.on("drain", () => this.#parts.onReady());
+    stdout.once("end", () => this.#pipeClosed("stdout"));
     return [
       new OutputPump(
-        stdout as Readable,
+        stdout,
         async (lines) => this.#read(lines),
         () => this.#misunderstood(TOO_LONG, this.#inHand.length > 0),
       ),
-      new OutputPump(stderr as Readable, (lines) => this.#passOn(lines)),
+      new OutputPump(stderr, (lines) => this.#passOn(lines)),
     ];
+  }
+
+  async #writeLarge({ stdin }: LongStdio, lines: Payload): Promise<void> {
+    this.#writing = true;
+    await writePieces(stdin, lines);
+    this.#writing = false;
+    this.flush();
+    this.#parts.onReady();
   }
 
   #read(lines: Buffer): void {
@@ -254,17 +286,17 @@ export class PersistentHandler {
   /** What its end means for the entry that it was working on. */
   #outcome({ code, signal, error }: Ended): Outcome {
     const stderr = this.#tail.bytes;
-    const { shell, timeoutMs = 0 } = this.#parts.settings;
-    if (this.#child.pid === undefined) return startFailure(error);
+    const { cwd, timeoutMs = 0 } = this.#parts.settings;
+    if (error !== undefined) return startFailure(error, cwd);
     if (this.#endedBy?.kind === "timeout") return { kind: "timeout", afterMs: timeoutMs, stderr };
     if (this.#endedBy?.kind === "fault")
       return { kind: "answer", answer: "retry", reason: this.#endedBy.reason, stderr };
     if (this.#endedBy) return { kind: "stopped" };
-    if (signal !== null) return signalOutcome(signal, stderr);
     if (code === 0) return { kind: "answer", answer: "retry", reason: "exit 0 without an answer", stderr };
-    return shell ? shellOutcome(code ?? 1, stderr) : { kind: "exit", code: code ?? 1, stderr };
+    return exitOutcome({ code, signal }, stderr, this.#parts.settings);
   }
 }
 
 const TOO_LONG = Buffer.from("(a line that is too long)");
 const NO_BYTES = Buffer.alloc(0);
+const KILLED: Ended = { code: null, signal: "SIGKILL", error: undefined };

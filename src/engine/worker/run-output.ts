@@ -49,10 +49,6 @@ export class RunOutput {
     this.#tooLong = true;
   }
 
-  get ranWild(): boolean {
-    return this.#tooLong;
-  }
-
   /** Lines, and pieces of a line that is too long to hold. */
   stderr(lines: Buffer): Promise<void> {
     this.#tail.push(lines);

@@ -1,5 +1,5 @@
-import { envFor, stdinFor } from "./payload.ts";
-import type { Kill } from "./process-group.ts";
+import { envFor, noField, stdinFor } from "./payload.ts";
+import type { Processes } from "./processes.ts";
 import type { HandlerOutput } from "./handler.ts";
 import { RunOutput } from "./run-output.ts";
 import { ShellRunner, type ShellSettings } from "./shell-runner.ts";
@@ -10,14 +10,16 @@ import type { Delivery, Executor, Outcome } from "./types.ts";
 export class ShellExecutor implements Executor {
   readonly #settings: ShellSettings;
   readonly #output: HandlerOutput;
+  readonly #processes: Processes;
   readonly #shells: ShellRunner;
   readonly #plain: SpawnExecutor;
 
-  constructor(settings: ShellSettings, output: HandlerOutput, kill: Kill) {
+  constructor(settings: ShellSettings, output: HandlerOutput, processes: Processes) {
     this.#settings = settings;
     this.#output = output;
-    this.#shells = new ShellRunner(settings, "entry", output, kill);
-    this.#plain = new SpawnExecutor(settings, output, kill);
+    this.#processes = processes;
+    this.#shells = new ShellRunner(settings, "entry", processes);
+    this.#plain = new SpawnExecutor(settings, output, processes);
   }
 
   run(unit: readonly Delivery[]): Promise<Outcome[]> {
@@ -28,16 +30,19 @@ export class ShellExecutor implements Executor {
     await Promise.all([this.#shells.killAll(killAfterMs), this.#plain.killAll(killAfterMs)]);
   }
 
-  close(): Promise<void> {
-    return this.#shells.close();
+  async close(): Promise<void> {
+    await this.#shells.close();
+    await this.#processes.close();
   }
 
   async #runOne(delivery: Delivery): Promise<Outcome> {
     const { stdin, consumer, tag, captureStdout } = this.#settings;
     const { id } = delivery.entry;
+    const input = stdinFor(delivery, stdin, consumer);
+    if (!input) return noField(stdin);
     const env = envFor(delivery, { ...this.#settings, envFields: false });
     const outcome = await this.#shells.run({
-      input: stdinFor(delivery, stdin, consumer),
+      input,
       words: [id, String(delivery.deliveries), env["STREAMCTL_TIMESTAMP"] as string],
       stream: delivery.stream,
       output: new RunOutput(this.#output, { tag: tag ? `${id} ` : undefined, capture: captureStdout }),

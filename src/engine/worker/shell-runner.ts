@@ -1,74 +1,76 @@
-import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { join } from "node:path";
-import { randomBytes } from "node:crypto";
 import { startTimer } from "../../lib/timer.ts";
-import { Launcher, type LauncherJob, type LauncherSettings } from "./launcher.ts";
-import { endGroup, type Kill } from "./process-group.ts";
-import { shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
-import type { HandlerOutput, HandlerSettings } from "./handler.ts";
+import type { HandlerSettings } from "./handler.ts";
+import { Launcher, type LauncherEnd, type LauncherJob, type LauncherSettings } from "./launcher.ts";
+import { directoryGone, shellOutcome, signalOutcome, startFailure } from "./outcome.ts";
+import type { Payload } from "./payload.ts";
+import type { Processes } from "./processes.ts";
+import type { RunInput } from "./run-input.ts";
+import { RunEnd } from "./run-end.ts";
+import type { RunOutput } from "./run-output.ts";
+import { isShortage } from "./shortage.ts";
 import type { Outcome } from "./types.ts";
 
-/** Larger inputs are worth a process of their own. */
-const MAX_INPUT = 1024 * 1024;
+/** Shells that end before they take a job, one after the other: something ends them all. */
+const MAX_UNBEGUN = 3;
 
-export interface ShellSettings extends HandlerSettings {
-  readonly command: string;
-  /** Where input files live until they are opened; in memory where the system has such a folder. */
-  readonly scratchDir: string;
-  readonly pid: number;
-}
+export type ShellSettings = HandlerSettings & Pick<LauncherSettings, "command" | "whole">;
 
 /** One run of the command. */
 export interface ShellRun extends Omit<LauncherJob, "input"> {
-  readonly input: Buffer;
+  readonly input: Payload;
 }
 
 /**
  * Runs a shell command through waiting shells (see launcher.ts), as many as there are runs at once. Needs
- * /proc, by which a shell opens an input file that has no name any more.
+ * /proc, by which a shell opens files and pipes that have no name any more.
  */
 export class ShellRunner {
   readonly #settings: ShellSettings;
-  readonly #serves: LauncherSettings["serves"];
-  readonly #output: HandlerOutput;
-  readonly #kill: Kill;
+  readonly #launching: LauncherSettings;
+  readonly #processes: Processes;
   readonly #idle: Launcher[] = [];
-  readonly #running = new Set<Run>();
-  #unable = false;
+  readonly #running = new Set<RunEnd>();
+  /** Whether a shell has ever opened a run's files; undefined until that is known. */
+  #able: boolean | undefined;
 
-  constructor(
-    settings: ShellSettings,
-    serves: LauncherSettings["serves"],
-    output: HandlerOutput,
-    kill: Kill,
-  ) {
+  constructor(settings: ShellSettings, serves: LauncherSettings["serves"], processes: Processes) {
     this.#settings = settings;
-    this.#serves = serves;
-    this.#output = output;
-    this.#kill = kill;
+    const { command, whole, env, cwd, group, consumer, killAfterMs } = settings;
+    this.#launching = {
+      command,
+      whole,
+      serves,
+      env: { ...env, STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer },
+      cwd,
+      killAfterMs,
+    };
+    this.#processes = processes;
   }
 
   /** Undefined when waiting shells can't take it: nothing was run, and a process of its own must be. */
   async run(job: ShellRun): Promise<Outcome | undefined> {
-    const { input } = job;
-    if (this.#unable || input.length > MAX_INPUT || !isPlainText(job.stream)) return undefined;
-    const launcher = this.#idle.pop() ?? new Launcher(this.#launcherSettings(), this.#output);
-    const run = new Run(launcher, this.#kill);
+    const { serves } = this.#launching;
+    if (this.#able === false || !isPlainText(job.stream, serves)) return undefined;
+    const { timeoutMs, killAfterMs, cwd } = this.#settings;
+    const run = new RunEnd(this.#processes);
     this.#running.add(run);
-    let file: NamelessFile | undefined;
+    const timer =
+      timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => void run.end("timeout", killAfterMs));
+    let input: RunInput | undefined;
     try {
-      if (input.length > 0) file = new NamelessFile(this.#settings, input);
-      return await this.#runOn(run, launcher, job, file?.path ?? "/dev/null");
+      input = await this.#sparing(() => this.#processes.input(job.input));
+      const outcome = input && (await this.#runOnAny(run, job, input));
+      await run.over();
+      if (run.reason === "stopped") return { kind: run.begun ? "stopped" : "unrun" };
+      if (run.reason === "timeout")
+        return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr: job.output.tail };
+      return outcome;
     } catch (error) {
-      // No room for the input; a rejection of anything else would be a bug that must not go unseen.
-      const failure = startFailure(error);
-      if (failure.kind !== "shortage") throw error;
-      return failure;
+      return startFailure(error, cwd);
     } finally {
-      file?.close();
+      timer?.stop();
+      input?.close();
       this.#running.delete(run);
-      if (launcher.usable && run.reason === undefined) this.#idle.push(launcher);
-      else await launcher.close();
     }
   }
 
@@ -80,86 +82,71 @@ export class ShellRunner {
     await Promise.all(this.#idle.splice(0).map((launcher) => launcher.close()));
   }
 
-  async #runOn(run: Run, launcher: Launcher, job: ShellRun, input: string): Promise<Outcome | undefined> {
-    const { timeoutMs, killAfterMs } = this.#settings;
-    const timer =
-      timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => void run.end("timeout", killAfterMs));
-    const end = await launcher.run({ ...job, input });
-    timer?.stop();
-    await run.ended;
-    if (run.reason === "stopped") return { kind: "stopped" };
-    const stderr = job.output.tail;
-    if (run.reason === "timeout") return { kind: "timeout", afterMs: timeoutMs ?? 0, stderr };
-    if (job.output.ranWild) return job.output.outcome(shellOutcome(0, stderr));
-    if (end.kind === "exit") return job.output.outcome(shellOutcome(end.code, stderr));
-    if (end.kind === "no-input") {
-      this.#unable = true;
-      return undefined;
+  /** A shell that has ended before it took the job is no reason to do without. */
+  async #runOnAny(run: RunEnd, job: ShellRun, input: RunInput): Promise<Outcome | undefined> {
+    for (let unbegun = 0; unbegun < MAX_UNBEGUN && run.reason === undefined; unbegun++) {
+      const launcher =
+        this.#idle.pop() ??
+        (await this.#sparing(() =>
+          Launcher.start(this.#launching, this.#processes, (gone) => this.#forget(gone)),
+        ));
+      if (!launcher) return undefined;
+      run.on(launcher.pgid);
+      const end = await Promise.race([
+        launcher.run({ ...job, input: input.path }),
+        run.abandoned.then(() => ABANDONED),
+      ]);
+      const outcome = this.#outcome(end, job.output, launcher);
+      if (launcher.usable && run.reason === undefined && outcome?.kind !== "shortage")
+        this.#idle.push(launcher);
+      else await launcher.close();
+      if (end.kind !== "unbegun") return outcome;
     }
-    if (launcher.pgid === undefined) return startFailure(end.error);
+    return { kind: "shortage", message: "shells end before they can run the command" };
+  }
+
+  #outcome(end: LauncherEnd, output: RunOutput, launcher: Launcher): Outcome | undefined {
+    if (end.kind === "unbegun") return undefined;
+    if (end.kind === "unopened") {
+      this.#able ??= false;
+      return this.#able
+        ? { kind: "shortage", message: "a shell could not open its input or output" }
+        : undefined;
+    }
+    this.#able = true;
+    const stderr = output.tail;
+    if (end.kind === "exit") {
+      if (end.code !== 0 && launcher.inDeletedDirectory) return directoryGone(this.#settings.cwd);
+      return output.outcome(shellOutcome(end.code, stderr));
+    }
     if (end.signal !== null) return signalOutcome(end.signal, stderr);
     return { kind: "exit", code: end.code ?? 1, stderr };
   }
 
-  #launcherSettings(): LauncherSettings {
-    const { command, env, cwd, group, consumer } = this.#settings;
-    return {
-      command,
-      serves: this.#serves,
-      env: { ...env, STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer },
-      cwd,
-    };
-  }
-}
-
-/** One job on one shell, and why it is being ended: the first reason wins. */
-class Run {
-  readonly #launcher: Launcher;
-  readonly #kill: Kill;
-  reason: "timeout" | "stopped" | undefined;
-  ended: Promise<void> | undefined;
-
-  constructor(launcher: Launcher, kill: Kill) {
-    this.#launcher = launcher;
-    this.#kill = kill;
-  }
-
-  end(reason: "timeout" | "stopped", killAfterMs: number): Promise<void> {
-    this.reason ??= reason;
-    const { pgid } = this.#launcher;
-    this.ended ??= pgid === undefined ? Promise.resolve() : endGroup(pgid, killAfterMs, this.#kill);
-    return this.ended;
-  }
-}
-
-/** Nobody guesses what the files are called for the moment they have names. */
-const NAME = randomBytes(12).toString("hex");
-let files = 0;
-
-/** A file with the input and without a name, that other processes of this user open through /proc. */
-class NamelessFile {
-  readonly #fd: number;
-  readonly path: string;
-
-  constructor({ scratchDir, pid }: ShellSettings, bytes: Buffer) {
-    const name = join(scratchDir, `streamctl-${NAME}-${files++}`);
-    this.#fd = openSync(name, "wx+", 0o600);
-    unlinkSync(name);
+  /** What can't be had now is asked for once more, after what only waits for further entries was given up. */
+  async #sparing<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      writeSync(this.#fd, bytes);
+      return await ask();
     } catch (error) {
-      closeSync(this.#fd);
-      throw error;
+      const idle = this.#idle.splice(0);
+      if (!isShortage(error) || (!this.#processes.pipes.shrink() && idle.length === 0)) throw error;
+      await Promise.all(idle.map((launcher) => launcher.close()));
+      this.#processes.pipes.shrink();
+      return ask();
     }
-    this.path = `/proc/${pid}/fd/${this.#fd}`;
   }
 
-  close(): void {
-    closeSync(this.#fd);
+  #forget(gone: Launcher): void {
+    const at = this.#idle.indexOf(gone);
+    if (at < 0) return;
+    this.#idle.splice(at, 1);
+    void gone.close();
   }
 }
 
-/** What fits into a control line as its last part: no line end, no blanks at the ends. */
-function isPlainText(text: string): boolean {
-  return !text.includes("\n") && text.trim() === text;
+const ABANDONED: LauncherEnd = { kind: "gone", code: null, signal: "SIGKILL" };
+
+/** What fits into a control line as its last part: no line end, no blanks at the ends; empty says something else. */
+function isPlainText(text: string, serves: LauncherSettings["serves"]): boolean {
+  return !text.includes("\n") && text.trim() === text && (text !== "" || serves === "batch");
 }

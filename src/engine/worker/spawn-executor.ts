@@ -1,7 +1,7 @@
 import { ChildRun } from "./child-run.ts";
 import type { HandlerOutput, HandlerSettings } from "./handler.ts";
-import { envFor, stdinFor } from "./payload.ts";
-import type { Kill } from "./process-group.ts";
+import { envFor, noField, stdinFor } from "./payload.ts";
+import type { Processes } from "./processes.ts";
 import { RunOutput } from "./run-output.ts";
 import type { Delivery, Executor, Outcome } from "./types.ts";
 
@@ -9,13 +9,13 @@ import type { Delivery, Executor, Outcome } from "./types.ts";
 export class SpawnExecutor implements Executor {
   readonly #settings: HandlerSettings;
   readonly #output: HandlerOutput;
-  readonly #kill: Kill;
+  readonly #processes: Processes;
   readonly #running = new Set<ChildRun>();
 
-  constructor(settings: HandlerSettings, output: HandlerOutput, kill: Kill) {
+  constructor(settings: HandlerSettings, output: HandlerOutput, processes: Processes) {
     this.#settings = settings;
     this.#output = output;
-    this.#kill = kill;
+    this.#processes = processes;
   }
 
   run(unit: readonly Delivery[]): Promise<Outcome[]> {
@@ -24,11 +24,13 @@ export class SpawnExecutor implements Executor {
 
   async runOne(delivery: Delivery): Promise<Outcome> {
     const settings = this.#settings;
+    const input = stdinFor(delivery, settings.stdin, settings.consumer);
+    if (!input) return noField(settings.stdin);
     const child = new ChildRun({
       settings,
-      kill: this.#kill,
+      processes: this.#processes,
       env: envFor(delivery, settings),
-      input: stdinFor(delivery, settings.stdin, settings.consumer),
+      input,
       output: new RunOutput(this.#output, {
         tag: settings.tag ? `${delivery.entry.id} ` : undefined,
         capture: settings.captureStdout,
@@ -46,6 +48,7 @@ export class SpawnExecutor implements Executor {
     await Promise.all([...this.#running].map((child) => child.end("stopped", killAfterMs)));
   }
 
-  /** Nothing waits here: a process per entry ends with its entry. */
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return this.#processes.close();
+  }
 }

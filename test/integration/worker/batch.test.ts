@@ -156,7 +156,7 @@ describe("--batch", () => {
   test.each([
     ["fields", '{"n":"0"}\n{"n":"1"}\n'],
     ["field:n", "0\n1\n"],
-    ["field:missing", "\n\n"],
+    ["field:missing?", "\n\n"],
     ["none", ""],
   ])("--stdin %s", async (form, expected) => {
     const redis = rawRedis();

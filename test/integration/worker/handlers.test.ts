@@ -38,7 +38,7 @@ describe.each(WAYS)("a handler run %s", (_, way) => {
   test.each([
     ["fields", '{"n":"0"}\n'],
     ["field:n", "0"],
-    ["field:missing", ""],
+    ["field:missing?", ""],
     ["none", ""],
   ])("--stdin %s", async (form, expected) => {
     const redis = rawRedis();

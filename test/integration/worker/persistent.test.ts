@@ -306,7 +306,7 @@ describe("--persistent", () => {
   test.each([
     ["fields", '{"n":"0"}'],
     ["field:n", "0"],
-    ["field:missing", ""],
+    ["field:missing?", ""],
   ])("--stdin %s gives that as the line", async (form, expected) => {
     const redis = rawRedis();
     const stream = uniqueKey();

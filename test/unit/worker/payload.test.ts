@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { envFor, stdinFor } from "../../../src/engine/worker/payload.ts";
+import { entryPrefix, JsonBytes, writeEntry, writeFields } from "../../../src/entry/json-encode.ts";
+import {
+  envFor,
+  type Payload,
+  piecesOf,
+  stdinFor,
+  type StdinForm,
+} from "../../../src/engine/worker/payload.ts";
 import type { Delivery } from "../../../src/engine/worker/types.ts";
 
 function delivery(...fields: (string | Buffer)[]): Delivery {
@@ -9,19 +16,49 @@ function delivery(...fields: (string | Buffer)[]): Delivery {
 
 const worker = { group: "g", consumer: "c", envFields: true };
 
+/** All of a payload, however it is given. */
+function bytesOf(payload: Payload | undefined): Buffer | undefined {
+  return payload && Buffer.concat([...piecesOf(payload)]);
+}
+
+function textFor(entry: Delivery, form: StdinForm): string | undefined {
+  return bytesOf(stdinFor(entry, form, "c"))?.toString();
+}
+
 describe("what a handler gets", () => {
   test("the entry's JSON line with what is known of it", () => {
-    expect(stdinFor(delivery("a", "1"), { kind: "entry" }, "c").toString()).toBe(
+    expect(textFor(delivery("a", "1"), { kind: "entry" })).toBe(
       '{"stream":"orders","id":"1694012345678-0","fields":{"a":"1"},"deliveries":2,"consumer":"c"}\n',
     );
   });
 
   test("the fields alone, one field's raw bytes, or nothing", () => {
     const entry = delivery("a", "1", "raw", Buffer.from([0, 255, 10]));
-    expect(stdinFor(entry, { kind: "fields" }, "c").toString()).toBe('{"a":"1","raw":{"base64":"AP8K"}}\n');
-    expect([...stdinFor(entry, { kind: "field", name: "raw" }, "c")]).toEqual([0, 255, 10]);
-    expect(stdinFor(entry, { kind: "field", name: "none" }, "c").length).toBe(0);
-    expect(stdinFor(entry, { kind: "none" }, "c").length).toBe(0);
+    expect(textFor(entry, { kind: "fields" })).toBe('{"a":"1","raw":{"base64":"AP8K"}}\n');
+    const raw = stdinFor(entry, { kind: "field", name: "raw", optional: false }, "c");
+    expect(bytesOf(raw)).toEqual(Buffer.from([0, 255, 10]));
+    expect(textFor(entry, { kind: "none" })).toBe("");
+  });
+
+  test("nothing to run on when a field is missing that must be there", () => {
+    expect(stdinFor(delivery("a", "1"), { kind: "field", name: "b", optional: false }, "c")).toBeUndefined();
+    expect(textFor(delivery("a", "1"), { kind: "field", name: "b", optional: true })).toBe("");
+  });
+
+  test.each([
+    ["text of several bytes a letter", Buffer.from('aä€😀"\n\u0001'.repeat(150_000))],
+    ["bytes that are no text", Buffer.alloc(2_000_001, 0xfe)],
+  ])("a large entry in pieces, that make the same line: %s", (_, value) => {
+    const entry = delivery("small", "1", "large", value, "last", "z");
+    const payload = stdinFor(entry, { kind: "entry" }, "c") as Payload;
+    expect(Buffer.isBuffer(payload)).toBe(false);
+    for (const piece of piecesOf(payload)) expect(piece.length).toBeLessThan(2_000_000);
+    const whole = new JsonBytes();
+    writeEntry(whole, entryPrefix("orders"), entry.entry, { deliveries: 2, consumer: "c" });
+    expect(bytesOf(payload)?.equals(whole.byte(0x0a).take())).toBe(true);
+    const fields = new JsonBytes();
+    writeFields(fields, entry.entry.fields);
+    expect(bytesOf(stdinFor(entry, { kind: "fields" }, "c"))?.equals(fields.byte(0x0a).take())).toBe(true);
   });
 
   test("the environment names the delivery, and its time as RFC 3339", () => {

@@ -1,0 +1,140 @@
+import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { exitOf, startProcess } from "./process-start.ts";
+
+/**
+ * Waits for the end of its input, which the worker alone holds: then the worker is gone. If it had no time to
+ * take the groups off the list (fd 3), those whose first process still runs are ended. A waiting shell without
+ * an entry ends by itself, and what handlers left behind on purpose stays.
+ */
+const SCRIPT = `
+trap '' HUP INT TERM
+read -r _
+groups=
+while read -r pgid; do
+  [ -z "$pgid" ] || groups="$groups $pgid"
+done <&3
+[ -n "$groups" ] || exit
+sleep 1
+left=
+runs() {
+  kill -0 "$1" || return
+  # What nobody has buried yet can still be signalled.
+  read -r stat <"/proc/$1/stat" || return 0
+  case $stat in *') Z '* | *') X '*) return 1 ;; esac
+}
+for pgid in $groups; do
+  if runs "$pgid" && kill -TERM "-$pgid"; then left="$left $pgid"; fi
+done
+deciseconds=$1
+while [ -n "$left" ] && [ "$deciseconds" -gt 0 ]; do
+  sleep 0.1
+  deciseconds=$((deciseconds - 1)) still=
+  for pgid in $left; do
+    if kill -0 "-$pgid"; then still="$still $pgid"; fi
+  done
+  left=$still
+done
+for pgid in $left; do kill -KILL "-$pgid"; done
+`;
+
+export interface GuardSettings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where the list has a name for a moment. */
+  readonly scratchDir: string;
+  readonly killAfterMs: number;
+}
+
+const AGAIN_AFTER_MS = 1_000;
+const PLACE_BYTES = 12;
+/** Room that the list has from the start, so that a full disk is no reason to do without it. */
+const PLACES = 256;
+
+/**
+ * A process that ends the worker's handlers when the worker was killed and can't do it itself. The list of
+ * their groups is a file without a name, a line for each: noting a process costs one write and wakes nobody.
+ */
+export class GroupGuard {
+  readonly #settings: GuardSettings;
+  readonly #places = new Map<number, number>();
+  readonly #free: number[] = [];
+  #list: number | undefined;
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> | undefined;
+  #notBefore = 0;
+
+  constructor(settings: GuardSettings) {
+    this.#settings = settings;
+  }
+
+  /** Called right after the group's start: what happens in between is not guarded. */
+  add(pgid: number): void {
+    const place = this.#free.pop() ?? this.#places.size;
+    this.#places.set(pgid, place);
+    if (!this.#child) this.#start();
+    this.#note(place, String(pgid));
+  }
+
+  remove(pgid: number): void {
+    const place = this.#places.get(pgid);
+    if (place === undefined) return;
+    this.#places.delete(pgid);
+    this.#free.push(place);
+    this.#note(place, "");
+  }
+
+  async close(): Promise<void> {
+    for (const pgid of this.#places.keys()) this.remove(pgid);
+    this.#child?.stdin?.end();
+    await this.#ended;
+    if (this.#list !== undefined) closeSync(this.#list);
+    this.#list = undefined;
+  }
+
+  /** For want of room in the list a group is not guarded; it runs all the same. */
+  #note(place: number, text: string): void {
+    if (this.#list === undefined) return;
+    try {
+      writeSync(this.#list, lineOf(text), place * PLACE_BYTES);
+    } catch {
+      // Nothing better is left to do.
+    }
+  }
+
+  /** Where it can't be started now, the next group tries again. */
+  #start(): void {
+    if (performance.now() < this.#notBefore) return;
+    this.#notBefore = performance.now() + AGAIN_AFTER_MS;
+    const { env, scratchDir, killAfterMs } = this.#settings;
+    try {
+      this.#list ??= newList(scratchDir);
+    } catch {
+      return;
+    }
+    const child = startProcess("/bin/sh", ["-c", SCRIPT, "sh", String(Math.ceil(killAfterMs / 100))], {
+      cwd: "/",
+      env,
+      stdio: ["pipe", "ignore", "ignore", this.#list],
+    });
+    this.#child = child;
+    child.stdin?.on("error", () => {});
+    this.#ended = exitOf(child).then(() => {
+      child.stdin?.destroy();
+      if (this.#child === child) this.#child = undefined;
+    });
+  }
+}
+
+function newList(dir: string): number {
+  const name = join(dir, `streamctl-${randomBytes(12).toString("hex")}`);
+  const fd = openSync(name, "wx+", 0o600);
+  unlinkSync(name);
+  writeSync(fd, lineOf("").repeat(PLACES), 0);
+  return fd;
+}
+
+function lineOf(text: string): string {
+  return `${text.padEnd(PLACE_BYTES - 1)}\n`;
+}

@@ -1,0 +1,126 @@
+import { constants, existsSync, openSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { Pipe } from "./pipes.ts";
+import { exitOf, startProcess } from "./process-start.ts";
+import { Shortage } from "./shortage.ts";
+
+export interface PipePoolSettings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where pipes have names for a moment; in memory where the system has such a folder. */
+  readonly scratchDir: string;
+  readonly pid: number;
+}
+
+/** So many are made by one process. */
+const AT_ONCE = 8;
+const MAX_IDLE = 32;
+
+/** Takes the names away again, also when the worker was killed before it could say that it has opened them. */
+const SCRIPT = 'mkfifo -m 600 -- "$@" && echo && read -r _; rm -f -- "$@"';
+
+/** Nobody guesses what the pipes are called for the moment they have names. */
+const NAME = randomBytes(12).toString("hex");
+let made = 0;
+
+/**
+ * Makes pipes for handlers, which Node itself can't, and keeps those that are clean for the next run.
+ * Needs /proc, by which everybody opens a pipe that has no name any more.
+ */
+export class PipePool {
+  readonly #settings: PipePoolSettings;
+  #idle: Pipe[] = [];
+  #making: Promise<void> | undefined;
+  #able: boolean;
+  #worked = false;
+  #closed = false;
+
+  constructor(settings: PipePoolSettings) {
+    this.#settings = settings;
+    this.#able = seesItself(settings.pid);
+  }
+
+  /** Undefined where this system has no such pipes. Rejects for want of descriptors, processes or memory. */
+  async take(count: number): Promise<Pipe[] | undefined> {
+    while (this.#able && this.#idle.length < count) await (this.#making ??= this.#make());
+    return this.#able ? this.#idle.splice(-count) : undefined;
+  }
+
+  /** Takes back pipes that are empty and to which nobody can write. */
+  give(pipes: readonly Pipe[]): void {
+    for (const pipe of pipes) {
+      if (this.#closed || this.#idle.length >= MAX_IDLE) pipe.close();
+      else this.#idle.push(pipe);
+    }
+  }
+
+  /** Gives up what waits for further runs; true when that was anything. */
+  shrink(): boolean {
+    const idle = this.#idle.splice(0);
+    for (const pipe of idle) pipe.close();
+    return idle.length > 0;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#making?.catch(() => {});
+    this.shrink();
+  }
+
+  async #make(): Promise<void> {
+    try {
+      this.#able = await this.#makeSome();
+    } finally {
+      this.#making = undefined;
+    }
+  }
+
+  /** False when there is no shell or no mkfifo. */
+  async #makeSome(): Promise<boolean> {
+    const { env, scratchDir, pid } = this.#settings;
+    const names = Array.from({ length: AT_ONCE }, () => join(scratchDir, `streamctl-${NAME}-${made++}`));
+    const child = startProcess("/bin/sh", ["-c", SCRIPT, "sh", ...names], {
+      cwd: "/",
+      env,
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    const ended = exitOf(child);
+    child.stdin?.on("error", () => {});
+    const ready = new Promise<void>((resolve) => {
+      child.stdout?.once("data", () => resolve());
+      void ended.then(() => resolve());
+    });
+    const opened: Pipe[] = [];
+    try {
+      await ready;
+      if (child.exitCode === null && child.pid !== undefined) {
+        this.#worked = true;
+        for (const name of names) {
+          const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+          opened.push(new Pipe(fd, `/proc/${pid}/fd/${fd}`));
+        }
+      }
+    } finally {
+      // What could be opened is of use, and closed with the rest.
+      this.#idle.push(...opened);
+      child.stdin?.end();
+      child.stdout?.destroy();
+    }
+    const { code, error } = await ended;
+    if (opened.length > 0) return true;
+    const cause = (error as NodeJS.ErrnoException | undefined)?.code;
+    if (error !== undefined && cause !== "ENOENT" && cause !== "EACCES") throw error;
+    // What has worked before fails for want of something that will be there again.
+    if (this.#worked) throw new Shortage(`mkfifo failed with ${code}`);
+    return false;
+  }
+}
+
+/** Whether /proc shows this process under its own number: it may be that of another namespace, or none. */
+function seesItself(pid: number): boolean {
+  try {
+    return readlinkSync("/proc/self") === String(pid) && existsSync(`/proc/${pid}/fd`);
+  } catch {
+    return false;
+  }
+}

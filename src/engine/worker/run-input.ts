@@ -1,0 +1,151 @@
+import { closeSync, constants, openSync, unlinkSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import type { Writable } from "node:stream";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { type Payload, piecesOf } from "./payload.ts";
+import type { PipePool } from "./pipe-pool.ts";
+import type { Pipe } from "./pipes.ts";
+
+/** Larger inputs would fill the memory that files take from all; they go through a pipe while they are read. */
+const MAX_FILE = 1024 * 1024;
+
+interface InputSettings {
+  /** Where files have names for a moment; in memory where the system has such a folder. */
+  readonly scratchDir: string;
+  readonly pid: number;
+}
+
+/** A handler's stdin: all of it, or the run does not begin. */
+export interface RunInput {
+  /** What a shell opens. */
+  readonly path: string;
+  /** What a child gets as its stdin; it closes with the input. */
+  descriptor(): number | "ignore";
+  /** The handler reads no more. */
+  close(): void;
+}
+
+/** Rejects for want of descriptors; undefined where this system has no such pipes. */
+export async function openInput(
+  payload: Payload,
+  settings: InputSettings,
+  pipes: PipePool,
+): Promise<RunInput | undefined> {
+  if (Buffer.isBuffer(payload)) {
+    if (payload.length === 0) return NOTHING;
+    const file = payload.length <= MAX_FILE ? inputFile(payload, settings) : undefined;
+    if (file) return file;
+  }
+  const [pipe] = (await pipes.take(1)) ?? [];
+  return pipe && new InputPipe(pipe, payload);
+}
+
+const NOTHING: RunInput = {
+  path: "/dev/null",
+  descriptor: () => "ignore",
+  close() {},
+};
+
+/** Nobody guesses what the files are called for the moment they have names. */
+const NAME = randomBytes(12).toString("hex");
+let files = 0;
+
+/** Undefined when there is no room for the whole of it, or a limit on the size of files. */
+function inputFile(bytes: Buffer, { scratchDir, pid }: InputSettings): InputFile | undefined {
+  const name = join(scratchDir, `streamctl-${NAME}-${files++}`);
+  let fd: number | undefined;
+  try {
+    fd = openSync(name, "wx+", 0o600);
+    unlinkSync(name);
+    // At a position, so that a child that gets this descriptor begins to read at the beginning.
+    if (writeSync(fd, bytes, 0, bytes.length, 0) === bytes.length) return new InputFile(fd, pid);
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    if (NO_DESCRIPTORS.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    return undefined;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+const NO_DESCRIPTORS = new Set(["EMFILE", "ENFILE"]);
+
+/** A file with the input and without a name, that other processes of this user open through /proc. */
+class InputFile implements RunInput {
+  readonly #fd: number;
+  readonly path: string;
+
+  constructor(fd: number, pid: number) {
+    this.#fd = fd;
+    this.path = `/proc/${pid}/fd/${fd}`;
+  }
+
+  descriptor(): number {
+    return this.#fd;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Writes while the handler reads. A handler that does not read, or not all, is fine. */
+class InputPipe implements RunInput {
+  readonly #pipe: Pipe;
+  readonly #socket: Socket;
+  #reader: number | undefined;
+
+  constructor(pipe: Pipe, payload: Payload) {
+    this.#pipe = pipe;
+    try {
+      const fd = openSync(pipe.path, constants.O_WRONLY | constants.O_NONBLOCK);
+      this.#socket = new Socket({ fd, readable: false, writable: true });
+    } catch (error) {
+      pipe.close();
+      throw error;
+    }
+    this.#socket.on("error", () => {});
+    void writePayload(this.#socket, payload);
+  }
+
+  get path(): string {
+    return this.#pipe.path;
+  }
+
+  descriptor(): number {
+    return (this.#reader ??= openSync(this.#pipe.path, constants.O_RDONLY));
+  }
+
+  /** What is left unread goes with the pipe. */
+  close(): void {
+    if (this.#reader !== undefined) closeSync(this.#reader);
+    this.#socket.destroy();
+    this.#pipe.close();
+  }
+}
+
+/** Writes all of it, at the pace at which it is taken, and ends the stream. */
+export async function writePayload(to: Writable, payload: Payload): Promise<void> {
+  await writePieces(to, payload);
+  to.end();
+}
+
+/** Resolves when all of it is with the stream, or the stream has been destroyed. */
+export async function writePieces(to: Writable, payload: Payload): Promise<void> {
+  for (const piece of piecesOf(payload)) {
+    if (to.destroyed) return;
+    if (!to.write(piece)) await drained(to);
+  }
+}
+
+/** Resolves when a stream takes more, or has been destroyed. */
+function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off("drain", done).off("close", done);
+      resolve();
+    };
+    stream.on("drain", done).on("close", done);
+  });
+}

@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { bin, BIN, BinRun, type BinResult } from "../support/bin.ts";
+import { uniqueKey } from "../support/cli.ts";
+import { rawRedis, until } from "../support/redis.ts";
+import { fill, pendingIn, scratchDir } from "../support/worker.ts";
+
+/** streamctl under a limit that a shell sets first. */
+function limited(limit: string): { readonly program: [string, ...string[]] } {
+  return { program: ["bash", "-c", `${limit} && exec "$@"`, "bash", process.execPath, BIN] };
+}
+
+function argv(stream: string, ...more: string[]): string[] {
+  return ["consume", stream, "-g", "g", "--create-group", "--claim-idle", "60s", ...more];
+}
+
+/** Every manner of running a command that reads its stdin and answers; `last` comes after what it has read. */
+function manners(read: string): [string, string[]][] {
+  const loop = `while read -r line; do printf '%s' "$line" | ${read}; echo ok; done`;
+  return [
+    ["a shell command", ["--exec", read]],
+    ["a shell command as a process of its own", ["--env-fields", "--exec", read]],
+    ["a program", ["--", "sh", "-c", read]],
+    ["a batch", ["--batch", "2", "--exec", read]],
+    ["a batch's program", ["--batch", "2", "--", "sh", "-c", read]],
+    ["a persistent command", ["--persistent", "--exec", loop]],
+  ];
+}
+
+describe("a limit on the size of files", () => {
+  test.each(manners("wc -c >&2"))("shortens no input: %s", async (_, command) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await redis.xadd(stream, "*", "big", "x".repeat(700_000));
+    const more = ["--until-empty", "--max-deliveries", "1", "--stdin", "field:big", ...command];
+    for (const blocks of [0, 100]) {
+      const result = await bin(argv(stream, ...more), limited(`ulimit -f ${blocks}`));
+      const read = Number(/^\s*(\d+)$/m.exec(result.stderr)?.[1]);
+      const expected = command.includes("--batch") ? 700_001 : 700_000;
+      expect(result.stderr).toContain("1 ok, 0 dead-lettered, 0 retried");
+      expect(read).toBe(expected);
+      await redis.xgroup("SETID", stream, "g", "0");
+    }
+  });
+});
+
+describe("few file descriptors", () => {
+  test.each(manners("cat >/dev/null"))("cost no entry a delivery: %s", async (_, command) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 24);
+    const times = ["--until-empty", "--retry-delay", "20ms", "--max-deliveries", "1", "-j", "12"];
+    const result = await bin(argv(stream, ...times, ...command), limited("ulimit -n 56"));
+    expect(result.code).toBe(0);
+    expect(result.stderr).toContain("24 ok, 0 dead-lettered");
+    expect(await pendingIn(redis, stream)).toBe(0);
+  });
+});
+
+describe("a worker that is killed", () => {
+  const HUNG = (dir: string): string =>
+    `trap '' TERM; echo $$ > ${dir}/hung; sleep 600 & while :; do wait; done`;
+
+  test.each([
+    ["a shell command", (dir: string) => ["--exec", HUNG(dir)]],
+    ["a program", (dir: string) => ["--", "sh", "-c", HUNG(dir)]],
+    ["a batch", (dir: string) => ["--batch", "1", "--exec", HUNG(dir)]],
+    ["a persistent command", (dir: string) => ["--persistent", "--exec", HUNG(dir)]],
+  ])("takes its hung handlers along: %s", async (_, command) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const dir = await scratchDir();
+    const run = new BinRun(argv(stream, "--kill-after", "200ms", ...command(dir)));
+    await until("the handler hangs", () => existsSync(`${dir}/hung`));
+    run.signal("SIGKILL");
+    await run.done;
+    await run.untilGone();
+  });
+
+  test("leaves alone what handlers left behind on purpose", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const dir = await scratchDir();
+    const command = `sleep 600 >/dev/null 2>&1 & echo $! > ${dir}/daemon`;
+    const run = new BinRun(argv(stream, "--exec", command));
+    await until(
+      "it is acked",
+      async () => existsSync(`${dir}/daemon`) && (await pendingIn(redis, stream)) === 0,
+    );
+    run.signal("SIGKILL");
+    await run.done;
+    const left = async (): Promise<string[]> => (await run.processes()).map((process) => process.command);
+    await until("all else is gone", async () => (await left()).length === 1);
+    expect(await left()).toEqual(["sleep 600"]);
+    process.kill(Number(await readFile(`${dir}/daemon`, "utf8")), "SIGKILL");
+  });
+});
+
+describe("a working directory that was deleted", () => {
+  async function inDeleted(...args: string[]): Promise<BinResult> {
+    const dir = await scratchDir();
+    const script = `cd "$0" && rmdir "$0" && exec "$@"`;
+    return bin(args, { program: ["sh", "-c", script, dir, process.execPath, BIN] });
+  }
+
+  test("keeps nothing from running that needs none", async () => {
+    expect(await inDeleted("--version")).toMatchObject({ code: 0, stderr: "" });
+    expect(await inDeleted("ls", `${uniqueKey()}*`)).toMatchObject({ code: 0, stdout: "" });
+  });
+
+  test("is named by a worker, which does not start", async () => {
+    const result = await inDeleted(...argv(uniqueKey(), "--exec", "true"));
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(/^streamctl: error: the working directory \/.* is gone/);
+  });
+});
+
+test("SIGHUP does not stop what has no terminal, as with nohup; SIGTERM does", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  await fill(redis, stream, 1);
+  const run = new BinRun(argv(stream, "--exec", "echo run"));
+  await until("it works", () => run.stdout === "run\n");
+  run.signal("SIGHUP");
+  await fill(redis, stream, 1);
+  await until("it works on", () => run.stdout === "run\nrun\n");
+  run.signal("SIGTERM");
+  expect((await run.done).code).toBe(0);
+});
