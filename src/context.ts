@@ -46,13 +46,13 @@ export class Context {
     this.#assumeYes = parts.assumeYes;
   }
 
-  /** The connection of this run, made at the first call. */
-  connect(): Promise<Connection> {
-    this.#connection ??= this.#open();
+  /** The connection of this run, made at the first call. `untilStopped`: a signal is the run's end, not a failure. */
+  connect(options: { readonly untilStopped?: boolean | undefined } = {}): Promise<Connection> {
+    this.#connection ??= this.#open(options.untilStopped === true);
     return this.#connection;
   }
 
-  async #open(): Promise<Connection> {
+  async #open(isItsEnd: boolean): Promise<Connection> {
     const { config, log } = this;
     const [{ Connection }, { loadSecrets }] = await Promise.all([
       import("./redis/connection.ts"),
@@ -66,7 +66,7 @@ export class Context {
       signal: this.stop,
       onWarning: warn,
     }).catch((error: unknown) => {
-      throw this.stop.aborted ? new Interrupted() : error;
+      throw this.stop.aborted ? new Interrupted({ isItsEnd }) : error;
     });
     this.defer(() => connection.close());
     return connection;

@@ -71,9 +71,13 @@ export class ServerError extends StreamctlError {
  * and there is nothing to be said about it.
  */
 export class Interrupted extends Error {
-  constructor() {
+  /** The run would have gone on until it is stopped, so that is its end: exit 0. */
+  readonly isItsEnd: boolean;
+
+  constructor(options: { readonly isItsEnd?: boolean } = {}) {
     super("interrupted");
     this.name = "Interrupted";
+    this.isItsEnd = options.isItsEnd === true;
   }
 }
 

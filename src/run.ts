@@ -177,7 +177,9 @@ class Run {
   #tell(error: unknown): number {
     if (error instanceof PipeClosed || isPipeError(error)) return ExitCode.ok;
     if (error instanceof Interrupted)
-      return signalExitCode(this.#stop.signal, this.#kill.signal) || SIGINT_EXIT;
+      return error.isItsEnd
+        ? ExitCode.ok
+        : signalExitCode(this.#stop.signal, this.#kill.signal) || SIGINT_EXIT;
     if (error instanceof CommanderError) return ExitCode.usage;
     const log =
       this.#context?.log ??

@@ -58,7 +58,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const { variables = [] } = io.altered ?? {};
   if (variables.length > 0) log.warn(`not UTF-8, so handlers get them altered: ${variables.join(", ")}`);
   await context.mustBeWritable();
-  const connection = await context.connect();
+  const connection = await context.connect({ untilStopped: true });
   if (await connection.persist(() => connection.isOneNode()))
     throw notWithoutCluster("a worker would find no way to its dead-letter queue");
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: options.dlq };

@@ -95,7 +95,8 @@ async function work(
 async function print(context: Context, patterns: string[], flags: PrintFlags): Promise<number | void> {
   const { StreamArguments } = await import("./stream-arguments.ts");
   const { printFollowed, printGroup, printRange } = await import("./consume-print.ts");
-  const args = new StreamArguments(context, await context.connect(), patterns);
+  const untilStopped = flags.follow === true || flags.group !== undefined;
+  const args = new StreamArguments(context, await context.connect({ untilStopped }), patterns);
   if (flags.group !== undefined) return printGroup(context, args, flags.group, flags);
   return flags.follow ? printFollowed(context, args, flags) : printRange(context, args, flags);
 }

@@ -74,7 +74,10 @@ async function lag(
   const flags = options as LagFlags;
   refuseContradictions(flags);
   // Loaded while connecting: cron and prompts call this often.
-  const [connection, mode] = await Promise.all([context.connect(), loadMode(flags)]);
+  const [connection, mode] = await Promise.all([
+    context.connect({ untilStopped: flags.watch }),
+    loadMode(flags),
+  ]);
   return mode(context, connection, names, flags);
 }
 

@@ -74,7 +74,7 @@ async function serveMetrics(
     { MetricSet },
     { addSurveyMetrics },
   ] = await Promise.all([
-    context.connect(),
+    context.connect({ untilStopped: true }),
     import("../engine/survey.ts"),
     import("./stream-arguments.ts"),
     import("../engine/dlq/name.ts"),

@@ -84,7 +84,7 @@ describe("a signal while the dead letters of a question are still read", () => {
   test.each<[string, string[], Signal]>([
     ["purge", ["--reason", "exit 1"], "SIGINT"],
     ["replay", ["--reason", "exit 1"], "SIGTERM"],
-    ["replay", [], "SIGHUP"],
+    ["purge", ["--since", "9000d"], "SIGHUP"],
   ])("dlq %s %j: no question about a part of them", async (command, flags, signal) => {
     const redis = rawRedis();
     const stream = uniqueKey();
@@ -117,22 +117,41 @@ describe("a signal while the dead letters of a question are still read", () => {
   });
 });
 
-test.each<Signal>(["SIGINT", "SIGTERM"])(
-  "%s while it connects: 128 + n, and not a lost connection",
-  async (signal) => {
-    // It accepts, and never says a word.
-    const silent = createServer(() => {}).listen(0, "127.0.0.1");
-    await once(silent, "listening");
-    const connected = once(silent, "connection");
-    onTestFinished(async () => {
-      (await connected)[0].destroy();
-      silent.close();
-    });
-    const { port } = silent.address() as { port: number };
-    const run = new CliRun(["lag", "orders"], { url: `redis://127.0.0.1:${port}` });
+/** The URL of a server that accepts and never says a word, and when somebody has connected. */
+async function silentServer(): Promise<{ url: string; connected: Promise<unknown> }> {
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const connected = once(silent, "connection");
+  onTestFinished(async () => {
+    (await connected)[0].destroy();
+    silent.close();
+  });
+  return { url: `redis://127.0.0.1:${(silent.address() as { port: number }).port}`, connected };
+}
+
+describe("a signal while it connects is no lost connection", () => {
+  test.each<Signal>(["SIGINT", "SIGTERM"])("%s: 128 + n", async (signal) => {
+    const { url, connected } = await silentServer();
+    const run = new CliRun(["lag", "orders"], { url });
     await connected;
     run.signal(signal);
     const { code, stderr } = await run.done;
     expect({ code, stderr }).toEqual({ code: CODES[signal], stderr: "" });
-  },
-);
+  });
+
+  test.each([
+    ["a worker", ["consume", "orders", "-g", "g", "--exec", "true"]],
+    ["a reader of a group", ["consume", "orders", "-g", "g"]],
+    ["a follower", ["consume", "orders", "-f"]],
+    ["a watch", ["lag", "--watch"]],
+    ["an exporter", ["serve-metrics", "--metrics-port", "0"]],
+  ])("%s has come to its end: 0", async (_, argv) => {
+    const { url, connected } = await silentServer();
+    const run = new CliRun(argv, { url });
+    await connected;
+    run.signal("SIGTERM");
+    const { code, stderr } = await run.done;
+    expect(stderr).not.toContain("error");
+    expect(code).toBe(0);
+  });
+});
