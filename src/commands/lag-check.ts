@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { findings } from "../engine/lag/check.ts";
+import { findings, nothingToJudge } from "../engine/lag/check.ts";
 import { groupLags } from "../engine/lag/lag.ts";
 import { StreamctlError } from "../errors.ts";
 import { PLUGIN_EXIT, pluginLine } from "../output/lag-plugin.ts";
@@ -33,6 +33,10 @@ export async function checkLags(
     critical: { maxLag: flags.critLag, maxPending: flags.critPending, maxAgeMs: flags.critAge },
   };
   const found = findings(rows, limits);
+  const nothing = nothingToJudge(request.named, new Set(rows.map(({ stream }) => stream)));
+  // What is known to be wrong is worse than what is not known.
+  if (nothing !== undefined && found.every(({ level }) => level === "unknown"))
+    throw new StreamctlError("notFound", nothing);
   await context.output.write(pluginLine(rows, found, limits));
   return PLUGIN_EXIT[found[0]?.level ?? "ok"];
 }

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { ExitCode, StreamctlError } from "../errors.ts";
-import { oldestWaitingMs } from "../engine/lag/check.ts";
+import { nothingToJudge, oldestWaitingMs } from "../engine/lag/check.ts";
 import { type GroupLag, lagPages, type LagRequest } from "../engine/lag/lag.ts";
 import { type Crossing, crossings, type Thresholds } from "../engine/lag/thresholds.ts";
 import { LAG_COLUMNS } from "../output/lag-columns.ts";
@@ -18,7 +18,8 @@ export async function printLags(
   names: readonly string[],
   flags: LagFlags,
 ): Promise<number | undefined> {
-  const thresholds: Thresholds = { ...flags, maxAgeMs: flags.maxAge };
+  const { maxLag, maxPending, maxAge: maxAgeMs } = flags;
+  const thresholds: Thresholds = { maxLag, maxPending, maxAgeMs };
   const request: LagRequest = {
     ...(await chooseStreams(context, connection, names)),
     group: flags.group,
@@ -34,10 +35,12 @@ export async function printLags(
 
   const crossed: string[] = [];
   const unknown: string[] = [];
+  const seen = new Set<string>();
   const printed = await print(context, watched(), flags);
   async function* watched(): AsyncGenerator<readonly GroupLag[]> {
     for await (const rows of pages) {
       for (const row of rows) {
+        seen.add(row.stream);
         for (const crossing of crossings(row, thresholds))
           crossed.push(`${row.stream} ${row.group}: ${words(crossing)}`);
         // It has not crossed the limit, but silence would pass for health.
@@ -51,7 +54,11 @@ export async function printLags(
     throw new StreamctlError("notFound", `no group "${flags.group}" on any of the streams`);
   for (const line of [...crossed, ...unknown]) context.log.warn(line);
   if (context.stop.aborted) return undefined;
-  return crossed.length > 0 || !drained ? ExitCode.threshold : ExitCode.ok;
+  if (crossed.length > 0 || !drained) return ExitCode.threshold;
+  const judged = flags.wait || Object.values(thresholds).some((limit) => limit !== undefined);
+  const nothing = judged ? nothingToJudge(request.named, seen) : undefined;
+  if (nothing !== undefined) throw new StreamctlError("notFound", nothing);
+  return ExitCode.ok;
 }
 
 async function print(

@@ -1,11 +1,12 @@
 import type { Context } from "../context.ts";
 import { COUNT_LIMIT } from "../engine/lag/lag.ts";
 import type { WatchedGroup, WatchRequest } from "../engine/lag/watch.ts";
-import { watchLag } from "../engine/lag/watch.ts";
+import { inOrder, watchLag, type WatchOrder } from "../engine/lag/watch.ts";
 import { ExitCode, StreamctlError } from "../errors.ts";
 import { SCREEN_COLUMNS, WATCH_COLUMNS } from "../output/lag-columns.ts";
-import { onQuitKey } from "../output/lag-keys.ts";
+import { timeText } from "../output/format.ts";
 import { printSets } from "../output/rows.ts";
+import { onWatchKeys, type WatchKey } from "../output/watch-keys.ts";
 import type { Connection } from "../redis/connection.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
@@ -36,6 +37,16 @@ export async function watchLags(
   return ExitCode.ok;
 }
 
+/** By how much keys scroll. */
+const SCROLLS: Partial<Record<WatchKey, readonly [by: number, unit: "rows" | "pages"]>> = {
+  up: [-1, "rows"],
+  down: [1, "rows"],
+  pageUp: [-1, "pages"],
+  pageDown: [1, "pages"],
+  home: [-Infinity, "rows"],
+  end: [Infinity, "rows"],
+};
+
 async function show(
   context: Context,
   connection: Connection,
@@ -45,19 +56,48 @@ async function show(
   const { LagScreen } = await import("../output/lag-screen.ts");
   let screen: InstanceType<typeof LagScreen<WatchedGroup>> | undefined;
   let last: readonly WatchedGroup[] = [];
-  const every = `every ${formatDuration(request.intervalMs)}, q quits`;
-  const close = (): void => screen?.close();
-  context.defer(close);
-  context.defer(onQuitKey(context.io, () => quit.abort()));
-  const refreshes = watchLag(connection, {
-    ...request,
-    onTrouble: (error) => screen?.show(`trying again: ${error.message}`, last),
-  });
-  for await (last of mustHaveGroup(refreshes, request.group)) {
+  let order: WatchOrder = "age";
+  let trouble: string | undefined;
+  const draw = (): void => {
     screen ??= new LagScreen(context.output, SCREEN_COLUMNS);
-    screen.show(`${connection.target}  ${overview(last)}  ${every}`, last);
+    const at = last[0]?.at;
+    const clock = at === undefined ? "" : `  ${timeText(at)}`;
+    const every = `every ${formatDuration(request.intervalMs)}`;
+    const title = trouble ?? `${connection.target}  ${overview(last)}  ${every}`;
+    screen.show({ title: title + clock, legend: legend(order), rows: inOrder(last, order) });
+  };
+  const press = (key: WatchKey): void => {
+    const scroll = SCROLLS[key];
+    if (key === "quit") quit.abort();
+    else if (scroll) screen?.scroll(...scroll);
+    else {
+      order = key as WatchOrder;
+      if (screen) draw();
+    }
+  };
+  context.defer(() => screen?.close());
+  context.defer(onWatchKeys(context.io, press));
+  const onTrouble = ({ message }: StreamctlError): void => {
+    trouble = `trying again: ${message}; seen last:`;
+    draw();
+  };
+  try {
+    for await (last of mustHaveGroup(watchLag(connection, { ...request, onTrouble }), request.group)) {
+      trouble = undefined;
+      draw();
+    }
+  } finally {
+    // Before an error is told: on the other screen it would vanish with it.
+    screen?.close();
   }
-  close();
+}
+
+/** The letters sort, arrows scroll; it fits 80 columns. */
+function legend(order: WatchOrder): string {
+  const by = (["age", "lag", "pending", "name"] as const).map((one) =>
+    one === order ? `[${one}]` : `${one.charAt(0)} ${one}`,
+  );
+  return `${by.join("  ")}  arrows  q quit  red: no reader, or it grows`;
 }
 
 function overview(groups: readonly WatchedGroup[]): string {

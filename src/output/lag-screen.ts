@@ -13,8 +13,17 @@ const CLEAR_LINE_END = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
 const CLEAR_ALL = "\u001b[2J";
 
-/** Above and below the rows: what is watched, an empty line, the table's head, and what did not fit. */
+/** Above and below the rows: what is watched, an empty line, the table's head, and which rows are shown. */
 const OTHER_LINES = 4;
+/** A lower terminal has no line to spare for what keys do and colours mean. */
+const HIGH_ENOUGH = 12;
+
+export interface Picture<Row> {
+  readonly title: string;
+  /** What keys do and colours mean: the last line. */
+  readonly legend: string;
+  readonly rows: readonly Row[];
+}
 
 /**
  * A table that is drawn again and again over itself. Every line is written over the old one and only then
@@ -26,8 +35,9 @@ export class LagScreen<Row> {
   readonly #output: Output;
   readonly #columns: readonly Column<Row>[];
   readonly #onResize = (): void => this.#paint(CLEAR_ALL);
-  #title = "";
-  #rows: readonly Row[] = [];
+  #picture: Picture<Row> = { title: "", legend: "", rows: [] };
+  /** How many rows have been scrolled away above. */
+  #above = 0;
   #open = true;
 
   /** Takes over the terminal; `close()` gives it back. */
@@ -38,9 +48,15 @@ export class LagScreen<Row> {
     output.stream.on("resize", this.#onResize);
   }
 
-  show(title: string, rows: readonly Row[]): void {
-    this.#title = title;
-    this.#rows = rows;
+  show(picture: Picture<Row>): void {
+    this.#picture = picture;
+    this.#paint();
+  }
+
+  /** By so many rows, or pages; `Infinity` is the end. */
+  scroll(by: number, unit: "rows" | "pages"): void {
+    const rows = unit === "rows" ? by : by * this.#room;
+    this.#above = Math.max(0, Math.min(this.#above + rows, this.#picture.rows.length - this.#room));
     this.#paint();
   }
 
@@ -65,7 +81,9 @@ export class LagScreen<Row> {
     const { stream } = this.#output;
     // A terminal that takes nothing now is shown the next picture.
     if (!this.#open || stream.writableNeedDrain) return;
-    const lines = [fitWidth(safeText(this.#title), this.#width), "", ...this.#table()];
+    const { title, legend } = this.#picture;
+    const lines = [fitWidth(safeText(title), this.#width), "", ...this.#table()];
+    if (this.#hasLegend) lines.push(fitWidth(legend, this.#width));
     // One line more than there is room for would scroll the others away.
     const text = lines
       .slice(0, this.#height)
@@ -74,13 +92,26 @@ export class LagScreen<Row> {
     stream.write(`${first}${HOME}${text}${CLEAR_BELOW}`);
   }
 
+  get #hasLegend(): boolean {
+    return this.#height >= HIGH_ENOUGH;
+  }
+
+  get #room(): number {
+    return Math.max(1, this.#height - OTHER_LINES - (this.#hasLegend ? 1 : 0));
+  }
+
   #table(): string[] {
-    const room = Math.max(1, this.#height - OTHER_LINES);
-    const shown = this.#rows.slice(0, room);
+    const { rows } = this.#picture;
+    const room = this.#room;
+    // Rows may have gone since it was scrolled.
+    this.#above = Math.max(0, Math.min(this.#above, rows.length - room));
+    const above = this.#above;
+    const shown = rows.slice(above, above + room);
     if (shown.length === 0) return ["no groups"];
     const table = new TableFormat(this.#columns, { width: this.#width, color: this.#output.color });
     for (const row of shown) table.add(row);
-    const left = this.#rows.length - shown.length;
-    return [...table.take().trimEnd().split("\n"), ...(left > 0 ? [`… and ${left} more`] : [])];
+    const which =
+      rows.length > shown.length ? [`${above + 1}–${above + shown.length} of ${rows.length}`] : [];
+    return [...table.take().trimEnd().split("\n"), ...which];
   }
 }

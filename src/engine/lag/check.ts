@@ -47,3 +47,13 @@ export function oldestWaitingMs({
   if ((pending > 0 && oldestPendingMs === null) || (lag !== 0 && oldestUndeliveredMs === null)) return null;
   return Math.max(oldestPendingMs ?? 0, oldestUndeliveredMs ?? 0);
 }
+
+/**
+ * Why limits say nothing about some of the streams: those that were named have lost their groups, or there
+ * are none at all. Silence about them would pass for health. Undefined: there is something to judge.
+ */
+export function nothingToJudge(named: ReadonlySet<string>, seen: ReadonlySet<string>): string | undefined {
+  const without = [...named].filter((stream) => !seen.has(stream));
+  if (without.length > 0) return `no groups on ${without.join(", ")}`;
+  return seen.size === 0 ? "there are no groups" : undefined;
+}

@@ -1,4 +1,5 @@
-import { ConnectionError } from "../../errors.ts";
+import { StreamctlError } from "../../errors.ts";
+import { isTransient } from "../../redis/errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { serverNowMs } from "../position.ts";
@@ -18,8 +19,8 @@ export interface WatchRequest extends Pick<LagRequest, "group" | "countLimit" | 
   /** The streams of the moment: patterns may match others by the next refresh. */
   readonly streams: () => Promise<Pick<LagRequest, "streams" | "named">>;
   readonly intervalMs: number;
-  /** Hears why a look failed when the connection did. Without it that ends the watch. */
-  readonly onTrouble?: (error: ConnectionError) => void;
+  /** Hears why a look failed that may succeed later: no connection, a server that loads. Without it that ends the watch. */
+  readonly onTrouble?: (error: StreamctlError) => void;
 }
 
 /**
@@ -43,7 +44,7 @@ export async function* watchLag(
         .map((look) => ({ ...look, ...history.ratesOf(look), at, lags: history.lagsOf(look) }))
         .sort(byWorst);
     } catch (error) {
-      if (!(error instanceof ConnectionError) || !onTrouble) throw error;
+      if (!(error instanceof StreamctlError) || !isTransient(error) || !onTrouble) throw error;
       onTrouble(error);
     }
     await sleep(Math.max(0, startedAt + intervalMs - performance.now()), signal);
@@ -64,14 +65,26 @@ async function lookOnce(
   ];
 }
 
+/** In which order groups can be watched, by its first criterion. */
+export type WatchOrder = "age" | "lag" | "pending" | "name";
+
+type Compare = (a: WatchedGroup, b: WatchedGroup) => number;
+
+const byName: Compare = (a, b) => compareText(a.stream, b.stream) || compareText(a.group, b.group);
+
 /** Those that have waited longest first, then those with most to do, then by name. */
-export function byWorst(a: WatchedGroup, b: WatchedGroup): number {
-  return (
-    waitedMs(b) - waitedMs(a) ||
-    backlog(b) - backlog(a) ||
-    compareText(a.stream, b.stream) ||
-    compareText(a.group, b.group)
-  );
+export const byWorst: Compare = (a, b) =>
+  waitedMs(b) - waitedMs(a) || backlog(b) - backlog(a) || byName(a, b);
+
+const ORDERS: Readonly<Record<WatchOrder, Compare>> = {
+  age: byWorst,
+  lag: (a, b) => lagOf(b) - lagOf(a) || byWorst(a, b),
+  pending: (a, b) => b.pending - a.pending || byWorst(a, b),
+  name: byName,
+};
+
+export function inOrder(groups: readonly WatchedGroup[], order: WatchOrder): WatchedGroup[] {
+  return [...groups].sort(ORDERS[order]);
 }
 
 function waitedMs({ oldestPendingMs, oldestUndeliveredMs }: WatchedGroup): number {
@@ -79,8 +92,12 @@ function waitedMs({ oldestPendingMs, oldestUndeliveredMs }: WatchedGroup): numbe
   return Math.round(Math.max(oldestPendingMs ?? 0, oldestUndeliveredMs ?? 0) / 1_000);
 }
 
-function backlog({ lag, lagAtLeast, pending }: WatchedGroup): number {
-  return (lag ?? lagAtLeast ?? 0) + pending;
+function lagOf({ lag, lagAtLeast }: WatchedGroup): number {
+  return lag ?? lagAtLeast ?? 0;
+}
+
+function backlog(group: WatchedGroup): number {
+  return lagOf(group) + group.pending;
 }
 
 function compareText(a: string, b: string): number {

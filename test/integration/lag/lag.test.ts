@@ -417,6 +417,24 @@ describe("lag", () => {
     });
   });
 
+  test("limits for a stream that has lost its groups: exit 4, and not silence", async () => {
+    const redis = rawRedis();
+    const [gone, there] = [uniqueKey(), uniqueKey()];
+    await add(redis, gone, ids(1));
+    await redis.xgroup("CREATE", there, "g", "0", "MKSTREAM");
+    for (const flags of [["--max-lag", "5"], ["--max-pending", "5"], ["--max-age", "5m"], ["--wait"]]) {
+      const { code, stderr } = await cli(["lag", gone, there, ...flags]);
+      expect(code).toBe(4);
+      expect(stderr).toContain(`no groups on ${gone}`);
+    }
+    expect((await cli(["lag", `${gone}*`, "--max-lag", "5"])).stderr).toContain("there are no groups");
+    const check = await cli(["lag", gone, there, "--check", "--crit-lag", "5"]);
+    expect(check).toMatchObject({ code: 3, stdout: expect.stringContaining(`no groups on ${gone}`) });
+    await add(redis, there, ids(9));
+    expect((await cli(["lag", gone, there, "--max-lag", "5"])).code).toBe(6);
+    expect((await cli(["lag", gone, there, "--check", "--crit-lag", "5"])).code).toBe(2);
+  });
+
   test("an interrupted wait ends with the signal's code", async () => {
     const redis = rawRedis();
     const key = uniqueKey();

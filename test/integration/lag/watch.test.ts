@@ -1,8 +1,10 @@
 import { PassThrough } from "node:stream";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { userWith } from "../../support/users.ts";
 
 async function streamWithGroup(): Promise<{ redis: ReturnType<typeof rawRedis>; key: string }> {
   const redis = rawRedis();
@@ -154,10 +156,46 @@ describe("--watch on a terminal", () => {
       run.signal("SIGINT");
       const { stdout } = await run.done;
       const picture = stdout.slice(stdout.indexOf("\u001b[H"), stdout.indexOf("\u001b[J"));
-      expect(picture.split("\n").length).toBe(Math.min(rows, rows < 14 ? 5 : 13));
+      expect(picture.split("\n").length).toBe(Math.min(rows, rows < 14 ? 5 : 14));
       expect(picture).toContain("10 groups, lag 10");
     },
   );
+
+  test("keys sort and scroll; the picture has a clock and says what red means", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    for (let n = 0; n < 40; n++) await redis.xadd(key, `${n + 1}-0`, "a", "1");
+    for (let n = 10; n < 40; n++) await redis.xgroup("CREATE", key, `g${n}`, `${n}-0`);
+    await redis.xreadgroup("GROUP", "g20", "c", "COUNT", 5, "STREAMS", key, ">");
+    const keyboard = new Keyboard();
+    const argv = ["lag", key, "--watch", "--interval", "1h", "--no-color"];
+    const run = new CliRun(argv, { stdin: keyboard, columns: 100, rows: 24 });
+    const groups = (): string[] => {
+      const picture = run.stdout.slice(run.stdout.lastIndexOf("\u001b[H"));
+      return [...picture.matchAll(/ (g\d\d) /g)].map(([, name]) => name ?? "");
+    };
+    const press = async (keys: string, what: string, shown: () => boolean): Promise<void> => {
+      keyboard.write(keys);
+      await until(what, shown);
+    };
+    await until("the first picture", () => run.stdout.includes("\u001b[J"));
+    expect(run.stdout).toMatch(/ 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ/);
+    expect(run.stdout).toContain("[age]  l lag  p pending  n name");
+    expect(run.stdout).toContain("red: no reader, or it grows");
+    expect(run.stdout).toContain("1–19 of 30");
+    await press("l", "the highest lag first", () => groups()[0] === "g10");
+    await press("p", "what is pending first", () => groups()[0] === "g20");
+    await press("n", "by name", () => groups()[0] === "g10" && groups()[1] === "g11");
+    expect(run.stdout).toContain("[name]");
+    await press("\u001b[B\u001b[B", "two rows on", () => groups()[0] === "g12");
+    await press("\u001b[A", "one back", () => groups()[0] === "g11");
+    await press("\u001b[F", "the end", () => groups().at(-1) === "g39" && groups()[0] === "g21");
+    await press("\u001b[5~", "a page up", () => groups()[0] === "g10");
+    await press("\u001b[6~\u001b[6~j", "no further than the end", () => groups().at(-1) === "g39");
+    await press("\u001b[H", "the beginning", () => groups()[0] === "g10");
+    keyboard.write("q");
+    expect((await run.done).code).toBe(0);
+  });
 
   test("redraws at once when the terminal changes its size", async () => {
     const { key } = await streamWithGroup();
@@ -173,14 +211,14 @@ describe("--watch on a terminal", () => {
     expect((await run.done).code).toBe(0);
   });
 
-  test("shows as many groups as there are lines, and says how many are left", async () => {
+  test("shows as many groups as there are lines, and which of how many these are", async () => {
     const { redis, key } = await streamWithGroup();
     for (let n = 0; n < 40; n++) await redis.xgroup("CREATE", key, `g${n}`, "0");
     const run = new CliRun(["lag", key, "--watch"], { stdin: new Keyboard(), columns: 100 });
     await until("a picture", () => run.stdout.includes("\u001b[J"));
     run.signal("SIGINT");
-    // 24 lines, of which 4 are not rows.
-    expect((await run.done).stdout).toContain("… and 21 more");
+    // 24 lines, of which 5 are not rows.
+    expect((await run.done).stdout).toContain("1–19 of 41");
   });
 
   test("shows what it would on 80 × 24 where the terminal says 0 × 0", async () => {
@@ -209,6 +247,51 @@ describe("--watch on a terminal", () => {
     const missing = await cli(["lag", uniqueKey("nowhere"), "--watch"], { stdin: failing, columns: 100 });
     expect(missing).toMatchObject({ code: 4, stdout: "" });
     expect(failing.modes.at(-1) ?? false).toBe(false);
+  });
+
+  test("waits while Redis is loading, and says so", async ({ skip }) => {
+    const args = ["--enable-debug-command", "yes"];
+    const executable = inject("redisExecutable");
+    const server = await SandboxServer.start({ executable, args }).catch(() => undefined);
+    if (!server) return skip("Redis before 7 can't be slowed down while it loads");
+    onTestFinished(() => server.stop());
+    const redis = rawRedis(server.url);
+    await redis.xgroup("CREATE", "orders", "g", "0", "MKSTREAM");
+    await redis.call("DEBUG", "POPULATE", "30000", "k", "100");
+    await redis.config("SET", "key-load-delay", "20");
+    await redis.config("SET", "loading-process-events-interval-bytes", "1024");
+    const argv = ["lag", "orders", "--watch", "--interval", "20ms", "--connect-timeout", "100ms"];
+    const run = new CliRun(argv, { stdin: new Keyboard(), columns: 120, url: server.url });
+    await until("the first picture", () => run.stdout.includes("1 group, lag 0"));
+    const reloaded = redis.call("DEBUG", "RELOAD").catch(() => {});
+    await until("it says what is wrong", () =>
+      run.stdout.includes("trying again: Redis is loading its data"),
+    );
+    await reloaded;
+    const shown = run.stdout.length;
+    await until("it is back", () => run.stdout.slice(shown).includes("1 group, lag 0"));
+    run.signal("SIGINT");
+    expect(await run.done).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test("an error that ends it is told on the screen that stays", async () => {
+    const { redis, key } = await streamWithGroup();
+    const both = new PassThrough() as PassThrough & { isTTY?: boolean; columns?: number };
+    Object.assign(both, { isTTY: true, columns: 100 });
+    let text = "";
+    both.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    const { user, url } = await userWith(redis, [`~${key}`, "+@all"]);
+    const run = new CliRun(["lag", key, "--watch", "--interval", "20ms"], {
+      stdin: new Keyboard(),
+      stdout: both,
+      url,
+    });
+    await until("the first picture", () => text.includes("1 group"));
+    await redis.call("ACL", "SETUSER", user, "-xinfo");
+    const { code, stderr } = await run.done;
+    expect(code).toBe(1);
+    expect(stderr).toContain("no permission");
+    expect(text.endsWith(LEAVE)).toBe(true);
   });
 
   test("goes on through a lost connection, and says so", async () => {
