@@ -1,8 +1,16 @@
 import type { Readable, Writable } from "node:stream";
 import type { Altered } from "./lib/undecodable.ts";
 
-/** A stream that may be a terminal. `absent`: the process was started without it, and what is written is lost. */
-export type OutStream = Writable & { isTTY?: boolean; columns?: number; rows?: number; absent?: boolean };
+/**
+ * A stream that may be a terminal. `absent`: the process was started without it, and what is written is lost;
+ * with stderr it is as services are started that log nothing.
+ */
+export type OutStream = Writable & {
+  isTTY?: boolean;
+  columns?: number;
+  rows?: number;
+  absent?: "alone" | "with stderr" | undefined;
+};
 export type InStream = Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
 
 /** Everything a run may touch of the process around it. Tests hand in their own. */

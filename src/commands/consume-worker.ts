@@ -51,10 +51,12 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const handler = handlerSettings(context, request, who);
   const whole = await checkCommand(handler, options.exec);
   const asked = workerSettings(options, who);
+  // With stderr it is how many service managers start what is not to log.
+  if (output.absent === "alone" && options.emit === undefined)
+    throw new UsageError("stdout is closed: what handlers print would be lost, and its entries acked", {
+      hint: "give it a file or a pipe; > /dev/null if that is meant",
+    });
   log.begin({ stream: request.patterns.join(", "), ...who });
-  // No reason to refuse: what starts services often gives them such a stdout.
-  if (output.absent && options.emit === undefined)
-    log.warn("stdout is closed, or /dev/null opened for reading and writing: what handlers print is lost");
   const { variables = [] } = io.altered ?? {};
   if (variables.length > 0) log.warn(`not UTF-8, so handlers get them altered: ${variables.join(", ")}`);
   await context.mustBeWritable();

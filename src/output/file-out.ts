@@ -25,23 +25,25 @@ export class FileOut extends Writable {
 }
 
 const STDOUT = 1;
+const STDERR = 2;
 
 /** This process' stdout. `nodes` makes Node's stream for it, for terminals, pipes and sockets. */
 export function openStdout(nodes: () => OutStream): OutStream {
   const stats = fstatSync(STDOUT);
   if (!stats.isFile() && (!stats.isCharacterDevice() || nodes().isTTY)) return nodes();
-  return Object.assign(new FileOut(STDOUT), { absent: stats.isCharacterDevice() && isAbsent(stats.rdev) });
+  const absent = isAbsent(STDOUT) ? (isAbsent(STDERR) ? "with stderr" : "alone") : undefined;
+  return Object.assign(new FileOut(STDOUT), { absent } as const);
 }
 
 /**
- * Whether the process was started without a stdout (`>&-`). Node then opens /dev/null in its place, for
- * reading and writing, which a shell's `> /dev/null` does not do.
+ * Whether the process was started without this descriptor (`>&-`). Node then opens /dev/null in its place,
+ * for reading and writing, which a shell's `> /dev/null` does not do.
  */
-function isAbsent(device: number): boolean {
+function isAbsent(fd: number): boolean {
   try {
-    if (statSync("/dev/null").rdev !== device) return false;
-    const [, flags = ""] =
-      /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${STDOUT}`, "utf8")) ?? [];
+    const stats = fstatSync(fd);
+    if (!stats.isCharacterDevice() || statSync("/dev/null").rdev !== stats.rdev) return false;
+    const [, flags = ""] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
     return (Number.parseInt(flags, 8) & ACCESS_MODE) === READ_AND_WRITE;
   } catch {
     // A system without /proc does not tell.

@@ -53,8 +53,8 @@ export class Output {
   }
 
   /** There is no stdout: whatever is written is lost. */
-  get absent(): boolean {
-    return this.stream.absent === true;
+  get absent(): OutStream["absent"] {
+    return this.stream.absent;
   }
 
   get width(): number {
