@@ -66,7 +66,9 @@ export class BlockingReader {
   async wake(): Promise<void> {
     const link = this.#blocked;
     if (link?.id === undefined || link.id < 0) return;
-    await this.#control.unblock(link.id, link.client.peer, GRACE_MS).catch(() => {});
+    await this.#control
+      .unblock(link.id, { node: link.address, peer: link.client.peer }, GRACE_MS)
+      .catch(() => {});
   }
 
   /** The server's number for the connection that reads now: what CLIENT UNBLOCK takes, if it is known. */

@@ -1,15 +1,16 @@
 import type { Socket } from "node:net";
-import { ConnectionError, errorText, ServerError, type StreamctlError } from "../errors.ts";
+import { ConnectionError, errorText, type StreamctlError } from "../errors.ts";
 import { sleep, startTimer, type Timer } from "../lib/timer.ts";
 import { reconnectDelayMs } from "./backoff.ts";
-import { cannotConnect } from "./connect-error.ts";
-import { Failover, hearSentinels } from "./failover.ts";
-import { errorCode, outsideCluster, translateReply } from "./errors.ts";
+import { cannotConnect, isHopeless } from "./connect-error.ts";
+import { Failover, hearSentinelErrors, hearSentinels } from "./failover.ts";
+import { outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
 import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
-import { NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
+import { addressOf, NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import { SilenceWatch } from "./silence.ts";
+import { codeOf, refusedForGood, Trouble } from "./trouble.ts";
 import type { Arg, Value } from "./value.ts";
 
 /** Replies that no reconnecting will mend. */
@@ -17,6 +18,12 @@ const FINAL = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "NODB"]);
 
 /** Replies to PING of a server that will take commands soon. */
 const NOT_YET = new Set(["LOADING", "MASTERDOWN", "BUSY"]);
+
+/** Where a connection waits: the cluster's node, as the slot table has it, or the server's end of its socket. */
+export interface Waiting {
+  readonly node: string | undefined;
+  readonly peer: string | undefined;
+}
 
 type Events = { ready: () => void; close: () => void; error: (error: unknown) => void };
 
@@ -34,7 +41,7 @@ export class Client {
   readonly #settings: ConnectionSettings;
   readonly #inCluster: boolean;
   #final: StreamctlError | undefined;
-  #lastError: unknown;
+  readonly #trouble = new Trouble();
   #handshake: Timer | undefined;
   #corked = false;
   #movedAt = Number.NEGATIVE_INFINITY;
@@ -51,10 +58,10 @@ export class Client {
     this.#redis = redis;
     this.#settings = settings;
     this.#inCluster = node || isCluster(redis);
-    redis.on("error", (error: unknown) => this.#failed(rootCause(error)));
-    redis.on("connecting", () => {
-      this.#lastError = undefined;
-    });
+    redis.on("error", (error: unknown) => this.#failed(error));
+    redis.on("node error", (error: unknown) => this.#trouble.notePart(error));
+    hearSentinelErrors(redis, (error) => this.#trouble.notePart(error));
+    redis.on("connecting", () => this.#trouble.clear());
     redis.on("connect", () => this.#limitHandshake());
     redis.on("ready", () => this.#handshake?.stop());
     redis.on("close", () => this.#handshake?.stop());
@@ -98,7 +105,8 @@ export class Client {
   get reason(): string {
     if (this.#final) return this.#final.message;
     if (this.#failingOver) return "a failover is under way";
-    return this.#lastError === undefined ? "connection closed" : errorText(this.#lastError);
+    const { last } = this.#trouble;
+    return last === undefined ? "connection closed" : errorText(last);
   }
 
   on<E extends keyof Events>(event: E, listener: Events[E]): void {
@@ -118,7 +126,7 @@ export class Client {
   async connectOnce(signal?: AbortSignal): Promise<void> {
     const deadline = Date.now() + this.#settings.connectTimeoutMs;
     this.#redis.connect().catch((error: unknown) => {
-      this.#lastError ??= error;
+      if (this.#trouble.last === undefined) this.#trouble.note(error);
     });
     for (let attempt = 0; ; attempt++) {
       await this.#becomeReady(deadline - Date.now(), signal);
@@ -163,14 +171,15 @@ export class Client {
   }
 
   /**
-   * Wakes the blocked client `id` of the server at the other end of `peer`, as the waiting connection has it. IDs are
-   * each server's own: another one (of the cluster, or the master after a failover) would wake a stranger.
+   * Wakes the blocked client `id` of the server that it waits at. IDs are each server's own: another node of a
+   * cluster, or the master after a failover, would wake a stranger.
    */
-  async unblock(id: number, peer: string | undefined, timeoutMs: number): Promise<void> {
+  async unblock(id: number, { node: address, peer }: Waiting, timeoutMs: number): Promise<void> {
     const redis = this.#redis;
-    const nodes = isCluster(redis) ? redis.nodes() : [redis];
-    const node = nodes.find((one) => peerOf(one) === peer);
-    if (peer === undefined || !node || !this.ready) return;
+    const node = isCluster(redis)
+      ? redis.nodes().find((one) => addressOf(one) === address)
+      : peer !== undefined && peerOf(redis) === peer && redis;
+    if (!node || !this.ready) return;
     await this.#limited(node.client("UNBLOCK", id), "CLIENT UNBLOCK", timeoutMs);
   }
 
@@ -209,7 +218,7 @@ export class Client {
         outcome();
       };
       const fail = (): void =>
-        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#lastError)));
+        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#trouble.last)));
       const onReady = (): void => settle(resolve);
       const onAbort = (): void =>
         settle(() =>
@@ -243,13 +252,16 @@ export class Client {
   #refusal(obstacle: unknown): StreamctlError {
     const isReply = obstacle instanceof Error && obstacle.name === "ReplyError";
     if (isReply) return translateReply(errorText(obstacle), { command: "PING" });
-    return cannotConnect(this.#settings, this.#lastError ?? obstacle);
+    return cannotConnect(this.#settings, this.#trouble.last ?? obstacle);
   }
 
-  #failed(error: unknown): void {
-    // A server that says why before it hangs up said it better than the socket does.
-    if (codeOf(this.#lastError) === "" || codeOf(error) !== "") this.#lastError = error;
+  #failed(thrown: unknown): void {
+    const error = this.#trouble.note(thrown);
     const code = codeOf(error);
+    if (isHopeless(error)) {
+      this.#final ??= cannotConnect(this.#settings, error);
+      this.#redis.disconnect();
+    }
     if (FINAL.has(code)) {
       this.#final ??= refusedForGood(error as Error, this.#settings);
       this.#redis.disconnect();
@@ -260,7 +272,7 @@ export class Client {
   #limitHandshake(): void {
     this.#handshake?.stop();
     this.#handshake = startTimer(this.#settings.connectTimeoutMs, () => {
-      this.#lastError = new ConnectionError("no answer to the handshake");
+      this.#trouble.set(new ConnectionError("no answer to the handshake"));
       this.#redis.disconnect(true);
     });
   }
@@ -310,39 +322,4 @@ export class Client {
 function rethrowOutsideCluster(error: unknown): never {
   if (error instanceof Error && error.name === "ReplyError") error.message = outsideCluster(error.message);
   throw error;
-}
-
-/** The code of an error reply; "" for anything else that was thrown. */
-function codeOf(error: unknown): string {
-  if (error instanceof ServerError) return error.code;
-  return error instanceof Error && error.name === "ReplyError" ? errorCode(error.message) : "";
-}
-
-/** What the handshake was refused for, as an error that ends the run with the exit code of a connection. */
-function refusedForGood(
-  error: Error & { command?: { name?: string } },
-  settings: ConnectionSettings,
-): StreamctlError {
-  const refused = translateReply(error.message, {
-    command: (error.command?.name ?? "connect").toUpperCase(),
-  });
-  const { code, reply, hint } = refused;
-  const kind = refused.kind === "failed" ? "connection" : refused.kind;
-  const message = CREDENTIALS.has(code) ? `${refused.message}: ${credentials(settings)}` : refused.message;
-  return new ServerError(kind, code, reply, message, hint === undefined ? {} : { hint });
-}
-
-const CREDENTIALS = new Set(["NOAUTH", "WRONGPASS"]);
-
-function credentials(settings: ConnectionSettings): string {
-  const { username = "default", password, passwordFrom = "the settings" } = settings;
-  const secret = password === undefined ? "no password" : `the password from ${passwordFrom}`;
-  return `user ${username} at ${describeTarget(settings)}, with ${secret}`;
-}
-
-/** ioredis wraps what the nodes said. */
-function rootCause(error: unknown): unknown {
-  const inner =
-    error instanceof Error ? (error as Error & { lastNodeError?: unknown }).lastNodeError : undefined;
-  return inner ?? error;
 }

@@ -3,6 +3,9 @@ import { type ConnectionSettings, describeTarget } from "./settings.ts";
 
 const CERTIFICATE =
   /^(CERT_|ERR_TLS_CERT|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH)/;
+/** What ioredis' parser says of bytes that are no reply. */
+const NOT_REDIS = /^(Unknown RESP type|Protocol error)/;
+const NO_CLUSTER = /cluster support disabled/;
 const TLS_HINT = "--cacert names the authority that signed it, --sni the host it was made for";
 
 /** Why a connection could not be made, in one line, with what to do about it. */
@@ -11,9 +14,33 @@ export function cannotConnect(settings: ConnectionSettings, cause: unknown): Con
   return new ConnectionError(`could not connect to ${describeTarget(settings)}: ${reason}`, { hint, cause });
 }
 
-function explain(cause: unknown, settings: ConnectionSettings): { reason: string; hint: string } {
+interface Explanation {
+  readonly reason: string;
+  readonly hint: string;
+}
+
+/** None of the Sentinels named a master. */
+export class NoSentinel extends Error {
+  /** What the last of them said, or why it could not be reached. */
+  readonly last: unknown;
+
+  constructor(last: unknown) {
+    super(errorText(last), { cause: last });
+    this.last = last;
+  }
+}
+
+function explain(cause: unknown, settings: ConnectionSettings): Explanation {
+  if (cause instanceof NoSentinel) return explainSentinel(cause.last, settings);
   const code = errorCodeOf(cause);
   const text = errorText(cause);
+  if (settings.mode === "sentinel" && code === "ECONNREFUSED") {
+    const { address, port } = cause as { address?: string; port?: number };
+    return {
+      reason: `${address}:${port}, which Sentinel names as the master, refused the connection`,
+      hint: "it may have just died: a failover takes some seconds",
+    };
+  }
   if (CERTIFICATE.test(code))
     return { reason: `its certificate was not accepted (${text || code})`, hint: TLS_HINT };
   if (code === "EPROTO" || code.startsWith("ERR_SSL")) {
@@ -22,6 +49,16 @@ function explain(cause: unknown, settings: ConnectionSettings): { reason: string
       : { reason: `TLS failed (${sslReason(text)})`, hint: "check --cacert, --cert and --key" };
   }
   const elsewhere = "check that Redis runs there; -u/--url, REDIS_URL or a profile name another";
+  if (NOT_REDIS.test(text))
+    return {
+      reason: "what answers there does not speak Redis' protocol",
+      hint: `a wrong port? ${elsewhere}`,
+    };
+  if (NO_CLUSTER.test(text))
+    return {
+      reason: "this server is not part of a cluster",
+      hint: "leave --cluster out (STREAMCTL_CLUSTER, or `cluster` in the profile)",
+    };
   switch (code) {
     case "ECONNREFUSED":
       return { reason: "connection refused", hint: elsewhere };
@@ -45,6 +82,31 @@ function explain(cause: unknown, settings: ConnectionSettings): { reason: string
   }
 }
 
+function explainSentinel(last: unknown, settings: ConnectionSettings): Explanation {
+  const hosts = (settings.sentinels ?? []).map(({ host, port }) => `${host}:${port}`).join(", ");
+  const text = errorText(last);
+  if (/unknown command/i.test(text) || NOT_REDIS.test(text))
+    return {
+      reason: `no Sentinel answers at ${hosts}, but something else`,
+      hint: "--sentinel takes the Sentinels' addresses, usually with port 26379; a server itself is given with -u",
+    };
+  if (/No such master/i.test(text))
+    return {
+      reason: `the Sentinels know no master "${settings.master}"`,
+      hint: "`redis-cli -p 26379 sentinel masters` shows the names",
+    };
+  if (/^(NOAUTH|WRONGPASS)|invalid password/i.test(text))
+    return {
+      reason: "the Sentinels ask for another password, or for one at all",
+      hint: "give it with --sentinel-password-file, and their user with --sentinel-user",
+    };
+  const { reason } = explain(last, { ...settings, mode: "standalone" });
+  return {
+    reason: `no Sentinel at ${hosts}: ${/timed out/i.test(text) ? "no answer" : reason}`,
+    hint: "check that Sentinels run there; --sentinel or a profile name others",
+  };
+}
+
 /** A server without TLS takes a TLS greeting for half a command, and waits for the rest. */
 function timedOut(settings: ConnectionSettings, elsewhere: string): { reason: string; hint: string } {
   return { reason: "timed out", hint: settings.tls ? tlsHint(settings) : elsewhere };
@@ -54,6 +116,11 @@ function tlsHint(settings: ConnectionSettings): string {
   return settings.tls
     ? "check that this port speaks TLS, and whether it asks for a client certificate (--cert, --key)"
     : "if this port speaks TLS, use rediss:// or --tls";
+}
+
+/** True when trying again is no use. */
+export function isHopeless(cause: unknown): boolean {
+  return NO_CLUSTER.test(errorText(cause));
 }
 
 /** The code of a system or TLS error; a host with several addresses fails with one error per address. */

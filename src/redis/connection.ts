@@ -2,7 +2,7 @@ import { ConnectionError, errorText, ServerError } from "../errors.ts";
 import { sleep } from "../lib/timer.ts";
 import { reconnectDelayMs } from "./backoff.ts";
 import { BlockingReader } from "./blocking-reader.ts";
-import type { Client } from "./client.ts";
+import type { Client, Waiting } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
 import { keyOf } from "./keys.ts";
 import { Lane } from "./lane.ts";
@@ -199,8 +199,8 @@ export class Connection {
   }
 
   /** Ends the wait of another connection of this run: see Client.unblock. Failing is no error. */
-  async unblock(id: number, peer: string | undefined): Promise<void> {
-    await this.#client.unblock(id, peer, this.settings.commandTimeoutMs).catch(() => {});
+  async unblock(id: number, at: Waiting): Promise<void> {
+    await this.#client.unblock(id, at, this.settings.commandTimeoutMs).catch(() => {});
   }
 
   close(): void {

@@ -69,6 +69,12 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
     default:
       if (/no such key/.test(reply))
         return make("notFound", `no such stream${context.key === undefined ? "" : `: ${context.key}`}`);
+      if (/^-?ERR unknown command/.test(reply))
+        return make(
+          "failed",
+          `this server does not know ${context.command}`,
+          "Redis 6.0 or newer is needed; a Sentinel is given with --sentinel HOST:PORT --master NAME",
+        );
       return make("failed", `${context.command}${on} failed: ${detail(reply)}`);
   }
 }

@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 
 /**
  * Sentinel says that it begins a failover some 100 ms before it promotes a replica, and that the master has switched
@@ -67,8 +67,21 @@ function masterOf(channel: string, message: string): string | undefined {
 }
 
 interface Connector {
+  connectToSentinel?: (...args: unknown[]) => Redis;
   initFailoverDetector?: () => Promise<void>;
   readonly failoverDetector?: { readonly sentinels: readonly { readonly client: Redis }[] };
+}
+
+/** Hears why Sentinels can't be reached, which ioredis keeps to itself. */
+export function hearSentinelErrors(redis: Redis | Cluster, heard: (error: unknown) => void): void {
+  const { connector } = redis as unknown as { connector?: Connector };
+  const connectToSentinel = connector?.connectToSentinel;
+  if (!connector || !connectToSentinel) return;
+  connector.connectToSentinel = (...args) => {
+    const client = connectToSentinel.apply(connector, args);
+    client.on("error", heard);
+    return client;
+  };
 }
 
 /**

@@ -1,13 +1,34 @@
 import { Cluster } from "ioredis";
+import { Redis } from "./ioredis.ts";
 
 type Answer = (error: Error | null | undefined, state?: string) => void;
+type GetInfo = (this: Cluster, node: Redis | undefined, callback: Answer) => void;
 type ReadyCheck = (this: Cluster, callback: Answer) => void;
 
 /** Other nodes are asked before a cluster counts as not ready. */
 const NODES_ASKED = 5;
 
-const prototype = Cluster.prototype as unknown as { readyCheck: ReadyCheck };
-const { readyCheck } = prototype;
+const prototype = Cluster.prototype as unknown as { readyCheck: ReadyCheck; getInfoFromNode: GetInfo };
+const { readyCheck, getInfoFromNode } = prototype;
+
+/**
+ * To read the slot table, ioredis makes a copy of a node's connection, and keeps to itself why that fails: it is told
+ * as an error of the node.
+ */
+prototype.getInfoFromNode = function (node, callback) {
+  if (!node) return getInfoFromNode.call(this, node, callback);
+  const duplicate = (...args: Parameters<Redis["duplicate"]>): Redis => {
+    const copy = Redis.prototype.duplicate.apply(node, args);
+    copy.on("error", (error) => this.emit("node error", error));
+    return copy;
+  };
+  Object.defineProperty(node, "duplicate", { value: duplicate, configurable: true });
+  try {
+    getInfoFromNode.call(this, node, callback);
+  } finally {
+    Reflect.deleteProperty(node, "duplicate");
+  }
+};
 
 /**
  * ioredis asks one node, at random, whether the cluster works, and when that one is down it begins to connect

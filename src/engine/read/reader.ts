@@ -323,7 +323,7 @@ export class StreamReader {
       const ids = await Promise.all(lanes.map((lane) => lane.request(encodeCommand(["CLIENT", "ID"]))));
       wake = () => {
         for (const [i, id] of ids.entries()) {
-          if (typeof id === "number") void connection.unblock(id, lanes[i]?.peer);
+          if (typeof id === "number") void connection.unblock(id, lanes[i] as Lane);
         }
       };
     }

@@ -61,12 +61,18 @@ test("a master that Sentinel does not know: exit 3 with the reason, after the co
   const error = await rejection(openConnection(undefined, { ...settings(700), master: "other" }));
   expect(error).toMatchObject({
     kind: "connection",
-    message: expect.stringContaining("other (via Sentinel)"),
+    message: expect.stringContaining('the Sentinels know no master "other"'),
   });
+});
+
+test("a Sentinel taken for a server: says how Sentinels are given", async () => {
+  const { code, stderr } = await cli(["lag", "x"], { url: `redis://${sentinel.address}` });
+  expect(stderr).toContain("--sentinel HOST:PORT --master NAME");
+  expect(code).toBe(1);
 });
 
 test("no Sentinel there: exit 3 with the reason, after the connect timeout", async () => {
   const sentinels = [{ host: "127.0.0.1", port: await freePort() }];
   const error = await rejection(openConnection(undefined, { ...settings(700), sentinels }));
-  expect((error as Error).message).toMatch(/ECONNREFUSED|unreachable/);
+  expect((error as Error).message).toMatch(/no Sentinel at .*: connection refused/);
 });
