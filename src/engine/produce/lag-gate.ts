@@ -23,6 +23,8 @@ export interface Backlog {
 
 /** Others may add to the stream, too: the last look is good for no longer than this. */
 const GOOD_FOR_MS = 1_000;
+/** So many entries are counted in one step, sooner than is learnt whether an earlier count still holds. */
+const COUNTED_EACH_TIME = 1_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 1_000;
 
@@ -37,7 +39,7 @@ export class LagGate {
   readonly #signal: AbortSignal;
   readonly #onWait: (backlog: Backlog | undefined) => void;
   readonly #asker: Asker;
-  readonly #memory = new LagMemory();
+  readonly #memory: LagMemory | undefined;
   #left = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -55,6 +57,7 @@ export class LagGate {
     this.#asker = (questions) => ask(connection, undefined, questions);
     this.#streams = options.streams;
     this.#rule = options.rule;
+    this.#memory = options.rule.most > COUNTED_EACH_TIME ? new LagMemory() : undefined;
     this.#signal = options.signal;
     this.#onWait = options.onWait;
   }
@@ -99,7 +102,7 @@ export class LagGate {
     const { group, most } = this.#rule;
     const streams = this.#streams;
     const named = new Set(streams);
-    await this.#memory.begin(this.#connection);
+    await this.#memory?.begin(this.#connection);
     const found = await findGroups(this.#connection, this.#asker, streams, { named, group }).catch(
       (error: unknown) => {
         throw error instanceof StreamctlError && error.kind === "notFound" ? this.#missing(error) : error;
