@@ -60,7 +60,7 @@ describe("few file descriptors", () => {
 
 describe("a worker that is killed", () => {
   const HUNG = (dir: string): string =>
-    `trap '' TERM; echo $$ > ${dir}/hung; sleep 600 & while :; do wait; done`;
+    `trap '' TERM; sleep 0.2; echo $$ > ${dir}/hung; sleep 600 & while :; do wait; done`;
 
   test.each([
     ["a shell command", (dir: string) => ["--exec", HUNG(dir)]],

@@ -69,11 +69,15 @@ export class GroupGuard {
     this.#settings = settings;
   }
 
-  /** Called right after the group's start: what happens in between is not guarded. */
+  /** To be called before a group is started, so that `add` takes no longer than a write. */
+  watch(): void {
+    if (!this.#child) this.#start();
+  }
+
+  /** Called right after the group's start: a worker that is killed in between leaves it behind. */
   add(pgid: number): void {
     const place = this.#free.pop() ?? this.#places.size;
     this.#places.set(pgid, place);
-    if (!this.#child) this.#start();
     this.#note(place, String(pgid));
   }
 

@@ -29,6 +29,7 @@ export class Processes {
 
   /** As startProcess does; the process is ended with its group when the worker is killed. */
   start(program: string, args: readonly string[], options: StartOptions): ChildProcess {
+    this.#guard.watch();
     const child = startProcess(program, args, options);
     const { pid } = child;
     if (pid !== undefined) {
