@@ -58,6 +58,21 @@ describe("backpressure", () => {
     expect(await redis.xlen(key)).toBe(61);
   });
 
+  test("a long backlog is counted once, and then to the entry", async () => {
+    const redis = rawRedis();
+    const key = await withGroup(redis);
+    await cli(["produce", key], { stdin: numbered(1, 4_000) });
+    await deliver(redis, key, 1_500);
+    const run = new CliRun(["produce", key, "--wait-lag", "g:2000", "-v"], { stdin: numbered(4_001, 4_300) });
+    await until("it waits", () => run.stderr.includes("waiting for g"));
+    await deliver(redis, key, 600);
+    await until("it sends as many as may be", async () => (await redis.xlen(key)) === 4_101);
+    await stays("no more is sent", async () => (await redis.xlen(key)) === 4_101);
+    await deliver(redis, key, 1_000);
+    expect((await run.done).code).toBe(0);
+    expect(await redis.xlen(key)).toBe(4_300);
+  });
+
   test("0 lets an entry pass whenever the group has been given everything", async () => {
     const redis = rawRedis();
     const key = await withGroup(redis);
