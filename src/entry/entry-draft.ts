@@ -5,6 +5,7 @@ import { unescapeInto } from "./json-escape.ts";
 const STRIDE = 4;
 const IN_LINE = 0;
 const IN_STORE = 1;
+const BASE64_IN_LINE = 2;
 
 /**
  * An entry on its way to Redis, as places in the line it was read from: names and values alternating. It
@@ -37,6 +38,11 @@ export class EntryDraft {
     this.#add(start, stop, length, IN_LINE);
   }
 
+  /** A string that stands in the line as base64 without escapes; `length` is that of its bytes. */
+  addBase64FromLine(start: number, stop: number, length: number): void {
+    this.#add(start, stop, length, BASE64_IN_LINE);
+  }
+
   /** A string that is not in the line; its bytes are copied. */
   addBytes(bytes: Uint8Array): void {
     const start = this.#stored;
@@ -62,7 +68,9 @@ export class EntryDraft {
     const start = this.#places[at] as number;
     const stop = this.#places[at + 1] as number;
     const length = this.#places[at + 2] as number;
-    const source = this.#places[at + 3] === IN_STORE ? this.#store : this.#line;
+    const where = this.#places[at + 3];
+    if (where === BASE64_IN_LINE) return decodeInto(this.#line, start, stop, target, offset);
+    const source = where === IN_STORE ? this.#store : this.#line;
     if (length < stop - start) return unescapeInto(source, start, stop, target, offset);
     if (length > SHORT) return offset + source.copy(target, offset, start, stop);
     let to = offset;
@@ -113,6 +121,17 @@ export class EntryDraft {
     this.bytes += length;
   }
 }
+
+/** Decodes base64 by parts: a text of 512 MiB is longer than a JavaScript string can be. */
+function decodeInto(source: Buffer, start: number, stop: number, target: Buffer, offset: number): number {
+  let to = offset;
+  for (let at = start; at < stop; at += BASE64_PART)
+    to += target.write(source.latin1Slice(at, Math.min(stop, at + BASE64_PART)), to, "base64");
+  return to;
+}
+
+/** A multiple of four, so that each part stands for whole bytes. */
+const BASE64_PART = 64 * 1024;
 
 const NULL = Buffer.from("null");
 const COLON = 0x3a;

@@ -119,12 +119,38 @@ export class JsonDecoder {
     scanner.string();
     if (scanner.text() !== "base64") scanner.fail('expected the key "base64"', scanner.start);
     scanner.expect(COLON);
-    scanner.string();
-    const text = scanner.text();
-    if (text.length % 4 !== 0 || !BASE64.test(text)) scanner.fail("not base64", scanner.start);
+    this.#addBase64(draft);
     scanner.expect(OBJECT_END);
-    draft.addBytes(Buffer.from(text, "base64"));
+  }
+
+  /** Left in the line until it is written, so that a large value is held once. */
+  #addBase64(draft: EntryDraft): void {
+    const scanner = this.#scanner;
+    scanner.string();
+    const { start, stop } = scanner;
+    if (scanner.length === stop - start) {
+      const length = base64Length(scanner.source, start, stop) ?? scanner.fail("not base64", start);
+      draft.addBase64FromLine(start, stop, length);
+      return;
+    }
+    // Escapes, which no program writes there.
+    const text = scanner.bytes();
+    if (base64Length(text, 0, text.length) === undefined) scanner.fail("not base64", start);
+    draft.addBytes(Buffer.from(text.latin1Slice(), "base64"));
   }
 }
 
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+/** How many bytes a base64 text stands for; undefined when it is none. */
+function base64Length(source: Buffer, start: number, stop: number): number | undefined {
+  const length = stop - start;
+  if (length % 4 !== 0) return undefined;
+  let end = stop;
+  while (end > start && stop - end < 2 && source[end - 1] === EQUALS) end--;
+  for (let at = start; at < end; at++) if (IN_BASE64[source[at] as number] === 0) return undefined;
+  return (length / 4) * 3 - (stop - end);
+}
+
+const EQUALS = 0x3d;
+const IN_BASE64 = new Uint8Array(256);
+for (const letter of Buffer.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+  IN_BASE64[letter] = 1;

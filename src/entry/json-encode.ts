@@ -59,6 +59,7 @@ export class JsonBytes {
   /** A byte string as JSON: a string when it is UTF-8, else `{"base64":"…"}`. */
   value(source: Buffer): this {
     const length = source.length;
+    if (length > LONG && !isUtf8(source)) return this.#base64(source);
     this.#reserve(length + 2);
     let buf = this.#buf;
     let at = this.#at;
@@ -70,7 +71,7 @@ export class JsonBytes {
       buf[at++] = byte;
     }
     if (i < length) {
-      if (!isUtf8(source)) return this.raw('{"base64":"').raw(source.toString("base64")).raw('"}');
+      if (!isUtf8(source)) return this.#base64(source);
       this.#at = at;
       this.#reserve(escapedLength(source, i) + 1);
       buf = this.#buf;
@@ -104,6 +105,15 @@ export class JsonBytes {
     return text;
   }
 
+  /** By parts: the text of a value of 384 MiB is longer than a JavaScript string can be. */
+  #base64(source: Buffer): this {
+    this.raw('{"base64":"');
+    this.#reserve(Math.ceil(source.length / 3) * 4);
+    for (let at = 0; at < source.length; at += BASE64_PART)
+      this.#at += this.#buf.latin1Write(source.toString("base64", at, at + BASE64_PART), this.#at);
+    return this.raw('"}');
+  }
+
   #reserve(more: number): void {
     if (this.#at + more <= this.#buf.length) return;
     const larger = Buffer.allocUnsafe(Math.max(this.#buf.length * 2, this.#at + more));
@@ -111,6 +121,11 @@ export class JsonBytes {
     this.#buf = larger;
   }
 }
+
+/** Of a longer value it is worth knowing beforehand how it will be written. */
+const LONG = 64 * 1024;
+/** A multiple of three, so that the parts make one text. */
+const BASE64_PART = 48 * 1024;
 
 /** A larger buffer is not kept for the next text. */
 const MAX_KEPT = 1024 * 1024;

@@ -2,6 +2,15 @@ import { isUtf8 } from "node:buffer";
 import type { Entry, EntryFacts } from "./entry.ts";
 import { JsonBytes, namesMakeKeys, writeFacts } from "./json-encode.ts";
 
+/** From so many bytes on, text is better made in pieces than in one. */
+export const LARGE = 1_200_000;
+
+export function isLarge({ fields }: Pick<Entry, "fields">): boolean {
+  let size = 0;
+  for (const bytes of fields) size += bytes.length;
+  return size >= LARGE;
+}
+
 /** A multiple of three, so that pieces of base64 make one text. */
 const PIECE = 192 * 1024;
 
@@ -37,6 +46,13 @@ function* fields(out: JsonBytes, all: readonly Buffer[]): Generator<Buffer, unde
     if (!asObject) out.raw("]");
   }
   out.raw(asObject ? "}" : "]");
+}
+
+/** What JsonBytes.value writes, in such pieces. */
+export function* valuePieces(source: Buffer): Generator<Buffer, undefined> {
+  const out = new JsonBytes();
+  yield* value(out, source);
+  yield out.take();
 }
 
 function* value(out: JsonBytes, source: Buffer): Generator<Buffer, undefined> {

@@ -121,9 +121,19 @@ export class JsonScanner {
   /** The string that was passed last, as text. For short ones: keys, IDs. */
   text(): string {
     if (this.length === this.stop - this.start) return this.#source.toString("utf8", this.start, this.stop);
+    return this.bytes().toString("utf8");
+  }
+
+  /** The same as bytes of its own. */
+  bytes(): Buffer {
     const bytes = Buffer.alloc(this.length);
     unescapeInto(this.#source, this.start, this.stop, bytes, 0);
-    return bytes.toString("utf8");
+    return bytes;
+  }
+
+  /** What it walks over. */
+  get source(): Buffer {
+    return this.#source;
   }
 
   /** Passes the escape at `at`; returns how many bytes of UTF-8 it stands for. */

@@ -4,15 +4,16 @@ import type { Page } from "../engine/read/page.ts";
 import { type Entry, fieldValue } from "../entry/entry.ts";
 import { idMs } from "../entry/id.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../entry/json-encode.ts";
+import { entryPieces, isLarge, LARGE } from "../entry/json-pieces.ts";
 import { FieldList } from "./column.ts";
-import { plainText, timeText } from "./format.ts";
+import { mustFit, plainText, timeText } from "./format.ts";
 import type { Output } from "./output.ts";
-import { safeBytes, safeText } from "./safe-text.ts";
+import { safeBytes, safeText, shortBytes } from "./safe-text.ts";
 
 /** Entries as text of one format, page by page. */
 export interface EntryPrinter {
-  /** The next page; never called with none. */
-  page(page: Page): Buffer | string;
+  /** The next page, in pieces: a large value is never put together as text. Never called with none. */
+  pieces(page: Page): Iterable<Buffer | string>;
   /** What follows the last page. */
   end(): string;
 }
@@ -49,6 +50,9 @@ export async function createEntryPrinter(
   }
 }
 
+/** A read that gives more entries than this is bounded: none of them is worth a look at its size. */
+const FEW = 16;
+
 /** The one JSON form, as lines or as one array. */
 class JsonPrinter implements EntryPrinter {
   readonly #fields: readonly Buffer[] | undefined;
@@ -62,18 +66,22 @@ class JsonPrinter implements EntryPrinter {
     this.#array = array;
   }
 
-  page(page: Page): Buffer {
+  *pieces(page: Page): Generator<Buffer, undefined> {
     const out = this.#out;
     for (const { stream, entries } of page) {
       const prefix = this.#prefix(stream);
-      for (const entry of entries) {
+      for (const whole of entries) {
         if (this.#array) out.raw(this.#empty ? "[" : ",\n");
         this.#empty = false;
-        writeEntry(out, prefix, this.#fields ? picked(entry, this.#fields) : entry);
+        const entry = this.#fields ? picked(whole, this.#fields) : whole;
+        if (entries.length <= FEW && isLarge(entry)) {
+          yield out.take();
+          yield* entryPieces(prefix, entry, {}, "");
+        } else writeEntry(out, prefix, entry);
         if (!this.#array) out.byte(0x0a);
       }
     }
-    return out.take();
+    yield out.take();
   }
 
   end(): string {
@@ -99,19 +107,24 @@ class RawPrinter implements EntryPrinter {
     this.#fields = fields;
   }
 
-  page(page: Page): Buffer {
-    const parts: Buffer[] = [];
+  *pieces(page: Page): Generator<Buffer, undefined> {
+    let parts: Buffer[] = [];
     for (const { entries } of page) {
       for (const entry of entries) {
         const values = this.#fields ? valuesOf(entry, this.#fields) : allValues(entry);
-        values.forEach((value, index) => {
+        for (const [index, value] of values.entries()) {
           if (index > 0) parts.push(TAB);
-          parts.push(value);
-        });
+          if (value.length < LARGE) parts.push(value);
+          else {
+            yield Buffer.concat(parts);
+            yield value;
+            parts = [];
+          }
+        }
         parts.push(LINE_END);
       }
     }
-    return Buffer.concat(parts);
+    yield Buffer.concat(parts);
   }
 
   end(): string {
@@ -130,14 +143,14 @@ class CsvPrinter implements EntryPrinter {
     this.#stringify = toText;
   }
 
-  page(page: Page): string {
+  *pieces(page: Page): Generator<string, undefined> {
     const rows: string[][] = [];
     if (this.#first) rows.push(this.#head());
     this.#first = false;
     for (const { stream, entries } of page) {
       for (const entry of entries) rows.push([stream, entry.id, ...this.#cells(entry)]);
     }
-    return this.#stringify(rows);
+    yield this.#stringify(rows);
   }
 
   end(): string {
@@ -177,12 +190,12 @@ class TerminalPrinter implements EntryPrinter {
     this.#widthOf = widthOf;
   }
 
-  page(page: Page): string {
+  *pieces(page: Page): Generator<string, undefined> {
     let text = "";
     for (const { stream, entries } of page) {
       for (const entry of entries) text += this.#entry(stream, entry);
     }
-    return text;
+    yield text;
   }
 
   end(): string {
@@ -208,16 +221,10 @@ class TerminalPrinter implements EntryPrinter {
   }
 
   #text(bytes: Buffer): string {
-    if (bytes.length <= SHOWN_BYTES || this.#room === Number.POSITIVE_INFINITY) return safeBytes(bytes);
-    return `${safeBytes(cutAtCharacter(bytes))}… (${bytes.length} bytes)`;
+    if (this.#room !== Number.POSITIVE_INFINITY) return shortBytes(bytes, SHOWN_BYTES);
+    mustFit(bytes.length);
+    return safeBytes(bytes);
   }
-}
-
-/** Cut so that no UTF-8 character is split. */
-function cutAtCharacter(bytes: Buffer): Buffer {
-  let end = SHOWN_BYTES;
-  while (end > SHOWN_BYTES - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return bytes.subarray(0, end);
 }
 
 /** The entry with only those of its fields that were asked for, in its own order. */

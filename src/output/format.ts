@@ -1,9 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { type Entry } from "../entry/entry.ts";
 import { JsonBytes, writeFields } from "../entry/json-encode.ts";
+import { fieldPieces, isLarge, LARGE, valuePieces } from "../entry/json-pieces.ts";
+import { StreamctlError } from "../errors.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import { FieldList, type JsonValue } from "./column.ts";
-import { safeBytes } from "./safe-text.ts";
+import { cutAtCharacter, safeBytes } from "./safe-text.ts";
 
 /** Unknown, or none, in a table. */
 export const NONE = "-";
@@ -40,10 +42,29 @@ export function writeJson(out: JsonBytes, value: JsonValue): void {
   }
 }
 
+/** What writeJson writes of a large value, in pieces; undefined for any other. */
+export function largeJson(value: JsonValue): Iterable<Buffer> | undefined {
+  if (Buffer.isBuffer(value)) return value.length >= LARGE ? valuePieces(value) : undefined;
+  return value instanceof FieldList && isLarge(value) ? fieldPieces(value.fields, "") : undefined;
+}
+
+/** A text of more bytes is not put together in memory for one cell. */
+const MAX_CELL = 64 * 1024 * 1024;
+
+/** Throws where that many bytes are too many for a cell. */
+export function mustFit(bytes: number): void {
+  if (bytes <= MAX_CELL) return;
+  throw new StreamctlError("failed", `a value of ${sizeText(bytes)} is too large for a cell`, {
+    hint: "-o ndjson prints values of any size",
+  });
+}
+
 /** A value as the text of one CSV or raw cell: text as it is, null as nothing, what has parts as JSON. */
 export function plainText(value: JsonValue): string {
   if (value === null) return "";
   if (typeof value === "string") return value;
+  if (Buffer.isBuffer(value)) mustFit(value.length);
+  else if (value instanceof FieldList) mustFit(value.fields.reduce((sum, bytes) => sum + bytes.length, 0));
   if (Buffer.isBuffer(value) && isUtf8(value)) return value.toString("utf8");
   if (typeof value !== "object") return String(value);
   const out = new JsonBytes(1_024);
@@ -78,13 +99,6 @@ const SHOWN = 1_000;
 
 function head(bytes: Buffer): string {
   return safeBytes(bytes.length > SHOWN ? cutAtCharacter(bytes, SHOWN) : bytes);
-}
-
-/** The first `length` bytes, less the part of a UTF-8 character that was cut in two. */
-function cutAtCharacter(bytes: Buffer, length: number): Buffer {
-  let end = length;
-  while (end > length - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return bytes.subarray(0, end);
 }
 
 /** How long something has lasted: `2h 3m`. */

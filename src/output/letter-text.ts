@@ -1,7 +1,7 @@
 import type { DeadLetter } from "../engine/dlq/letter.ts";
 import { idMs } from "../entry/id.ts";
 import { agoText, timeText } from "./format.ts";
-import { safeBytes, safeText } from "./safe-text.ts";
+import { safeBytes, safeText, shortBytes } from "./safe-text.ts";
 
 export interface LetterSurroundings {
   readonly stream: string;
@@ -25,11 +25,15 @@ export async function letterText(letter: DeadLetter, around: LetterSurroundings)
   }
   lines.push(style.bold("fields"));
   for (let at = 0; at + 1 < fields.length; at += 2)
-    lines.push(`  ${style.cyan(safeBytes(fields[at] as Buffer))}=${safeBytes(fields[at + 1] as Buffer)}`);
+    lines.push(
+      `  ${style.cyan(shortBytes(fields[at] as Buffer, SHOWN))}=${shortBytes(fields[at + 1] as Buffer, SHOWN)}`,
+    );
   return `${lines.join("\n")}\n`;
 }
 
 const WIDTH = 12;
+/** Of larger values the beginning is shown; other formats print all of it. */
+const SHOWN = 1024 * 1024;
 
 type Fact = readonly [name: string, value: string | undefined];
 

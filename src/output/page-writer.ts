@@ -45,7 +45,7 @@ export class PageWriter {
   /** Asks for the next page when stdout has taken the last one; rejects when stdout takes no more. */
   async print(pages: AsyncIterable<Page>): Promise<void> {
     for await (const page of pages) {
-      await this.#output.write(this.#printer.page(page));
+      for (const piece of this.#printer.pieces(page)) await this.#output.write(piece);
       for (const { entries } of page) this.#printed += entries.length;
       this.#progress?.update(this.#printed, this.#total);
     }

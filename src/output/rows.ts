@@ -1,6 +1,6 @@
 import { JsonBytes } from "../entry/json-encode.ts";
 import type { Column } from "./column.ts";
-import { plainJson, plainText, writeJson } from "./format.ts";
+import { largeJson, plainJson, plainText, writeJson } from "./format.ts";
 import type { Log } from "./log.ts";
 import type { Output } from "./output.ts";
 
@@ -9,8 +9,8 @@ export interface RowFormat<Row> {
   add(row: Row): void;
   /** Enough has gathered to be written. */
   readonly full: boolean;
-  /** The text of the rows added since the last call; empty when there were none. */
-  take(): string | Buffer;
+  /** The text of the rows added since the last call, empty when there were none; in pieces where it may be large. */
+  take(): string | Iterable<Buffer>;
   /** What follows the last row, for the formats that end with something. */
   end?(): string;
 }
@@ -44,7 +44,7 @@ export async function printRows<Row>(
     for await (const row of rows) {
       count++;
       format.add(row);
-      if (format.full) await to.output.write(format.take());
+      if (format.full) await writeOut(to.output, format);
     }
     return count;
   });
@@ -76,14 +76,20 @@ export async function printSets<Row>(
   const format = await openFormat(output, columns);
   for await (const rows of sets) {
     await addAll(output, format, rows);
-    await output.write(format.take());
+    await writeOut(output, format);
   }
+}
+
+async function writeOut<Row>(output: Output, format: RowFormat<Row>): Promise<void> {
+  const text = format.take();
+  if (typeof text === "string") await output.write(text);
+  else for (const piece of text) await output.write(piece);
 }
 
 async function addAll<Row>(output: Output, format: RowFormat<Row>, rows: readonly Row[]): Promise<void> {
   for (const row of rows) {
     format.add(row);
-    if (format.full) await output.write(format.take());
+    if (format.full) await writeOut(output, format);
   }
 }
 
@@ -100,7 +106,7 @@ async function printWith<Row>(
     count = await add(format);
   } finally {
     // Also when the rows end in an error: each may stand for something that was done.
-    await output.write(format.take());
+    await writeOut(output, format);
     if (format.end) await output.write(format.end());
   }
   if (count === 0 && output.terminal && empty !== "" && !stop.aborted)
@@ -138,6 +144,8 @@ class JsonLines<Row> implements RowFormat<Row> {
   /** What stands before each value: the name, and what separates it from the value before. */
   readonly #names: readonly string[];
   protected readonly out = new JsonBytes(PIECE_BYTES);
+  /** What stands before the text at hand: a large value and what came before it. */
+  #large: Iterable<Buffer>[] = [];
 
   constructor(columns: readonly Column<Row>[]) {
     this.#columns = columns;
@@ -145,7 +153,7 @@ class JsonLines<Row> implements RowFormat<Row> {
   }
 
   get full(): boolean {
-    return this.out.length >= PIECE_BYTES / 2;
+    return this.out.length >= PIECE_BYTES / 2 || this.#large.length > 0;
   }
 
   add(row: Row): void {
@@ -153,8 +161,11 @@ class JsonLines<Row> implements RowFormat<Row> {
     this.out.raw("\n");
   }
 
-  take(): Buffer {
-    return this.out.take();
+  *take(): Generator<Buffer, undefined> {
+    const large = this.#large;
+    this.#large = [];
+    for (const pieces of large) yield* pieces;
+    yield this.out.take();
   }
 
   protected object(row: Row): void {
@@ -167,7 +178,9 @@ class JsonLines<Row> implements RowFormat<Row> {
       if (plain === undefined) {
         this.out.raw(text);
         text = "";
-        writeJson(this.out, value);
+        const pieces = largeJson(value);
+        if (pieces) this.#large.push([this.out.take()], pieces);
+        else writeJson(this.out, value);
       } else text += plain;
     }
     this.out.raw(`${text}}`);

@@ -25,6 +25,19 @@ function escapeCharacter(character: string): string {
   return short ?? (code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`);
 }
 
+/** The same of no more than `most` bytes, and how many there are when that is not all. */
+export function shortBytes(bytes: Buffer, most: number): string {
+  if (bytes.length <= most) return safeBytes(bytes);
+  return `${safeBytes(cutAtCharacter(bytes, most))}… (${bytes.length} bytes)`;
+}
+
+/** The first `length` bytes, less the part of a UTF-8 character that was cut in two. */
+export function cutAtCharacter(bytes: Buffer, length: number): Buffer {
+  let end = length;
+  while (end > length - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
 /** Bytes from messages for a terminal: UTF-8 where they are, else escaped byte by byte. */
 export function safeBytes(bytes: Buffer): string {
   const text = bytes.toString("utf8");

@@ -28,9 +28,9 @@ export class RespParser {
   readonly #text: boolean;
   #open: Frame[] = [];
   #rest: Buffer | undefined;
-  /** Chunks of a bulk string longer than what has arrived, so that they are joined once. */
-  #parts: Buffer[] = [];
-  #missing = 0;
+  /** What has come of a bulk string longer than a chunk, in a buffer of its size: it is in memory once. */
+  #whole: Buffer = NOTHING;
+  #filled = 0;
 
   /** `text`: bulk strings as strings, which take a fraction of a Buffer's time and memory when they are short. */
   constructor(onReply: (reply: Reply) => void, { text = false } = {}) {
@@ -40,13 +40,15 @@ export class RespParser {
 
   push(chunk: Buffer): void {
     let buf = chunk;
-    if (this.#missing > 0) {
-      this.#parts.push(chunk);
-      this.#missing -= chunk.length;
-      if (this.#missing > 0) return;
-      buf = Buffer.concat(this.#parts);
-      this.#parts = [];
-      this.#missing = 0;
+    if (this.#whole.length > 0) {
+      const taken = chunk.copy(this.#whole, this.#filled);
+      this.#filled += taken;
+      if (this.#filled < this.#whole.length) return;
+      const whole = this.#whole;
+      this.#whole = NOTHING;
+      this.#parse(whole);
+      if (taken === chunk.length) return;
+      buf = chunk.subarray(taken);
     } else if (this.#rest) {
       buf = Buffer.concat([this.#rest, chunk]);
       this.#rest = undefined;
@@ -114,11 +116,13 @@ export class RespParser {
   #keep(buf: Buffer, start: number, missing = 0): void {
     const rest = start === 0 ? buf : buf.subarray(start);
     if (missing > 0) {
-      this.#parts = [rest];
-      this.#missing = missing;
+      this.#whole = Buffer.allocUnsafe(rest.length + missing);
+      this.#filled = rest.copy(this.#whole);
     } else this.#rest = rest;
   }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 function textAt(buf: Buffer, start: number, end: number): string {
   const text = buf.utf8Slice(start, end);

@@ -7,6 +7,8 @@ import { ndjson, uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
 import { scratchDir } from "../support/worker.ts";
 
+const MB_32 = 32 * 1024 * 1024;
+
 async function filled(entries: number, value = "left at the door"): Promise<string> {
   const redis = rawRedis();
   const key = uniqueKey();
@@ -170,4 +172,29 @@ describe("consume as a process", () => {
       await rawRedis().del(key);
     },
   );
+
+  test.each([
+    ["text as JSON", Buffer.alloc(MB_32, "x"), []],
+    ["binary as JSON", Buffer.alloc(MB_32, 0xff), []],
+    ["control characters as JSON", Buffer.alloc(MB_32, 1), ["-o", "json"]],
+    ["raw", Buffer.alloc(MB_32, 0xff), ["-o", "raw", "--field", "v"]],
+  ])("a value of 32 MB is printed in pieces, %s", async (_, value, flags) => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    await redis.xadd(key, "1-1", "v", value);
+    const run = new BinRun(["consume", key, "-g", "g", "--until-empty", ...flags]);
+    run.stdoutStream.removeAllListeners("data");
+    let bytes = 0;
+    let chunks = 0;
+    let peak = 0;
+    for await (const chunk of run.stdoutStream) {
+      bytes += (chunk as Buffer).length;
+      if (chunks++ % 100 === 0) peak = await peakMb(run.pid);
+    }
+    expect((await run.done).code).toBe(0);
+    expect(bytes).toBeGreaterThan(value.length);
+    expect(peak).toBeLessThan(32 * 3 + 80);
+    await redis.del(key);
+  });
 });

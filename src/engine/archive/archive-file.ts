@@ -55,14 +55,8 @@ export class ArchiveFile {
   async append(stream: string, entries: readonly Entry[]): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (entries.length === 0) return;
-    const out = new JsonBytes();
-    const prefix = this.#prefix(stream);
-    for (const entry of entries) {
-      writeEntry(out, prefix, entry);
-      out.byte(LINE_END);
-    }
-    const text = out.take();
     try {
+      const text = this.#text(stream, entries);
       await this.#write(this.#compressed ? await packMember(text) : text);
       await this.#file.datasync();
     } catch (error) {
@@ -101,6 +95,16 @@ export class ArchiveFile {
     if (start < 0) return;
     const { buffer } = await this.#file.read(Buffer.alloc(piece.length), 0, piece.length, start);
     if (buffer.equals(piece)) await this.#file.truncate(start);
+  }
+
+  #text(stream: string, entries: readonly Entry[]): Buffer {
+    const out = new JsonBytes();
+    const prefix = this.#prefix(stream);
+    for (const entry of entries) {
+      writeEntry(out, prefix, entry);
+      out.byte(LINE_END);
+    }
+    return out.take();
   }
 
   #prefix(stream: string): Buffer {

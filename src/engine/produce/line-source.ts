@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { JsonDecoder } from "../../entry/json-decode.ts";
 import { JsonFault } from "../../entry/json-scan.ts";
+import { Gathered } from "./gathered.ts";
 import type { Input } from "./input.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 
@@ -46,6 +47,8 @@ export interface LineSourceOptions {
 }
 
 const NEWLINE = 10;
+/** The chunk in which a line ends may begin the next ones. */
+const CHUNK_ROOM = 1024 * 1024;
 
 /** Lines of bytes, each decoded into one entry. Empty lines are passed over, but counted. */
 export class LineSource implements EntrySource {
@@ -89,22 +92,22 @@ export class LineSource implements EntrySource {
 
   async more(): Promise<boolean> {
     if (this.#ended) return false;
-    const parts = this.#at < this.#buffer.length ? [this.#buffer.subarray(this.#at)] : [];
-    let length = this.#buffer.length - this.#at;
+    const { maxLine } = this.#options;
+    const gathered = new Gathered(maxLine + CHUNK_ROOM);
+    if (this.#at < this.#buffer.length) gathered.add(this.#buffer.subarray(this.#at));
     for (;;) {
       const chunk = await this.#input.read();
       if (chunk === undefined) {
         this.#ended = true;
         break;
       }
-      parts.push(chunk);
-      length += chunk.length;
+      gathered.add(chunk);
       // A long line is joined once, when its end is there, and not at every chunk.
-      if (length > this.#options.maxLine || chunk.includes(NEWLINE)) break;
+      if (gathered.length > maxLine || chunk.includes(NEWLINE)) break;
     }
-    this.#buffer = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+    this.#buffer = gathered.bytes();
     this.#at = 0;
-    return length > 0;
+    return gathered.length > 0;
   }
 
   raw(): Uint8Array {

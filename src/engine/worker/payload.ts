@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { type Entry, fieldValue } from "../../entry/entry.ts";
+import { fieldValue } from "../../entry/entry.ts";
 import { idMs } from "../../entry/id.ts";
 import { entryPrefix, JsonBytes, writeEntry, writeFields } from "../../entry/json-encode.ts";
-import { entryPieces, fieldPieces } from "../../entry/json-pieces.ts";
+import { entryPieces, fieldPieces, isLarge, LARGE } from "../../entry/json-pieces.ts";
 import type { Delivery, Outcome } from "./types.ts";
 
 /** What a handler gets on stdin. */
@@ -25,17 +25,14 @@ export function piecesOf(payload: Payload): Iterable<Buffer> {
 /** The stdin of a run for several entries. */
 export function joinPayloads(payloads: readonly Payload[]): Payload {
   let size = 0;
-  for (const payload of payloads) size += Buffer.isBuffer(payload) ? payload.length : LARGE_ENTRY;
-  if (size < LARGE_ENTRY) return Buffer.concat(payloads as readonly Buffer[]);
+  for (const payload of payloads) size += Buffer.isBuffer(payload) ? payload.length : LARGE;
+  if (size < LARGE) return Buffer.concat(payloads as readonly Buffer[]);
   return {
     *pieces() {
       for (const payload of payloads) yield* piecesOf(payload);
     },
   };
 }
-
-/** An entry with more bytes is not put together in one piece. */
-const LARGE_ENTRY = 1024 * 1024;
 
 /**
  * What a handler gets on stdin: a JSON line, a field's raw bytes, or nothing. Undefined when there is no such
@@ -57,12 +54,6 @@ export function stdinFor(delivery: Delivery, form: StdinForm, consumer: string):
   if (form.kind === "fields") writeFields(scratch, entry.fields);
   else writeEntry(scratch, prefixOf(stream), entry, facts);
   return scratch.byte(LINE_END).copy();
-}
-
-function isLarge({ fields }: Entry): boolean {
-  let size = 0;
-  for (const bytes of fields) size += bytes.length;
-  return size > LARGE_ENTRY;
 }
 
 /** What becomes of an entry without the field that a handler must have; no retry would help. */

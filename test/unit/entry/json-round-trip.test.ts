@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 import { JsonDecoder } from "../../../src/entry/json-decode.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../../../src/entry/json-encode.ts";
+import { entryPieces } from "../../../src/entry/json-pieces.ts";
 
 const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
 const words = fc
@@ -67,6 +68,20 @@ describe("an entry printed as JSON and read again", () => {
   test("a line end inside a value does not break the line", () => {
     const line = print(Buffer.from("s"), "1-0", [Buffer.from("a\nb"), Buffer.from("c\r\nd\u0085")]);
     expect(line.includes("\n")).toBe(false);
+  });
+
+  test("pieces of a large entry make the same text", () => {
+    const values = [
+      Buffer.alloc(700_000, "x"),
+      Buffer.alloc(700_001, 0xfe),
+      Buffer.from("ä\n".repeat(300_000)),
+    ];
+    const fields = values.flatMap((value, n) => [Buffer.from(`v${n}`), value]);
+    const out = new JsonBytes();
+    writeEntry(out, entryPrefix("s"), { id: "1-1", fields });
+    const pieces = [...entryPieces(entryPrefix("s"), { id: "1-1", fields }, {}, "")];
+    expect(pieces.length).toBeGreaterThan(5);
+    expect(Buffer.concat(pieces).equals(out.take())).toBe(true);
   });
 
   test("values of several megabytes survive", () => {
