@@ -18,8 +18,8 @@ interface InputSettings {
 
 /** A handler's stdin: all of it, or the run does not begin. */
 export interface RunInput {
-  /** What a shell opens. */
-  readonly path: string;
+  /** What a shell opens; undefined when it must be given the descriptor. */
+  readonly path: string | undefined;
   /** What a child gets as its stdin; it closes with the input. */
   descriptor(): number | "ignore";
   /** The handler reads no more. */
@@ -92,34 +92,35 @@ class InputFile implements RunInput {
 
 /** Writes while the handler reads. A handler that does not read, or not all, is fine. */
 class InputPipe implements RunInput {
+  /** Little of it may be written, and the writer gone, before a shell opens it: it would wait for another writer. */
+  readonly path = undefined;
   readonly #pipe: Pipe;
   readonly #socket: Socket;
-  #reader: number | undefined;
+  readonly #reader: number;
 
   constructor(pipe: Pipe, payload: Payload) {
     this.#pipe = pipe;
+    let writer: number | undefined;
     try {
-      const fd = openSync(pipe.path, constants.O_WRONLY | constants.O_NONBLOCK);
-      this.#socket = new Socket({ fd, readable: false, writable: true });
+      writer = openSync(pipe.path, constants.O_WRONLY | constants.O_NONBLOCK);
+      this.#reader = openSync(pipe.path, constants.O_RDONLY);
     } catch (error) {
+      if (writer !== undefined) closeSync(writer);
       pipe.close();
       throw error;
     }
+    this.#socket = new Socket({ fd: writer, readable: false, writable: true });
     this.#socket.on("error", () => {});
     void writePayload(this.#socket, payload);
   }
 
-  get path(): string {
-    return this.#pipe.path;
-  }
-
   descriptor(): number {
-    return (this.#reader ??= openSync(this.#pipe.path, constants.O_RDONLY));
+    return this.#reader;
   }
 
   /** What is left unread goes with the pipe. */
   close(): void {
-    if (this.#reader !== undefined) closeSync(this.#reader);
+    closeSync(this.#reader);
     this.#socket.destroy();
     this.#pipe.close();
   }

@@ -59,7 +59,8 @@ export class ShellRunner {
     let input: RunInput | undefined;
     try {
       input = await this.#sparing(() => this.#processes.input(job.input));
-      const outcome = input && (await this.#runOnAny(run, job, input));
+      const outcome =
+        input?.path === undefined ? undefined : await this.#runOnAny(run, { ...job, input: input.path });
       await run.over();
       if (run.reason === "stopped") return { kind: run.begun ? "stopped" : "unrun" };
       if (run.reason === "timeout")
@@ -83,7 +84,7 @@ export class ShellRunner {
   }
 
   /** A shell that has ended before it took the job is no reason to do without. */
-  async #runOnAny(run: RunEnd, job: ShellRun, input: RunInput): Promise<Outcome | undefined> {
+  async #runOnAny(run: RunEnd, job: LauncherJob): Promise<Outcome | undefined> {
     for (let unbegun = 0; unbegun < MAX_UNBEGUN && run.reason === undefined; unbegun++) {
       const launcher =
         this.#idle.pop() ??
@@ -92,10 +93,7 @@ export class ShellRunner {
         ));
       if (!launcher) return undefined;
       run.on(launcher.pgid);
-      const end = await Promise.race([
-        launcher.run({ ...job, input: input.path }),
-        run.abandoned.then(() => ABANDONED),
-      ]);
+      const end = await Promise.race([launcher.run(job), run.abandoned.then(() => ABANDONED)]);
       const outcome = this.#outcome(end, job.output, launcher);
       if (launcher.usable && run.reason === undefined && outcome?.kind !== "shortage")
         this.#idle.push(launcher);
