@@ -19,6 +19,7 @@ import type {
   WorkerSettings,
   RetryPolicy,
 } from "../engine/worker/types.ts";
+import { holdersIn } from "../engine/worker/ordering.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import { PipeClosed } from "../output/output.ts";
@@ -74,6 +75,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
       return roster.streams;
     },
     dlqKey: (stream) => dlqKey(stream, naming),
+    holders: asked.orderBy === undefined ? undefined : holdersIn(asked.group, connection.cluster),
   };
   const reader = await connection.reader();
   const report = workerReport(log, settings);

@@ -12,6 +12,13 @@ import { asList, asNumber, asText, type Value } from "./value.ts";
 export interface Member {
   readonly group: string;
   readonly consumer: string;
+  /** With order by key: where the holders of a stream's entries stand (see scripts/held.ts). */
+  readonly holders?: ((stream: string) => string) | undefined;
+}
+
+/** The keys of a step that settles entries, as the scripts have them: the holders come last. */
+export function settlingKeys(member: Member, stream: string, ...more: string[]): string[] {
+  return member.holders ? [stream, ...more, member.holders(stream)] : [stream, ...more];
 }
 
 export interface Taken {
@@ -91,7 +98,9 @@ export async function restoreThrownAway(
 ): Promise<Restored> {
   const entries = held.flatMap(({ id, idleMs, deliveries }) => [id, idleMs, deliveries]);
   const args = [member.group, member.consumer, start ?? "", ...entries];
-  const [position = null, count = 0, made] = asList(await connection.run(restoreGroup, [stream], args));
+  const [position = null, count = 0, made] = asList(
+    await connection.run(restoreGroup, settlingKeys(member, stream), args),
+  );
   return {
     made: made === 1,
     position: position === null ? undefined : asText(position),
@@ -126,7 +135,7 @@ export async function ackOwned(
 ): Promise<number[]> {
   const head = [member.group, member.consumer, remove ? 1 : 0];
   const args = [...head, ...claims.flatMap(({ id, fence }) => [id, fence])];
-  return numbers(await connection.run(ack, [stream], args));
+  return numbers(await connection.run(ack, settlingKeys(member, stream), args));
 }
 
 /** Leaves one entry pending, with so many deliveries, so that it comes due when its idle time says so. One of `Owned`. */
@@ -137,7 +146,7 @@ export async function requeueOwned(
   entry: Claim & { readonly idleMs: number; readonly deliveries: number },
 ): Promise<number> {
   const args = [member.group, member.consumer, entry.id, entry.fence, entry.idleMs, entry.deliveries];
-  return numbers(await connection.run(requeue, [stream], args))[0] ?? 0;
+  return numbers(await connection.run(requeue, settlingKeys(member, stream), args))[0] ?? 0;
 }
 
 /** True when the consumer is gone; false when it was kept because it holds entries. */
@@ -146,7 +155,8 @@ export async function forgetIfEmpty(
   stream: string,
   member: Member,
 ): Promise<boolean> {
-  return asNumber(await connection.run(forgetConsumer, [stream], [member.group, member.consumer])) === 1;
+  const args = [member.group, member.consumer];
+  return asNumber(await connection.run(forgetConsumer, settlingKeys(member, stream), args)) === 1;
 }
 
 /** The names of the group's consumers that hold nothing and were idle for so long, `most` at once; removed unless `dryRun`. */

@@ -62,12 +62,14 @@ export class Custody {
     return askedAt;
   }
 
-  /** A delivery comes into this worker's hands, which Redis was asked for then. */
-  got(delivery: Delivery, askedAt: Instant): void {
-    delivery.ownedAt = askedAt;
+  /** Deliveries of one step come into this worker's hands, which Redis was asked for then. */
+  got(deliveries: readonly Delivery[], askedAt: Instant): void {
     const at = performance.now();
-    this.#gotAt.set(delivery, at);
-    this.#of(delivery.stream).got(at);
+    for (const delivery of deliveries) {
+      delivery.ownedAt = askedAt;
+      this.#gotAt.set(delivery, at);
+      this.#of(delivery.stream).got(at);
+    }
   }
 
   /** An entry was pending for this worker when its verdict came, which was sent then. */
@@ -124,11 +126,14 @@ export class Custody {
   async regain(stream: string, gone: readonly Delivery[], sign: number, before: Standing): Promise<boolean> {
     const continuity = this.#of(stream);
     const sinces: number[] = [];
-    for (const { ownedAt } of gone) {
+    for (const delivery of gone) {
+      const { ownedAt } = delivery;
       if (ownedAt === undefined) continue;
       if (continuity.brokenSince(ownedAt.steady)) return this.restore(stream);
+      // That the consumer has got this very entry is no sign; what it got after that may be.
+      const since = Math.max(ownedAt.steady, this.#gotAt.get(delivery) ?? 0);
       // After so long a silence another worker has taken and settled it, if it was not thrown away before.
-      if (msSince(ownedAt) < this.#parts.settings.claimIdleMs) sinces.push(ownedAt.steady);
+      if (msSince(ownedAt) < this.#parts.settings.claimIdleMs) sinces.push(since);
     }
     if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, before))) return false;
     return this.restore(stream);

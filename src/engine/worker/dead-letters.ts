@@ -1,7 +1,7 @@
 import { ServerError } from "../../errors.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ackOwned } from "../../redis/group-steps.ts";
+import { ackOwned, settlingKeys } from "../../redis/group-steps.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import { deadLetter, MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
@@ -53,7 +53,8 @@ export async function moveToDeadLetters(
   const { id, fence } = claimOf(delivery, settings);
   if (fitsScript && !delivery.orphaned && sameSlot(stream, dlq, connection.cluster)) {
     const args = [group, consumer, id, fence, ...record];
-    return asNumber(await connection.run(deadLetter, [stream, dlq], args).catch(namingQueue(dlq)));
+    const keys = settlingKeys(settings, stream, dlq);
+    return asNumber(await connection.run(deadLetter, keys, args).catch(namingQueue(dlq)));
   }
   const marker = siblingKey(dlq, `:moved:${stream}:${group}:${id}`, connection.cluster);
   const move = { target: dlq, marker, ttlMs: MARKER_TTL_MS, entries: [record] };

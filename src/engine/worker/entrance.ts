@@ -35,7 +35,7 @@ export class Entrance {
   /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
   async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
     const { connection, settings, custody, units } = this.#parts;
-    for (const delivery of deliveries) custody.got(delivery, askedAt);
+    custody.got(deliveries, askedAt);
     const duplicates = await alreadyDone(connection, settings, deliveries);
     for (const delivery of deliveries) this.#admitOne(delivery, duplicates.has(delivery));
     units.readEnded();

@@ -3,7 +3,7 @@ import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { OWN_FLAG, type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
 import { siblingKey } from "../../redis/keys.ts";
-import { nextInOrder, readInOrder, takeInOrder } from "../../redis/scripts/order.ts";
+import { nextInOrder, readInOrder, takeFronts, takeInOrder } from "../../redis/scripts/order.ts";
 import { asList, asText } from "../../redis/value.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
@@ -14,6 +14,15 @@ const MAX_PENDING = 10_000;
 /** While the pending list is that full, there is nothing to wait for but time. */
 const FULL_WAIT_MS = 200;
 
+/** With more keys than SCANNED × SCANS, one sweep does not look at all of them. */
+const SCANNED = 200;
+const SCANS = 5;
+
+/** Beside each stream, so that a group's name can't make it the ledger's key. */
+export function holdersIn(group: string, cluster: boolean): (stream: string) => string {
+  return (stream) => siblingKey(stream, `:ordered:${group}`, cluster);
+}
+
 /** Order by key: the steps of scripts/order.ts, and waiting for entries that they may read. */
 export class Ordering {
   readonly #connection: Connection;
@@ -21,11 +30,15 @@ export class Ordering {
   readonly #field: Buffer;
   /** Per stream, an ID that nothing is new up to. */
   readonly #seen = new Map<string, string>();
+  /** Where the last sweep of a stream's ledger stopped. */
+  readonly #cursors = new Map<string, string>();
+  readonly #holders: (stream: string) => string;
 
   constructor(connection: Connection, settings: WorkerSettings, field: string) {
     this.#connection = connection;
     this.#settings = settings;
     this.#field = Buffer.from(field);
+    this.#holders = holdersIn(settings.group, connection.cluster);
   }
 
   /** New entries of one stream that may start. Does not wait. */
@@ -53,13 +66,45 @@ export class Ordering {
     await reader.call("XREAD", ["COUNT", 1, "BLOCK", wait, "STREAMS", ...known, ...ids], wait);
   }
 
-  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+  /** `unknownOnly`: only what is in no ledger yet. */
+  async take(
+    stream: string,
+    rule: TakeRule,
+    ids: readonly string[],
+    limit: number,
+    unknownOnly: boolean,
+  ): Promise<Taken[]> {
+    const args = [
+      ...this.#rule(rule),
+      OWN_FLAG[rule.own],
+      this.#field,
+      limit,
+      unknownOnly ? "new" : "any",
+      ...ids,
+    ];
+    return asList(await this.#connection.run(takeInOrder, this.#keys(stream), args)).map((row) =>
+      takenRow(row),
+    );
+  }
+
+  /** Up to `limit` entries that are the first of their keys and due; none of `skip`. */
+  async takeFronts(stream: string, rule: TakeRule, limit: number, skip: readonly string[]): Promise<Taken[]> {
+    const taken: Taken[] = [];
+    let cursor = this.#cursors.get(stream) ?? "0";
+    for (let scan = 0; scan < SCANS && taken.length < limit; scan++) {
+      const args = [...this.#rule(rule), limit - taken.length, cursor, SCANNED, ...skip];
+      const [next, rows] = asList(await this.#connection.run(takeFronts, this.#keys(stream), args));
+      taken.push(...asList(rows).map((row) => takenRow(row)));
+      cursor = asText(next);
+      if (cursor === "0") break;
+    }
+    this.#cursors.set(stream, cursor);
+    return taken;
+  }
+
+  #rule({ claimIdleMs, delayMs, maxDelayMs }: TakeRule): (string | number)[] {
     const { group, consumer } = this.#settings;
-    const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
-    const head = [group, consumer, claimIdleMs, delayMs, maxDelayMs, OWN_FLAG[own], this.#field, limit];
-    return this.#connection
-      .run(takeInOrder, this.#keys(stream), [...head, ...ids])
-      .then((rows) => asList(rows).map((row) => takenRow(row)));
+    return [group, consumer, claimIdleMs, delayMs, maxDelayMs];
   }
 
   /** The entry that may start now that this one is settled. */
@@ -81,9 +126,11 @@ export class Ordering {
   /** A stream is read no longer. */
   left(stream: string): void {
     this.#seen.delete(stream);
+    this.#cursors.delete(stream);
   }
 
   #keys(stream: string): string[] {
-    return [stream, siblingKey(stream, `:order:${this.#settings.group}`, this.#connection.cluster)];
+    const { group } = this.#settings;
+    return [stream, siblingKey(stream, `:order:${group}`, this.#connection.cluster), this.#holders(stream)];
   }
 }

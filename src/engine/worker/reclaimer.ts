@@ -4,6 +4,7 @@ import {
   type OwnRule,
   type PendingRow,
   pendingPage,
+  type Taken,
   takeEntries,
   type TakeRule,
 } from "../../redis/group-steps.ts";
@@ -111,8 +112,9 @@ export class Reclaimer {
       // They come due by this worker's clock, unless another process may have the same name.
       const got = await this.#take(stream, own, left, this.#settings.consumerIsUnique ? "given" : "due");
       taken.push(...got);
+      if (sweep) taken.push(...(await this.#takeFronts(stream, limit - taken.length)));
       const due = swept.due.filter((id) => !own.includes(id));
-      taken.push(...(await this.#take(stream, due, limit - taken.length, "due")));
+      taken.push(...(await this.#take(stream, due, limit - taken.length, "due", true)));
       taken.push(...(await this.#take(stream, swept.given, limit - taken.length, "given")));
       // Only now: until it is answered, a retry that could not be asked for is still one, not a stray.
       const ids = new Set(got.map(({ entry }) => entry.id));
@@ -212,19 +214,41 @@ export class Reclaimer {
     return consumer === this.#settings.consumer && !this.#retries.get(stream, id);
   }
 
-  async #take(stream: string, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
+  /** With order by key, the ledger tells what is due; what is swept besides is in none. */
+  async #takeFronts(stream: string, limit: number): Promise<Delivery[]> {
+    if (!this.#ordering || limit <= 0) return [];
+    const inHand = [...this.#hands.of(stream)].map(({ entry }) => entry.id);
+    return this.#delivered(stream, await this.#ordering.takeFronts(stream, this.#rule("due"), limit, inHand));
+  }
+
+  async #take(
+    stream: string,
+    ids: readonly string[],
+    limit: number,
+    own: OwnRule,
+    swept = false,
+  ): Promise<Delivery[]> {
     if (ids.length === 0 || limit <= 0) return [];
-    const { claimIdleMs, retry } = this.#settings;
-    const rule: TakeRule = { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };
+    const rule = this.#rule(own);
     const taken = this.#ordering
-      ? await this.#ordering.take(stream, rule, ids, limit)
+      ? await this.#ordering.take(stream, rule, ids, limit, swept)
       : await takeEntries(this.#connection, stream, this.#settings, rule, ids.slice(0, limit));
+    return this.#delivered(stream, taken);
+  }
+
+  #rule(own: OwnRule): TakeRule {
+    const { claimIdleMs, retry } = this.#settings;
+    return { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };
+  }
+
+  #delivered(stream: string, taken: readonly Taken[]): Delivery[] {
     const missing = taken.filter(({ fields }) => fields === undefined).map(({ id }) => id);
     if (missing.length > 0) this.#observer.missing(stream, missing);
     const deliveries: Delivery[] = [];
     for (const { id, fields, deliveries: count, from } of taken) {
       if (!fields) continue;
       const delivery: Delivery = { stream, entry: { id, fields }, deliveries: count, lost: false };
+      this.#retries.forget(stream, id);
       if (from !== this.#settings.consumer) this.#observer.takenOver(delivery, from);
       deliveries.push(delivery);
     }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../entry/entry.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { settlingKeys } from "../../redis/group-steps.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import { succeed } from "../../redis/scripts/settle.ts";
@@ -67,11 +68,12 @@ export async function settleSuccess(
     deleteAcked ? 1 : 0,
     marker === undefined ? 0 : (dedupe?.ttlMs ?? 0),
   ];
-  const keys = marker === undefined ? [stream] : [stream, marker];
+  const keys = (...more: string[]): string[] =>
+    settlingKeys(settings, stream, ...(marker === undefined ? [] : [marker]), ...more);
   const values = outputs.flatMap((fields) => [fields.length, ...fields]);
   if (emitTo === undefined || outputs.length === 0) return end();
   if (!delivery.orphaned && sameSlot(stream, emitTo, cluster)) {
-    return asNumber(await connection.run(succeed, [...keys, emitTo], [...args, ...values]));
+    return asNumber(await connection.run(succeed, keys(emitTo), [...args, ...values]));
   }
   const key = dedupeKey(settings, delivery);
   const emitted = siblingKey(emitTo, `:emitted:${stream}:${group}:${key ?? id}`, cluster);
@@ -86,7 +88,7 @@ export async function settleSuccess(
 
   /** The ack, with the success marker; of what is nowhere but here, that alone. */
   async function end(): Promise<number> {
-    if (!delivery.orphaned) return asNumber(await connection.run(succeed, keys, args));
+    if (!delivery.orphaned) return asNumber(await connection.run(succeed, keys(), args));
     if (marker !== undefined && dedupe) await connection.call("SET", marker, id, "PX", dedupe.ttlMs, "NX");
     return Owned.done;
   }

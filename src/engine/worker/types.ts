@@ -34,6 +34,8 @@ export interface WorkerSettings {
   readonly createGroup: boolean;
   /** Where a group that is missing at the start begins: `0`, `$` or an ID. */
   readonly groupStart: string;
+  /** With order by key: where the holders of a stream's entries stand (see redis/scripts/held.ts). */
+  readonly holders?: ((stream: string) => string) | undefined;
   /** The dead-letter queue of a stream. */
   readonly dlqKey: (stream: string) => string;
   readonly ends: WorkerEnds;

@@ -4,7 +4,8 @@ import { defineScript } from "../script.ts";
  * Removes a consumer that holds nothing. XGROUP DELCONSUMER alone throws away what the consumer has
  * pending, and a check before it would race with deliveries.
  *
- * KEYS[1]  the stream
+ * KEYS     the stream; with order by key the holders (see held.ts): an entry that the consumer had there and that is
+ *          not pending was acked by hand. Without the consumer it would look thrown away.
  * ARGV     group, consumer
  * Returns  1 removed (or never there), 0 kept: it has pending entries.
  */
@@ -12,6 +13,10 @@ export const forgetConsumer = defineScript(
   "forget-consumer",
   `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
+local all = KEYS[2] and redis.call('HGETALL', KEYS[2]) or {}
+for i = 1, #all, 2 do
+  if string.match(all[i + 1], '^%S+ (.*)$') == ARGV[2] then redis.call('HDEL', KEYS[2], all[i]) end
+end
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1
 `,

@@ -1,5 +1,5 @@
 import { defineScript } from "../script.ts";
-import { ID_BEFORE } from "./id-order.ts";
+import { HELD } from "./held.ts";
 
 /**
  * Makes pending again what a consumer had and Redis has thrown away, together with its group where that has
@@ -8,7 +8,8 @@ import { ID_BEFORE } from "./id-order.ts";
  * before the last that this worker has been given, it is moved on to that (where the user may): what stands between
  * was given to this worker, or before, and would be run again.
  *
- * KEYS[1]  the stream
+ * KEYS     the stream; with order by key the holders (see held.ts): then what they name is made pending, too, for
+ *          whoever had it, and the group made after the last of it
  * ARGV     group, consumer, the ID to start after (empty: a group that has gone is left alone), then per entry that
  *          this consumer had: id, idle ms, delivery count
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
@@ -19,43 +20,30 @@ import { ID_BEFORE } from "./id-order.ts";
  */
 export const restoreGroup = defineScript(
   "restore-group",
-  `${ID_BEFORE}
-local group, consumer, start = ARGV[1], ARGV[2], ARGV[3]
-
-local function value_of(list, name)
-  for i = 1, #list, 2 do
-    if list[i] == name then return list[i + 1] end
-  end
-end
-
+  `local group, consumer, start = ARGV[1], ARGV[2], ARGV[3]
+${HELD}
 local moved, made = false, 0
 local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
 if start == '' then
   if info.err then return {false, 0, 0} end
 else
+  for _, id in ipairs(KEYS[2] and redis.call('HKEYS', KEYS[2]) or {}) do
+    if id_before(start, id) then start = id end
+  end
   if info.err or id_before(value_of(info, 'last-generated-id'), start) then start = '0-0' end
   local reply = redis.pcall('XGROUP', 'CREATE', KEYS[1], group, start, 'MKSTREAM')
   if not reply.err then moved, made = start, 1
   elseif string.sub(reply.err, 1, 9) ~= 'BUSYGROUP' then return reply end
 end
 
-local given
-for _, facts in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  if value_of(facts, 'name') == group then given = value_of(facts, 'last-delivered-id') end
-end
+local given = last_given()
 if not given then return {false, 0, 0} end
 if start ~= '' and id_before(given, start) and not redis.pcall('XGROUP', 'SETID', KEYS[1], group, start)['err'] then
   given, moved = start, start
 end
-local count = 0
+local count = KEYS[2] and restore_held(KEYS[2]) or 0
 for i = 4, #ARGV, 3 do
-  local id = ARGV[i]
-  if #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 0 and not id_before(given, id)
-    and #redis.call('XRANGE', KEYS[1], id, id) > 0 then
-    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id,
-      'FORCE', 'JUSTID', 'IDLE', ARGV[i + 1], 'RETRYCOUNT', ARGV[i + 2])
-    count = count + 1
-  end
+  if not pending(ARGV[i]) then count = count + hold(ARGV[i], consumer, ARGV[i + 2], ARGV[i + 1], given) end
 end
 return {moved, count, made}
 `,

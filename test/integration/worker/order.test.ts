@@ -1,6 +1,9 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { Ordering } from "../../../src/engine/worker/ordering.ts";
+import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
 import { uniqueKey } from "../../support/cli.ts";
+import { openConnection } from "../../support/connection.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { drain, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
@@ -154,4 +157,110 @@ describe("--order-by", () => {
     const rest = await drain(stream, 'echo "$FIELD_N $STREAMCTL_DELIVERIES"', [...ORDERED, ...times]);
     expect(rest.stdout).toBe("2 1\n3 1\n");
   });
+
+  test("what a worker had parked that is dead, and whose consumer somebody deletes, runs in order", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    await fillKeys(redis, stream, 3, 24);
+    expect(await readAndDie(redis, stream)).toBe(24);
+    await redis.xgroup("DELCONSUMER", stream, "g", "ghost");
+    const worker = startWorker(stream, checker(dir, 1_000), ORDERED);
+    await until("all are done", async () => (await allRuns(dir, 3)) === 24);
+    await expectOrder(dir, 3, 24);
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    worker.signal("SIGTERM");
+    await worker.done;
+    for (const key of ["order", "ordered"]) expect(await redis.exists(`${stream}:${key}:g`), key).toBe(0);
+  });
+
+  test.each(["DELCONSUMER", "DESTROY"])(
+    "nothing is lost or out of order with XGROUP %s again and again",
+    async (fault) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      const dir = await scratchDir();
+      await fillKeys(redis, stream, 6, 150);
+      const times = ["--claim-idle", "1s"];
+      for (let i = 0; i < 2; i++) startWorker(stream, checker(dir, 9), [...ORDERED, ...times]);
+      await until("they work", async () => (await allRuns(dir, 6)) > 5);
+      for (let i = 0; i < 6; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        if (fault === "DESTROY") await redis.xgroup("DESTROY", stream, "g");
+        else
+          for (const [, name] of (await redis.xinfo("CONSUMERS", stream, "g")) as string[][])
+            await redis.xgroup("DELCONSUMER", stream, "g", name as string);
+      }
+      await until("all are done", async () => (await doneIn(dir, 6)).length === 150, 25_000);
+      for (let key = 0; key < 6; key++) {
+        const firsts = [...new Set((await doneIn(dir, 6)).filter((n) => n % 6 === key))];
+        expect(firsts).toEqual(firsts.toSorted((a, b) => a - b));
+      }
+    },
+  );
+
+  test("one that is parked and acked by hand stays acked when its worker stops", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids: string[] = [];
+    for (const n of [1, 2, 3])
+      ids.push((await redis.xadd(stream, "*", "key", "a", "n", String(n))) as string);
+    const times = ["--claim-idle", "60s"];
+    const worker = startWorker(stream, 'echo "$FIELD_N"; sleep 0.4', [...ORDERED, ...times]);
+    await until("the first runs", () => worker.stdout === "1\n");
+    await redis.xack(stream, "g", ids[1] as string, ids[2] as string);
+    worker.signal("SIGTERM");
+    await worker.done;
+    const rest = await drain(stream, 'echo "$FIELD_N"', [...ORDERED, ...times]);
+    expect(rest.stdout).toBe("");
+  });
+
+  test("the keys of a worker that died go on at once after --claim-idle, whatever is parked before them", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const adding = redis.pipeline();
+    for (let n = 0; n < 3_000; n++) adding.xadd(stream, "*", "key", "stuck", "n", "0");
+    for (let n = 0; n < 200; n++) adding.xadd(stream, "*", "key", `k${n % 100}`, "n", String(n));
+    await adding.exec();
+    expect(await readAndDie(redis, stream)).toBe(3_200);
+    const rows = (await redis.xpending(stream, "g", "-", "+", 3_200)) as [string][];
+    const ageing = redis.pipeline();
+    for (const [id] of rows) ageing.call("XCLAIM", stream, "g", "ghost", "0", id, "IDLE", "100000", "JUSTID");
+    await ageing.exec();
+    // A worker that lives is busy with the first of them.
+    await redis.xclaim(stream, "g", "alive", 0, rows[0]?.[0] as string, "JUSTID");
+    const worker = startWorker(stream, 'echo "$FIELD_N"', [...ORDERED, "--claim-idle", "60s"]);
+    // Found by looking through the pending list page by page, they would take minutes.
+    await until("all are acked", async () => (await pendingIn(redis, stream)) === 3_000, 25_000);
+    const lines = worker.stdout.trim().split("\n").map(Number);
+    for (let key = 0; key < 100; key++)
+      expect(lines.filter((n) => n % 100 === key)).toEqual([key, key + 100]);
+  });
 });
+
+/** Reads all there is in order, as consumer ghost, and does nothing more. Gives how many are pending then. */
+async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): Promise<number> {
+  await redis.xgroup("CREATE", stream, "g", "0");
+  const connection = await openConnection();
+  const settings = { group: "g", consumer: "ghost" } as WorkerSettings;
+  const ordering = new Ordering(connection, settings, "key");
+  for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
+    before = now;
+    await ordering.read(stream, 10_000);
+  }
+  return pendingIn(redis, stream);
+}
+
+async function allRuns(dir: string, keys: number): Promise<number> {
+  let count = 0;
+  for (let key = 0; key < keys; key++) count += (await runsOf(dir, `k${key}`)).length;
+  return count;
+}
+
+/** The numbers of the entries that succeeded, each once, in the order of their first success. */
+async function doneIn(dir: string, keys: number): Promise<number[]> {
+  const done = new Set<number>();
+  for (let key = 0; key < keys; key++)
+    for (const [n, code] of await runsOf(dir, `k${key}`)) if (code === 0) done.add(n);
+  return [...done];
+}
