@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { errorText, ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -38,10 +39,11 @@ export async function run(): Promise<number> {
       if (!isPipeError(error)) process.exitCode = ExitCode.failed;
     });
   }
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
   const argv = process.argv.slice(2);
   const altered = await alteredText(argv);
   await hidePasswords(argv);
-  return main(argv, {
+  const code = await main(argv, {
     altered,
     // Making the stream takes a while, and few commands read it.
     get stdin() {
@@ -55,7 +57,9 @@ export async function run(): Promise<number> {
     kill: (pid, signal) => process.kill(pid, signal),
     onSignal(listener) {
       const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
-      if (hasTerminal()) signals.push("SIGHUP");
+      // It says that the terminal is gone. Node forgets at its start that nohup had the signal ignored, but
+      // nohup also takes the terminal away, and who has none is not concerned.
+      if (terminals.length > 0) signals.push("SIGHUP");
       else process.on("SIGHUP", ignore);
       for (const signal of signals) process.on(signal, listener);
       return () => {
@@ -64,6 +68,9 @@ export async function run(): Promise<number> {
       };
     },
   });
+  // Node ends by setting them back to what they were, and aborts where one is gone.
+  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+  return code;
 }
 
 /** One that was deleted has its name still: what is looked for in it is not there, and no more than that fails. */
@@ -73,14 +80,6 @@ function workingDirectory(): string {
   } catch {
     return process.env["PWD"] ?? "/";
   }
-}
-
-/**
- * SIGHUP says that the terminal is gone. Node forgets at its start that nohup had the signal ignored, but nohup
- * also takes the terminal away, and who has none is not concerned.
- */
-function hasTerminal(): boolean {
-  return [0, 1, 2].some((fd) => isatty(fd));
 }
 
 function ignore(): void {}
