@@ -3,9 +3,13 @@
  * name stays.
  */
 export function withoutPasswords(text: string): string {
-  // A path that was made absolute has one slash left of two.
-  return text.replace(/(:\/\/?[^\s:@/'"]*):[^\s'"]*@/g, "$1:***@");
+  return text.replace(OF_REDIS, "$1:***@").replace(OF_ANY_URL, "$1:***@");
 }
+
+/** A path that was made absolute has one slash left of two. */
+const OF_ANY_URL = /(:\/\/?[^\s:@/'"]*):[^\s'"]*@/g;
+/** A password that is not percent-encoded as it should be may have spaces and quotes, up to the last @ of its URL. */
+const OF_REDIS = /((?:rediss?|unix):\/\/?[^\s:@/'"]*):(?:(?!:\/\/)[^\n])*@/gi;
 
 /** A usage error of commander's, which quotes arguments: one with a URL's parts in it, or after `--pass=`, is left out. */
 export function withoutSecretArguments(text: string): string {

@@ -65,9 +65,10 @@ export class Log {
 
   /** `stack` follows the message, as lines of its own or as part of the object. */
   error(message: string, stack?: string): void {
-    this.#line("error", message, stack === undefined || !this.json ? {} : { stack });
-    if (stack !== undefined && !this.json)
-      this.stream.write(`${withoutPasswords(stack).split("\n").map(safeText).join("\n")}\n`);
+    const shown = stack === undefined ? undefined : withoutPasswords(stack);
+    this.#line("error", message, shown === undefined || !this.json ? {} : { stack: shown });
+    if (shown !== undefined && !this.json)
+      this.stream.write(`${shown.split("\n").map(safeText).join("\n")}\n`);
   }
 
   /** Bytes as they are, by whole lines (a handler's stderr). Resolves when the reader has taken them, or is gone. */

@@ -57,6 +57,11 @@ describe("a server that asks for a password", () => {
       const { stdout, stderr } = await cli(argv, { env });
       expect(stdout + stderr).not.toContain(PASSWORD);
     }
+    const url = `redis://:${PASSWORD}@127.0.0.1:${server.port}`;
+    const asStream = ["consume", url, "-g", "g", "--exec", "cat", "--log", "json", "-v"];
+    const withStack = await cli(asStream, { env: { STREAMCTL_URL: url } });
+    expect(withStack.stderr).toMatch(/"stack":".*redis:\/\/:\*\*\*@/);
+    expect(withStack.stderr).not.toContain(PASSWORD);
     const { code, stderr } = await cli(["lag", "orders"], { env });
     expect(stderr).toBe(
       "streamctl: error: wrong user name or password: user default at " +
