@@ -8,7 +8,9 @@ const MAX_DURATION_MS = ms("50y");
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
   if (!/^\d+(\.\d+)?(ms|s|m|h|d|w)$/.test(text)) return undefined;
-  const duration = Math.round(ms(text as StringValue));
+  const exact = ms(text as StringValue);
+  // 0 often means "none": what is shorter than a millisecond is one.
+  const duration = exact > 0 ? Math.max(1, Math.round(exact)) : 0;
   return duration <= MAX_DURATION_MS ? duration : undefined;
 }
 

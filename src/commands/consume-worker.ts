@@ -218,6 +218,7 @@ function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "str
   const claimIdleMs = flags.claimIdle ?? 60_000;
   if (claimIdleMs < MIN_CLAIM_IDLE_MS)
     throw new UsageError(`--claim-idle must be at least ${MIN_CLAIM_IDLE_MS}ms`);
+  if (flags.dedupeTtl === 0) throw new UsageError("--dedupe-ttl 0 would remember nothing");
   return {
     group: who.group,
     consumer: who.consumer,
@@ -234,7 +235,7 @@ function workerSettings(flags: WorkerFlags, who: Who): Omit<WorkerSettings, "str
     retry: {
       maxDeliveries: flags.maxDeliveries ?? 5,
       delayMs,
-      maxDelayMs: Math.max(delayMs, flags.retryMaxDelay ?? 300_000),
+      maxDelayMs: flags.retryMaxDelay ?? Math.max(delayMs, 300_000),
       ...exitCodes(flags),
     },
     shutdownTimeoutMs: flags.shutdownTimeout ?? 30_000,

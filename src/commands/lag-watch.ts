@@ -2,7 +2,7 @@ import type { Context } from "../context.ts";
 import { COUNT_LIMIT } from "../engine/lag/lag.ts";
 import type { WatchedGroup, WatchRequest } from "../engine/lag/watch.ts";
 import { inOrder, watchLag, type WatchOrder } from "../engine/lag/watch.ts";
-import { ExitCode, StreamctlError } from "../errors.ts";
+import { ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import { SCREEN_COLUMNS, WATCH_COLUMNS } from "../output/lag-columns.ts";
 import { timeText } from "../output/format.ts";
 import { printSets } from "../output/rows.ts";
@@ -13,6 +13,8 @@ import type { LagFlags } from "./lag-flags.ts";
 import { StreamArguments } from "./stream-arguments.ts";
 
 const INTERVAL_MS = 1_000;
+/** Below this, looks would follow each other without a pause: a load on the server for pictures that no eye tells apart. */
+const MIN_INTERVAL_MS = 10;
 /** Finding what a pattern matches costs a SCAN over all keys, so it is not done at every refresh. */
 const FIND_STREAMS_MS = 10_000;
 
@@ -23,12 +25,14 @@ export async function watchLags(
   names: readonly string[],
   flags: LagFlags,
 ): Promise<number> {
+  const { interval: intervalMs = INTERVAL_MS } = flags;
+  if (intervalMs < MIN_INTERVAL_MS) throw new UsageError(`--interval must be at least ${MIN_INTERVAL_MS}ms`);
   const quit = new AbortController();
   const request: WatchRequest = {
     streams: await streamFinder(new StreamArguments(context, connection, names)),
     group: flags.group,
     countLimit: flags.exact ? Number.POSITIVE_INFINITY : (flags.countLimit ?? COUNT_LIMIT),
-    intervalMs: flags.interval ?? INTERVAL_MS,
+    intervalMs,
     signal: AbortSignal.any([context.stop, quit.signal]),
   };
   const { output } = context;

@@ -16,7 +16,7 @@ function parsed<T>(parse: (text: string) => T | undefined, form: string): (text:
 
 export function durationOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(
-    parsed(parseDuration, "a duration like 250ms, 30s, 5m, 12h or 7d"),
+    parsed(parseDuration, "a duration like 250ms, 30s, 5m, 12h or 7d, 50 years at most"),
   );
 }
 

@@ -3,14 +3,15 @@ import type { Io } from "../io.ts";
 import { fitWidth } from "./fit.ts";
 import { terminalSize } from "./terminal.ts";
 
-function mustBeTerminal(io: Io, question: string): void {
+function mustBeTerminal(io: Io, { message, type }: Question): void {
   if (io.stdin.isTTY && io.stderr.isTTY) return;
-  throw new UsageError(`can't ask without a terminal: ${question}`, { hint: "pass -y to say yes" });
+  const hint = type === "password" ? "--password-file or REDISCLI_AUTH can hold it" : "pass -y to say yes";
+  throw new UsageError(`can't ask without a terminal: ${message}`, { hint });
 }
 
 /** Prompts go to stderr: stdout carries data only. Throws Interrupted at Ctrl-C and when the signal aborts. */
 async function ask<T>(io: Io, question: Question, signal: AbortSignal): Promise<T> {
-  mustBeTerminal(io, question.message);
+  mustBeTerminal(io, question);
   const { default: inquirer } = await import("inquirer");
   // What was counted for a question may be half of it, when the signal came meanwhile.
   if (signal.aborted) throw new Interrupted();

@@ -126,3 +126,35 @@ test("lag --watch --interval 30d looks once, lag --wait --timeout 30d goes on wa
   await redis.xack(stream, "g", id);
   expect((await wait.done).code).toBe(0);
 });
+
+test.each([
+  [["lag", "s", "--watch", "--interval", "0"], "--interval must be at least 10ms"],
+  [
+    ["consume", "s", "-g", "g", "--exec", "cat", "--dedupe", "a", "--dedupe-ttl", "0"],
+    "--dedupe-ttl 0 would",
+  ],
+  [["consume", "s", "-f", "--max-runtime", "18263d"], "50 years at most"],
+  [["lag", "s", "--askpass"], "--password-file"],
+])("%j is refused, with the reason", async (argv, reason) => {
+  const { code, stderr } = await cli(argv);
+  expect(stderr).toContain(reason);
+  expect(code).toBe(2);
+});
+
+test("--retry-max-delay alone bounds the first delay, too", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  await fill(redis, stream, 1);
+  const flags = ["-g", "g", "--create-group", "--until-empty", "--max-deliveries", "2"];
+  const { stderr } = await cli([
+    "consume",
+    stream,
+    ...flags,
+    "--retry-max-delay",
+    "20ms",
+    "--exec",
+    "exit 1",
+  ]);
+  const [, delay] = /retry in (\d+)ms/.exec(stderr) ?? [];
+  expect(Number(delay), stderr).toBeLessThanOrEqual(20);
+});

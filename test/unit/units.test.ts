@@ -4,6 +4,8 @@ import { parseDuration } from "../../src/units.ts";
 test.each([
   ["0", 0],
   ["250ms", 250],
+  ["0.4ms", 1],
+  ["0.0s", 0],
   ["30d", 2_592_000_000],
   ["18262d", 1_577_836_800_000],
   ["18263d", undefined],
