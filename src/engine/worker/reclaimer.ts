@@ -108,13 +108,14 @@ export class Reclaimer {
       if (left <= 0) break;
       const own = this.#retries.due(stream, now, left);
       // Before anything is taken: what is, but is not in hand yet, would look like given to this worker.
-      const swept = sweep ? await this.#sweep(stream, this.#candidates(left)) : NOTHING;
+      const swept = sweep && !this.#ordering ? await this.#sweep(stream, left) : NOTHING;
       // They come due by this worker's clock, unless another process may have the same name.
       const got = await this.#take(stream, own, left, this.#settings.consumerIsUnique ? "given" : "due");
       taken.push(...got);
-      if (sweep) taken.push(...(await this.#takeFronts(stream, limit - taken.length)));
+      if (this.#ordering && sweep)
+        taken.push(...(await this.#sweepInOrder(this.#ordering, stream, left - got.length)));
       const due = swept.due.filter((id) => !own.includes(id));
-      taken.push(...(await this.#take(stream, due, limit - taken.length, "due", true)));
+      taken.push(...(await this.#take(stream, due, limit - taken.length, "due")));
       taken.push(...(await this.#take(stream, swept.given, limit - taken.length, "given")));
       // Only now: until it is answered, a retry that could not be asked for is still one, not a stray.
       const ids = new Set(got.map(({ entry }) => entry.id));
@@ -138,18 +139,15 @@ export class Reclaimer {
 
   async #takeOwn(stream: string, limit: number): Promise<Delivery[]> {
     if (limit <= 0) return [];
-    const strays = (await this.ownStrays(stream)).slice(0, this.#candidates(limit));
+    // With order by key most of them may be parked, which the script leaves alone.
+    const offered = this.#ordering ? PAGE * PAGES : limit;
+    const strays = (await this.ownStrays(stream)).slice(0, offered);
     return this.#take(
       stream,
       strays.map(({ id }) => id),
       limit,
       "lost",
     );
-  }
-
-  /** How many IDs to offer when so many may be taken: with order by key, most of them may be parked. */
-  #candidates(limit: number): number {
-    return this.#ordering && limit > 0 ? PAGE * PAGES : limit;
   }
 
   /**
@@ -214,24 +212,27 @@ export class Reclaimer {
     return consumer === this.#settings.consumer && !this.#retries.get(stream, id);
   }
 
-  /** With order by key, the ledger tells what is due; what is swept besides is in none. */
-  async #takeFronts(stream: string, limit: number): Promise<Delivery[]> {
-    if (!this.#ordering || limit <= 0) return [];
+  /**
+   * With order by key the ledger tells what is due; the pending list, most of which may be parked, only what is in no
+   * ledger.
+   */
+  async #sweepInOrder(ordering: Ordering, stream: string, limit: number): Promise<Delivery[]> {
+    if (limit <= 0) return [];
     const inHand = [...this.#hands.of(stream)].map(({ entry }) => entry.id);
-    return this.#delivered(stream, await this.#ordering.takeFronts(stream, this.#rule("due"), limit, inHand));
+    const rule = this.#rule("due");
+    const taken = await ordering.takeFronts(stream, rule, limit, inHand);
+    if (taken.length < limit) {
+      const { due } = await this.#sweep(stream, PAGE * PAGES);
+      if (due.length > 0) taken.push(...(await ordering.take(stream, rule, due, limit - taken.length, true)));
+    }
+    return this.#delivered(stream, taken);
   }
 
-  async #take(
-    stream: string,
-    ids: readonly string[],
-    limit: number,
-    own: OwnRule,
-    swept = false,
-  ): Promise<Delivery[]> {
+  async #take(stream: string, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
     if (ids.length === 0 || limit <= 0) return [];
     const rule = this.#rule(own);
     const taken = this.#ordering
-      ? await this.#ordering.take(stream, rule, ids, limit, swept)
+      ? await this.#ordering.take(stream, rule, ids, limit, false)
       : await takeEntries(this.#connection, stream, this.#settings, rule, ids.slice(0, limit));
     return this.#delivered(stream, taken);
   }
