@@ -24,9 +24,10 @@ export function stuckReason({ state, commandTimeoutMs, movedMsAgo }: ProbedWorke
   return `stuck: the loop has not come round for ${formatDuration(turnMs)}`;
 }
 
-/** Why the worker takes no entries now; undefined when it does. Having no free place is no reason. */
+/** Why the worker takes no entries now, or can't settle them; undefined when it does. Having no free place is no reason. */
 export function notReadyReason({ state, connected, stopping }: ProbedWorker): string | undefined {
   if (stopping) return "stopping";
   if (!connected) return "waiting for Redis";
-  return state.reading ? undefined : "not reading";
+  if (!state.reading) return "not reading";
+  return state.verdictsWait === undefined ? undefined : `verdicts wait: ${state.verdictsWait}`;
 }

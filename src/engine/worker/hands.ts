@@ -7,7 +7,8 @@ const UNSETTLED_PER_PLACE = 2;
 /**
  * The entries in this worker's hands: delivered to it, and not settled yet. The heartbeat walks through
  * them and the reclaimer leaves them alone. No more is taken than can start at once (`slots` invocations
- * of `unitSize` entries; persistent handlers that answer fast take more), and when verdicts can't be delivered no more is taken than waits already.
+ * of `unitSize` entries; persistent handlers that answer fast take more), and no more than waits already for its
+ * verdicts to be delivered, but for those set aside.
  */
 export class Hands {
   readonly #slots: () => number;
@@ -16,6 +17,7 @@ export class Hands {
   #count = 0;
   #running = 0;
   #waiting = 0;
+  readonly #aside = new Set<Delivery>();
   #listeners = new Set<() => void>();
 
   constructor(slots: () => number, unitSize: number) {
@@ -40,7 +42,7 @@ export class Hands {
   /** How many entries may be taken. */
   get free(): number {
     const startable = this.freeSlots * this.#unitSize - this.#waiting;
-    const settleable = this.#slots() * this.#unitSize * UNSETTLED_PER_PLACE - this.#count;
+    const settleable = this.#slots() * this.#unitSize * UNSETTLED_PER_PLACE + this.#aside.size - this.#count;
     return Math.max(0, Math.min(startable, settleable));
   }
 
@@ -94,7 +96,16 @@ export class Hands {
     this.#wake();
   }
 
+  /** Its verdict can't be delivered now, which keeps no other from being taken. */
+  setAside(delivery: Delivery): void {
+    if (this.#held.get(delivery.stream)?.get(delivery.entry.id) !== delivery || this.#aside.has(delivery))
+      return;
+    this.#aside.add(delivery);
+    this.#wake();
+  }
+
   settled(delivery: Delivery): void {
+    this.#aside.delete(delivery);
     if (!this.#held.get(delivery.stream)?.delete(delivery.entry.id)) return;
     this.#count--;
     this.#wake();

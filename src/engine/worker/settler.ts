@@ -11,6 +11,7 @@ import { moveToDeadLetters } from "./dead-letters.ts";
 import type { Hands } from "./hands.ts";
 import type { Retries } from "./retries.ts";
 import { settleSuccess } from "./success.ts";
+import type { VerdictWatch } from "./verdict-watch.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
@@ -34,6 +35,7 @@ export interface SettlerParts {
   readonly hands: Hands;
   readonly custody: Custody;
   readonly retries: Retries;
+  readonly watch: VerdictWatch;
   readonly observer: WorkerObserver;
   /** Told of an error that no waiting mends: the worker must stop. */
   readonly onFatal: (error: unknown) => void;
@@ -178,6 +180,7 @@ export class Settler {
         }
         replyLost ||= error instanceof ConnectionError && error.sent;
         observer.notice("detail", `verdict not delivered yet: ${errorText(error)}`);
+        for (const item of items) this.#setAside(item, error);
         if (!this.#giveUp.signal.aborted) await sleep(reconnectDelayMs(attempt), this.#giveUp.signal);
         if (this.#giveUp.signal.aborted) return this.#leave(items);
       }
@@ -231,18 +234,25 @@ export class Settler {
     }
   }
 
+  #setAside(item: Settling, error: unknown): void {
+    const { watch, hands } = this.#parts;
+    if (watch.waits(item.delivery, bytesOf(item), error)) hands.setAside(item.delivery);
+  }
+
   /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */
   #leave(items: readonly Settling[]): void {
     for (const { delivery } of items) {
       const { stream, entry, deliveries } = delivery;
       this.#parts.retries.leave(stream, entry.id, deliveries);
+      this.#parts.watch.ends(delivery);
       this.#parts.hands.settled(delivery);
     }
   }
 
   #done(item: Settling, answer: number, replyLost: boolean): void {
     const { delivery, verdict, durationMs } = item;
-    const { hands, observer, onFinal, retries } = this.#parts;
+    const { hands, observer, onFinal, retries, watch } = this.#parts;
+    watch.ends(delivery);
     if (answer === Owned.orphaned) {
       delivery.orphaned = true;
       retries.forget(delivery.stream, delivery.entry.id);
@@ -259,4 +269,10 @@ export class Settler {
     }
     hands.settled(delivery);
   }
+}
+
+/** What is kept in memory for a verdict. */
+function bytesOf({ delivery, verdict }: Settling): number {
+  const outputs = verdict.kind === "ack" ? (verdict.outputs ?? []).flat() : [];
+  return [...delivery.entry.fields, ...outputs].reduce((sum, { length }) => sum + length, 0);
 }

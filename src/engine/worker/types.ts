@@ -175,6 +175,8 @@ export interface WorkerState {
   readonly paused: boolean;
   /** It takes entries: its loop has begun, is not ending, and Redis answers. */
   readonly reading: boolean;
+  /** Why verdicts can't be delivered, although Redis answers; undefined: they can. */
+  readonly verdictsWait?: string | undefined;
   /** How long the loop has been asking Redis without coming round; waiting for handlers does not count. */
   readonly turnMs: number;
 }

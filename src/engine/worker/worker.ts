@@ -34,6 +34,7 @@ import type {
   WorkerSettings,
   WorkerState,
 } from "./types.ts";
+import { VerdictWatch } from "./verdict-watch.ts";
 import { Units } from "./units.ts";
 
 const WAKE_EVERY_MS = 50;
@@ -77,6 +78,7 @@ export class Worker {
   readonly #custody: Custody;
   readonly #reclaimer: Reclaimer;
   readonly #groups: GroupSetup;
+  readonly #verdicts: VerdictWatch;
   readonly #settler: Settler;
   readonly #guard: OutageGuard;
   readonly #runner: Runner;
@@ -131,12 +133,14 @@ export class Worker {
       observer,
       parts.roster,
     );
+    this.#verdicts = new VerdictWatch(observer, () => this.#link.down);
     this.#settler = new Settler({
       connection,
       settings,
       hands: this.#hands,
       custody: this.#custody,
       retries: this.#retries,
+      watch: this.#verdicts,
       observer,
       onFatal: (error) => this.fail(error),
       onFinal: (delivery) => this.#moves?.after(delivery),
@@ -192,6 +196,7 @@ export class Worker {
       inFlight: this.#hands.count,
       paused: this.#guard.paused,
       reading: this.#turns.begun && !this.#link.down && !this.#ending.signal.aborted,
+      verdictsWait: this.#verdicts.reason,
       turnMs: this.#turns.forMs,
     };
   }

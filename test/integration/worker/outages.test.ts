@@ -1,6 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
 import { uniqueKey } from "../../support/cli.ts";
+import { ask, metricsUrl } from "../../support/http.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { deadLetters, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
@@ -203,6 +204,36 @@ describe("a worker and its connection", () => {
     await redis.config("SET", "maxmemory", "0");
     await until("it is dead-lettered", async () => (await deadLetters(redis, `${stream}:dlq`)).length === 1);
     expect(await pendingIn(redis, stream)).toBe(0);
+  });
+
+  test("with maxmemory reached, dead letters that wait keep no place, and are told once; the worker is not ready", async () => {
+    const server = await SandboxServer.start({ executable: inject("redisExecutable") });
+    onTestFinished(() => server.stop());
+    const redis = rawRedis(server.url);
+    const stream = uniqueKey();
+    const command = 'case $(cat) in *bad*) exit 65;; esac; echo "done $STREAMCTL_ID"';
+    const worker = startWorker(stream, command, ["--metrics-port", "0", "--claim-idle", "1s"], {
+      url: server.url,
+    });
+    const url = await until("it listens", () => metricsUrl(worker));
+    const ready = async (): Promise<number> => (await ask(`${url}/readyz`)).status;
+    await until("it is ready", async () => (await ready()) === 200);
+    for (let n = 0; n < 5; n++) await redis.xadd(stream, "*", "kind", "bad");
+    const good = await fill(redis, stream, 3);
+    await redis.config("SET", "maxmemory", "1");
+    await until("the good ones behind them are done", () =>
+      good.every((id) => worker.stdout.includes(`done ${id}`)),
+    );
+    await until("it is told", () => worker.stderr.includes("can't be delivered yet: Redis is out of memory"));
+    expect(await ask(`${url}/readyz`)).toMatchObject({
+      status: 503,
+      body: expect.stringContaining("out of memory"),
+    });
+    await redis.config("SET", "maxmemory", "0");
+    await until("the letters come", async () => (await redis.xlen(`${stream}:dlq`)) === 5);
+    await until("it is ready again", async () => (await ready()) === 200);
+    expect(worker.stderr.match(/can't be delivered yet/g)).toHaveLength(1);
+    expect(worker.stderr.match(/verdicts are delivered again/g)).toHaveLength(1);
   });
 
   test("a worker that starts while maxmemory is reached waits, and then makes its group", async () => {

@@ -39,6 +39,7 @@ describe("ready", () => {
     [worker(), undefined],
     [worker({ paused: true }), undefined],
     [worker({ reading: false }), "not reading"],
+    [worker({ verdictsWait: "no memory" }), "verdicts wait: no memory"],
     [worker({}, { connected: false }), "waiting for Redis"],
     [worker({ reading: false }, { connected: false, stopping: true }), "stopping"],
   ])("case %#", (probed, reason) => {

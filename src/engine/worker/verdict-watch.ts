@@ -1,0 +1,64 @@
+import { errorText } from "../../errors.ts";
+import { formatCount, formatDuration } from "../../units.ts";
+import type { Delivery, WorkerObserver } from "./types.ts";
+
+/** So many verdicts, and so many bytes of entries and outputs, may wait without keeping others from being run. */
+const MOST = 1_000;
+const MOST_BYTES = 64 * 1024 * 1024;
+/** What passes sooner is not worth a word. */
+const TOLD_AFTER_MS = 1_000;
+
+/**
+ * The verdicts that Redis can't take now, such as dead letters while its memory is full: it goes on giving entries and
+ * taking acks. Tells of them once when they begin to wait, and once when all are delivered.
+ */
+export class VerdictWatch {
+  readonly #observer: Pick<WorkerObserver, "notice">;
+  /** Redis is away altogether, which is told elsewhere. */
+  readonly #linkDown: () => boolean;
+  readonly #waiting = new Map<Delivery, number>();
+  #bytes = 0;
+  #since: number | undefined;
+  #reason: string | undefined;
+
+  constructor(observer: Pick<WorkerObserver, "notice">, linkDown: () => boolean) {
+    this.#observer = observer;
+    this.#linkDown = linkDown;
+  }
+
+  /** Why verdicts wait; undefined when they don't, or not for long. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  /** The verdict could not be delivered. True when it may wait beside others; false: it must hold its place. */
+  waits(delivery: Delivery, bytes: number, error: unknown): boolean {
+    const now = performance.now();
+    this.#since ??= now;
+    if (this.#reason === undefined && now - this.#since >= TOLD_AFTER_MS && !this.#linkDown()) {
+      this.#reason = errorText(error);
+      this.#observer.notice(
+        "warn",
+        `${formatCount(Math.max(1, this.#waiting.size), "verdict")} can't be delivered yet: ${this.#reason}`,
+      );
+    }
+    if (this.#waiting.has(delivery)) return true;
+    if (this.#waiting.size >= MOST || this.#bytes + bytes > MOST_BYTES) return false;
+    this.#waiting.set(delivery, bytes);
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** The verdict is delivered, or given up. */
+  ends(delivery: Delivery): void {
+    this.#bytes -= this.#waiting.get(delivery) ?? 0;
+    this.#waiting.delete(delivery);
+    if (this.#waiting.size > 0 || this.#since === undefined) return;
+    if (this.#reason !== undefined) {
+      const took = formatDuration(performance.now() - this.#since);
+      this.#observer.notice("info", `verdicts are delivered again, after ${took}`);
+    }
+    this.#since = undefined;
+    this.#reason = undefined;
+  }
+}
