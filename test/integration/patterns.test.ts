@@ -15,9 +15,12 @@ async function streamWithQueue(): Promise<Keys> {
   const base = uniqueKey("q");
   const [stream, dlq] = [`${base}:orders`, `${base}:orders:dlq`];
   for (const key of [stream, dlq]) {
-    await redis.xadd(key, "1-1", "n", key);
+    await redis.xadd(key, "0-1", "n", "read");
     await redis.xgroup("CREATE", key, "g", "0");
-    await redis.xgroup("CREATECONSUMER", key, "g", "c");
+    await redis.xreadgroup("GROUP", "g", "c", "STREAMS", key, ">");
+    await redis.xack(key, "g", "0-1");
+    await redis.xdel(key, "0-1");
+    await redis.xadd(key, "1-1", "n", key);
   }
   return { base, stream, dlq };
 }
