@@ -83,7 +83,7 @@ function explain(cause: unknown, settings: ConnectionSettings): Explanation {
 }
 
 function explainSentinel(last: unknown, settings: ConnectionSettings): Explanation {
-  const hosts = (settings.sentinels ?? []).map(({ host, port }) => `${host}:${port}`).join(", ");
+  const hosts = sentinelsOf(settings);
   const text = errorText(last);
   if (/unknown command/i.test(text) || NOT_REDIS.test(text))
     return {
@@ -107,8 +107,17 @@ function explainSentinel(last: unknown, settings: ConnectionSettings): Explanati
   };
 }
 
+function sentinelsOf({ sentinels = [] }: ConnectionSettings): string {
+  return sentinels.map(({ host, port }) => `${host}:${port}`).join(", ");
+}
+
 /** A server without TLS takes a TLS greeting for half a command, and waits for the rest. */
-function timedOut(settings: ConnectionSettings, elsewhere: string): { reason: string; hint: string } {
+function timedOut(settings: ConnectionSettings, elsewhere: string): Explanation {
+  if (settings.mode === "sentinel")
+    return {
+      reason: `no answer from the Sentinels at ${sentinelsOf(settings)}, or from the master they name`,
+      hint: "check that both run there; --sentinel or a profile name others",
+    };
   return { reason: "timed out", hint: settings.tls ? tlsHint(settings) : elsewhere };
 }
 

@@ -143,7 +143,11 @@ export class PipeStream extends Readable {
   #detach(): void {
     this.#again?.stop();
     this.#again = undefined;
-    this.#socket?.destroy();
+    const socket = this.#socket;
+    if (!socket) return;
+    // While its reader is slow, it holds what came last; reading emits that.
+    while (!this.#over && socket.read() !== null);
     this.#socket = undefined;
+    socket.destroy();
   }
 }

@@ -54,7 +54,7 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
       isNotThere,
       /no Sentinel at 127\.0\.0\.1:\d+: connection refused: check that Sentinels run there/,
     ],
-    ["something silent", isSilent, /no Sentinel at .*: no answer/],
+    ["something silent", isSilent, /no answer/],
   ])("%s as Sentinel", async (_, start, expected) => {
     const argv = ["lag", "x", "--sentinel", await start(), "--master", "m", "--connect-timeout", "700ms"];
     const { code, stderr } = await cli(argv, { env: { STREAMCTL_URL: "" } });

@@ -38,6 +38,24 @@ describe("entries in hand are not lost with their place in the pending list:", (
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });
 
+  test.each([[[]], [["--order-by", "n"]]])(
+    "a stream that is deleted is worked on when it is made again, with %j",
+    async (more) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      await fill(redis, stream, 1);
+      const worker = startWorker(stream, "echo ran", [...SLOW_BEAT, ...more]);
+      await until(
+        "it works",
+        async () => worker.stdout === "ran\n" && (await pendingIn(redis, stream)) === 0,
+      );
+      await redis.del(stream);
+      await until("its group is back", async () => (await redis.exists(stream)) === 1);
+      await redis.xadd(stream, "*", "n", "1");
+      await until("it works again", () => worker.stdout === "ran\nran\n");
+    },
+  );
+
   test("a poisonous one whose consumer was deleted is dead-lettered, once", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
