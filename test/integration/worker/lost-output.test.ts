@@ -91,3 +91,30 @@ test.each(MANNERS.slice(0, 5))(
     expect(stderr.bytes).toBeGreaterThan(20_000_000);
   },
 );
+
+/** A reader that takes its time over every piece. */
+class Slow extends Writable {
+  readonly lines: string[] = [];
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.lines.push(chunk.toString("latin1"));
+    setTimeout(done, 5);
+  }
+}
+
+test.each(MANNERS.slice(0, 5))(
+  "what a handler prints faster than it is read is passed on to the last byte, %s",
+  async (_, [...handler]) => {
+    const stream = uniqueKey();
+    await fill(rawRedis(), stream, 1);
+    const command = "seq 1 60000";
+    if (handler.at(-1) === "cat") handler.splice(-1, 1, "sh", "-c", command);
+    else handler.splice(-1, 1, command);
+    const stdout = new Slow();
+    const argv = workerArgv(stream, "", "--until-empty").slice(0, -2);
+    expect((await new CliRun([...argv, ...handler], { stdout }).done).code).toBe(0);
+    const printed = stdout.lines.join("").trim().split("\n");
+    expect(printed).toHaveLength(60_000);
+    expect(printed.at(-1)).toBe("60000");
+  },
+);
