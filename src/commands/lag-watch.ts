@@ -65,10 +65,10 @@ async function show(
   const draw = (): void => {
     screen ??= new LagScreen(context.output, SCREEN_COLUMNS);
     const at = last[0]?.at;
-    const clock = at === undefined ? "" : `  ${timeText(at)}`;
+    const clock = at === undefined ? "" : timeText(at);
     const every = `every ${formatDuration(request.intervalMs)}`;
     const title = trouble ?? `${connection.target}  ${overview(last)}  ${every}`;
-    screen.show({ title: title + clock, legend: legend(order), rows: inOrder(last, order) });
+    screen.show({ title, clock, legend: legend(order), rows: inOrder(last, order) });
   };
   const press = (key: WatchKey): void => {
     const scroll = SCROLLS[key];

@@ -17,9 +17,13 @@ const CLEAR_ALL = "\u001b[2J";
 const OTHER_LINES = 4;
 /** A lower terminal has no line to spare for what keys do and colours mean. */
 const HIGH_ENOUGH = 12;
+/** Where less of the title would be left beside the clock, the clock is left out. */
+const LEAST_TITLE = 20;
 
 export interface Picture<Row> {
   readonly title: string;
+  /** When it was, behind the title, which is cut for it. */
+  readonly clock: string;
   /** What keys do and colours mean: the last line. */
   readonly legend: string;
   readonly rows: readonly Row[];
@@ -35,7 +39,7 @@ export class LagScreen<Row> {
   readonly #output: Output;
   readonly #columns: readonly Column<Row>[];
   readonly #onResize = (): void => this.#paint(CLEAR_ALL);
-  #picture: Picture<Row> = { title: "", legend: "", rows: [] };
+  #picture: Picture<Row> = { title: "", clock: "", legend: "", rows: [] };
   /** How many rows have been scrolled away above. */
   #above = 0;
   #open = true;
@@ -81,8 +85,8 @@ export class LagScreen<Row> {
     const { stream } = this.#output;
     // A terminal that takes nothing now is shown the next picture.
     if (!this.#open || stream.writableNeedDrain) return;
-    const { title, legend } = this.#picture;
-    const lines = [fitWidth(safeText(title), this.#width), "", ...this.#table()];
+    const { legend } = this.#picture;
+    const lines = [this.#title(), "", ...this.#table()];
     if (this.#hasLegend) lines.push(fitWidth(legend, this.#width));
     // One line more than there is room for would scroll the others away.
     const text = lines
@@ -90,6 +94,13 @@ export class LagScreen<Row> {
       .map((line) => line + CLEAR_LINE_END)
       .join("\r\n");
     stream.write(`${first}${HOME}${text}${CLEAR_BELOW}`);
+  }
+
+  #title(): string {
+    const { title, clock } = this.#picture;
+    const left = this.#width - clock.length - 2;
+    if (clock === "" || left < LEAST_TITLE) return fitWidth(safeText(title), this.#width);
+    return `${fitWidth(safeText(title), left)}  ${clock}`;
   }
 
   get #hasLegend(): boolean {

@@ -197,6 +197,18 @@ describe("--watch on a terminal", () => {
     expect((await run.done).code).toBe(0);
   });
 
+  test("the clock is whole on 80 columns, however long the rest of its line is", async () => {
+    const { key } = await streamWithGroup();
+    const argv = ["lag", key, "--watch", "--interval", "205m", "--no-color"];
+    const run = new CliRun(argv, { stdin: new Keyboard(), columns: 80 });
+    await until("the first picture", () => run.stdout.includes("\u001b[J"));
+    const [title = ""] = run.stdout.slice(run.stdout.lastIndexOf("\u001b[H") + 3).split("\u001b[K");
+    run.signal("SIGINT");
+    await run.done;
+    expect(title).toMatch(/^redis:.* 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$/);
+    expect(title.length).toBeLessThan(80);
+  });
+
   test("redraws at once when the terminal changes its size", async () => {
     const { key } = await streamWithGroup();
     const run = new CliRun(["lag", key, "--watch", "--interval", "1h"], {
