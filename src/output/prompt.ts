@@ -6,7 +6,7 @@ import { terminalSize } from "./terminal.ts";
 function mustBeTerminal(io: Io, { message, type }: Question): void {
   if (io.stdin.isTTY && io.stderr.isTTY) return;
   const hint = type === "password" ? "--password-file or REDISCLI_AUTH can hold it" : "pass -y to say yes";
-  throw new UsageError(`can't ask without a terminal: ${message}`, { hint });
+  throw new UsageError(`can't ask without a terminal: ${message.replace(/\?$/, "")}`, { hint });
 }
 
 /** Prompts go to stderr: stdout carries data only. Throws Interrupted at Ctrl-C and when the signal aborts. */
