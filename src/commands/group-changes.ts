@@ -178,7 +178,8 @@ async function destroy(
 
 function lossText({ pending, consumers, lag, lagAtLeast }: GroupLag): string {
   const unread = lag === null ? `≥${formatNumber(lagAtLeast ?? 0)}` : formatNumber(lag);
-  return `${formatNumber(pending)} pending, ${unread} undelivered, ${formatNumber(consumers)} consumers`;
+  const readers = consumers === 1 ? "1 consumer" : `${formatNumber(consumers)} consumers`;
+  return `${formatNumber(pending)} pending, ${unread} undelivered, ${readers}`;
 }
 
 const CREATE_COLUMNS: readonly Column<CreatedGroup>[] = [

@@ -191,4 +191,11 @@ describe("group destroy", () => {
     expect(await positionOf(redis, key)).toBeUndefined();
     expect((await cli(["group", "destroy", key, "g", "-y"])).code).toBe(4);
   });
+
+  test("says 1 consumer of one", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 1);
+    const { stderr } = await cli(["group", "destroy", key, "g", "-y"]);
+    expect(stderr).toMatch(/1 pending, 0 undelivered, 1 consumer$/m);
+  });
 });
