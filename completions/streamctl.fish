@@ -511,7 +511,7 @@ complete -c streamctl -n '__fish_seen_subcommand_from trim' -l exact -d 'to the 
 complete -c streamctl -n '__fish_seen_subcommand_from trim' -l force -d 'also what groups have not been given or have not acked'
 complete -c streamctl -n '__fish_seen_subcommand_from trim' -l archive -r -F -d 'append the entries to this file before deleting them; compressed when it ends in .gz'
 complete -c streamctl -n '__fish_seen_subcommand_from trim' -l dry-run -d 'remove nothing; tell what would go and what groups would lose'
-complete -c streamctl -n '__fish_seen_subcommand_from trim' -l fail-if-held -d 'exit 6 when a group keeps anything from being removed'
+complete -c streamctl -n '__fish_seen_subcommand_from trim' -l fail-if-held -d 'exit 6 when nothing was removed because a group still needs it'
 complete -c streamctl -n '__fish_seen_subcommand_from trim' -s h -l help -d 'this help'
 complete -c streamctl -n '__fish_seen_subcommand_from trim' -s o -l output -x -a 'table json ndjson csv raw' -d 'output format'
 complete -c streamctl -n '__fish_seen_subcommand_from trim' -l json -d 'the same as -o json'

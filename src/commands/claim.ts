@@ -47,9 +47,9 @@ export function defineClaim(program: Command, act: Act): void {
 
 const HELP = `
 An entry moves only if it is still pending and still matches at that moment; its idle time starts anew. A
-running worker of that name takes it up once it has been idle for its --claim-idle. Entries whose data is
-gone can't move; --drop-missing, also without --to, clears them and asks first (-y to say yes).
-Exit 4: none of the IDs was pending; 5: some were not.
+running worker of that name runs it as soon as it has a place free; one with --consumer or --order-by, once it
+has been idle for its --claim-idle. Entries whose data is gone can't move; --drop-missing, also without --to,
+clears them and asks first (-y to say yes). Exit 4: none of the IDs was pending; 5: some were not.
 
 Examples:
   streamctl claim orders -g billing 1694012345678-0 --to worker-2

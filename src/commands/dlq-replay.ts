@@ -62,7 +62,7 @@ repeated at any time: nothing is replayed twice.
 Examples:
   streamctl dlq replay orders --all --rate 50/s
   streamctl dlq replay orders --reason '~timeout' --since 2h --max-replays 3 --dry-run
-  streamctl dlq list orders --group billing | jq -c 'select(.fields.amount > "9")' | streamctl dlq replay orders -
+  streamctl dlq list orders --group billing | jq -c 'select((.fields.amount | tonumber) > 9)' | streamctl dlq replay orders -
   streamctl dlq replay orders 1694012345678-0 --edit`;
 
 async function replay(

@@ -44,7 +44,7 @@ export function defineTrim(program: Command, act: Act): void {
     .addOption(new Option("--force", "also what groups have not been given or have not acked"))
     .addOption(archiveOption())
     .addOption(new Option("--dry-run", "remove nothing; tell what would go and what groups would lose"))
-    .addOption(new Option("--fail-if-held", "exit 6 when a group keeps anything from being removed"))
+    .addOption(new Option("--fail-if-held", "exit 6 when nothing was removed because a group still needs it"))
     .addHelpText("after", HELP)
     .action(act(trimCommand));
 }
