@@ -16,6 +16,8 @@ export class Proxy {
   #bytesPerMs = Infinity;
   #refusing = false;
   #holding = false;
+  /** Hears what clients send, chunk by chunk. */
+  onRequest: (bytes: Buffer) => void = () => {};
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   #holdAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
@@ -169,6 +171,7 @@ export class Proxy {
       if (this.#mode === "swallow-both") return;
       if (answered) this.turns++;
       answered = false;
+      this.onRequest(bytes);
       if (this.#cutAfterRequest?.(bytes)) lost = true;
       this.#forward(client, server, bytes);
       if (this.#holdAfterRequest?.(bytes)) this.hold();
