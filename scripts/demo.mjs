@@ -169,9 +169,7 @@ async function story() {
   await show(`streamctl dlq list ${STREAM} --by reason -o table`);
   await show(`streamctl dlq list ${STREAM} --limit 3 -o ndjson`);
 
-  say(
-    "The missing addresses have been found: those letters go back into the stream, and a worker bills them.",
-  );
+  say("The missing addresses have been found: those letters go back to the group, and a worker bills them.");
   await show(`streamctl dlq replay ${STREAM} --reason 'exit 1' -y`);
   const last = `ADDRESSES_KNOWN=1 ${work("worker-4")}`;
   print(last);

@@ -1,6 +1,6 @@
 /** What `config init` writes: everything commented out, so that it changes nothing until it is edited. */
-export const STARTER = `# streamctl configuration. A flag is stronger than an environment variable, that is stronger than a
-# profile, and a profile is stronger than what stands at the top level here.
+export const STARTER = `# streamctl configuration. A flag, or a typed --profile, is stronger than an environment variable, that
+# is stronger than a profile chosen elsewhere, and a profile is stronger than what stands at the top level here.
 # \`streamctl config show\` prints every setting with where it came from.
 
 # The profile to use when neither --profile nor STREAMCTL_PROFILE names one.

@@ -65,8 +65,9 @@ function connectionFlags(program: Command, width: number): string {
 
 const FLAGS = "FLAGS";
 
-const CONNECTION = `Without any flag, variable or file the server is 127.0.0.1:6379. A flag is stronger than the environment, that
-is stronger than a profile, and that is stronger than the top level of a configuration file.
+const CONNECTION = `Without any flag, variable or file the server is 127.0.0.1:6379. A flag, or a typed
+--profile, is stronger than the environment, that is stronger than a profile chosen elsewhere, and that is stronger
+than the top level of a configuration file.
 
 ${FLAGS}
 
