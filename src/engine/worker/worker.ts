@@ -334,7 +334,8 @@ export class Worker {
     const code = error instanceof ServerError ? error.code : undefined;
     const ending = this.#ending.signal;
     if (code === "UNBLOCKED") return;
-    if (code === "NOGROUP") {
+    // Scripts that look at the stream first say that there is none.
+    if (error instanceof ServerError && error.kind === "notFound") {
       return ending.aborted ? undefined : this.#restoreGroups(failures);
     }
     await this.#waitOrFail(error, failures);
