@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { bin, BIN, BinRun, type BinResult } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
@@ -54,6 +56,37 @@ describe("few file descriptors", () => {
       expect(result.code).toBe(0);
       expect(result.stderr).toContain("24 ok, 0 dead-lettered");
       expect(await pendingIn(redis, stream)).toBe(0);
+    },
+  );
+});
+
+/** Root is exempt from the limit, and everybody else has an unknown number of processes. */
+const canBecomeOther = process.getuid?.() === 0;
+if (!canBecomeOther) console.log("not run: few processes (needs root, to become a user without any)");
+
+describe.skipIf(!canBecomeOther)("few processes", () => {
+  // What a handler's own shell can't start is the handler's failure.
+  test.each(manners("exec cat >/dev/null").slice(0, 4))(
+    "cost no entry a delivery, and leave no pipes with names: %s",
+    async (_, command) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      await fill(redis, stream, 24);
+      const uid = 200_000 + Math.floor(Math.random() * 100_000);
+      const other = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"] as const;
+      const program = [...other, "prlimit", "--nproc=18", process.execPath, BIN] as const;
+      const times = ["--until-empty", "--retry-delay", "20ms", "--max-deliveries", "1", "-j", "12"];
+      const result = await bin(argv(stream, ...times, ...command), {
+        program,
+        cwd: "/",
+        env: { HOME: "/nonexistent" },
+      });
+      expect(result.stderr).toContain("24 ok, 0 dead-lettered");
+      expect(result.code).toBe(0);
+      const left = await promisify(execFile)("find", ["/dev/shm", "-uid", String(uid)]).catch(
+        () => undefined,
+      );
+      expect(left?.stdout ?? "").toBe("");
     },
   );
 });

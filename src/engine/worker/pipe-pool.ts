@@ -16,8 +16,11 @@ export interface PipePoolSettings {
 const AT_ONCE = 8;
 const MAX_IDLE = 32;
 
-/** Takes the names away again, also when the worker was killed before it could say that it has opened them. */
-const SCRIPT = 'mkfifo -m 600 -- "$@" && echo && read -r _; rm -f -- "$@"';
+/**
+ * Takes the names away again, also when the worker was killed before it could say that it has opened them, and
+ * when no process can be started any more.
+ */
+const SCRIPT = 'mkfifo -m 600 -- "$@" && echo && read -r _; exec rm -f -- "$@"';
 
 /** Nobody guesses what the pipes are called for the moment they have names. */
 const NAME = randomBytes(12).toString("hex");

@@ -117,8 +117,9 @@ export class ShellRunner {
       if (end.code !== 0 && launcher.inDeletedDirectory) return directoryGone(this.#settings.cwd);
       return output.outcome(shellOutcome(end.code, stderr));
     }
-    if (end.signal !== null) return signalOutcome(end.signal, stderr);
-    return { kind: "exit", code: end.code ?? 1, stderr };
+    // Handlers can only kill it: one that gives up by itself could not fork.
+    if (end.signal === null) return { kind: "shortage", message: `the shell ended: ${lastLine(stderr)}` };
+    return signalOutcome(end.signal, stderr);
   }
 
   /** What can't be had now is asked for once more, after what only waits for further entries was given up. */
@@ -140,6 +141,10 @@ export class ShellRunner {
     this.#idle.splice(at, 1);
     void gone.close();
   }
+}
+
+function lastLine(text: Buffer): string {
+  return text.toString("utf8").trim().split("\n").at(-1) || "it could not run the command";
 }
 
 const ABANDONED: LauncherEnd = { kind: "gone", code: null, signal: "SIGKILL" };
