@@ -27,7 +27,7 @@ export class JsonDecoder {
     const scanner = this.#scanner;
     scanner.open(line, begin, end);
     draft.open(line);
-    if (scanner.peek() !== OBJECT) scanner.fail("expected a JSON object");
+    this.#mustBeObject();
     scanner.at++;
     if (scanner.peek() === OBJECT_END) scanner.fail("an object without keys: an entry needs a field");
     do {
@@ -51,7 +51,7 @@ export class JsonDecoder {
     const scanner = this.#scanner;
     scanner.open(line, begin, end);
     draft.open(line);
-    if (scanner.peek() !== OBJECT) scanner.fail("expected a JSON object");
+    this.#mustBeObject();
     const start = scanner.at++;
     if (scanner.peek() === OBJECT_END) scanner.fail('no "fields" in this entry', start);
     do {
@@ -64,6 +64,14 @@ export class JsonDecoder {
     } while (scanner.more(OBJECT_END));
     scanner.finish();
     if (draft.count === 0) scanner.fail('no "fields" in this entry', start);
+  }
+
+  #mustBeObject(): void {
+    const first = this.#scanner.peek();
+    if (first === OBJECT) return;
+    // A file that is one array is what jq, many programs and -o json write.
+    const array = first === ARRAY ? " a line, not an array: jq -c '.[]' makes lines of one" : "";
+    this.#scanner.fail(`expected a JSON object${array}`);
   }
 
   #id(): string {

@@ -102,7 +102,13 @@ describe("one field per key", () => {
   });
 
   test.each([
-    ["not an object", "[1]", 0, "expected a JSON object"],
+    ["not an object", "1", 0, "expected a JSON object"],
+    [
+      "a file that is one array, as -o json prints",
+      '[{"a":1},',
+      0,
+      "expected a JSON object a line, not an array: jq -c '.[]' makes lines of one",
+    ],
     ["no keys", "{}", 1, "an object without keys: an entry needs a field"],
     ["a key that is no string", "{a:1}", 1, "expected a string"],
     ["no colon", '{"a" 1}', 5, 'expected ":"'],
