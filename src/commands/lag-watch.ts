@@ -96,12 +96,12 @@ async function show(
   }
 }
 
-/** The letters sort, arrows scroll; it fits 80 columns. */
+/** The letters sort, arrows scroll; it fits 80 columns, and on fewer says at least how to quit. */
 function legend(order: WatchOrder): string {
   const by = (["age", "lag", "pending", "name"] as const).map((one) =>
     one === order ? `[${one}]` : `${one.charAt(0)} ${one}`,
   );
-  return `${by.join("  ")}  arrows  q quit  red: no reader, or it grows`;
+  return `q quit  ${by.join("  ")}  arrows  red: no reader, or it grows`;
 }
 
 function overview(groups: readonly WatchedGroup[]): string {

@@ -209,6 +209,15 @@ describe("--watch on a terminal", () => {
     expect(title.length).toBeLessThan(80);
   });
 
+  test("says on 40 columns how to quit", async () => {
+    const { key } = await streamWithGroup();
+    const run = new CliRun(["lag", key, "--watch", "--no-color"], { stdin: new Keyboard(), columns: 40 });
+    await until("the first picture", () => run.stdout.includes("\u001b[J"));
+    run.signal("SIGINT");
+    await run.done;
+    expect(run.stdout).toContain("q quit");
+  });
+
   test("redraws at once when the terminal changes its size", async () => {
     const { key } = await streamWithGroup();
     const run = new CliRun(["lag", key, "--watch", "--interval", "1h"], {
