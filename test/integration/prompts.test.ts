@@ -155,14 +155,3 @@ describe("a signal while it connects is no lost connection", () => {
     expect(code).toBe(0);
   });
 });
-
-describe("without a terminal a question is an error that says what helps", () => {
-  test("a question that -y answers", async () => {
-    const redis = rawRedis();
-    const stream = uniqueKey();
-    await longQueue(redis, 2, { stream, dlq: `${stream}:dlq` });
-    const { code, stderr } = await new CliRun(["dlq", "purge", stream, "--all"]).done;
-    expect(stderr).toContain(`Delete 2 dead letters from ${stream}:dlq for good: pass -y to say yes`);
-    expect(code).toBe(2);
-  });
-});

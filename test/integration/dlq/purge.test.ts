@@ -33,7 +33,7 @@ describe("dlq purge", () => {
     const { stream, dlq } = await deadStream(redis, [{}, {}]);
     const { code, stderr } = await cli(["dlq", "purge", stream, "--all"]);
     expect(code).toBe(2);
-    expect(stderr).toContain(`Delete 2 dead letters from ${dlq} for good?`);
+    expect(stderr).toContain(`Delete 2 dead letters from ${dlq} for good: pass -y to say yes`);
     expect((await cli(["dlq", "purge", stream, "-y"])).code).toBe(2);
     expect(await redis.xlen(dlq)).toBe(2);
     const id = (await redis.xrange(dlq, "-", "+"))[0]?.[0] as string;
