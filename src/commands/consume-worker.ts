@@ -155,11 +155,12 @@ function makeExecutor(
 ): Executor {
   const { env, killAfterMs } = handler;
   const kill: Kill = (pid, signal) => io.kill(pid, signal);
-  const scratchDir = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  // The first may be full, or read-only.
+  const scratchDirs = ["/dev/shm", tmpdir()];
   // Where stdout is what goes into a stream, what comes too late for that belongs to the log.
   const stderr = (lines: Buffer): Promise<void> => output.stderr(lines);
   const late = handler.captureStdout ? { stdout: stderr, stderr } : output;
-  const processes = new Processes({ env, killAfterMs, kill, pid: io.pid, scratchDir }, late);
+  const processes = new Processes({ env, killAfterMs, kill, pid: io.pid, scratchDirs }, late);
   if (flags.persistent) {
     const places = { processes: flags.jobs ?? 1, ahead: flags.ahead ?? 100 };
     return new PersistentExecutor({ ...handler, ...places }, output, processes, notice);

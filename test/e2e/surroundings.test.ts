@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -87,6 +87,30 @@ describe.skipIf(!canBecomeOther)("few processes", () => {
         () => undefined,
       );
       expect(left?.stdout ?? "").toBe("");
+    },
+  );
+});
+
+/** Every manner of naming what a handler has, in a place of its own where /dev/shm is of no use. */
+const mounts = spawnSync("sh", ["-c", "unshare -m mount -t tmpfs none /dev/shm"]).status === 0;
+if (!mounts) console.log("not run: a /dev/shm that is of no use (needs unshare -m)");
+
+describe.skipIf(!mounts)("a /dev/shm that is of no use", () => {
+  const SHMS = ["-o ro", "-o nr_inodes=1", "-o size=4k"];
+  const named = manners("cat /dev/stdin >/dev/null; echo err >/dev/stderr; echo out >/dev/stdout");
+
+  test.each(SHMS.flatMap((shm) => named.slice(0, 5).map(([name, command]) => [shm, name, command] as const)))(
+    "costs handlers nothing: %s, %s",
+    async (shm, _, command) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      await fill(redis, stream, 4);
+      const mount = `mount -t tmpfs ${shm} none /dev/shm; head -c 4096 /dev/zero >/dev/shm/full; exec "$@"`;
+      const program = ["unshare", "-m", "sh", "-c", mount, "sh", process.execPath, BIN] as const;
+      const more = ["--until-empty", "--max-deliveries", "1", "--timeout", "5s", ...command];
+      const result = await bin(argv(stream, ...more), { program });
+      expect(result.stderr).toContain("4 ok, 0 dead-lettered");
+      expect(result.stdout).toMatch(/^out$/m);
     },
   );
 });

@@ -1,8 +1,7 @@
-import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import type { ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { exitOf, startProcess } from "./process-start.ts";
+import { scratchFile } from "./scratch-file.ts";
 
 /**
  * Waits for the end of its input, which the worker alone holds: then the worker is gone. If it had no time to
@@ -42,8 +41,8 @@ for pgid in $left; do kill -KILL "-$pgid"; done
 
 export interface GuardSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where the list has a name for a moment. */
-  readonly scratchDir: string;
+  /** Where the list has a name for a moment, the best first. */
+  readonly scratchDirs: readonly string[];
   readonly killAfterMs: number;
 }
 
@@ -111,12 +110,13 @@ export class GroupGuard {
   #start(): void {
     if (performance.now() < this.#notBefore) return;
     this.#notBefore = performance.now() + AGAIN_AFTER_MS;
-    const { env, scratchDir, killAfterMs } = this.#settings;
+    const { env, scratchDirs, killAfterMs } = this.#settings;
     try {
-      this.#list ??= newList(scratchDir);
+      this.#list ??= scratchFile(scratchDirs, Buffer.from(lineOf("").repeat(PLACES)));
     } catch {
       return;
     }
+    if (this.#list === undefined) return;
     const child = startProcess("/bin/sh", ["-c", SCRIPT, "sh", String(Math.ceil(killAfterMs / 100))], {
       cwd: "/",
       env,
@@ -129,14 +129,6 @@ export class GroupGuard {
       if (this.#child === child) this.#child = undefined;
     });
   }
-}
-
-function newList(dir: string): number {
-  const name = join(dir, `streamctl-${randomBytes(12).toString("hex")}`);
-  const fd = openSync(name, "wx+", 0o600);
-  unlinkSync(name);
-  writeSync(fd, lineOf("").repeat(PLACES), 0);
-  return fd;
 }
 
 function lineOf(text: string): string {

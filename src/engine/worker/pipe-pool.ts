@@ -1,14 +1,13 @@
 import { constants, existsSync, openSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
-import { randomBytes } from "node:crypto";
 import { Pipe } from "./pipes.ts";
-import { exitOf, startProcess } from "./process-start.ts";
+import { type Ended, exitOf, startProcess } from "./process-start.ts";
+import { scratchName } from "./scratch-file.ts";
 import { Shortage } from "./shortage.ts";
 
 export interface PipePoolSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where pipes have names for a moment; in memory where the system has such a folder. */
-  readonly scratchDir: string;
+  /** Where pipes have names for a moment, the best first: in memory where the system has such a folder. */
+  readonly scratchDirs: readonly string[];
   readonly pid: number;
 }
 
@@ -21,10 +20,9 @@ const MAX_IDLE = 32;
  * when no process can be started any more.
  */
 const SCRIPT = 'mkfifo -m 600 -- "$@" && echo && read -r _; exec rm -f -- "$@"';
-
-/** Nobody guesses what the pipes are called for the moment they have names. */
-const NAME = randomBytes(12).toString("hex");
-let made = 0;
+/** How it ends when mkfifo was not there, or could not do it; a shell that can't start it ends otherwise. */
+const REFUSED = 0;
+const NOT_FOUND = 127;
 
 /**
  * Makes pipes for handlers, which Node itself can't, and keeps those that are clean for the next run.
@@ -78,10 +76,26 @@ export class PipePool {
     }
   }
 
-  /** False when there is no shell or no mkfifo. */
+  /** False when there is no shell, no mkfifo, or no folder for it. */
   async #makeSome(): Promise<boolean> {
-    const { env, scratchDir, pid } = this.#settings;
-    const names = Array.from({ length: AT_ONCE }, () => join(scratchDir, `streamctl-${NAME}-${made++}`));
+    for (const dir of this.#settings.scratchDirs) {
+      const failure = await this.#makeIn(dir);
+      if (!failure) return true;
+      const { code, error } = failure;
+      const cause = (error as NodeJS.ErrnoException | undefined)?.code;
+      if (error !== undefined && cause !== "ENOENT" && cause !== "EACCES") throw error;
+      if (error === undefined && code !== REFUSED && code !== NOT_FOUND)
+        throw new Shortage(`mkfifo could not be started: exit ${code}`);
+    }
+    // What has worked before fails for want of something that will be there again.
+    if (this.#worked) throw new Shortage("mkfifo failed");
+    return false;
+  }
+
+  /** Undefined when it made some, else how its process ended. */
+  async #makeIn(dir: string): Promise<Ended | undefined> {
+    const { env, pid } = this.#settings;
+    const names = Array.from({ length: AT_ONCE }, () => scratchName(dir));
     const child = startProcess("/bin/sh", ["-c", SCRIPT, "sh", ...names], {
       cwd: "/",
       env,
@@ -109,13 +123,8 @@ export class PipePool {
       child.stdin?.end();
       child.stdout?.destroy();
     }
-    const { code, error } = await ended;
-    if (opened.length > 0) return true;
-    const cause = (error as NodeJS.ErrnoException | undefined)?.code;
-    if (error !== undefined && cause !== "ENOENT" && cause !== "EACCES") throw error;
-    // What has worked before fails for want of something that will be there again.
-    if (this.#worked) throw new Shortage(`mkfifo failed with ${code}`);
-    return false;
+    const end = await ended;
+    return opened.length > 0 ? undefined : end;
   }
 }
 

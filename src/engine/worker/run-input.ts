@@ -1,18 +1,17 @@
-import { closeSync, constants, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
-import { join } from "node:path";
-import { randomBytes } from "node:crypto";
 import { type Payload, piecesOf } from "./payload.ts";
 import type { PipePool } from "./pipe-pool.ts";
 import type { Pipe } from "./pipes.ts";
+import { scratchFile } from "./scratch-file.ts";
 
 /** Larger inputs would fill the memory that files take from all; they go through a pipe while they are read. */
 const MAX_FILE = 1024 * 1024;
 
 interface InputSettings {
-  /** Where files have names for a moment; in memory where the system has such a folder. */
-  readonly scratchDir: string;
+  /** Where files have names for a moment, the best first: in memory where the system has such a folder. */
+  readonly scratchDirs: readonly string[];
   readonly pid: number;
 }
 
@@ -34,8 +33,8 @@ export async function openInput(
 ): Promise<RunInput | undefined> {
   if (Buffer.isBuffer(payload)) {
     if (payload.length === 0) return NOTHING;
-    const file = payload.length <= MAX_FILE ? inputFile(payload, settings) : undefined;
-    if (file) return file;
+    const file = payload.length <= MAX_FILE ? scratchFile(settings.scratchDirs, payload) : undefined;
+    if (file !== undefined) return new InputFile(file, settings.pid);
   }
   const [pipe] = (await pipes.take(1)) ?? [];
   return pipe && new InputPipe(pipe, payload);
@@ -46,30 +45,6 @@ const NOTHING: RunInput = {
   descriptor: () => "ignore",
   close() {},
 };
-
-/** Nobody guesses what the files are called for the moment they have names. */
-const NAME = randomBytes(12).toString("hex");
-let files = 0;
-
-/** Undefined when there is no room for the whole of it, or a limit on the size of files. */
-function inputFile(bytes: Buffer, { scratchDir, pid }: InputSettings): InputFile | undefined {
-  const name = join(scratchDir, `streamctl-${NAME}-${files++}`);
-  let fd: number | undefined;
-  try {
-    fd = openSync(name, "wx+", 0o600);
-    unlinkSync(name);
-    // At a position, so that a child that gets this descriptor begins to read at the beginning.
-    if (writeSync(fd, bytes, 0, bytes.length, 0) === bytes.length) return new InputFile(fd, pid);
-  } catch (error) {
-    if (fd !== undefined) closeSync(fd);
-    if (NO_DESCRIPTORS.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    return undefined;
-  }
-  closeSync(fd);
-  return undefined;
-}
-
-const NO_DESCRIPTORS = new Set(["EMFILE", "ENFILE"]);
 
 /** A file with the input and without a name, that other processes of this user open through /proc. */
 class InputFile implements RunInput {
