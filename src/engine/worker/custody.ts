@@ -180,6 +180,11 @@ export class Custody {
     return restores.another();
   }
 
+  /** Resolves when nothing of the stream is being made pending again. */
+  async restored(stream: string): Promise<void> {
+    await this.#restores.get(stream)?.ended();
+  }
+
   /** All that this worker has of the stream was made pending again, by a step that was answered then. */
   noteRestored(stream: string, at: number): void {
     this.#of(stream).broke(at);
@@ -284,6 +289,11 @@ class Restores {
         return this.#begin();
       });
     return this.#next;
+  }
+
+  /** Resolves when no step is under way. */
+  async ended(): Promise<void> {
+    while (this.#underWay) await this.#underWay.catch(() => false);
   }
 
   #begin(): Promise<boolean> {

@@ -216,20 +216,26 @@ export class Settler {
     return items.map((item, i) => again[astray.indexOf(item)] ?? answers[i] ?? Owned.notPending);
   }
 
-  /** Marks the deliveries as long as what Redis has of them proves nothing; a group that has gone is made again. */
+  /**
+   * Marks the deliveries as long as what Redis has of them proves nothing: from before their verdicts are sent, and for
+   * good when these were carried out, because a heartbeat that was sent meanwhile may be answered later. None is sent
+   * while what this worker has is being made pending again: the script would find it acked, and hold it once more. A
+   * group that has gone is made again.
+   */
   async #sendMarked(items: readonly Settling[], send: Send, replyLost: boolean): Promise<number[]> {
-    const mark = (sent: boolean): void => {
-      for (const { delivery } of items) delivery.verdictSent = sent;
-    };
-    mark(true);
+    const { custody } = this.#parts;
+    const stream = items[0]?.delivery.stream ?? "";
+    await custody.restored(stream);
+    for (const { delivery } of items) delivery.verdictSent = true;
     try {
       const answers = await send(items);
-      mark(false);
+      for (const [i, { delivery }] of items.entries())
+        delivery.verdictSent = (answers[i] ?? Owned.notPending) >= Owned.done;
       return answers;
     } catch (error) {
-      if (!replyLost && !(error instanceof ConnectionError && error.sent)) mark(false);
-      const stream = items[0]?.delivery.stream ?? "";
-      if (!isNoGroup(error) || !(await this.#parts.custody.restore(stream))) throw error;
+      if (!replyLost && !(error instanceof ConnectionError && error.sent))
+        for (const { delivery } of items) delivery.verdictSent = false;
+      if (!isNoGroup(error) || !(await custody.restore(stream))) throw error;
       return this.#sendMarked(items, send, replyLost);
     }
   }

@@ -78,6 +78,24 @@ describe("who owns an entry", () => {
     expect(await pendingIn(redis, stream)).toBe(0);
   });
 
+  test.each([
+    ["exit 65", [], / 600 dead-lettered/, 600],
+    ["exit 0", ["--emit", uniqueKey()], / 600 ok/, 0],
+  ] as const)(
+    "%s %j: heartbeats that cross verdicts make nothing pending again",
+    async (command, more, said, letters) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      await fill(redis, stream, 600);
+      // As many heartbeats as there can be.
+      const beats = ["--claim-idle", "100ms", "-j", "6"];
+      const result = await drain(stream, command, [...beats, ...more]);
+      expect(result.stderr).not.toContain("pending again");
+      expect(result.stderr).toMatch(said);
+      expect(await redis.xlen(`${stream}:dlq`)).toBe(letters);
+    },
+  );
+
   test("a retry may be taken by another worker of the group, after its delay and not before", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
