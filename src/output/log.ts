@@ -113,9 +113,18 @@ export class Log {
 
   #formatted(level: Level, message: string, facts?: LogFacts): string {
     const time = new Date().toISOString();
-    if (this.json) return `${safeJson({ time, level, message, ...this.#run, ...facts })}\n`;
+    if (this.json) return `${safeJson({ time, level, message, ...masked({ ...this.#run, ...facts }) })}\n`;
     return `${this.#run ? `${time} ` : ""}streamctl: ${MARKS[level]}${safeText(message)}\n`;
   }
+}
+
+/** A stream or a consumer may be a URL that stands in a wrong place, password and all. */
+function masked(facts: LogFacts): LogFacts {
+  const values = Object.entries(facts).map(([name, value]) => [
+    name,
+    typeof value === "string" ? withoutPasswords(value) : value,
+  ]);
+  return Object.fromEntries(values) as LogFacts;
 }
 
 type Level = "debug" | "info" | "warn" | "error";
