@@ -164,7 +164,7 @@ function refusal({ state, owner, idleMs, deliveries }: Tried, flags: ClaimFlags)
     case "notPending":
       return "is not pending";
     case "unmatched":
-      return `does not match: pending for ${owner}, idle for ${durationText(idleMs)}, ${deliveries} deliveries`;
+      return `does not match: pending for ${owner}, idle for ${durationText(idleMs)}, ${formatCount(deliveries, "delivery", "deliveries")}`;
     case "missing":
       return "has no data any more: --drop-missing acks it";
     case "left":

@@ -15,6 +15,7 @@ import {
   type SelectionFlags,
   selectionOptions,
 } from "./dlq-selection.ts";
+import { formatCount } from "../units.ts";
 
 interface PurgeFlags extends SelectionFlags {
   readonly archive?: string;
@@ -58,7 +59,8 @@ async function purge(
   if (!flags.yes) {
     const count = selection.everything ? (selection.total ?? 0) : await countLetters(selection);
     const kept = flags.archive === undefined ? "for good" : `after writing them to ${flags.archive}`;
-    if (count > 0) await context.confirm(`Delete ${count} dead letters from ${selection.key} ${kept}?`);
+    if (count > 0)
+      await context.confirm(`Delete ${formatCount(count, "dead letter")} from ${selection.key} ${kept}?`);
   }
   const archive = flags.archive === undefined ? undefined : await openArchive(context, flags.archive);
   const [{ purgeLetters }, { createProgress }] = await Promise.all([
@@ -98,7 +100,7 @@ async function dryRun(context: Context, stream: string, selection: Selection): P
   const empty = { empty: noLetters(selection.key, selection.length) };
   const count = await printRows(context, columns, letters(), empty);
   const partial = reportMissing(context, selection);
-  context.log.info(`would delete ${count} dead letters from ${selection.key}`);
+  context.log.info(`would delete ${formatCount(count, "dead letter")} from ${selection.key}`);
   return partial ? ExitCode.partial : undefined;
 }
 
@@ -113,8 +115,8 @@ async function summarize(
     log.stream.write(`${JSON.stringify({ dlq: key, deleted, archived, error: failure?.message ?? null })}\n`);
     return;
   }
-  const kept = archive === undefined ? "" : `; ${archived} are in ${archive}`;
-  const text = `deleted ${deleted} dead letters from ${key}${kept}`;
+  const kept = archive === undefined ? "" : `; ${archived} ${archived === 1 ? "is" : "are"} in ${archive}`;
+  const text = `deleted ${formatCount(deleted, "dead letter")} from ${key}${kept}`;
   if (failure) log.warn(text);
   else log.info(text);
 }

@@ -13,6 +13,7 @@ import {
   selectionOptions,
 } from "./dlq-selection.ts";
 import { countOption, rateOption } from "./options.ts";
+import { formatCount } from "../units.ts";
 
 interface ReplayFlags extends SelectionFlags {
   readonly to?: string;
@@ -104,7 +105,8 @@ async function replay(
   if (flags.dryRun) return dryRun(context, connection, stream, selection, request);
   if (choice.kind === "filtered" && !flags.edit && !flags.yes && context.atTerminal) {
     const count = selection.everything ? (selection.total ?? 0) : await countLetters(selection);
-    if (count > 0) await context.confirm(`Replay ${count} dead letters of ${selection.key} to ${target}?`);
+    if (count > 0)
+      await context.confirm(`Replay ${formatCount(count, "dead letter")} of ${selection.key} to ${target}?`);
   }
   return runReplay(context, connection, selection, request, { edit: flags.edit === true });
 }

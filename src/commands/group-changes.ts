@@ -8,7 +8,7 @@ import type { Column } from "../output/column.ts";
 import { LAG_COLUMNS } from "../output/lag-columns.ts";
 import { required } from "../help/required.ts";
 import type { Act } from "../program.ts";
-import { formatNumber } from "../units.ts";
+import { formatCount, formatNumber } from "../units.ts";
 import { groupStartOption } from "./entry-options.ts";
 
 export function defineGroupChanges(group: Command, act: Act): void {
@@ -148,11 +148,14 @@ async function setId(
 
 function effectText({ effect, entries, entriesAtLeast, pending }: PositionChange): string {
   if (effect === "none") return "it is there already";
-  const count = entries === null ? `≥${formatNumber(entriesAtLeast ?? 0)}` : formatNumber(entries);
-  if (effect === "skip") return `the group never gets the ${count} entries in between`;
+  const count =
+    entries === null
+      ? `≥${formatCount(entriesAtLeast ?? 0, "entry", "entries")}`
+      : formatCount(entries, "entry", "entries");
+  if (effect === "skip") return `the group never gets the ${count} in between`;
   const again =
     pending === 0 ? "" : `, also those of its ${formatNumber(pending)} pending ones that lie there`;
-  return `the group gets ${count} entries once more${again}`;
+  return `the group gets ${count} once more${again}`;
 }
 
 async function destroy(
@@ -178,8 +181,7 @@ async function destroy(
 
 function lossText({ pending, consumers, lag, lagAtLeast }: GroupLag): string {
   const unread = lag === null ? `≥${formatNumber(lagAtLeast ?? 0)}` : formatNumber(lag);
-  const readers = consumers === 1 ? "1 consumer" : `${formatNumber(consumers)} consumers`;
-  return `${formatNumber(pending)} pending, ${unread} undelivered, ${readers}`;
+  return `${formatNumber(pending)} pending, ${unread} undelivered, ${formatCount(consumers, "consumer")}`;
 }
 
 const CREATE_COLUMNS: readonly Column<CreatedGroup>[] = [

@@ -8,7 +8,7 @@ import { timeText } from "../output/format.ts";
 import { printSets } from "../output/rows.ts";
 import { onWatchKeys, type WatchKey } from "../output/watch-keys.ts";
 import type { Connection } from "../redis/connection.ts";
-import { formatDuration, formatNumber } from "../units.ts";
+import { formatCount, formatDuration, formatNumber } from "../units.ts";
 import type { LagFlags } from "./lag-flags.ts";
 import { StreamArguments } from "./stream-arguments.ts";
 
@@ -108,7 +108,7 @@ function overview(groups: readonly WatchedGroup[]): string {
   const lag = groups.reduce((sum, row) => sum + (row.lag ?? row.lagAtLeast ?? 0), 0);
   const pending = groups.reduce((sum, row) => sum + row.pending, 0);
   const atLeast = groups.some((row) => row.lag === null) ? "≥" : "";
-  const count = groups.length === 1 ? "1 group" : `${formatNumber(groups.length)} groups`;
+  const count = formatCount(groups.length, "group");
   return `${count}, lag ${atLeast}${formatNumber(lag)}, pending ${formatNumber(pending)}`;
 }
 

@@ -4,6 +4,7 @@ import type { Hold, StalePending } from "../engine/trim/trim.ts";
 import { type EntryId, idMs } from "../entry/id.ts";
 import type { Column } from "../output/column.ts";
 import { agoText, durationText } from "../output/format.ts";
+import { formatCount } from "../units.ts";
 
 /** What came of one stream; `wouldRemove` is set in a dry run only. */
 export interface TrimRow {
@@ -57,7 +58,7 @@ export function staleText(stream: string, { group, oldestId }: StalePending): st
 }
 
 export function lossText(stream: string, { group, undelivered, pending }: Loss): string {
-  return `${stream}: group ${group} would lose ${undelivered} entries it has not been given and ${pending} it has not acked`;
+  return `${stream}: group ${group} would lose ${formatCount(undelivered, "entry", "entries")} it has not been given and ${pending} it has not acked`;
 }
 
 /** Of a trim that found something to remove, and removed nothing. */

@@ -11,6 +11,7 @@ import { openArchive, archiveOption } from "./archive-option.ts";
 import { countOption, durationOption } from "./options.ts";
 import { StreamFailures } from "./stream-failures.ts";
 import type { TrimRow } from "./trim-rows.ts";
+import { formatCount } from "../units.ts";
 
 interface TrimFlags {
   readonly maxlen?: number;
@@ -128,7 +129,7 @@ async function confirmForce(
   const what = streams.length > 3 ? `${streams.length} streams` : streams.join(", ");
   const most = flags.exact || flags.archive !== undefined ? "" : "at most ";
   await context.confirm(
-    `Trim ${most}${entries} entries from ${what}, and with them ${needed} that groups have not been given or not acked?`,
+    `Trim ${most}${formatCount(entries, "entry", "entries")} from ${what}, and with them ${needed} that groups have not been given or not acked?`,
   );
 }
 

@@ -2,6 +2,7 @@ import type { DeadLetter } from "../engine/dlq/letter.ts";
 import { idMs } from "../entry/id.ts";
 import { agoText, timeText } from "./format.ts";
 import { safeBytes, safeText, shortBytes } from "./safe-text.ts";
+import { formatCount } from "../units.ts";
 
 export interface LetterSurroundings {
   readonly stream: string;
@@ -44,7 +45,9 @@ function facts(letter: DeadLetter, { stream, dlq, inStream }: LetterSurroundings
   const still = inStream === null ? "" : inStream ? ", still there" : ", gone from there";
   const taken = layout === "native" ? undefined : doubt === undefined ? layout : `${layout}, but it ${doubt}`;
   const total =
-    replays > 0 && letter.deliveriesTotal !== null ? `, ${letter.deliveriesTotal} deliveries in all` : "";
+    replays > 0 && letter.deliveriesTotal !== null
+      ? `, ${formatCount(letter.deliveriesTotal, "delivery", "deliveries")} in all`
+      : "";
   return [
     ["letter", `${id} in ${dlq}`],
     ["original", originalId === null ? undefined : `${originalId} in ${letter.stream ?? stream}${still}`],
@@ -54,13 +57,13 @@ function facts(letter: DeadLetter, { stream, dlq, inStream }: LetterSurroundings
     ["entered", originalId === null ? undefined : when(new Date(idMs(originalId)), nowMs)],
     ["delivered", deliveries === null ? undefined : delivered(deliveries, group, consumer)],
     ["failed", failedAt === null ? undefined : when(failedAt, nowMs)],
-    ["replayed", replays === 0 ? "never" : `${replays} times${total}`],
+    ["replayed", replays === 0 ? "never" : `${formatCount(replays, "time")}${total}`],
   ];
 }
 
 function delivered(deliveries: number, group: string | null, consumer: string | null): string {
   const last = consumer === null ? "" : `, at last to ${consumer}`;
-  return `${deliveries} times in ${group ?? "an unknown group"}${last}`;
+  return `${formatCount(deliveries, "time")} in ${group ?? "an unknown group"}${last}`;
 }
 
 /** A time and how long ago that is; where no calendar reaches, what there is. */

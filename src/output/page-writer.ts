@@ -1,6 +1,6 @@
 import type { Departure } from "../engine/read/group-reader.ts";
 import type { Page } from "../engine/read/page.ts";
-import { formatDuration, formatNumber } from "../units.ts";
+import { formatCount, formatDuration, formatNumber } from "../units.ts";
 import { createEntryPrinter, type EntryPrinter, type EntryPrinterOptions } from "./entry-printer.ts";
 import type { Log } from "./log.ts";
 import type { Output } from "./output.ts";
@@ -96,5 +96,5 @@ export class PageWriter {
 }
 
 function entries(count: number): string {
-  return `${formatNumber(count)} ${count === 1 ? "entry" : "entries"}`;
+  return formatCount(count, "entry", "entries");
 }

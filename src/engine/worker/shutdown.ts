@@ -6,6 +6,7 @@ import type { Hands } from "./hands.ts";
 import type { Reclaimer } from "./reclaimer.ts";
 import type { Settler } from "./settler.ts";
 import type { Executor, WorkerObserver, WorkerSettings } from "./types.ts";
+import { formatCount } from "../../units.ts";
 
 /** How long verdicts may take to be delivered once every handler has ended. */
 const DRAIN_MS = 10_000;
@@ -42,7 +43,10 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
     await within(DRAIN_MS, hands, () => hands.count === 0, kill.aborted ? undefined : kill);
   } while (moves.size > 0);
   if (hands.count > 0) {
-    observer.notice("warn", `${hands.count} entries stay pending: their verdicts could not be delivered`);
+    observer.notice(
+      "warn",
+      `${formatCount(hands.count, "entry stays", "entries stay")} pending: verdicts could not be delivered`,
+    );
     settler.giveUp();
   }
   await executor.close();

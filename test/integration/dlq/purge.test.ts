@@ -42,6 +42,20 @@ describe("dlq purge", () => {
     expect(await redis.xlen(dlq)).toBe(1);
   });
 
+  test("of one letter everything is said in the singular", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{ deliveries: 1 }]);
+    const id = (await redis.xrange(dlq, "-", "+"))[0]?.[0] as string;
+    const said = [
+      (await cli(["dlq", "show", stream, id, "-o", "table"])).stdout,
+      (await cli(["dlq", "purge", stream, "--all"])).stderr,
+      (await cli(["dlq", "purge", stream, "--all", "--dry-run"])).stderr,
+      (await cli(["dlq", "purge", stream, "--all", "-y"])).stderr,
+    ].join("");
+    expect(said.match(/\b1 (times|dead letters|deliveries|entries)/g)).toBeNull();
+    expect(said.match(/\b1 dead letter\b/g)).toHaveLength(3);
+  });
+
   test.each(["dead.ndjson", "dead.ndjson.gz"])("%s holds what was deleted, and restores it", async (name) => {
     const redis = rawRedis();
     const binary = [

@@ -110,7 +110,7 @@ describe("trim against a model", () => {
         const flags = [stream, "--min-id", `${keepFrom}-1`, "--exact"];
         const preview = await cli(["trim", ...flags, "--force", "--dry-run"]);
         for (const { name, undelivered, pending } of losses) {
-          const words = `group ${name} would lose ${undelivered} entries it has not been given and ${pending} it`;
+          const words = `group ${name} would lose ${undelivered} ${undelivered === 1 ? "entry" : "entries"} it has not been given and ${pending} it`;
           if (undelivered + pending > 0) expect(preview.stderr).toContain(words);
           else expect(preview.stderr).not.toContain(`group ${name} would lose`);
         }
