@@ -1,4 +1,4 @@
-import { startTimer } from "../../lib/timer.ts";
+import { startTimer, type Timer } from "../../lib/timer.ts";
 import { childStdio } from "./child-stdio.ts";
 import type { HandlerSettings } from "./handler.ts";
 import { exitOutcome, startFailure } from "./outcome.ts";
@@ -23,6 +23,7 @@ export interface ChildParts extends Sinks {
 export class ChildRun {
   readonly #parts: ChildParts;
   readonly #end: RunEnd;
+  #timer: Timer | undefined;
 
   constructor(parts: ChildParts) {
     this.#parts = parts;
@@ -33,10 +34,8 @@ export class ChildRun {
   async outcome(): Promise<Outcome> {
     const { settings, output } = this.#parts;
     const { timeoutMs, killAfterMs } = settings;
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : startTimer(timeoutMs, () => void this.end("timeout", killAfterMs));
+    if (timeoutMs !== undefined)
+      this.#timer = startTimer(timeoutMs, () => void this.end("timeout", killAfterMs));
     try {
       const ended = await this.#run();
       await this.#end.over();
@@ -48,7 +47,7 @@ export class ChildRun {
     } catch (error) {
       return startFailure(error, settings.cwd);
     } finally {
-      timer?.stop();
+      this.#timer?.stop();
     }
   }
 
@@ -73,6 +72,8 @@ export class ChildRun {
       if (child.pid !== undefined) this.#end.on(child.pid);
       return await Promise.race([exited, this.#end.abandoned.then(() => KILLED)]);
     } finally {
+      // How long its output waits for a reader is not its time.
+      this.#timer?.stop();
       await stdio.finish();
     }
   }

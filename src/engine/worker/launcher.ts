@@ -26,6 +26,8 @@ export interface LauncherJob extends Sinks {
   /** An entry's ID, deliveries and timestamp, or a batch's count. */
   readonly words: readonly [string, string, string];
   readonly stream: string;
+  /** The command has ended; what it printed may still have to be taken. */
+  readonly onEnd?: () => void;
 }
 
 export type LauncherEnd =
@@ -147,6 +149,7 @@ export class Launcher {
         if (error) this.#unread = true;
       });
     });
+    if (end.kind !== "unbegun") job.onEnd?.();
     this.#held = await pipes.finish(0);
     this.#chatty = pipes.chatty;
     return end;

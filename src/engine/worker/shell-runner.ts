@@ -16,7 +16,7 @@ const MAX_UNBEGUN = 3;
 export type ShellSettings = HandlerSettings & Pick<LauncherSettings, "command" | "whole">;
 
 /** One run of the command. */
-export interface ShellRun extends Omit<LauncherJob, "input"> {
+export interface ShellRun extends Omit<LauncherJob, "input" | "onEnd"> {
   readonly input: Payload;
 }
 
@@ -59,8 +59,10 @@ export class ShellRunner {
     let input: RunInput | undefined;
     try {
       input = await this.#sparing(() => this.#processes.input(job.input));
+      const { path } = input ?? {};
+      const onEnd = (): void => timer?.stop();
       const outcome =
-        input?.path === undefined ? undefined : await this.#runOnAny(run, { ...job, input: input.path });
+        path === undefined ? undefined : await this.#runOnAny(run, { ...job, input: path, onEnd });
       await run.over();
       if (run.reason === "stopped") return { kind: run.begun ? "stopped" : "unrun" };
       if (run.reason === "timeout")

@@ -118,3 +118,18 @@ test.each(MANNERS.slice(0, 5))(
     expect(printed.at(-1)).toBe("60000");
   },
 );
+
+test.each(MANNERS.slice(0, 5))(
+  "--timeout does not count how long nobody reads what was printed, %s",
+  async (_, handler) => {
+    const stream = uniqueKey();
+    await fill(rawRedis(), stream, 1);
+    const stdout = new Stalled();
+    const argv = workerArgv(stream, "", "--until-empty", "--timeout", "400ms").slice(0, -2);
+    const run = new CliRun([...argv, ...handler], { stdout });
+    await until("it prints", () => stdout.bytes > 0);
+    await sleep(800);
+    stdout.letGo();
+    expect((await run.done).stderr).toContain("1 ok, 0 dead-lettered, 0 retried");
+  },
+);
