@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: ES modules, split so that a command loads only what it uses, in few files. Every
 // file costs about half a millisecond to find, read and link, however small it is.
-import { renameSync, rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync } from "node:fs";
 import { rolldown } from "rolldown";
 import { slimPackages } from "./slim-packages.mjs";
 
@@ -14,9 +14,10 @@ const building = `${root}dist.${process.pid}`;
  */
 const STAGES = [
   { name: "main", modules: ["src/main.ts"] },
-  { name: "run", modules: ["src/run.ts"] },
+  { name: "run", modules: ["src/run.ts", "src/commands/lag.ts"] },
   { name: "redis", modules: ["src/config/secrets.ts", "src/redis/connection.ts"] },
   { name: "look", modules: ["src/commands/lag-print.ts"] },
+  { name: "commands", modules: commandFiles() },
 ];
 
 /** Parts of Node that are there anyway once a connection is made. */
@@ -65,6 +66,12 @@ try {
 rmSync(`${root}dist`, { recursive: true, force: true });
 renameSync(building, `${root}dist`);
 
+/** The files that define commands. */
+function commandFiles() {
+  const index = readFileSync(`${root}src/commands/index.ts`, "utf8");
+  return [...index.matchAll(/import\("\.\/([\w-]+\.ts)"\)/g)].map(([, file]) => `src/commands/${file}`);
+}
+
 /** Maps a module to the stage it is loaded in; null for what no stage imports statically. */
 function stageNames() {
   let stageOf;
@@ -76,13 +83,30 @@ function stageNames() {
 
 function findStages(context) {
   const stageOf = new Map();
-  const visit = (id, stage) => {
-    if (stageOf.has(id)) return;
-    stageOf.set(id, stage);
-    for (const imported of context.getModuleInfo(id)?.importedIds ?? []) visit(imported, stage);
-  };
-  for (const { name, modules } of STAGES) for (const module of modules) visit(root + module, name);
+  const shared = sharedByCommands(context);
+  for (const { name, modules } of STAGES) {
+    for (const id of staticImports(context, modules)) if (!stageOf.has(id)) stageOf.set(id, name);
+    if (name === "run") for (const id of shared) if (!stageOf.has(id)) stageOf.set(id, name);
+  }
   return stageOf;
+}
+
+/** What defining commands and a later stage both need: in that stage it would make `--help` load Redis. */
+function sharedByCommands(context) {
+  const [commands, ...others] = STAGES.toReversed().map(({ modules }) => staticImports(context, modules));
+  return [...commands].filter((id) => others.some((ids) => ids.has(id)));
+}
+
+/** The modules and all that they import statically. */
+function staticImports(context, modules) {
+  const found = new Set();
+  const visit = (id) => {
+    if (found.has(id)) return;
+    found.add(id);
+    context.getModuleInfo(id)?.importedIds.forEach(visit);
+  };
+  for (const module of modules) visit(root + module);
+  return found;
 }
 
 function isLight({ id, importedIds }) {

@@ -29,6 +29,7 @@ const STAND_INS = new Map([
  *   called; in a cluster it just reaches the right node by way of another.
  * - The class Cluster is loaded by src/redis/ioredis-cluster.ts alone. Redis loads it to have it as
  *   `Redis.Cluster`, which nothing here reads.
+ * - What a chunk imports of Node it takes without the facade that is made for an import (see builtIn).
  * - debug looks for a terminal and for more packages, to print what nobody asks for.
  *
  * @returns {import("rolldown").Plugin}
@@ -53,6 +54,7 @@ export function slimPackages() {
         `const ${variable} = new Proxy({}, { get: (_, name) => require("${module}")[name] });`,
       );
     },
+    renderChunk: (code) => code.replace(STATIC_IMPORT, builtIn),
     /** Source with other characters takes twice the memory, and longer to read. (Raw strings would change.) */
     generateBundle(_, bundle) {
       for (const file of Object.values(bundle)) {
@@ -67,6 +69,26 @@ export function slimPackages() {
       return { code: JSON.stringify(Object.fromEntries(kept)), moduleType: "json" };
     },
   };
+}
+
+/** Of these only functions are used, and in few runs: each loads its part of Node when it is called. */
+const LAZY_FUNCTIONS = new Set(["node:crypto", "node:tty"]);
+
+const STATIC_IMPORT = /^import (?:(\w[\w$]*)|\* as (\w[\w$]*)|\{([^}]*)\}) from "(node:[^"]+)";$/gm;
+
+/**
+ * For an `import` Node reads every export of a part of its own, which loads what those need, too: all streams of
+ * files for node:fs. Asking for the part itself reads what is used.
+ */
+function builtIn(statement, byDefault, all, names, module) {
+  const load = `globalThis.process.getBuiltinModule("${module}")`;
+  if (names === undefined) return `const ${byDefault ?? all} = ${load};`;
+  const pairs = names.split(",").map((one) => one.trim().split(/\s+as\s+/));
+  if (LAZY_FUNCTIONS.has(module))
+    return pairs
+      .map(([name, local = name]) => `const ${local} = (...args) => ${load}.${name}(...args);`)
+      .join(" ");
+  return `const { ${pairs.map((pair) => pair.join(": ")).join(", ")} } = ${load};`;
 }
 
 function ascii(code) {

@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync, statSync } from "node:fs";
 import { isatty } from "node:tty";
 import { errorText, ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -39,7 +39,7 @@ export async function run(): Promise<number> {
       if (!isPipeError(error)) process.exitCode = ExitCode.failed;
     });
   }
-  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  const terminals = [0, 1, 2].filter(isTerminal);
   const argv = process.argv.slice(2);
   const altered = await alteredText(argv);
   await hidePasswords(argv);
@@ -69,8 +69,22 @@ export async function run(): Promise<number> {
     },
   });
   // Node ends by setting them back to what they were, and aborts where one is gone.
-  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+  for (const fd of terminals) if (!isTerminal(fd)) closeSync(fd);
   return code;
+}
+
+/** Under cron and in pipes there is none: then Node need not load what knows terminals. */
+function isTerminal(fd: number): boolean {
+  try {
+    const { rdev } = fstatSync(fd);
+    return rdev !== 0 && rdev !== nullDevice() && isatty(fd);
+  } catch {
+    return false;
+  }
+}
+
+function nullDevice(): number {
+  return statSync("/dev/null", { throwIfNoEntry: false })?.rdev ?? 0;
 }
 
 /** One that was deleted has its name still: what is looked for in it is not there, and no more than that fails. */

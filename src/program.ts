@@ -25,7 +25,8 @@ export type CommandModule = (program: Command, act: Act) => void;
  * The command tree with the global flags: whole, or with just the command `name` when there is one of that
  * name. Loads no Redis, no tables, no prompts.
  */
-export function buildProgram(act: Act, name?: string): Command {
+export async function buildProgram(act: Act, name?: string): Promise<Command> {
+  const commands = await commandsFor(name);
   const program = new CliCommand("streamctl")
     .description("The command-line tool for Redis Streams")
     .version(version, "-V, --version")
@@ -35,7 +36,7 @@ export function buildProgram(act: Act, name?: string): Command {
     .helpOption("-h, --help", "this help")
     .helpCommand(false);
   for (const option of globalOptions()) program.addOption(option);
-  for (const define of commandsFor(name)) define(program, act);
+  for (const define of commands) define(program, act);
   defineHelp(program);
   program.addHelpText("after", `\n${EXIT_CODES}`);
   program.addHelpText("afterAll", ({ command }) => (command.parent === null ? "" : `\n${globalFlags()}`));

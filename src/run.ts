@@ -68,7 +68,7 @@ class Run {
   async execute(argv: readonly string[]): Promise<number> {
     this.#check = asksForCheck(argv);
     refuseAltered(this.#io);
-    const program = buildProgram(this.#act, argv[0]);
+    const program = await buildProgram(this.#act, argv[0]);
     prepare(program, this.#io, (text) => {
       this.#help = Promise.all([this.#help, writeWhole(this.#io.stdout, text)]);
     });
@@ -124,7 +124,7 @@ class Run {
       : await resolveConfig(rootOf(command).opts(), this.#io);
     const withDefaults = config.files.filter(hasDefaults);
     if (withDefaults.length > 0) {
-      const whole = buildProgram(this.#act);
+      const whole = await buildProgram(this.#act);
       for (const file of withDefaults) checkDefaults(whole, file);
     }
     applyOptionDefaults(command, { layers: config.layers, env: this.#io.env });

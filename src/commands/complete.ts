@@ -40,8 +40,8 @@ async function find(context: Context, text: string, signal: AbortSignal): Promis
       import("../completion/look-up.ts"),
     ]);
   const nothing = (): (() => Promise<void>) => () => Promise.resolve();
-  const name = commandOf(buildProgram(nothing, "__complete"), text);
-  const line = readLine(buildProgram(nothing, name), text);
+  const name = commandOf(await buildProgram(nothing, "__complete"), text);
+  const line = readLine(await buildProgram(nothing, name), text);
   const { wanted, prefix, globals } = line;
   if (wanted === undefined) return [];
   const flags = { ...globals, askpass: undefined, connectTimeout: SILENT_MS, commandTimeout: SILENT_MS };

@@ -2,6 +2,8 @@ import type { Context } from "../context.ts";
 import { lastLine } from "../engine/dlq/filter.ts";
 import type { DeadLetter } from "../engine/dlq/letter.ts";
 import { Interrupted, UsageError } from "../errors.ts";
+import { agoText, fieldsText, NONE } from "../output/format.ts";
+import { safeText } from "../output/safe-text.ts";
 import { formatCount } from "../units.ts";
 import { countLetters, noLetters, type Selection } from "./dlq-selection.ts";
 
@@ -39,10 +41,6 @@ export async function chooseLetters(context: Context, selection: Selection): Pro
 
 /** The letters that have a text anywhere, newest first. */
 async function readRows({ log }: Context, selection: Selection, text: string): Promise<Row[]> {
-  const [{ agoText, fieldsText, NONE }, { safeText }] = await Promise.all([
-    import("../output/format.ts"),
-    import("../output/safe-text.ts"),
-  ]);
   const nowMs = Date.now();
   const wanted = text.toLowerCase();
   const rows: Row[] = [];

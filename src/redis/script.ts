@@ -7,6 +7,14 @@ export interface Script {
   readonly sha: string;
 }
 
+/** The hash is made at the first call: `lag`, which seldom makes one, would load Node's crypto for it. */
 export function defineScript(name: string, lua: string): Script {
-  return { name, lua, sha: createHash("sha1").update(lua).digest("hex") };
+  let sha: string | undefined;
+  return {
+    name,
+    lua,
+    get sha() {
+      return (sha ??= createHash("sha1").update(lua).digest("hex"));
+    },
+  };
 }

@@ -11,7 +11,7 @@ import { commandLines, parseLine } from "../support/command-lines.ts";
 /** Nothing listens there: help needs no server. */
 const NOWHERE = { url: "redis://127.0.0.1:1" };
 
-const COMMANDS = [...allCommands(buildProgram(() => () => Promise.resolve()))].filter(
+const COMMANDS = [...allCommands(await buildProgram(() => () => Promise.resolve()))].filter(
   ([path]) => path !== "__complete",
 );
 const isLeaf = ([, command]: readonly [string, Command]): boolean => command.commands.length === 0;

@@ -10,7 +10,7 @@ export interface ParsedLine {
 /** Parses a command line with the real command tree, without running it; throws at what it would refuse. */
 export async function parseLine(argv: readonly string[]): Promise<ParsedLine> {
   let parsed: ParsedLine | undefined;
-  const program = buildProgram(() => (...parameters) => {
+  const program = await buildProgram(() => (...parameters) => {
     const command = parameters.at(-1) as Command;
     const names: string[] = [];
     for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());

@@ -2,11 +2,8 @@ import { describe, expect, test } from "vitest";
 import { commandOf, readLine } from "../../src/completion/line.ts";
 import { buildProgram } from "../../src/program.ts";
 
-const read = (line: string): ReturnType<typeof readLine> =>
-  readLine(
-    buildProgram(() => () => Promise.resolve()),
-    line,
-  );
+const program = await buildProgram(() => () => Promise.resolve());
+const read = (line: string): ReturnType<typeof readLine> => readLine(program, line);
 
 describe("what the word at the cursor names", () => {
   test.each([
@@ -79,8 +76,8 @@ describe("what stands before it", () => {
   });
 });
 
-test("the command is found behind global flags", () => {
-  const globals = buildProgram(() => () => Promise.resolve(), "__complete");
+test("the command is found behind global flags", async () => {
+  const globals = await buildProgram(() => () => Promise.resolve(), "__complete");
   expect(commandOf(globals, "streamctl -u lag -q pending orders -g ")).toBe("pending");
   expect(commandOf(globals, "streamctl ")).toBeUndefined();
 });

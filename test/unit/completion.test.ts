@@ -8,7 +8,7 @@ import { completionScript, type Shell } from "../../src/completion/script.ts";
 import { buildProgram } from "../../src/program.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "completions");
-const program = (): Command => buildProgram(() => () => Promise.resolve());
+const program = (): Promise<Command> => buildProgram(() => () => Promise.resolve());
 
 describe("the files in completions/", () => {
   test.each<[Shell, string]>([
@@ -16,7 +16,7 @@ describe("the files in completions/", () => {
     ["zsh", "_streamctl"],
     ["fish", "streamctl.fish"],
   ])("%s: is what the command tree gives (npm run completions writes it anew)", async (shell, file) => {
-    expect(await readFile(join(FOLDER, file), "utf8")).toBe(completionScript(shell, program()));
+    expect(await readFile(join(FOLDER, file), "utf8")).toBe(completionScript(shell, await program()));
   });
 });
 
