@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { parseEntryId } from "../../entry/id.ts";
 import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
-import { StreamctlError } from "../../errors.ts";
+import { StreamctlError, UsageError } from "../../errors.ts";
 import { mustBeReadable, NoText, textChunks } from "../../lib/text-input.ts";
 import { eachLine, LineCutter } from "../worker/lines.ts";
 
@@ -37,6 +37,10 @@ export async function* readIds(
     for (const bytes of eachLine(lines ?? NOTHING)) {
       line++;
       const id = idOfLine(scanner, bytes);
+      if (line === 1 && id === undefined && isCsvHeader(bytes))
+        throw new UsageError("stdin is CSV, of whose values a line may look like the ID of another entry", {
+          hint: "print the rows with -o ndjson",
+        });
       if (id === undefined) onBad({ line, reason: `is no entry ID: ${bytes.toString("utf8", 0, SHOWN)}` });
       else if (id !== "") ids.push(id);
     }
@@ -59,6 +63,13 @@ const NOTHING = Buffer.alloc(0);
 const SHOWN = 80;
 /** No ID, white space included, is longer. */
 const LONGEST_ID = 100;
+
+/** The first line of what `-o csv` prints. A value has line ends of its own there, between quotes. */
+function isCsvHeader(line: Buffer): boolean {
+  return /^\w+(,\w+)+\s*$/.test(line.toString("latin1", 0, LONGEST_HEADER)) && line.includes(",id,");
+}
+
+const LONGEST_HEADER = 1_000;
 
 /** The ID that a line names, empty for an empty line; undefined when it names none. */
 function idOfLine(scanner: JsonScanner, line: Buffer): string | undefined {

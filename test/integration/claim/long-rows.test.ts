@@ -89,3 +89,35 @@ test("a row that ends in the middle names nothing", async () => {
   expect(code).toBe(4);
   expect(await pendingIds(redis, key, "a")).toEqual(["1-0"]);
 });
+
+test.each([
+  [
+    "ack",
+    (key: string) => ["pending", key, "-g", "g", "--list"],
+    (key: string) => ["ack", key, "-g", "g", "-"],
+  ],
+  [
+    "claim",
+    (key: string) => ["pending", key, "-g", "g", "--list"],
+    (key: string) => ["claim", key, "-g", "g", "-", "--to", "z"],
+  ],
+  ["dlq purge", (key: string) => ["dlq", "list", key], (key: string) => ["dlq", "purge", key, "-", "-y"]],
+  ["dlq replay", (key: string) => ["dlq", "list", key], (key: string) => ["dlq", "replay", key, "-", "-y"]],
+])("%s takes no line of a CSV value for an entry's ID", async (_, from, to) => {
+  const redis = rawRedis();
+  const key = uniqueKey();
+  const hostile = "c\n2-0\n";
+  await redis.xadd(key, "1-0", "v", "1");
+  await redis.xadd(key, "2-0", "v", "2");
+  await redis.xgroup("CREATE", key, "g", "0");
+  await redis.xreadgroup("GROUP", "g", hostile, "COUNT", 1, "STREAMS", key, ">");
+  await redis.xreadgroup("GROUP", "g", "other", "STREAMS", key, ">");
+  const ofLetter = ["dlq.stream", key, "dlq.group", "g", "dlq.consumer", hostile, "dlq.reason", "exit 1"];
+  await redis.xadd(`${key}:dlq`, "1-0", "v", "1", ...ofLetter, "dlq.id", "1-0");
+  await redis.xadd(`${key}:dlq`, "2-0", "v", "2", ...ofLetter, "dlq.id", "2-0");
+  const { code, stderr } = await piped([...from(key), "-o", "csv"], to(key));
+  expect(stderr).toContain("stdin is CSV");
+  expect(code).toBe(2);
+  expect(await pendingIds(redis, key, "other")).toEqual(["2-0"]);
+  expect(await redis.xlen(`${key}:dlq`)).toBe(2);
+});
