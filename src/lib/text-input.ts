@@ -24,6 +24,8 @@ const BEGINNINGS: readonly (readonly [string, string])[] = [
   ["\x04\x22\x4d\x18", "compressed with lz4: unpack it with `lz4 -dc` first"],
   ["PK\x03\x04", "a zip archive: unpack it with `unzip -p` first"],
 ];
+const GZIP = "\x1f\x8b";
+const ZLIB = "x\x9c";
 const LONGEST = 10;
 
 /** What the first bytes of a file say it is, when it is no text in UTF-8. */
@@ -31,6 +33,8 @@ function otherKind(head: Buffer, binary: boolean): string | undefined {
   const text = head.toString("latin1");
   const known = BEGINNINGS.find(([beginning]) => text.startsWith(beginning));
   if (known) return known[1];
+  if (!binary && text.startsWith(ZLIB))
+    return "compressed with zlib: unpack it with `zlib-flate -uncompress` first";
   // One letter of the two that make the first character in UTF-16 is 0 in all that is written here.
   return !binary && head.length > 1 && (head[0] === 0) !== (head[1] === 0) ? UTF16 : undefined;
 }
@@ -52,7 +56,7 @@ export async function* textChunks(
 ): AsyncGenerator<Buffer> {
   const chunks = buffers(stream);
   const [head, rest] = await beginning(chunks);
-  if (gzip || (head[0] === 0x1f && head[1] === 0x8b)) {
+  if (gzip || head.toString("latin1").startsWith(GZIP)) {
     const { gunzip } = await import("./gunzip.ts");
     yield* withoutMark(gunzip(rest), binary);
   } else yield* withoutMark(rest, binary, head);
@@ -70,7 +74,8 @@ async function* withoutMark(
   known?: Buffer,
 ): AsyncGenerator<Buffer> {
   const [head, all] = known ? [known, chunks] : await beginning(buffers(chunks));
-  const kind = otherKind(head, binary);
+  const twice = head.toString("latin1").startsWith(GZIP);
+  const kind = twice ? "gzip within gzip: unpack it with `gzip -dc` first" : otherKind(head, binary);
   if (kind !== undefined) throw new NoText(`it is ${kind}`);
   let marked = head.subarray(0, MARK.length).equals(MARK) ? MARK.length : 0;
   for await (const chunk of all) {
@@ -101,7 +106,7 @@ async function beginning(chunks: AsyncGenerator<Buffer>): Promise<[Buffer, Async
   return [head.subarray(0, LONGEST), all()];
 }
 
-const SPECIAL = [...BEGINNINGS.map(([beginning]) => beginning), MARK.toString("latin1"), "\x1f\x8b"];
+const SPECIAL = [...BEGINNINGS.map(([beginning]) => beginning), MARK.toString("latin1"), GZIP];
 
 function mayBecomeSpecial(head: Buffer): boolean {
   const text = head.toString("latin1");

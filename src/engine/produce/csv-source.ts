@@ -46,6 +46,8 @@ export class CsvSource implements EntrySource {
   /** What was read before there is a parser. */
   #header: Buffer = NOTHING;
   #ended = false;
+  /** Why the input can't be read any further: said when what came before has been taken. */
+  #failure: Error | undefined;
   #unreadable = false;
   /** A carriage return without a newline ends a line. */
   #loneReturns = false;
@@ -82,12 +84,27 @@ export class CsvSource implements EntrySource {
     this.#items = [];
     this.#next = 0;
     while (this.#items.length === 0 && !this.#ended) {
-      const chunk = await this.#input.read();
+      if (this.#failure) throw this.#failure;
+      const chunk = await this.#read();
+      if (this.#failure) continue;
       if (chunk === undefined) this.#ended = true;
       if (this.#parser) await this.#parse(chunk);
       else await this.#parseHeader(chunk);
     }
     return this.#items.length > 0;
+  }
+
+  /** The parser holds a record back until more comes: where nothing will, one that is whole is taken all the same. */
+  async #read(): Promise<Buffer | undefined> {
+    try {
+      return await this.#input.read();
+    } catch (error) {
+      this.#failure = error as Error;
+      const last = this.#text.at(-1);
+      const whole = last === NEWLINE || (last === RETURN && this.#loneReturns);
+      if (this.#parser && whole) await this.#parse(undefined);
+      return undefined;
+    }
   }
 
   raw(): Uint8Array {
@@ -183,7 +200,8 @@ export class CsvSource implements EntrySource {
 
   /** A quote that is never closed, or a record that is too long: nobody knows where the next record starts. */
   #onUnreadable(error: CsvError | undefined): undefined {
-    if (this.#unreadable) return;
+    // A quote that is open where the input failed may have been closed in what is missing.
+    if (this.#unreadable || this.#failure) return;
     this.#unreadable = true;
     const first = this.#lines + 1;
     const { line, raw } = this.#passTo(Number.POSITIVE_INFINITY);

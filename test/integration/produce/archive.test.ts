@@ -94,6 +94,22 @@ test("of an archive that is cut off every line before comes, so that a rerun of 
 });
 
 test.each([
+  ["a,n\n0,1\n0,2\n0,3\n", 4],
+  ["a,n\r0,1\r0,2\r0,3\r", 4],
+  ['a,n\n0,1\n0,2\n0,3\n0,"4\n', 4],
+  ["a,n\n0,1\n0,2\n0,3\n0,4", 4],
+])("of CSV in an archive with garbage behind it every whole record comes: %j", async (text, through) => {
+  const key = uniqueKey();
+  const stdin = Buffer.concat([gzipSync(text), Buffer.from("garbage")]);
+  const { code, stderr } = await cli(["produce", key, "--input", "csv"], { stdin });
+  expect(stderr).toContain(`resume with --skip-lines ${through}`);
+  expect(stderr).toContain("what follows the gzip data is no gzip");
+  expect(code).toBe(1);
+  const entries = await rawRedis().xrange(key, "-", "+");
+  expect(entries.map(([, fields]) => fields[3])).toEqual(["1", "2", "3"]);
+});
+
+test.each([
   ["csv with CR line ends", ["--input", "csv"], Buffer.from("n\r1\r2\r"), ["1", "2"]],
   ["tsv with CR line ends", ["--input", "tsv"], Buffer.from("n\tm\r1\tx\r2\ty\r"), ["1", "2"]],
   [

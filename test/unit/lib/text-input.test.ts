@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { deflateRawSync, gzipSync } from "node:zlib";
+import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { textChunks, type TextOptions } from "../../../src/lib/text-input.ts";
@@ -51,6 +51,8 @@ describe("a text", () => {
     ["lz4", Buffer.from("04224d186040", "hex")],
     ["zip", Buffer.from("PK\x03\x04....")],
     ["zstd", gzipSync(Buffer.from("28b52ffd0458", "hex"))],
+    ["gzip within gzip", gzipSync(gzipSync("a,b\n1,2\n"))],
+    ["zlib", deflateSync("a,b\n1,2\n")],
   ])("that is %s is refused by name: %s", async (name, bytes) => {
     for (const pieces of [[1], [1_000]]) {
       const { text, error } = await read(bytes, pieces);
