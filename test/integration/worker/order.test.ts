@@ -123,7 +123,7 @@ describe("--order-by", () => {
     const dir = await scratchDir();
     await fillKeys(redis, stream, 2, 12);
     // A consumer that read everything in order and died before it settled anything.
-    const first = startWorker(stream, "sleep 60", [
+    const first = startWorker(stream, `echo >> "${dir}/begun"; sleep 60`, [
       ...ORDERED,
       "--shutdown-timeout",
       "50ms",
@@ -131,6 +131,11 @@ describe("--order-by", () => {
       "50ms",
     ]);
     await until("all are read", async () => (await pendingIn(redis, stream).catch(() => 0)) === 12);
+    // A handler that was ended counts as a delivery; one that was not begun does not.
+    await until(
+      "both keys run",
+      async () => (await readFile(`${dir}/begun`, "utf8").catch(() => "")) === "\n\n",
+    );
     first.signal("SIGTERM");
     first.signal("SIGTERM");
     await first.done;
