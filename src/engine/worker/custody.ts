@@ -50,6 +50,7 @@ export class Custody {
   readonly #restores = new Map<string, Restores>();
   readonly #gotAt = new WeakMap<Delivery, number>();
   #askedAt = Number.NEGATIVE_INFINITY;
+  #reading = Promise.resolve();
 
   constructor(parts: CustodyParts) {
     this.#parts = parts;
@@ -60,6 +61,24 @@ export class Custody {
     const askedAt = now();
     this.#askedAt = askedAt.steady;
     return askedAt;
+  }
+
+  /** A step that reads, over a connection of its own; it ends when what it brought has come into this worker's hands. */
+  async reads<T>(step: (askedAt: Instant) => Promise<T>): Promise<T> {
+    const reading = step(this.asks());
+    this.#reading = reading.then(
+      () => {},
+      () => {},
+    );
+    return reading;
+  }
+
+  /**
+   * Resolves when no read is under way that was when this was called. What it has brought may make a consumer anew that
+   * was deleted, before its reply arrives here.
+   */
+  readEnded(): Promise<void> {
+    return this.#reading;
   }
 
   /** Deliveries of one step come into this worker's hands, which Redis was asked for then. */

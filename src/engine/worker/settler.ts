@@ -204,12 +204,10 @@ export class Settler {
     }
     if (replyLost || gone.length === 0) return answers;
     const sign = answers.find(isGone) ?? Owned.notPending;
-    const regained = await custody.regain(
-      stream,
-      gone.map(({ delivery }) => delivery),
-      sign,
-      before,
-    );
+    await custody.readEnded();
+    const { gotAt } = custody.standing(stream);
+    const lost = gone.map(({ delivery }) => delivery);
+    const regained = await custody.regain(stream, lost, sign, { ...before, gotAt });
     const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain === true);
     if (astray.length === 0) return answers;
     const again = await this.#sendMarked(astray, send, false);

@@ -1,4 +1,5 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
+import type { Instant } from "../../lib/instant.ts";
 import { sleep, startTimer } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
@@ -298,11 +299,7 @@ export class Worker {
       await sleep(Math.max(0, this.#readAgainAt - performance.now()), ending);
       this.#turns.begin();
       try {
-        const askedAt = this.#custody.asks();
-        const deliveries = await this.#supply.next(places);
-        if (deliveries === "finished") return;
-        for (const { stream, entry } of deliveries) this.#groups.noteGiven(stream, entry.id);
-        await this.#entrance.admit(deliveries, askedAt);
+        if (await this.#custody.reads((askedAt) => this.#readOnce(places, askedAt))) return;
         failures = 0;
         this.#link.works();
         this.#truce.worked();
@@ -310,6 +307,15 @@ export class Worker {
         await this.#recover(error, failures++);
       }
     }
+  }
+
+  /** True when enough was read. */
+  async #readOnce(places: number, askedAt: Instant): Promise<boolean> {
+    const deliveries = await this.#supply.next(places);
+    if (deliveries === "finished") return true;
+    for (const { stream, entry } of deliveries) this.#groups.noteGiven(stream, entry.id);
+    await this.#entrance.admit(deliveries, askedAt);
+    return false;
   }
 
   /**
