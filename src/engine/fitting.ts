@@ -42,12 +42,12 @@ export async function fitting<T>(
   return found;
 }
 
-type Within = <R>(ms: number, run: () => R) => R | undefined;
+export type Within = <R>(ms: number, run: () => R) => R | undefined;
 
 let limit: Within | undefined;
 
 /** Runs something for so long at most; undefined when that was not enough. A call costs a tenth of a millisecond. */
-async function timeLimit(): Promise<Within> {
+export async function timeLimit(): Promise<Within> {
   if (limit) return limit;
   // Not from Node's own engine of expressions, which knows no limit, but from what stops any script.
   const { createContext, Script } = await import("node:vm");

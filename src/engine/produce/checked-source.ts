@@ -1,6 +1,8 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseJson, RepeatedName } from "../../entry/json-parse.ts";
+import { StreamctlError } from "../../errors.ts";
+import { PatternRunsAway } from "./limited-patterns.ts";
 import type { SchemaCheck } from "./schema.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 
@@ -59,6 +61,11 @@ export class CheckedSource implements EntrySource {
     try {
       return this.#check(this.#value(this.#source, draft));
     } catch (error) {
+      if (error instanceof PatternRunsAway)
+        throw new StreamctlError("failed", `line ${this.line}: ${error.message}`, {
+          hint: "it must not repeat what repeats, as (a+)+ does",
+          cause: error,
+        });
       if (!(error instanceof RepeatedName)) throw error;
       return error.path === "" ? error.message : `${error.path}: ${error.message}`;
     }

@@ -5,6 +5,7 @@ import { parseJson } from "../../entry/json-parse.ts";
 import { errorText, UsageError } from "../../errors.ts";
 import { readSmallFile } from "../../lib/small-file.ts";
 import { useExactNumbers } from "./exact-keywords.ts";
+import { limitedPatterns } from "./limited-patterns.ts";
 
 /** What is wrong with a value: where in it (a JSON Pointer, "" for the whole), and why. Undefined: nothing. */
 export type SchemaCheck = (value: unknown) => string | undefined;
@@ -16,7 +17,15 @@ export type SchemaCheck = (value: unknown) => string | undefined;
  */
 export async function loadSchema(path: string, onWarning: (message: string) => void): Promise<SchemaCheck> {
   const validate = await compile(await readSchema(path), onWarning);
-  return (value) => (validate(value) ? undefined : describe(validate.errors?.[0]));
+  return (value) => {
+    try {
+      return validate(value) ? undefined : describe(validate.errors?.[0]);
+    } catch (error) {
+      // No value is that deep: json-scan.ts has a limit.
+      if (error instanceof RangeError) throw invalid("a $ref in it leads back to itself without end", error);
+      throw error;
+    }
+  };
 }
 
 async function readSchema(path: string): Promise<object | boolean> {
@@ -27,8 +36,15 @@ async function readSchema(path: string): Promise<object | boolean> {
     throw new UsageError(`can't read --schema: ${errorText(error)}`, { cause: error });
   }
   const possible = typeof schema === "boolean" || (typeof schema === "object" && schema !== null);
-  if (possible && !Array.isArray(schema)) return schema as object | boolean;
-  throw invalid("a schema is a JSON object");
+  if (!possible || Array.isArray(schema)) throw invalid("a schema is a JSON object");
+  if (hasProto(schema)) throw invalid("a field called __proto__ can't be checked");
+  return schema as object | boolean;
+}
+
+/** Ajv passes over what a schema says about this name. */
+function hasProto(schema: unknown): boolean {
+  if (typeof schema !== "object" || schema === null) return false;
+  return Object.hasOwn(schema, "__proto__") || Object.values(schema).some(hasProto);
 }
 
 async function compile(
@@ -38,6 +54,9 @@ async function compile(
   const options: Options = {
     // Keywords that are not known are annotations, as the specification has it.
     strict: false,
+    // Else a field that is not there, but has the name of something every object inherits, would be checked.
+    ownProperties: true,
+    code: { regExp: await limitedPatterns() },
     logger: { log: onWarning, warn: onWarning, error: onWarning },
   };
   const [Dialect, formats] = await Promise.all([dialectOf(schema), import("ajv-formats")]);

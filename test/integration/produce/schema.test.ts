@@ -86,6 +86,20 @@ test("an entry on the command line has to match, too", async () => {
   expect(await rawRedis().exists(key)).toBe(0);
 });
 
+test("a pattern that runs away ends the run, which names the line", async () => {
+  const redis = rawRedis();
+  const key = uniqueKey();
+  const cwd = await folderWithSchema({ properties: { a: { pattern: "^(a+)+$" } } });
+  const stdin = `{"a":"aa"}\n{"a":"${"a".repeat(40)}!"}\n{"a":"aa"}\n`;
+  const { code, stderr } = await cli(
+    ["produce", key, "--schema", "order.schema.json", "--on-error", "skip"],
+    { cwd, stdin },
+  );
+  expect(stderr).toContain("error: line 2: the schema's pattern ^(a+)+$ runs away on it");
+  expect(code).toBe(1);
+  expect(await redis.xlen(key)).toBe(1);
+});
+
 test("a schema that is none is a usage error before Redis hears of anything", async () => {
   const cwd = await folderWithSchema({ type: "objekt" });
   const options = { cwd, url: "redis://127.0.0.1:1" };

@@ -39,6 +39,43 @@ describe("what is wrong with a value", () => {
     expect((await load(schema))(value)).toMatch(message);
   });
 
+  test.each(["constructor", "toString", "hasOwnProperty", "__proto__"])(
+    "a field %s that is not there is missing, and nothing else is wrong with it",
+    async (name) => {
+      expect((await load({ required: [name] }))({})).toBe(`must have required property '${name}'`);
+      expect((await load({ required: [name] }))(parseJson(Buffer.from(`{"${name}":1}`)))).toBeUndefined();
+      if (name === "__proto__") return;
+      const check = await load({ properties: { [name]: { type: "integer" } }, additionalProperties: false });
+      expect([{}, { [name]: 1 }, { [name]: "x" }].map(check)).toEqual([
+        undefined,
+        undefined,
+        `/${name}: must be integer`,
+      ]);
+    },
+  );
+
+  test("a schema that says something about a field __proto__ is refused: it would not be checked", async () => {
+    const file = await fileWith('{"properties":{"a":{"properties":{"__proto__":{"type":"integer"}}}}}');
+    await expect(loadSchema(file, () => {})).rejects.toThrow("__proto__ can't be checked");
+  });
+
+  test.each([
+    ["^(a+)+$", "a".repeat(40)],
+    ["^(a|aa)+$", "a".repeat(60)],
+    ["^((a)+b?)*$", "a".repeat(40)],
+    ["^(.*),(.*),(.*),(.*)x$", ",".repeat(5_000)],
+  ])("a pattern %s that runs away is stopped, and is the schema's fault", async (pattern, text) => {
+    const check = await load({ properties: { a: { pattern }, b: { pattern: "^x+$" } } });
+    expect(() => check({ a: `${text}!` })).toThrow(`pattern ${pattern} runs away`);
+    expect(check({ a: "ax", b: "xx" })).toMatch(/^\/a: must match pattern/);
+    expect(check({ b: "xy" })).toBe('/b: must match pattern "^x+$"');
+  });
+
+  test("a $ref that leads to itself is the schema's fault", async () => {
+    const check = await load({ $ref: "#" });
+    expect(() => check({})).toThrow("leads back to itself");
+  });
+
   test("nothing, when it matches; and a check can be used again and again", async () => {
     const check = await load({ type: "object", required: ["id"] });
     expect([check({ id: 1 }), check({}), check({ id: 2 })]).toEqual([
