@@ -16,7 +16,7 @@ const STAGES = [
   { name: "main", modules: ["src/main.ts"] },
   { name: "run", modules: ["src/run.ts", "src/commands/lag.ts"] },
   { name: "redis", modules: ["src/config/secrets.ts", "src/redis/connection.ts"] },
-  { name: "look", modules: ["src/commands/lag-print.ts"] },
+  { name: "look", modules: ["src/commands/lag-print.ts", "src/engine/streams.ts"] },
   { name: "commands", modules: commandFiles() },
 ];
 

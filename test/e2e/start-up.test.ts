@@ -61,6 +61,13 @@ test("lag loads neither other commands nor parts of Node that it does not use", 
   expect(node.filter((name) => heavy.includes(name) && !bare.node.includes(name))).toEqual([]);
 });
 
+test("ls loads what lag does, and the definitions of commands", async () => {
+  const key = uniqueKey();
+  await rawRedis().xadd(key, "1-1", "a", "1");
+  const { files } = await loadedBy(["ls", key]);
+  expect(files).toEqual(["commands", "look", "main.js", "redis", "rolldown-runtime", "run"]);
+});
+
 test("--help loads no Redis", async () => {
   expect((await loadedBy(["--help"])).files).toEqual(["commands", "main.js", "rolldown-runtime", "run"]);
 });
