@@ -30,8 +30,11 @@ export interface CustodyParts {
   readonly settings: WorkerSettings;
   readonly hands: Hands;
   readonly waiting: (stream: string) => Waiting | undefined;
-  /** Makes pending again all that this worker knows of; false when it is stopping, and the group has gone. */
-  readonly restore: (stream: string) => Promise<boolean>;
+  /**
+   * Makes pending again all that this worker knows of; `vanished`: first the group. False when the worker is stopping,
+   * and the group has gone.
+   */
+  readonly restore: (stream: string, vanished: boolean) => Promise<boolean>;
 }
 
 /** The token of a take, as scripts/owned.ts has it. */
@@ -190,13 +193,17 @@ export class Custody {
   }
 
   /**
-   * Makes pending again all that this worker has of the stream, and first its group when it has gone. False when the
-   * worker is stopping and the group has gone.
+   * Makes pending again all that this worker has of the stream. `vanished`: its group was not there, and is made first,
+   * or moved on when another has made it; only then, because somebody may have set it back. False when the worker is
+   * stopping, and the group has gone.
    */
-  restore(stream: string): Promise<boolean> {
+  restore(stream: string, vanished = false): Promise<boolean> {
     let restores = this.#restores.get(stream);
-    if (!restores) this.#restores.set(stream, (restores = new Restores(() => this.#parts.restore(stream))));
-    return restores.another();
+    if (!restores) {
+      restores = new Restores((gone) => this.#parts.restore(stream, gone));
+      this.#restores.set(stream, restores);
+    }
+    return restores.another(vanished);
   }
 
   /** Resolves when nothing of the stream is being made pending again. */
@@ -277,7 +284,7 @@ export class Custody {
     try {
       return await keepAlive(connection, stream, settings, claims);
     } catch (error) {
-      if (!isNoGroup(error) || !(await this.restore(stream))) throw error;
+      if (!isNoGroup(error) || !(await this.restore(stream, true))) throw error;
       return keepAlive(connection, stream, settings, claims);
     }
   }
@@ -291,21 +298,25 @@ export class Custody {
 
 /** One step at a time; those who ask while one is under way share the next: it knows what they know. */
 class Restores {
-  readonly #step: () => Promise<boolean>;
+  readonly #step: (vanished: boolean) => Promise<boolean>;
   #underWay: Promise<boolean> | undefined;
   #next: Promise<boolean> | undefined;
+  #nextVanished = false;
 
-  constructor(step: () => Promise<boolean>) {
+  constructor(step: (vanished: boolean) => Promise<boolean>) {
     this.#step = step;
   }
 
-  another(): Promise<boolean> {
-    if (this.#underWay === undefined) return this.#begin();
+  another(vanished: boolean): Promise<boolean> {
+    if (this.#underWay === undefined) return this.#begin(vanished);
+    this.#nextVanished ||= vanished;
     this.#next ??= this.#underWay
       .catch(() => false)
       .then(() => {
+        const gone = this.#nextVanished;
         this.#next = undefined;
-        return this.#begin();
+        this.#nextVanished = false;
+        return this.#begin(gone);
       });
     return this.#next;
   }
@@ -315,8 +326,8 @@ class Restores {
     while (this.#underWay) await this.#underWay.catch(() => false);
   }
 
-  #begin(): Promise<boolean> {
-    this.#underWay = this.#step().finally(() => (this.#underWay = undefined));
+  #begin(vanished: boolean): Promise<boolean> {
+    this.#underWay = this.#step(vanished).finally(() => (this.#underWay = undefined));
     return this.#underWay;
   }
 }

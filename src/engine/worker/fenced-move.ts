@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { ConnectionError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { addLargeOnce, Overtaken } from "../../redis/add-large.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -34,6 +35,21 @@ export interface FencedMove {
  * otherwise one of `Owned`, and nothing was added. An orphaned delivery is nobody else's.
  */
 export async function addFenced(
+  connection: Connection,
+  settings: WorkerSettings,
+  delivery: Delivery,
+  move: FencedMove,
+): Promise<number | undefined> {
+  try {
+    return await addInSteps(connection, settings, delivery, move);
+  } catch (error) {
+    if (!(error instanceof ConnectionError) || !error.sent) throw error;
+    // Whatever was done can be done again: it is not the entry's verdict whose reply was lost.
+    throw new ConnectionError(error.message, { cause: error });
+  }
+}
+
+async function addInSteps(
   connection: Connection,
   settings: WorkerSettings,
   delivery: Delivery,

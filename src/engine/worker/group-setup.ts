@@ -98,7 +98,8 @@ export class GroupSetup {
   async #restore(stream: string, make: boolean): Promise<void> {
     const { group, consumer } = this.#settings;
     const start = make ? (this.#givenUpTo.get(stream) ?? "0-0") : undefined;
-    const held = this.#held(stream);
+    // With order by key Redis knows more exactly what is not settled.
+    const held = this.#settings.holders ? [] : this.#held(stream);
     const { made, position, entries } = await restoreThrownAway(
       this.#connection,
       stream,

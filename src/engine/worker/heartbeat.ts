@@ -13,6 +13,8 @@ export interface HeartbeatParts {
   readonly settings: WorkerSettings;
   readonly hands: Hands;
   readonly custody: Custody;
+  /** Looks at what this worker has left pending. */
+  readonly review: (stream: string) => Promise<void>;
   readonly truce: Truce;
   readonly observer: WorkerObserver;
 }
@@ -62,8 +64,9 @@ async function beatAll(parts: HeartbeatParts): Promise<boolean> {
 }
 
 /** False when nothing is in hand: then nothing was asked. */
-async function beat({ hands, custody }: HeartbeatParts, stream: string): Promise<boolean> {
+async function beat({ hands, custody, review }: HeartbeatParts, stream: string): Promise<boolean> {
   const held = [...hands.of(stream)];
   await custody.beat(stream, held);
+  await review(stream);
   return held.length > 0;
 }

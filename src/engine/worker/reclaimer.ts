@@ -126,6 +126,19 @@ export class Reclaimer {
     return taken;
   }
 
+  /**
+   * Looks at retries that are overdue and that others may have taken: so that, when something is thrown away, little is
+   * remembered that others have settled long ago.
+   */
+  async review(stream: string): Promise<void> {
+    const { group, consumer } = this.#settings;
+    for (const id of this.#retries.overdue(stream, PAGE)) {
+      const [row] = await pendingPage(this.#connection, stream, group, id, 1);
+      if (row?.id === id && row.consumer === consumer) this.#retries.seen(stream, id);
+      else await this.#doneWaiting(stream, id, false);
+    }
+  }
+
   /** What is pending for this consumer and known to nobody, for handing it back at the end. */
   async ownStrays(stream: string): Promise<PendingRow[]> {
     const { group, consumer } = this.#settings;

@@ -102,6 +102,23 @@ export class Retries {
     return due;
   }
 
+  /** Up to `limit` that others may have taken by now: those first that were seen to be pending longest ago. */
+  overdue(stream: string, limit: number): string[] {
+    const now = performance.now();
+    const ids: string[] = [];
+    for (const [id, { at, othersAt }] of this.#retries.get(stream) ?? []) {
+      if (ids.length >= limit) break;
+      if (othersAt <= now && Number.isFinite(at) && !this.#hands.has(stream, id)) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** It was seen to be pending. */
+  seen(stream: string, id: string): void {
+    const retry = this.#retries.get(stream)?.get(id);
+    if (retry) this.#set(stream, id, { ...retry, since: performance.now() });
+  }
+
   /** Looks anew for when the first of them comes due. */
   schedule(): void {
     this.#nextAt = Number.POSITIVE_INFINITY;

@@ -233,7 +233,7 @@ export class Settler {
     } catch (error) {
       if (!replyLost && !(error instanceof ConnectionError && error.sent))
         for (const { delivery } of items) delivery.verdictSent = false;
-      if (!isNoGroup(error) || !(await custody.restore(stream))) throw error;
+      if (!isNoGroup(error) || !(await custody.restore(stream, true))) throw error;
       return this.#sendMarked(items, send, replyLost);
     }
   }

@@ -110,7 +110,7 @@ export class Worker {
       settings,
       hands: this.#hands,
       waiting: (stream) => this.#retries.waiting(stream),
-      restore: (stream) => this.#restore(stream),
+      restore: (stream, vanished) => this.#restore(stream, vanished),
     });
     this.#reclaimer = new Reclaimer(
       connection,
@@ -221,6 +221,7 @@ export class Worker {
         settings,
         hands: this.#hands,
         custody: this.#custody,
+        review: (stream) => this.#reclaimer.review(stream),
         truce: this.#truce,
         observer,
       },
@@ -322,9 +323,9 @@ export class Worker {
    * Makes pending again what this worker has of a stream. A worker that stops leaves a group alone that has been
    * destroyed: false then.
    */
-  async #restore(stream: string): Promise<boolean> {
+  async #restore(stream: string, vanished: boolean): Promise<boolean> {
     const ending = this.#ending.signal.aborted;
-    await this.#groups.restore(stream, !ending);
+    await this.#groups.restore(stream, vanished && !ending);
     return !ending || (await this.#groups.exists(stream));
   }
 
@@ -349,7 +350,7 @@ export class Worker {
 
   async #restoreGroups(failures: number): Promise<void> {
     try {
-      for (const stream of this.#parts.settings.streams) await this.#custody.restore(stream);
+      for (const stream of this.#parts.settings.streams) await this.#custody.restore(stream, true);
     } catch (error) {
       await this.#waitOrFail(error, failures);
     }

@@ -15,8 +15,9 @@ export const forgetConsumer = defineScript(
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
 local all = KEYS[2] and redis.call('HGETALL', KEYS[2]) or {}
 for i = 1, #all, 2 do
-  if string.match(all[i + 1], '^%S+ (.*)$') == ARGV[2] then redis.call('HDEL', KEYS[2], all[i]) end
+  if string.match(all[i + 1], '^%S+ %S (.*)$') == ARGV[2] then redis.call('HDEL', KEYS[2], all[i]) end
 end
+if KEYS[2] and redis.call('HLEN', KEYS[2]) == 1 then redis.call('HDEL', KEYS[2], 'last') end
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1
 `,

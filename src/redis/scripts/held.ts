@@ -1,11 +1,11 @@
 import { ID_BEFORE } from "./id-order.ts";
 
 /**
- * Lua around the holders: with order by key, a hash from each entry that is not settled to its delivery count and its
- * consumer. The pending list knows that, too; but XGROUP DELCONSUMER and DESTROY throw that away, also for entries
+ * Lua around the holders: with order by key, a hash from each entry that is not settled to its delivery count, whether
+ * it has a key ("k") or none ("-"), and its consumer, blank-separated. The pending list knows that, too; but XGROUP DELCONSUMER and DESTROY throw that away, also for entries
  * that no worker knows of: parked ones, and those of workers that died. A verdict takes the entry out in the step
  * that acks it. So what is among the holders and not pending was thrown away, if its consumer is not there, or else
- * acked by hand. Every script that may make a consumer anew looks for that first (`ensure`).
+ * acked by hand. The field "last" is the last ID that the group was given: where to make the group again. Every script that may make a consumer anew looks for that first (`ensure`).
  *
  * Wants `group` and `consumer`.
  */
@@ -44,8 +44,8 @@ local function restore_held(holders)
   local known, given, count = consumers(), last_given(), 0
   local all = redis.call('HGETALL', holders)
   for i = 1, #all, 2 do
-    local deliveries, owner = string.match(all[i + 1], '^(%S+) (.*)$')
-    if not known[owner] and not pending(all[i]) then
+    local deliveries, owner = string.match(all[i + 1], '^(%S+) %S (.*)$')
+    if owner and not known[owner] and not pending(all[i]) then
       count = count + hold(all[i], owner, deliveries, 0, given)
       if not pending(all[i]) and not id_before(given, all[i]) then redis.call('HDEL', holders, all[i]) end
     end

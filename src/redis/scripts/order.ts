@@ -32,7 +32,7 @@ local function live(ids)
   while id and not pending(id) do
     local held = redis.call('HGET', KEYS[3], id)
     if held then
-      if not consumers()[string.match(held, '^%S+ (.*)$')] then
+      if not consumers()[string.match(held, '^%S+ %S (.*)$')] then
         restore_held(KEYS[3])
         if pending(id) then break end
       end
@@ -65,19 +65,19 @@ local function store(key, ids)
   if ids == '' then redis.call('HDEL', KEYS[2], key) else redis.call('HSET', KEYS[2], key, ids) end
 end
 
-local function note_holder(id, count, owner)
-  redis.call('HSET', KEYS[3], id, string.format('%.0f %s', math.min(count, 2 ^ 53), owner))
+local function note_holder(id, count, keyed, owner)
+  redis.call('HSET', KEYS[3], id, string.format('%.0f %s %s', math.min(count, 2 ^ 53), keyed and 'k' or '-', owner))
 end
 
 ensure(KEYS[3])
 `;
 
-/** Taking an entry as in take.ts, noted among the holders when it has a key. */
+/** Taking an entry as in take.ts, noted among the holders. */
 const TAKING_HELD = `${TAKING}
 local function take_held(id, count, owner, fields, counted, keyed)
   take(id, count, owner, fields, counted)
   if not fields then redis.call('HDEL', KEYS[3], id)
-  elseif keyed then note_holder(id, counted and count + 1 or count, consumer) end
+  else note_holder(id, counted and count + 1 or count, keyed, consumer) end
 end
 `;
 
@@ -104,10 +104,9 @@ for i = 1, math.min(tonumber(ARGV[5]), tonumber(ARGV[6]) - waiting) do
   local entry = reply[1][2][1]
   local id, key = entry[1], key_of(entry[2], ARGV[3])
   local ids = key and live(with(redis.call('HGET', KEYS[2], key) or '', id))
-  if key then
-    store(key, ids)
-    note_holder(id, 1, consumer)
-  end
+  if key then store(key, ids) end
+  note_holder(id, 1, key, consumer)
+  redis.call('HSET', KEYS[3], 'last', id)
   if not key or first_of(ids) == id then started[#started + 1] = entry end
 end
 return {started, last}
@@ -125,10 +124,14 @@ return {started, last}
 export const takeInOrder = defineScript(
   "take-in-order",
   `${LEDGER}${TAKING_HELD}
+local function in_ledger(id)
+  return string.match(redis.call('HGET', KEYS[3], id) or '', '^%S+ (%S)') == 'k'
+end
+
 for i = 10, #ARGV do
   if #taken >= tonumber(ARGV[8]) then break end
   local id = ARGV[i]
-  local row = (ARGV[9] ~= 'new' or redis.call('HEXISTS', KEYS[3], id) == 0) and pending(id)
+  local row = (ARGV[9] ~= 'new' or not in_ledger(id)) and pending(id)
   if row then
     local owner, idle, count = row[2], row[3], row[4]
     local mine = ARGV[6] ~= '0' and owner == consumer
@@ -139,9 +142,9 @@ for i = 10, #ARGV do
       if not key or first_of(ids) == id then
         if key then store(key, ids) end
         take_held(id, count, owner, found and found[2], not mine or ARGV[6] == '2', key)
-      elseif key and redis.call('HEXISTS', KEYS[3], id) == 0 then
+      elseif key and not in_ledger(id) then
         store(key, ids)
-        note_holder(id, count, owner)
+        note_holder(id, count, true, owner)
       end
     end
   end
@@ -204,7 +207,7 @@ while id do
     store(ARGV[3], ids)
     local row = pending(id)
     redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
-    note_holder(id, row[4], consumer)
+    note_holder(id, row[4], true, consumer)
     return {id, row[4], row[2], found[2]}
   end
   redis.call('XACK', KEYS[1], group, id)

@@ -8,8 +8,8 @@ import { HELD } from "./held.ts";
  * before the last that this worker has been given, it is moved on to that (where the user may): what stands between
  * was given to this worker, or before, and would be run again.
  *
- * KEYS     the stream; with order by key the holders (see held.ts): then what they name is made pending, too, for
- *          whoever had it, and the group made after the last of it
+ * KEYS     the stream; with order by key the holders (see held.ts): then what they name is made pending for whoever had
+ *          it, and the group made after the last that it was given
  * ARGV     group, consumer, the ID to start after (empty: a group that has gone is left alone), then per entry that
  *          this consumer had: id, idle ms, delivery count
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
@@ -27,9 +27,8 @@ local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
 if start == '' then
   if info.err then return {false, 0, 0} end
 else
-  for _, id in ipairs(KEYS[2] and redis.call('HKEYS', KEYS[2]) or {}) do
-    if id_before(start, id) then start = id end
-  end
+  local last = KEYS[2] and redis.call('HGET', KEYS[2], 'last')
+  if last and id_before(start, last) then start = last end
   if info.err or id_before(value_of(info, 'last-generated-id'), start) then start = '0-0' end
   local reply = redis.pcall('XGROUP', 'CREATE', KEYS[1], group, start, 'MKSTREAM')
   if not reply.err then moved, made = start, 1

@@ -53,9 +53,8 @@ for i = 3, #ARGV, 4 do
       if KEYS[2] then redis.call('HDEL', KEYS[2], id) end
       owned = 2
     else
-      if KEYS[2] and redis.call('HEXISTS', KEYS[2], id) == 1 then
-        redis.call('HSET', KEYS[2], id, count .. ' ' .. consumer)
-      end
+      local held = KEYS[2] and redis.call('HGET', KEYS[2], id)
+      if held then redis.call('HSET', KEYS[2], id, count .. string.match(held, '^%S+( %S )') .. consumer) end
       redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'IDLE', idle, 'RETRYCOUNT', count, 'JUSTID')
     end
   end

@@ -241,3 +241,20 @@ describe("a stream that goes while the worker runs", () => {
     expect(worker.stderr).not.toContain("waiting for Redis");
   });
 });
+
+test("a group that somebody has set back stays there when a consumer is deleted afterwards", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  const [first] = await fill(redis, stream, 3);
+  const worker = startWorker(stream, 'echo "start $STREAMCTL_ID"; sleep 1; exit 1', [
+    ...SLOW_BEAT,
+    "--retry-delay",
+    "60s",
+    "--retry-max-delay",
+    "60s",
+  ]);
+  await until("all have run", () => worker.stdout.split("start").length === 4);
+  await redis.xgroup("SETID", stream, "g", "0");
+  await deleteConsumers(redis, stream);
+  await until("the first is run again", () => worker.stdout.split(`start ${first}`).length === 3);
+});
