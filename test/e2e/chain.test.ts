@@ -84,7 +84,7 @@ test.each([
         name: `worker ${n + 1}`,
         link: { url },
         program,
-        argv,
+        argv: () => argv,
         complain,
       });
     });

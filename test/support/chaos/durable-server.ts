@@ -19,15 +19,21 @@ export class DurableServer {
     this.#server = server;
     this.url = server.url;
     // Patient: whoever looks at the server behind the workers' backs waits until it is there.
-    this.redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+    this.redis = new Redis(server.url, {
+      maxRetriesPerRequest: null,
+      retryStrategy: () => 50,
+      // A node of a cluster answers so for some seconds after its start: connected again, the command is sent again.
+      reconnectOnError: (error) => (error.message.startsWith("CLUSTERDOWN") ? 2 : false),
+    });
     this.redis.on("error", () => {});
   }
 
-  /** Ends with the test. */
-  static async start(): Promise<DurableServer> {
+  /** Ends with the test. `cluster`: one of a single node, which has all slots. */
+  static async start({ cluster = false } = {}): Promise<DurableServer> {
     const dir = await scratchDir();
     const port = await portToComeBackTo();
     const args = ["--appendonly", "yes", "--appendfsync", "always"];
+    if (cluster) args.push("--cluster-enabled", "yes");
     const start = (): Promise<SandboxServer> =>
       SandboxServer.start({ executable: inject("redisExecutable"), dir, port, args });
     const durable = new DurableServer(start, await start());
@@ -36,7 +42,13 @@ export class DurableServer {
       await durable.#away;
       await durable.#server.stop("SIGKILL");
     });
+    if (cluster) await durable.#takeAllSlots();
     return durable;
+  }
+
+  async #takeAllSlots(): Promise<void> {
+    await this.redis.call("CLUSTER", "ADDSLOTS", ...Array.from({ length: 16_384 }, (_, slot) => slot));
+    while (!String(await this.redis.call("CLUSTER", "INFO")).includes("cluster_state:ok")) await pause(50);
   }
 
   /** kill -9, and back with its data after a while. One such fault at a time: a second waits for the first. */

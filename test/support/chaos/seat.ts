@@ -17,7 +17,10 @@ export interface SeatOptions<L extends Link> {
   readonly name: string;
   readonly link: L;
   readonly program: readonly [string, ...string[]];
-  readonly argv: readonly string[];
+  /** Its workers' server, where they don't go by the link. */
+  readonly url?: string;
+  /** Each worker's arguments. */
+  readonly argv: () => readonly string[];
   /** Told of everything that a worker must not do. */
   readonly complain: (complaint: string) => void;
 }
@@ -98,9 +101,9 @@ export class Seat<L extends Link = Link> {
   }
 
   #start(): BinRun {
-    const { program, argv, link } = this.#options;
+    const { program, argv, link, url = link.url } = this.#options;
     this.#startedAt = Date.now();
-    const run = new BinRun(argv, { program, url: link.url });
+    const run = new BinRun(argv(), { program, url });
     void run.done.then(async ({ code, signal }) => {
       if (this.#leaving || this.#run !== run) return;
       if (code !== NO_CONNECTION) this.#complain(`ended by itself with ${signal ?? code}: ${this.#tail()}`);

@@ -34,25 +34,3 @@ export function randomTask(random: Random): Task {
     poison: 2,
   });
 }
-
-/**
- * The handler, in shell builtins but for the sleeps. Every run appends `start ID DELIVERIES CONSUMER` to the
- * file, and a run that did its work `done …` as well: short lines in one write each, so they never mix.
- * `kill 0` ends its own process group, as a crash of the whole handler would.
- */
-export function handlerCommand(file: string, slowSeconds: number): string {
-  return `
-read -r task
-note() { printf '%s %s %s %s\\n' "$1" "$STREAMCTL_ID" "$STREAMCTL_DELIVERIES" "$STREAMCTL_CONSUMER" >> '${file}'; }
-note start
-case $task in
-  slow) sleep ${slowSeconds} ;;
-  fail[12]) [ "$STREAMCTL_DELIVERIES" -gt "\${task#fail}" ] || exit 1 ;;
-  hang1) [ "$STREAMCTL_DELIVERIES" -gt 1 ] || sleep 60 ;;
-  crash1) [ "$STREAMCTL_DELIVERIES" -gt 1 ] || kill -KILL 0 ;;
-  dead) exit 65 ;;
-  poison) exit 3 ;;
-esac
-note done
-`;
-}
