@@ -4,6 +4,7 @@ const shared = { sequence: { shuffle: true }, restoreMocks: true, unstubEnvs: tr
 
 export default defineConfig({
   test: {
+    maxWorkers: 2,
     reporters: ["default", "./test/support/totals-reporter.ts"],
     projects: [
       { test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"] } },
