@@ -16,7 +16,7 @@ import { compareIds, previousId } from "../entry/id.ts";
 import { ExitCode, ServerError, UsageError } from "../errors.ts";
 import { PageWriter } from "../output/page-writer.ts";
 import type { Connection } from "../redis/connection.ts";
-import { streamInfo } from "../redis/streams/info.ts";
+import { streamInfo } from "../redis/ops/info.ts";
 import type { StreamArguments } from "./stream-arguments.ts";
 
 /** The flags of `consume` that writer obeys. */

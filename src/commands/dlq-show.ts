@@ -69,7 +69,7 @@ async function isInStream(
   id: string | null,
 ): Promise<boolean | null> {
   if (id === null) return null;
-  const { rangePage } = await import("../redis/streams/range.ts");
+  const { rangePage } = await import("../redis/ops/range.ts");
   const found = await rangePage(connection, stream, { from: id, to: id, count: 1 }).catch(() => undefined);
   return found === undefined ? null : found.length > 0;
 }

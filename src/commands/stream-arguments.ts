@@ -8,7 +8,7 @@ import {
 } from "../engine/find-streams.ts";
 import type { Roster } from "../engine/roster.ts";
 import type { Connection } from "../redis/connection.ts";
-import { isPattern } from "../redis/scan.ts";
+import { isPattern } from "../redis/ops/scan.ts";
 import { formatCount } from "../units.ts";
 
 /** So many names of what is left out are told. */

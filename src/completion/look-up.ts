@@ -1,8 +1,9 @@
 import { dlqKey, looksLikeQueue } from "../engine/dlq/name.ts";
 import type { Connection } from "../redis/connection.ts";
-import { readEntryIds } from "../redis/streams/range.ts";
-import { consumerInfos, groupInfos } from "../redis/streams/info.ts";
-import { asList, asText, type Value } from "../redis/value.ts";
+import { consumerInfos, groupInfos } from "../redis/ops/info.ts";
+import { pendingIds } from "../redis/ops/pending.ts";
+import { newestIds } from "../redis/ops/range.ts";
+import { scanEach } from "../redis/ops/scan.ts";
 import type { Names } from "./known-names.ts";
 import type { TypedLine } from "./line.ts";
 
@@ -52,17 +53,13 @@ export async function lookUp(
       if (stream === undefined) return [];
       const naming = { cluster: connection.cluster, template: dlqTemplate, explicit: options.get("dlq") };
       const key = dlqKey(stream, naming);
-      const { low, high } = idRange(prefix);
-      return offered(
-        readEntryIds(await connection.call("XREVRANGE", key, high, low, "COUNT", LETTERS)),
-        prefix,
-      );
+      return offered(await newestIds(connection, key, { ...idRange(prefix), count: LETTERS }), prefix);
     }
     case "pending": {
       const group = options.get("group");
       if (stream === undefined || group === undefined) return [];
-      const { low, high } = idRange(prefix);
-      return offered(readEntryIds(await connection.call("XPENDING", stream, group, low, high, MOST)), prefix);
+      const range = { ...idRange(prefix), count: MOST };
+      return offered(await pendingIds(connection, stream, group, range), prefix);
     }
     default:
       return wanted satisfies never;
@@ -78,23 +75,10 @@ export function offered(names: readonly string[], prefix: string): string[] {
 async function streamNames(connection: Connection, prefix: string, signal: AbortSignal): Promise<string[]> {
   const pattern = `${prefix.replace(/[*?[\]\\]/g, "\\$&")}*`;
   const found: string[] = [];
-  const nodes = await connection.primaries();
-  await Promise.all(
-    nodes.map(async (node) => {
-      let cursor = "0";
-      do {
-        const reply = await node.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000, "TYPE", "stream");
-        const [next, page] = asList(reply);
-        cursor = asText(next);
-        found.push(
-          ...offered(
-            asList(page).map((key: Value) => asText(key)),
-            prefix,
-          ),
-        );
-      } while (cursor !== "0" && found.length < MOST && !signal.aborted);
-    }),
-  );
+  await scanEach(connection, pattern, ({ streams }) => {
+    found.push(...offered(streams, prefix));
+    return found.length < MOST && !signal.aborted;
+  });
   return found;
 }
 
@@ -116,11 +100,11 @@ async function consumersOf(
 }
 
 /** The IDs that begin with what is typed, as far as that can be said by a range: all that begin with its digits. */
-function idRange(prefix: string): { low: string; high: string } {
+function idRange(prefix: string): { from: string; to: string } {
   const [, ms = "", dash] = /^(\d{1,13})(-?)/.exec(prefix) ?? [];
-  if (ms === "") return { low: "-", high: "+" };
-  if (dash === "-") return { low: `${ms}-0`, high: ms };
-  return { low: `${ms.padEnd(MS_DIGITS, "0")}-0`, high: ms.padEnd(MS_DIGITS, "9") };
+  if (ms === "") return { from: "-", to: "+" };
+  if (dash === "-") return { from: `${ms}-0`, to: ms };
+  return { from: `${ms.padEnd(MS_DIGITS, "0")}-0`, to: ms.padEnd(MS_DIGITS, "9") };
 }
 
 /** From 2001 to 2286. */

@@ -1,6 +1,6 @@
 import { StreamctlError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
-import { isPattern, scanStreams } from "../redis/scan.ts";
+import { isPattern, scanStreams } from "../redis/ops/scan.ts";
 import { formatCount } from "../units.ts";
 import { looksLikeQueue } from "./dlq/name.ts";
 

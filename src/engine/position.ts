@@ -1,9 +1,8 @@
 import { type EntryId, nextId, parseEntryId, previousId } from "../entry/id.ts";
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
-import { isDenied } from "../redis/errors.ts";
-import { streamInfo } from "../redis/streams/info.ts";
-import { asList, asNumber, asText } from "../redis/value.ts";
+import { streamInfo } from "../redis/ops/info.ts";
+import { serverNowMs } from "../redis/ops/server.ts";
 import { parseDuration } from "../units.ts";
 
 /** A place in a stream as people name it. What it means as an ID may depend on the stream and the server's clock. */
@@ -143,30 +142,6 @@ export async function resolveRange(
   const from = startOf(start, facts);
   const to = endOf(end, facts);
   return from === undefined || to === undefined ? undefined : { from, to };
-}
-
-/** The server's clock in ms. A user without the right to TIME learns it from INFO, which tells it since 7.0. */
-export async function serverNowMs(connection: Connection): Promise<number> {
-  try {
-    const [seconds, micros] = asList(await connection.persist(() => connection.call("TIME")));
-    return asNumber(seconds) * 1_000 + Math.floor(asNumber(micros) / 1_000);
-  } catch (error) {
-    if (!isDenied(error)) throw error;
-    const told = await timeInInfo(connection);
-    if (told === undefined) throw error;
-    return told;
-  }
-}
-
-async function timeInInfo(connection: Connection): Promise<number | undefined> {
-  try {
-    const info = asText(await connection.persist(() => connection.call("INFO", "server")));
-    const micros = /^server_time_usec:(\d+)/m.exec(info)?.[1];
-    return micros === undefined ? undefined : Math.floor(Number(micros) / 1_000);
-  } catch (error) {
-    if (error instanceof ServerError) return undefined;
-    throw error;
-  }
 }
 
 /** The last ID that the stream has given, also when that entry is gone; FIRST_ID when there is no stream. */

@@ -1,7 +1,7 @@
 import { ServerError, StreamctlError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { isTransient } from "../redis/errors.ts";
-import { streamInfo } from "../redis/streams/info.ts";
+import { streamInfo } from "../redis/ops/info.ts";
 import { formatCount } from "../units.ts";
 import { Poll } from "./poll.ts";
 

@@ -1,6 +1,7 @@
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
-import { streamInfo } from "../redis/streams/info.ts";
+import { streamInfo } from "../redis/ops/info.ts";
+import { memoryUsage } from "../redis/ops/key.ts";
 import { explain } from "./groups/missing.ts";
 
 /** One stream at a glance. `memoryBytes` is the server's estimate; null when it does not tell. */
@@ -35,12 +36,12 @@ async function look(
   named: ReadonlySet<string>,
 ): Promise<StreamOverview | undefined> {
   try {
-    const [info, memoryBytes] = await Promise.all([
+    const [info, bytes] = await Promise.all([
       streamInfo(connection, stream),
-      memoryUsage(connection, stream),
+      memoryBytes(connection, stream),
     ]);
     const { length, groups, firstId = null, lastId = null } = info;
-    return { stream, length, groups, firstId, lastId, memoryBytes };
+    return { stream, length, groups, firstId, lastId, memoryBytes: bytes };
   } catch (error) {
     const gone = error instanceof ServerError && error.kind === "notFound";
     if (gone && !named.has(stream)) return undefined;
@@ -49,10 +50,9 @@ async function look(
 }
 
 /** MEMORY is a right of its own: whoever lacks it still sees the rest. */
-export async function memoryUsage(connection: Connection, stream: string): Promise<number | null> {
+export async function memoryBytes(connection: Connection, stream: string): Promise<number | null> {
   try {
-    const bytes = await connection.persist(() => connection.call("MEMORY", "USAGE", stream));
-    return typeof bytes === "number" ? bytes : null;
+    return (await memoryUsage(connection, stream)) ?? null;
   } catch (error) {
     if (error instanceof ServerError) return null;
     throw error;

@@ -1,5 +1,6 @@
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
+import { entryCount } from "../redis/ops/key.ts";
 import { countBudget, type GroupLag, groupLags } from "./lag/lag.ts";
 import type { LagMemory } from "./lag/lag-memory.ts";
 import { overviews, type StreamOverview } from "./streams.ts";
@@ -69,8 +70,7 @@ async function countDeadLetters(
   dlq: string,
 ): Promise<DeadLetters | undefined> {
   try {
-    const count = await connection.call("XLEN", dlq);
-    return typeof count === "number" ? { stream, dlq, count } : undefined;
+    return { stream, dlq, count: await entryCount(connection, dlq) };
   } catch (error) {
     if (error instanceof ServerError) return undefined;
     throw error;

@@ -1,5 +1,4 @@
 import type { Connection } from "./connection.ts";
-export { pendingCount, pendingPage, type PendingRow } from "./streams/pending.ts";
 import { forgetConsumer } from "./scripts/forget-consumer.ts";
 import { forgetEmpty } from "./scripts/forget-empty.ts";
 import { heartbeat } from "./scripts/heartbeat.ts";

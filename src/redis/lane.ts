@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { ConnectionError, errorText } from "../errors.ts";
 import type { Client } from "./client.ts";
 import { outsideCluster } from "./errors.ts";
-import { type Reply, ReplyError, RespParser } from "./resp.ts";
+import { encodeCommand, type Reply, ReplyError, RespParser } from "./resp.ts";
 import { SilenceWatch } from "./silence.ts";
 
 /**
@@ -128,6 +128,12 @@ export class Lane {
   /** Sends one command and resolves with its reply. */
   request(bytes: Buffer): Promise<Reply> {
     return new Promise((resolve, reject) => this.send(bytes, 1, resolve, reject));
+  }
+
+  /** The server's number for this connection: what Client.unblock takes; undefined where this user may not ask. */
+  async clientId(): Promise<number | undefined> {
+    const id = await this.request(encodeCommand(["CLIENT", "ID"]));
+    return typeof id === "number" ? id : undefined;
   }
 
   /** Resolves when the socket takes more bytes, or has died. */

@@ -1,7 +1,7 @@
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
-import { entriesById } from "../../redis/streams/range.ts";
+import { entriesById } from "../../redis/ops/range.ts";
 import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
 import type { LinkListener } from "../read/lanes.ts";

@@ -11,9 +11,10 @@ import { dayOf } from "../../redis/scripts/replay-notes.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
 import type { Script } from "../../redis/script.ts";
 import { type Arg, asList, asNumber, asText, type Value } from "../../redis/value.ts";
-import { groupInfos } from "../../redis/streams/info.ts";
+import { groupInfos } from "../../redis/ops/info.ts";
 import { explain } from "../groups/missing.ts";
-import { type IdRange, serverNowMs } from "../position.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
+import type { IdRange } from "../position.ts";
 import { MEMORY_MS, replayMemory } from "./replay-memory.ts";
 
 export interface MoveRequest {

@@ -1,6 +1,6 @@
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { asNumber } from "../../redis/value.ts";
+import { deleteEntries } from "../../redis/ops/key.ts";
 import type { ArchiveFile } from "../archive/archive-file.ts";
 import type { DeadLetter } from "./letter.ts";
 
@@ -41,7 +41,7 @@ export async function purgeLetters(
         if (archive) archived += entries.length;
         const ids = entries.map(({ id }) => id);
         // An XDEL may be repeated; after a lost reply those already deleted are not counted.
-        deleted += asNumber(await connection.persist(() => connection.call("XDEL", dlq, ...ids), { signal }));
+        deleted += await connection.persist(() => deleteEntries(connection, dlq, ids), { signal });
         onProgress?.(deleted);
       }
       if (signal.aborted) break;

@@ -1,14 +1,7 @@
 import { idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import {
-  endOf,
-  FIRST_ID,
-  type IdRange,
-  type Position,
-  resolveRange,
-  serverNowMs,
-  startOf,
-} from "../position.ts";
+import { endOf, FIRST_ID, type IdRange, type Position, resolveRange, startOf } from "../position.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
 
 /** What `--since` and `--until` mean: a part of the queue, and times of failure. */
 export interface LetterWindow {

@@ -1,16 +1,15 @@
 import { ConnectionError, ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
-import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
-import { asText } from "../../redis/value.ts";
+import { groupInfos, streamInfo } from "../../redis/ops/info.ts";
+import { clusterInfo, serverNowMs } from "../../redis/ops/server.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 import { explain } from "../groups/missing.ts";
-import { serverNowMs } from "../position.ts";
 import { type Finding, unseen } from "./finding.ts";
 import { checkGroup } from "./group-checks.ts";
 import { checkRights } from "./rights.ts";
 import { checkCluster, checkServer, evictsVolatile } from "./server-checks.ts";
-import { parseInfo, serverFacts } from "./server-facts.ts";
+import { serverFacts } from "./server-facts.ts";
 import { checkStream } from "./stream-checks.ts";
 
 export interface DoctorRequest {
@@ -60,7 +59,7 @@ export async function* diagnose(connection: Connection, request: DoctorRequest):
 
 async function clusterState(connection: Connection): Promise<Finding[]> {
   try {
-    return checkCluster(parseInfo(asText(await connection.call("CLUSTER", "INFO"))));
+    return checkCluster(await clusterInfo(connection));
   } catch (error) {
     if (error instanceof ServerError) return [unseen("the cluster", error.message)];
     throw error;

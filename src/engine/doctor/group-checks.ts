@@ -1,13 +1,8 @@
 import { compareIds, nextId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import {
-  type ConsumerInfo,
-  consumerInfos,
-  type GroupInfo,
-  type StreamInfo,
-} from "../../redis/streams/info.ts";
-import { rangePage } from "../../redis/streams/range.ts";
+import { type ConsumerInfo, consumerInfos, type GroupInfo, type StreamInfo } from "../../redis/ops/info.ts";
+import { rangePage } from "../../redis/ops/range.ts";
 import { durationFlag, formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { looksDead } from "../groups/consumers.ts";
 import { shellWord } from "../groups/missing.ts";

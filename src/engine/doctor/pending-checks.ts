@@ -1,7 +1,7 @@
 import type { Connection } from "../../redis/connection.ts";
-import type { GroupInfo } from "../../redis/streams/info.ts";
-import type { PendingRow } from "../../redis/streams/pending.ts";
-import { missingIds } from "../../redis/streams/presence.ts";
+import type { GroupInfo } from "../../redis/ops/info.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
+import { missingIds } from "../../redis/ops/presence.ts";
 import { formatCount, formatNumber } from "../../units.ts";
 import { shellWord } from "../groups/missing.ts";
 import { pendingPages } from "../pending/pages.ts";

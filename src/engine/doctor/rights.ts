@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { isDenied } from "../../redis/errors.ts";
-import { asText } from "../../redis/value.ts";
+import { dryRun, type Harmless, refusalOf, whoAmI } from "../../redis/ops/rights.ts";
 import type { DlqNaming } from "../dlq/name.ts";
 import { shellWord } from "../groups/missing.ts";
 import { type Finding, finding } from "./finding.ts";
@@ -13,7 +12,7 @@ interface Call {
   /** As ACL rules write it: `xgroup|create`. */
   readonly right: string;
   readonly at: PlaceKey | undefined;
-  readonly words: readonly string[];
+  readonly words: Harmless;
 }
 
 /** No such group, consumer or key is anywhere. */
@@ -24,7 +23,7 @@ const NO_SCRIPT = "0".repeat(40);
  * Each command in a form that can't do anything: with an ID or number that is none, or for a group that
  * does not exist. The server checks rights before it looks at arguments.
  */
-const HARMLESS: Readonly<Record<string, (key: string) => readonly string[]>> = {
+const HARMLESS: Readonly<Record<string, (key: string) => Harmless>> = {
   xadd: (key) => ["XADD", key, "none", "a", "b"],
   xrange: (key) => ["XRANGE", key, "none", "none"],
   xrevrange: (key) => ["XREVRANGE", key, "none", "none"],
@@ -54,7 +53,7 @@ const HARMLESS: Readonly<Record<string, (key: string) => readonly string[]>> = {
   pexpire: (key) => ["PEXPIRE", key, "none"],
 };
 
-const HARMLESS_WITHOUT_KEY: Readonly<Record<string, readonly string[]>> = {
+const HARMLESS_WITHOUT_KEY: Readonly<Record<string, Harmless>> = {
   evalsha: ["EVALSHA", NO_SCRIPT, "0"],
   eval: ["EVAL", "return 0", "0"],
   scan: ["SCAN", "0", "MATCH", NOBODY, "COUNT", "1"],
@@ -105,7 +104,7 @@ function callsOf(rights = "", at: PlaceKey | undefined): Call[] {
   return rights.split(" ").map((right) => {
     const withoutKey = HARMLESS_WITHOUT_KEY[right];
     if (withoutKey) return { right, at: undefined, words: withoutKey };
-    return { right, at, words: HARMLESS[right]?.(at.key) ?? [] };
+    return { right, at, words: HARMLESS[right]?.(at.key) ?? [right] };
   });
 }
 
@@ -121,39 +120,16 @@ async function denialOf(
   { right, at, words }: Call,
   user: string | undefined,
 ): Promise<Denial | undefined> {
-  const answer = await (user === undefined ? attempt(connection, words) : dryRun(connection, user, words));
+  const answer = await (user === undefined ? refusalOf(connection, words) : dryRun(connection, user, words));
   if (answer === undefined) return undefined;
   const name = right.replace("|", " ").toUpperCase();
   if (at && /\bkeys?\b/i.test(answer)) return { what: `the key ${at.rule.slice(1)}`, rule: at.rule };
   return { what: name, rule: `+${right}` };
 }
 
-/** The refusal, or undefined. Whatever else goes wrong was allowed to. */
-async function attempt(
-  connection: Connection,
-  [command = "", ...args]: readonly string[],
-): Promise<string | undefined> {
-  try {
-    await connection.call(command, ...args);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
-    return isDenied(error) ? error.reply : undefined;
-  }
-}
-
-async function dryRun(
-  connection: Connection,
-  user: string,
-  words: readonly string[],
-): Promise<string | undefined> {
-  const answer = asText(await connection.call("ACL", "DRYRUN", user, ...words));
-  return answer === "OK" ? undefined : answer;
-}
-
 async function userName(connection: Connection): Promise<string | undefined> {
   try {
-    return asText(await connection.call("ACL", "WHOAMI"));
+    return await whoAmI(connection);
   } catch (error) {
     if (error instanceof ServerError) return undefined;
     throw error;
@@ -163,7 +139,7 @@ async function userName(connection: Connection): Promise<string | undefined> {
 /** Redis 7.0, for users who may ask for rights. */
 async function canDryRun(connection: Connection, user: string): Promise<boolean> {
   try {
-    await connection.call("ACL", "DRYRUN", user, "PING");
+    await dryRun(connection, user, ["PING"]);
     return true;
   } catch (error) {
     if (error instanceof ServerError) return false;

@@ -1,6 +1,6 @@
 import { ConnectionError, ServerError } from "../../errors.ts";
 import type { Connection, Node } from "../../redis/connection.ts";
-import { asList, asText } from "../../redis/value.ts";
+import { configValue, serverInfo } from "../../redis/ops/server.ts";
 
 /** What one server says of itself. */
 export interface ServerFacts {
@@ -25,29 +25,19 @@ async function factsOf(node: Node): Promise<ServerFacts> {
   const { address } = node;
   try {
     const [info, ...settings] = await Promise.all([
-      allowed(node.call("INFO")),
-      ...SETTINGS.map((name) => allowed(node.call("CONFIG", "GET", name))),
+      allowed(serverInfo(node)),
+      ...SETTINGS.map((name) => allowed(configValue(node, name))),
     ]);
     const config = new Map<string, string>();
-    for (const setting of settings) {
-      const [name, value] = asList(setting);
-      if (name !== undefined) config.set(asText(name), asText(value));
+    for (const [n, name] of SETTINGS.entries()) {
+      const value = settings[n];
+      if (value !== undefined) config.set(name, value);
     }
-    return { node: address, info: info === undefined ? undefined : parseInfo(asText(info)), config };
+    return { node: address, info, config };
   } catch (error) {
     if (address === undefined || !(error instanceof ConnectionError)) throw error;
     return { node: address, unreachable: error.message, info: undefined, config: new Map() };
   }
-}
-
-/** `name:value` lines as a map. */
-export function parseInfo(text: string): Map<string, string> {
-  const facts = new Map<string, string>();
-  for (const line of text.split(/\r?\n/)) {
-    const colon = line.indexOf(":");
-    if (colon > 0 && !line.startsWith("#")) facts.set(line.slice(0, colon), line.slice(colon + 1));
-  }
-  return facts;
 }
 
 /** Undefined where the server refuses. */

@@ -1,9 +1,9 @@
 import { idMs } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
-import { rangePage } from "../../redis/streams/range.ts";
-import { asNumber } from "../../redis/value.ts";
+import { type StreamInfo, streamInfo } from "../../redis/ops/info.ts";
+import { rangePage } from "../../redis/ops/range.ts";
+import { timeToLive } from "../../redis/ops/key.ts";
 import { formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { shellWord } from "../groups/missing.ts";
 import { type Finding, finding, unseen } from "./finding.ts";
@@ -65,8 +65,8 @@ async function expiry(
   { evictsVolatile }: StreamSurroundings,
 ): Promise<Finding[]> {
   try {
-    const ms = asNumber(await connection.persist(() => connection.call("PTTL", stream)));
-    if (ms < 0) return [];
+    const ms = await timeToLive(connection, stream);
+    if (ms === undefined) return [];
     const fix = `PERSIST ${shellWord(stream)}`;
     const evidence = `the whole stream expires in ${formatDuration(ms)}, its groups with it`;
     if (!evictsVolatile) return [finding("warning", "expiry", evidence, fix, { stream })];

@@ -1,6 +1,6 @@
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type ConsumerInfo, consumerInfos, groupInfos } from "../../redis/streams/info.ts";
+import { type ConsumerInfo, consumerInfos, groupInfos } from "../../redis/ops/info.ts";
 import { explain, noGroup } from "./missing.ts";
 
 /** One consumer of one group. */

@@ -1,6 +1,7 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { groupInfos } from "../../redis/streams/info.ts";
+import { ensureGroup } from "../../redis/ops/groups.ts";
+import { groupInfos } from "../../redis/ops/info.ts";
 import { explain, noStream } from "../groups/missing.ts";
 import { writeOnce } from "../write-once.ts";
 
@@ -30,43 +31,37 @@ export async function createGroup(
   group: string,
   { at, makeStream, ifMissing }: CreateOptions,
 ): Promise<CreatedGroup> {
-  const more = makeStream ? ["MKSTREAM"] : [];
-  const create = (): Promise<unknown> => connection.call("XGROUP", "CREATE", stream, group, at, ...more);
-  let created = true;
+  const ensure = (): ReturnType<typeof ensureGroup> =>
+    ensureGroup(connection, stream, group, { at, makeStream });
+  const again = "run it again: a group that exists is left as it is";
   try {
     // One that is there is as good: then it may be sent again.
-    if (ifMissing) await connection.persist(create);
-    else
-      await writeOnce(
-        `creating group ${group}`,
-        "run it again: a group that exists is left as it is",
-        create,
-      );
+    const outcome = await (ifMissing
+      ? connection.persist(ensure)
+      : writeOnce(`creating group ${group}`, again, ensure));
+    const lastDeliveredId = await positionOf(connection, stream, group);
+    if (outcome === "made" || ifMissing)
+      return { stream, group, lastDeliveredId, created: outcome === "made" };
+    throw existsAlready(stream, group, lastDeliveredId);
   } catch (error) {
-    if (!ifMissing || !(error instanceof ServerError) || error.code !== "BUSYGROUP")
-      throw await explainCreate(connection, stream, group, error);
-    created = false;
+    throw await explainCreate(connection, stream, error);
   }
-  return { stream, group, lastDeliveredId: await positionOf(connection, stream, group), created };
 }
 
-async function explainCreate(
-  connection: Connection,
-  stream: string,
-  group: string,
-  error: unknown,
-): Promise<unknown> {
+function existsAlready(stream: string, group: string, position: string | null): StreamctlError {
+  const where = position === null ? "" : `, at ${position}`;
+  return new StreamctlError("failed", `group "${group}" exists on ${stream} already${where}`, {
+    hint: "`streamctl group set-id` moves it, and --if-missing leaves it",
+  });
+}
+
+async function explainCreate(connection: Connection, stream: string, error: unknown): Promise<unknown> {
   if (!(error instanceof ServerError)) return error;
   if (error.code === "NOKEY") {
     const { message } = noStream(stream);
     return new StreamctlError("notFound", message, { hint: "--mkstream makes it, empty" });
   }
-  if (error.code !== "BUSYGROUP") return explain(connection, stream, undefined, error);
-  const position = await positionOf(connection, stream, group);
-  const where = position === null ? "" : `, at ${position}`;
-  return new StreamctlError("failed", `group "${group}" exists on ${stream} already${where}`, {
-    hint: "`streamctl group set-id` moves it, and --if-missing leaves it",
-  });
+  return explain(connection, stream, undefined, error);
 }
 
 async function positionOf(connection: Connection, stream: string, group: string): Promise<string | null> {

@@ -1,4 +1,5 @@
 import type { Connection } from "../../redis/connection.ts";
+import { destroyGroup as destroy } from "../../redis/ops/groups.ts";
 import { type GroupLag, groupLags } from "../lag/lag.ts";
 import { writeOnce } from "../write-once.ts";
 import { missingGroup, onStream } from "./missing.ts";
@@ -20,10 +21,10 @@ export async function planDestroy(
 }
 
 export async function destroyGroup(connection: Connection, stream: string, group: string): Promise<void> {
-  const destroyed = await onStream(connection, stream, group, () =>
+  const outcome = await onStream(connection, stream, group, () =>
     writeOnce(`destroying group ${group}`, "`streamctl lag` shows whether it is still there", () =>
-      connection.call("XGROUP", "DESTROY", stream, group),
+      destroy(connection, stream, group),
     ),
   );
-  if (destroyed !== 1) throw await missingGroup(connection, stream, group);
+  if (outcome === "noGroup") throw await missingGroup(connection, stream, group);
 }

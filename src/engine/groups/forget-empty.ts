@@ -1,6 +1,6 @@
 import type { Connection } from "../../redis/connection.ts";
 import { forgetAllEmpty } from "../../redis/group-steps.ts";
-import { consumerInfos } from "../../redis/streams/info.ts";
+import { consumerInfos } from "../../redis/ops/info.ts";
 import { writeOnce } from "../write-once.ts";
 import type { ForgottenConsumer } from "./forget.ts";
 import { onStream } from "./missing.ts";

@@ -2,7 +2,7 @@ import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { forgetIfEmpty } from "../../redis/group-steps.ts";
 import { handOverEntries } from "../../redis/pending-steps.ts";
-import { consumerInfos } from "../../redis/streams/info.ts";
+import { consumerInfos } from "../../redis/ops/info.ts";
 import { writeOnce } from "../write-once.ts";
 import { onStream, requireConsumer } from "./missing.ts";
 

@@ -1,7 +1,7 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
-import { consumerInfos, groupInfos, streamInfo } from "../../redis/streams/info.ts";
-import type { Caller } from "../../redis/streams/ask.ts";
-import { asText } from "../../redis/value.ts";
+import { consumerInfos, groupInfos, streamInfo } from "../../redis/ops/info.ts";
+import type { Caller } from "../../redis/ops/caller.ts";
+import { keyType } from "../../redis/ops/key.ts";
 
 /** An error lists no more names than this. */
 const LISTED = 10;
@@ -70,7 +70,7 @@ export function noGroup(stream: string, group: string, existing: readonly string
 }
 
 async function wrongType(connection: Caller, stream: string, error: ServerError): Promise<StreamctlError> {
-  const type = await connection.call("TYPE", stream).then(asText, () => undefined);
+  const type = await keyType(connection, stream).catch(() => undefined);
   if (type === undefined || type === "none" || type === "stream") return error;
   const name = type === "zset" ? "sorted set" : type;
   return new StreamctlError("failed", `${stream} is a ${name}, not a stream`, { hint: error.hint ?? "" });

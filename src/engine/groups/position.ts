@@ -1,8 +1,8 @@
 import { compareIds, type EntryId, parseEntryId } from "../../entry/id.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { setPosition } from "../../redis/scripts/set-position.ts";
-import { groupInfos, streamInfo } from "../../redis/streams/info.ts";
+import { setPosition } from "../../redis/ops/groups.ts";
+import { groupInfos, streamInfo } from "../../redis/ops/info.ts";
 import { countBetween } from "../lag/count-between.ts";
 import { noGroup, onStream } from "./missing.ts";
 import { writeOnce } from "../write-once.ts";
@@ -66,7 +66,7 @@ export async function applyPosition(connection: Connection, plan: PositionChange
   const { stream, group, from, to } = plan;
   return onStream(connection, stream, group, () =>
     writeOnce(`setting ${group} on ${stream}`, "`streamctl lag` shows where it stands", async () => {
-      return (await connection.run(setPosition, [stream], [group, from, to])) === 1;
+      return (await setPosition(connection, stream, group, { from, to })) === "set";
     }),
   );
 }

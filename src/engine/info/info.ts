@@ -1,11 +1,11 @@
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type StreamInfo, streamInfo } from "../../redis/streams/info.ts";
-import { asNumber } from "../../redis/value.ts";
+import { type StreamInfo, streamInfo } from "../../redis/ops/info.ts";
+import { timeToLive } from "../../redis/ops/key.ts";
 import { explain } from "../groups/missing.ts";
 import { ageMs, type GroupLag, groupLags } from "../lag/lag.ts";
-import { serverNowMs } from "../position.ts";
-import { memoryUsage } from "../streams.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
+import { memoryBytes } from "../streams.ts";
 
 /** Everything about one stream. Ages are by the server's clock; null is unknown or none. */
 export interface StreamDetails {
@@ -56,14 +56,14 @@ async function look(
   { named, signal }: { readonly named: ReadonlySet<string>; readonly signal: AbortSignal },
 ): Promise<StreamDetails | undefined> {
   try {
-    const [info, nowMs, memoryBytes, expiresInMs, groups] = await Promise.all([
+    const [info, nowMs, bytes, expiresInMs, groups] = await Promise.all([
       streamInfo(connection, stream),
       serverNowMs(connection),
-      memoryUsage(connection, stream),
-      timeToLive(connection, stream),
+      memoryBytes(connection, stream),
+      expiry(connection, stream),
       lagsOf(connection, stream, signal),
     ]);
-    return { stream, ...describe(info, nowMs), memoryBytes, expiresInMs, ...groups };
+    return { stream, ...describe(info, nowMs), memoryBytes: bytes, expiresInMs, ...groups };
   } catch (error) {
     const gone = error instanceof ServerError && error.kind === "notFound";
     if (gone && !named.has(stream)) return undefined;
@@ -103,10 +103,9 @@ async function lagsOf(
 }
 
 /** PTTL is a right of its own: whoever lacks it still sees the rest. */
-async function timeToLive(connection: Connection, stream: string): Promise<number | null> {
+async function expiry(connection: Connection, stream: string): Promise<number | null> {
   try {
-    const ms = asNumber(await connection.persist(() => connection.call("PTTL", stream)));
-    return ms < 0 ? null : ms;
+    return (await timeToLive(connection, stream)) ?? null;
   } catch (error) {
     if (error instanceof ServerError) return null;
     throw error;

@@ -1,6 +1,6 @@
 import { nextId } from "../../entry/id.ts";
-import type { Caller } from "../../redis/streams/ask.ts";
-import { PageSize, rangePage } from "../../redis/streams/range.ts";
+import type { Caller } from "../../redis/ops/caller.ts";
+import { PageSize, rangePage } from "../../redis/ops/range.ts";
 
 /** An exact count, or one that the truth is not below. */
 export interface Count {

@@ -1,6 +1,7 @@
 import { ServerError } from "../../errors.ts";
-import type { Caller, Question } from "../../redis/streams/ask.ts";
-import { readPendingSpan } from "../../redis/streams/pending.ts";
+import type { Question } from "../../redis/ops/ask.ts";
+import type { Caller } from "../../redis/ops/caller.ts";
+import { pendingQuestion, type PendingSpan } from "../../redis/ops/pending.ts";
 import { eachAtMost } from "../each-at-most.ts";
 import { PENDING_PAGE, pendingPages } from "../pending/pages.ts";
 import { type Asker, type FoundGroup, leftOut } from "./find-groups.ts";
@@ -50,20 +51,15 @@ function startSearch(item: FoundGroup): Search {
 function questionsFor(search: Search): Question[] {
   const { stream, group } = search.item;
   if (group.pending === 0) return [];
-  return [
-    {
-      command: ["XPENDING", stream, group.name, "-", "+", String(PENDING_PAGE)],
-      take: (answer) => takePending(search, answer),
-    },
-  ];
+  return [pendingQuestion(stream, group.name, PENDING_PAGE, (answer) => takePending(search, answer))];
 }
 
-function takePending(search: Search, answer: Parameters<Question["take"]>[0]): void {
+function takePending(search: Search, answer: PendingSpan | ServerError): void {
   if (answer instanceof ServerError) {
     search.error ??= answer;
     return;
   }
-  const { count, firstId, maxDeliveries } = readPendingSpan(answer);
+  const { count, firstId, maxDeliveries } = answer;
   search.facts.oldestPendingId = firstId;
   const whole = count < PENDING_PAGE;
   // A maximum over a part would be a guess.

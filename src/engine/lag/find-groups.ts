@@ -1,6 +1,7 @@
 import { ServerError } from "../../errors.ts";
-import type { Caller, Question } from "../../redis/streams/ask.ts";
-import { type GroupInfo, readGroupInfos, readStreamInfo, type StreamInfo } from "../../redis/streams/info.ts";
+import type { Question } from "../../redis/ops/ask.ts";
+import type { Caller } from "../../redis/ops/caller.ts";
+import { type GroupInfo, groupsQuestion, type StreamInfo, streamQuestion } from "../../redis/ops/info.ts";
 import { explain, noGroup } from "../groups/missing.ts";
 
 /** A group, and the stream as it was a moment later. */
@@ -50,20 +51,14 @@ export async function findGroups(
 /** Sent in this order on one connection: see provenLag. */
 function questionsAbout(stream: string, look: Look): Question[] {
   return [
-    {
-      command: ["XINFO", "GROUPS", stream],
-      take: (answer) => {
-        if (answer instanceof ServerError) look.error ??= answer;
-        else look.groups = readGroupInfos(answer);
-      },
-    },
-    {
-      command: ["XINFO", "STREAM", stream],
-      take: (answer) => {
-        if (answer instanceof ServerError) look.error ??= answer;
-        else look.info = readStreamInfo(answer);
-      },
-    },
+    groupsQuestion(stream, (answer) => {
+      if (answer instanceof ServerError) look.error ??= answer;
+      else look.groups = answer;
+    }),
+    streamQuestion(stream, (answer) => {
+      if (answer instanceof ServerError) look.error ??= answer;
+      else look.info = answer;
+    }),
   ];
 }
 

@@ -3,7 +3,7 @@ import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied, isTransient } from "../../redis/errors.ts";
 import { countAround } from "../../redis/scripts/count.ts";
-import type { Question } from "../../redis/streams/ask.ts";
+import type { Question } from "../../redis/ops/ask.ts";
 import { asList, asNumber, asText, type Value } from "../../redis/value.ts";
 import { type Count, RangeCounter } from "./count-between.ts";
 import type { FoundGroup } from "./find-groups.ts";

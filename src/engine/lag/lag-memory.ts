@@ -1,7 +1,7 @@
 import { compareIds } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { asText } from "../../redis/value.ts";
+import { serverInfo } from "../../redis/ops/server.ts";
 import type { FoundGroup } from "./find-groups.ts";
 import type { GroupCounter } from "./group-counter.ts";
 
@@ -96,9 +96,9 @@ async function runIds(connection: Connection): Promise<string | undefined> {
   try {
     const nodes = await connection.primaries();
     const infos = await Promise.all(
-      nodes.map((node) => connection.persist(() => node.call("INFO", "server"))),
+      nodes.map((node) => connection.persist(() => serverInfo(node, "server"))),
     );
-    const ids = infos.flatMap((info) => /^run_id:(\w+)/m.exec(asText(info))?.[1] ?? []);
+    const ids = infos.flatMap((info) => info.get("run_id") ?? []);
     return ids.length < nodes.length ? undefined : ids.sort((a, b) => (a < b ? -1 : 1)).join(" ");
   } catch (error) {
     if (error instanceof ServerError) return undefined;

@@ -1,7 +1,7 @@
 import { idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ask, type Question } from "../../redis/streams/ask.ts";
-import { serverNowMs } from "../position.ts";
+import { ask, type Question } from "../../redis/ops/ask.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
 import { countAround } from "../../redis/scripts/count.ts";
 import { type CountBudget, countAll, type CountedGroup, type CountRequest } from "./count-all.ts";
 import { type Facts, findFacts } from "./facts.ts";

@@ -1,5 +1,5 @@
 import { compareIds } from "../../entry/id.ts";
-import type { GroupInfo, StreamInfo } from "../../redis/streams/info.ts";
+import type { GroupInfo, StreamInfo } from "../../redis/ops/info.ts";
 
 /**
  * The lag of a group where it follows from the stream's length and ends; undefined where entries have to be

@@ -2,7 +2,7 @@ import { StreamctlError } from "../../errors.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { serverNowMs } from "../position.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
 import { type GroupRates, LagHistory } from "./history.ts";
 import { countBudget, type GroupLook, groupLags, type LagRequest } from "./lag.ts";
 import { LagMemory } from "./lag-memory.ts";

@@ -1,4 +1,4 @@
-import type { PendingRow } from "../../redis/group-steps.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
 
 /** Which pending entries; the same choice in every command that takes pending entries by filters. */
 export interface PendingFilter {

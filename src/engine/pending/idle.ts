@@ -1,8 +1,8 @@
 import { idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
-import type { PendingRow } from "../../redis/group-steps.ts";
-import { serverNowMs } from "../position.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
 
 /** The server's clock in ms, for as long as a command runs; null for a user who may not read it. */
 export async function serverClock(connection: Connection): Promise<() => number | null> {

@@ -1,7 +1,7 @@
 import type { Connection } from "../../redis/connection.ts";
-import type { PendingRow } from "../../redis/group-steps.ts";
-import { missingIds } from "../../redis/streams/presence.ts";
-import { entriesById } from "../../redis/streams/range.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
+import { missingIds } from "../../redis/ops/presence.ts";
+import { entriesById } from "../../redis/ops/range.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
 import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";

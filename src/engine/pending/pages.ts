@@ -1,6 +1,6 @@
 import { nextId } from "../../entry/id.ts";
-import { pendingCount, type PendingRow, pendingPage } from "../../redis/streams/pending.ts";
-import type { Caller } from "../../redis/streams/ask.ts";
+import { type PendingRow, pendingPage, pendingTotals } from "../../redis/ops/pending.ts";
+import type { Caller } from "../../redis/ops/caller.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */
 export interface PendingList {
@@ -32,9 +32,9 @@ export async function* pendingPages(
 }
 
 /** How many entries the group has pending. Rejects when there is no such stream or group. */
-export function groupPending(
+export async function groupPending(
   connection: Caller,
   { stream, group }: Pick<PendingList, "stream" | "group">,
 ): Promise<number> {
-  return connection.persist(() => pendingCount(connection, stream, group));
+  return (await connection.persist(() => pendingTotals(connection, stream, group))).count;
 }

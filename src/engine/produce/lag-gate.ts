@@ -1,7 +1,7 @@
 import type { Connection } from "../../redis/connection.ts";
 import { sleep } from "../../lib/timer.ts";
 import { StreamctlError } from "../../errors.ts";
-import { ask } from "../../redis/streams/ask.ts";
+import { ask } from "../../redis/ops/ask.ts";
 import { shellWord } from "../groups/missing.ts";
 import { countAll } from "../lag/count-all.ts";
 import { type Asker, findGroups } from "../lag/find-groups.ts";

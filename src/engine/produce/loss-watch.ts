@@ -1,7 +1,7 @@
 import { compareIds } from "../../entry/id.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ask } from "../../redis/streams/ask.ts";
+import { ask } from "../../redis/ops/ask.ts";
 import { countAll } from "../lag/count-all.ts";
 import type { Count } from "../lag/count-between.ts";
 import { type Asker, type FoundGroup, findGroups } from "../lag/find-groups.ts";

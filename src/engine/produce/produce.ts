@@ -2,7 +2,7 @@ import { errorText, ServerError, StreamctlError } from "../../errors.ts";
 import { EntryDraft } from "../../entry/entry-draft.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { serverNowMs } from "../position.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
 import { afterLoss, assignId } from "./id-rule.ts";
 import { type Backlog, LagGate } from "./lag-gate.ts";
 import { type UnreadLoss, LossWatch } from "./loss-watch.ts";

@@ -1,6 +1,6 @@
-import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { groupInfos } from "../../redis/streams/info.ts";
+import { ensureGroup } from "../../redis/ops/groups.ts";
+import { groupInfos } from "../../redis/ops/info.ts";
 import { noGroup, onStream } from "../groups/missing.ts";
 
 export interface EnsureGroupsRequest {
@@ -22,8 +22,10 @@ export async function ensureGroups(
   const lastDelivered = new Map<string, string>();
   for (const stream of streams) {
     await onStream(connection, stream, group, async () => {
-      if (createAt !== undefined && (await createGroup(connection, stream, group, createAt)))
-        onCreated(stream, createAt);
+      if (createAt !== undefined) {
+        const rule = { at: createAt, makeStream: true };
+        if ((await ensureGroup(connection, stream, group, rule)) === "made") onCreated(stream, createAt);
+      }
       const infos = await groupInfos(connection, stream);
       const info = infos.find(({ name }) => name === group);
       if (!info)
@@ -36,20 +38,4 @@ export async function ensureGroups(
     });
   }
   return lastDelivered;
-}
-
-/** Makes the group, and the stream when there is none; false when the group is there already. */
-async function createGroup(
-  connection: Connection,
-  stream: string,
-  group: string,
-  at: string,
-): Promise<boolean> {
-  try {
-    await connection.call("XGROUP", "CREATE", stream, group, at, "MKSTREAM");
-    return true;
-  } catch (error) {
-    if (error instanceof ServerError && error.code === "BUSYGROUP") return false;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
-import { encodeCommand } from "../../redis/resp.ts";
-import type { Decoded } from "./page.ts";
+import type { DecodedStream } from "../../redis/ops/entry.ts";
+import { encodeRead } from "../../redis/ops/read.ts";
 import type { ReadMode } from "./reader.ts";
 
 /** XREAD: everything after a cursor for each stream. Reading changes nothing in Redis. */
@@ -22,12 +22,11 @@ export class FollowMode implements ReadMode {
   }
 
   encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer {
-    const block = blockMs === undefined ? [] : ["BLOCK", blockMs];
-    const cursors = streams.map((stream) => this.#cursors.get(stream) as string);
-    return encodeCommand(["XREAD", "COUNT", count, ...block, "STREAMS", ...streams, ...cursors]);
+    const cursors = streams.map((stream) => [stream, this.#cursors.get(stream) as string] as const);
+    return encodeRead(cursors, count, blockMs);
   }
 
-  arrived(_streams: readonly string[], parts: readonly Decoded[]): void {
+  arrived(_streams: readonly string[], parts: readonly DecodedStream[]): void {
     for (const { stream, lastId } of parts) {
       if (this.#cursors.has(stream)) this.#cursors.set(stream, lastId);
     }

@@ -1,7 +1,8 @@
 import { ConnectionError, errorText, ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { forgetIfEmpty, type Member } from "../../redis/group-steps.ts";
-import { asList, asNumber, asText } from "../../redis/value.ts";
+import { ackEntries } from "../../redis/ops/read.ts";
+import { pendingTotals } from "../../redis/ops/pending.ts";
 import { explain } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
 import type { Ends } from "./ends.ts";
@@ -95,8 +96,8 @@ export class GroupReader {
     let left = unacked.reduce((sum, { ids }) => sum + ids.length, 0);
     try {
       for (const { stream, ids } of unacked) {
-        const ack = () => this.#connection.call("XACK", stream, this.#request.member.group, ...ids);
-        await this.#connection.persist(ack);
+        const { group } = this.#request.member;
+        await this.#connection.persist(() => ackEntries(this.#connection, stream, group, ids));
         this.#mode.noteAcked(ids.length);
         left -= ids.length;
       }
@@ -117,7 +118,10 @@ export class GroupReader {
     let pending = 0;
     for (const stream of roster.streams) {
       if (consumerIsUnique && (await this.#forget(stream))) continue;
-      pending += await pendingOf(this.#connection, stream, member);
+      const totals = await this.#connection.persist(() =>
+        pendingTotals(this.#connection, stream, member.group),
+      );
+      pending += totals.byConsumer.get(member.consumer) ?? 0;
     }
     return pending;
   }
@@ -145,14 +149,4 @@ export class GroupReader {
     }
     return error;
   }
-}
-
-/** How many entries are pending for one consumer of one stream. */
-async function pendingOf(connection: Connection, stream: string, member: Member): Promise<number> {
-  const summary = asList(await connection.persist(() => connection.call("XPENDING", stream, member.group)));
-  for (const row of asList(summary[3])) {
-    const [name, count] = asList(row);
-    if (asText(name) === member.consumer) return asNumber(count);
-  }
-  return 0;
 }

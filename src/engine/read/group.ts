@@ -1,6 +1,7 @@
 import type { Member } from "../../redis/group-steps.ts";
-import { encodeCommand } from "../../redis/resp.ts";
-import { type Decoded, type Page } from "./page.ts";
+import type { DecodedStream } from "../../redis/ops/entry.ts";
+import { encodeAck, encodeGroupRead } from "../../redis/ops/read.ts";
+import type { Page } from "./page.ts";
 import type { Ahead, ReadMode } from "./reader.ts";
 
 /** Entries of one stream that were printed and are to be acked. */
@@ -67,14 +68,13 @@ export class GroupMode implements ReadMode {
   }
 
   encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer {
-    const { group, consumer } = this.#options.member;
-    const block = blockMs === undefined ? [] : ["BLOCK", blockMs];
-    const from = streams.map((stream) => (this.alone(stream) ? (this.#cursors.get(stream) as string) : ">"));
-    const head = ["XREADGROUP", "GROUP", group, consumer, "COUNT", count, ...block];
-    return encodeCommand([...head, "STREAMS", ...streams, ...from]);
+    const cursors = streams.map(
+      (stream) => [stream, this.alone(stream) ? (this.#cursors.get(stream) as string) : ">"] as const,
+    );
+    return encodeGroupRead(this.#options.member, cursors, count, blockMs);
   }
 
-  arrived(streams: readonly string[], parts: readonly Decoded[]): void {
+  arrived(streams: readonly string[], parts: readonly DecodedStream[]): void {
     for (const { stream, lastId, missing } of parts) {
       if (this.#cursors.has(stream)) this.#cursors.set(stream, lastId);
       this.#missing += missing;
@@ -96,7 +96,7 @@ export class GroupMode implements ReadMode {
     return acks.map((ack) => ({
       command: "XACK",
       stream: ack.stream,
-      bytes: encodeAck(ack, this.#options.member.group),
+      bytes: encodeAck(ack.stream, this.#options.member.group, ack.ids),
       onReply: () => this.#answered(ack),
     }));
   }
@@ -121,12 +121,4 @@ export class GroupMode implements ReadMode {
   noteAcked(count: number): void {
     this.#acked += count;
   }
-}
-
-/** XACK as RESP bytes. IDs are ASCII, so their length in characters is their length in bytes. */
-function encodeAck({ stream, ids }: Ack, group: string): Buffer {
-  let text = `*${ids.length + 3}\r\n$4\r\nXACK\r\n`;
-  for (const name of [stream, group]) text += `$${Buffer.byteLength(name)}\r\n${name}\r\n`;
-  for (const id of ids) text += `$${id.length}\r\n${id}\r\n`;
-  return Buffer.from(text);
 }

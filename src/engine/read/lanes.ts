@@ -3,6 +3,7 @@ import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
+import { learnOwners } from "../../redis/ops/info.ts";
 import { type Lane, ReplyTooLarge } from "../../redis/lane.ts";
 
 /** Told once when the link is lost and once when it is back, however many attempts lie between. */
@@ -76,5 +77,5 @@ export async function* onLanes<T>(
 /** A lane follows no redirections. A command that does makes the connection learn where the slots are now. */
 async function learnNewOwner(connection: Connection, keys: readonly string[], error: unknown): Promise<void> {
   if (!(error instanceof ServerError) || !/^(MOVED|ASK)$/.test(error.code)) return;
-  await Promise.allSettled(keys.map((key) => connection.call("XINFO", "STREAM", key)));
+  await learnOwners(connection, keys);
 }

@@ -3,13 +3,14 @@ import { nextId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Lane } from "../../redis/lane.ts";
-import { encodeCommand, ReplyError, type Reply } from "../../redis/resp.ts";
-import { PageSize } from "../../redis/streams/range.ts";
+import { ReplyError, type Reply } from "../../redis/resp.ts";
+import { decodeEntries } from "../../redis/ops/entry.ts";
+import { encodeRange, PageSize } from "../../redis/ops/range.ts";
 import { fitting } from "../fitting.ts";
 import type { IdRange } from "../position.ts";
 import type { EntryFilter } from "../where.ts";
 import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
-import { decodeEntries, type Page } from "./page.ts";
+import type { Page } from "./page.ts";
 
 export interface RangeRequest {
   readonly stream: string;
@@ -75,11 +76,9 @@ class RangeReader {
     const from = this.#cursor;
     if (from === undefined || this.#remaining <= 0 || this.#signal.aborted) return undefined;
     const count = filter ? this.#size.count : Math.min(this.#size.count, this.#remaining);
-    const command = reverse
-      ? ["XREVRANGE", stream, from, range.from, "COUNT", count]
-      : ["XRANGE", stream, from, range.to, "COUNT", count];
     boundReply(lane, count);
-    const reply = lane.request(encodeCommand(command));
+    const ends = reverse ? { from: range.from, to: from } : { from, to: range.to };
+    const reply = lane.request(encodeRange(stream, { ...ends, count, reverse }));
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
     reply.catch(() => {});
     return reply;
@@ -90,7 +89,7 @@ class RangeReader {
     const { stream, reverse, filter } = this.#request;
     if (reply instanceof ReplyError)
       throw translateReply(reply.text, { command: reverse ? "XREVRANGE" : "XRANGE", key: stream });
-    const decoded = decodeEntries(stream, reply);
+    const decoded = decodeEntries(reply);
     this.#cursor = decoded && (reverse ? previousId(decoded.lastId) : nextId(decoded.lastId));
     if (!decoded) return [];
     this.#size.saw(decoded.entries);

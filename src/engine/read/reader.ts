@@ -5,14 +5,15 @@ import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import { bySlot, keySlot } from "../../redis/keys.ts";
 import type { Lane } from "../../redis/lane.ts";
-import { encodeCommand, type Reply, ReplyError } from "../../redis/resp.ts";
-import { PageSize } from "../../redis/streams/range.ts";
+import { type Reply, ReplyError } from "../../redis/resp.ts";
+import { type DecodedStream, decodeStreams } from "../../redis/ops/entry.ts";
+import { PageSize } from "../../redis/ops/range.ts";
 import { fitting } from "../fitting.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "./ends.ts";
 import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
-import { type Batch, type Decoded, decodeStreams, type Page } from "./page.ts";
+import type { Batch, Page } from "./page.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
 const MAX_BLOCK_MS = 2_000;
@@ -36,7 +37,7 @@ export interface ReadMode {
   alone(stream: string): boolean;
   encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer;
   /** A reply for these streams has come; `parts` leaves out those that had nothing. */
-  arrived(streams: readonly string[], parts: readonly Decoded[]): void;
+  arrived(streams: readonly string[], parts: readonly DecodedStream[]): void;
   /** The page has been printed. */
   printed(page: Page): void;
   /** What is to be sent along with the next read. */
@@ -65,7 +66,7 @@ interface Arrival {
   readonly turn: Turn;
   /** How many entries it may have taken. */
   readonly asked: number;
-  readonly parts: readonly Decoded[];
+  readonly parts: readonly DecodedStream[];
   /** As many entries as asked for: more are likely to be there. */
   readonly full: boolean;
 }
@@ -320,10 +321,10 @@ export class StreamReader {
       for (const lane of lanes) lane.close();
     };
     if (mode.takes) {
-      const ids = await Promise.all(lanes.map((lane) => lane.request(encodeCommand(["CLIENT", "ID"]))));
+      const ids = await Promise.all(lanes.map((lane) => lane.clientId()));
       wake = () => {
         for (const [i, id] of ids.entries()) {
-          if (typeof id === "number") void connection.unblock(id, lanes[i] as Lane);
+          if (id !== undefined) void connection.unblock(id, lanes[i] as Lane);
         }
       };
     }

@@ -1,8 +1,9 @@
 import { type EntryId, nextId, parseEntryId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
-import { streamInfo } from "../../redis/streams/info.ts";
-import { FIRST_ID, LAST_ID, serverNowMs } from "../position.ts";
+import { streamInfo } from "../../redis/ops/info.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
+import { FIRST_ID, LAST_ID } from "../position.ts";
 import { readRange } from "../read/range.ts";
 
 /** What is to be kept: the newest entries, those that are not older, or those from an ID on. */

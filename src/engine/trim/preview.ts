@@ -1,7 +1,7 @@
 import { compareIds, type EntryId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { type GroupInfo, groupInfos, streamInfo } from "../../redis/streams/info.ts";
-import type { PendingRow } from "../../redis/streams/pending.ts";
+import { type GroupInfo, groupInfos, streamInfo } from "../../redis/ops/info.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
 import { onStream } from "../groups/missing.ts";
 import { pendingPages } from "../pending/pages.ts";
 import { FIRST_ID } from "../position.ts";

@@ -1,9 +1,9 @@
 import { compareIds, type EntryId, nextId, parseEntryId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { pendingPage } from "../../redis/group-steps.ts";
+import { pendingPage } from "../../redis/ops/pending.ts";
 import { trimStream } from "../../redis/scripts/trim.ts";
-import { streamInfo } from "../../redis/streams/info.ts";
-import { rangePage } from "../../redis/streams/range.ts";
+import { streamInfo } from "../../redis/ops/info.ts";
+import { rangePage } from "../../redis/ops/range.ts";
 import { asList, asNumber, asText } from "../../redis/value.ts";
 import type { ArchiveFile } from "../archive/archive-file.ts";
 import { onStream } from "../groups/missing.ts";

@@ -1,7 +1,8 @@
 import { type Instant, msSince, now } from "../../lib/instant.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isNoGroup } from "../../redis/errors.ts";
-import { type Claim, keepAlive, pendingPage } from "../../redis/group-steps.ts";
+import { type Claim, keepAlive } from "../../redis/group-steps.ts";
+import { pendingPage } from "../../redis/ops/pending.ts";
 import { isGone, NO_FENCE, Owned } from "../../redis/scripts/owned.ts";
 import { Continuity } from "./continuity.ts";
 import type { Hands } from "./hands.ts";

@@ -1,13 +1,7 @@
 import { nextId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import {
-  type OwnRule,
-  type PendingRow,
-  pendingPage,
-  type Taken,
-  takeEntries,
-  type TakeRule,
-} from "../../redis/group-steps.ts";
+import { type OwnRule, type Taken, takeEntries, type TakeRule } from "../../redis/group-steps.ts";
+import { type PendingRow, pendingPage } from "../../redis/ops/pending.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";

@@ -1,6 +1,6 @@
 import { ConnectionError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { pendingCount } from "../../redis/group-steps.ts";
+import { pendingTotals } from "../../redis/ops/pending.ts";
 import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
 import type { Intake } from "./intake.ts";
@@ -114,7 +114,7 @@ export class Supply {
   async nothingPending(): Promise<boolean> {
     const { connection, settings } = this.#parts;
     for (const stream of settings.streams) {
-      if ((await pendingCount(connection, stream, settings.group)) > 0) return false;
+      if ((await pendingTotals(connection, stream, settings.group)).count > 0) return false;
     }
     return true;
   }

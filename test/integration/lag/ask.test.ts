@@ -3,8 +3,13 @@ import { ServerError } from "../../../src/errors.ts";
 import { type GroupLag, groupLags } from "../../../src/engine/lag/lag.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
 import type { Lane } from "../../../src/redis/lane.ts";
-import { ask } from "../../../src/redis/streams/ask.ts";
-import { readGroupInfos, readStreamInfo } from "../../../src/redis/streams/info.ts";
+import { ask } from "../../../src/redis/ops/ask.ts";
+import {
+  type GroupInfo,
+  groupsQuestion,
+  type StreamInfo,
+  streamQuestion,
+} from "../../../src/redis/ops/info.ts";
 import type { Value } from "../../../src/redis/value.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
@@ -36,11 +41,14 @@ test.each([["over a lane"], ["over the connection"]])(
     for (let n = 0; n < 50; n++) await redis.xadd(`${key}:ü${n}`, `${n + 1}-0`, "a", "1");
     const connection = await openConnection();
     const lane = way === "over a lane" ? await connection.lane("", { text: true }) : undefined;
-    const commands = Array.from({ length: 100 }, (_, n): Command => ["XINFO", "STREAM", `${key}:ü${n}`]);
-    const answers = await answersTo(connection, lane, commands);
+    const answers = new Array<StreamInfo | ServerError>(100);
+    const questions = Array.from(answers, (_, n) =>
+      streamQuestion(`${key}:ü${n}`, (answer) => (answers[n] = answer)),
+    );
+    await ask(connection, lane, questions);
     for (const [n, answer] of answers.entries()) {
       if (n >= 50) expect(answer).toMatchObject({ message: `no such stream: ${key}:ü${n}` });
-      else expect(readStreamInfo(answer as Value)).toMatchObject({ lastId: `${n + 1}-0` });
+      else expect(answer).toMatchObject({ lastId: `${n + 1}-0` });
     }
     expect(answers.slice(50).every((answer) => answer instanceof ServerError)).toBe(true);
   },
@@ -53,15 +61,17 @@ test("answers over a lane read like those over the connection", async () => {
   await redis.xgroup("CREATE", key, "grün", "0");
   const connection = await openConnection();
   const lane = await connection.lane("", { text: true });
-  const commands: Command[] = [
-    ["XINFO", "GROUPS", key],
-    ["XINFO", "STREAM", key],
-  ];
-  const [groups, stream] = (await answersTo(connection, lane, commands)) as [Value, Value];
-  const [sameGroups, sameStream] = (await answersTo(connection, undefined, commands)) as [Value, Value];
-  expect(readGroupInfos(groups)).toEqual(readGroupInfos(sameGroups));
-  expect(readGroupInfos(groups)).toMatchObject([{ name: "grün" }]);
-  expect(readStreamInfo(stream)).toEqual(readStreamInfo(sameStream));
+  const found: { groups?: GroupInfo[] | ServerError; stream?: StreamInfo | ServerError }[] = [];
+  for (const way of [lane, undefined]) {
+    const answers: (typeof found)[number] = {};
+    await ask(connection, way, [
+      groupsQuestion(key, (answer) => (answers.groups = answer)),
+      streamQuestion(key, (answer) => (answers.stream = answer)),
+    ]);
+    found.push(answers);
+  }
+  expect(found[0]).toEqual(found[1]);
+  expect(found[0]).toMatchObject({ groups: [{ name: "grün" }], stream: { length: 1 } });
 });
 
 test("when the lane dies, questions without an answer are asked over the connection, also later ones", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { findFacts } from "../../../src/engine/lag/facts.ts";
 import { type Asker, findGroups } from "../../../src/engine/lag/find-groups.ts";
-import { ask } from "../../../src/redis/streams/ask.ts";
+import { ask } from "../../../src/redis/ops/ask.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { openConnection, rejection } from "../../support/connection.ts";
 import { rawRedis } from "../../support/redis.ts";

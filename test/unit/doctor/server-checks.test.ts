@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkCluster, checkServer, evictsVolatile } from "../../../src/engine/doctor/server-checks.ts";
-import { parseInfo } from "../../../src/engine/doctor/server-facts.ts";
+import { decodeInfo } from "../../../src/redis/ops/server.ts";
 
 const SOUND = {
   redis_version: "7.4.1",
@@ -81,9 +81,9 @@ describe("each fault", () => {
   });
 
   test("a cluster that is not whole", () => {
-    const info = parseInfo("cluster_state:fail\r\ncluster_slots_ok:10923\r\n");
+    const info = decodeInfo("cluster_state:fail\r\ncluster_slots_ok:10923\r\n");
     expect(checkCluster(info)).toMatchObject([{ severity: "error", check: "cluster" }]);
-    expect(checkCluster(parseInfo("cluster_state:ok\r\n"))).toEqual([]);
+    expect(checkCluster(decodeInfo("cluster_state:ok\r\n"))).toEqual([]);
   });
 });
 

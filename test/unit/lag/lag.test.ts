@@ -4,7 +4,7 @@ import { difference } from "../../../src/engine/lag/lag-memory.ts";
 import type { GroupLag } from "../../../src/engine/lag/lag.ts";
 import { provenLag } from "../../../src/engine/lag/proven-lag.ts";
 import { crossings } from "../../../src/engine/lag/thresholds.ts";
-import type { GroupInfo, StreamInfo } from "../../../src/redis/streams/info.ts";
+import type { GroupInfo, StreamInfo } from "../../../src/redis/ops/info.ts";
 
 const stream: StreamInfo = {
   length: 10,

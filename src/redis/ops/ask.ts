@@ -1,19 +1,24 @@
 import { ServerError } from "../../errors.ts";
-import type { Connection } from "../connection.ts";
 import { isTransient, translateReply } from "../errors.ts";
 import { keyOf } from "../keys.ts";
 import type { Lane } from "../lane.ts";
 import { type Reply, ReplyError } from "../resp.ts";
 import type { Value } from "../value.ts";
-
-/** What a read needs: a way to send a command, and to repeat it when the connection fails. */
-export type Caller = Pick<Connection, "call" | "persist">;
+import type { Caller } from "./caller.ts";
 
 /** A read whose answer is text and numbers. */
 export interface Question {
   readonly command: readonly [name: string, ...args: string[]];
   /** Takes the reply, or the error reply; must not throw. Bulk strings may be Buffers or text. */
   readonly take: (answer: Value | ServerError) => void;
+}
+
+/** Takes an answer decoded, or the error reply. */
+export function decoded<T>(
+  decode: (answer: Value) => T,
+  take: (answer: T | ServerError) => void,
+): Question["take"] {
+  return (answer) => take(answer instanceof ServerError ? answer : decode(answer));
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { Entry } from "../../entry/entry.ts";
-import { asList, asText, type Value } from "../value.ts";
-import type { Caller } from "./ask.ts";
+import { encodeCommand } from "../resp.ts";
+import { asList, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
+import { decodeEntries } from "./entry.ts";
 
 export interface RangeOptions {
   /** Inclusive ends; `from` is never after `to`, whichever way the range is read. */
@@ -22,14 +24,23 @@ export async function rangePage(
       ? connection.call("XREVRANGE", stream, to, from, "COUNT", count)
       : connection.call("XRANGE", stream, from, to, "COUNT", count),
   );
-  return asList(reply).map((item) => {
-    const [id, fields] = asList(item);
-    return { id: asText(id), fields: asList(fields) as Buffer[] };
-  });
+  return decodeEntries(reply)?.entries ?? [];
 }
 
-/** The IDs in a reply of XRANGE or XREVRANGE. */
-export function readEntryIds(reply: Value): string[] {
+/** The same for a lane, whose reply is for decodeEntries. */
+export function encodeRange(stream: string, { from, to, count, reverse }: RangeOptions): Buffer {
+  return encodeCommand(
+    reverse ? ["XREVRANGE", stream, to, from, "COUNT", count] : ["XRANGE", stream, from, to, "COUNT", count],
+  );
+}
+
+/** The newest IDs of a range. */
+export async function newestIds(
+  caller: Caller,
+  stream: string,
+  { from, to, count }: { readonly from: string; readonly to: string; readonly count: number },
+): Promise<string[]> {
+  const reply = await caller.call("XREVRANGE", stream, to, from, "COUNT", count);
   return asList(reply).map((item) => asText(asList(item)[0]));
 }
 

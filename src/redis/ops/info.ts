@@ -1,5 +1,7 @@
+import type { ServerError } from "../../errors.ts";
 import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
-import type { Caller } from "./ask.ts";
+import { decoded, type Question } from "./ask.ts";
+import type { Caller } from "./caller.ts";
 
 /** XINFO STREAM. What old servers don't tell is undefined. */
 export interface StreamInfo {
@@ -35,11 +37,30 @@ export interface GroupInfo {
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
 export async function streamInfo(connection: Caller, stream: string): Promise<StreamInfo> {
-  return readStreamInfo(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
+  return decodeStreamInfo(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
 }
 
-/** Reads the reply of XINFO STREAM. */
-export function readStreamInfo(reply: Value): StreamInfo {
+/**
+ * XINFO GROUPS and XINFO STREAM as questions, in this order: on one connection the stream is seen a moment later than
+ * its groups.
+ */
+export function groupsQuestion(stream: string, take: (groups: GroupInfo[] | ServerError) => void): Question {
+  return { command: ["XINFO", "GROUPS", stream], take: decoded(decodeGroupInfos, take) };
+}
+
+export function streamQuestion(stream: string, take: (info: StreamInfo | ServerError) => void): Question {
+  return { command: ["XINFO", "STREAM", stream], take: decoded(decodeStreamInfo, take) };
+}
+
+/**
+ * A lane follows no redirections; a command that does makes the connection learn where the slots of these keys are now.
+ * Never rejects.
+ */
+export async function learnOwners(caller: Caller, keys: readonly string[]): Promise<void> {
+  await Promise.allSettled(keys.map((key) => caller.call("XINFO", "STREAM", key)));
+}
+
+function decodeStreamInfo(reply: Value): StreamInfo {
   const info = asMap(reply);
   return {
     length: asNumber(info.get("length")),
@@ -57,11 +78,10 @@ export function readStreamInfo(reply: Value): StreamInfo {
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
 export async function groupInfos(connection: Caller, stream: string): Promise<GroupInfo[]> {
-  return readGroupInfos(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
+  return decodeGroupInfos(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
 }
 
-/** Reads the reply of XINFO GROUPS. */
-export function readGroupInfos(reply: Value): GroupInfo[] {
+function decodeGroupInfos(reply: Value): GroupInfo[] {
   return asList(reply).map((group) => {
     const info = asMap(group);
     return {
