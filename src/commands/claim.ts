@@ -7,7 +7,7 @@ import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { durationText } from "../output/format.ts";
 import type { Act } from "../program.ts";
 import { formatCount } from "../units.ts";
-import type { ClaimState } from "../redis/pending-steps.ts";
+import type { ClaimState } from "../redis/ops/claim.ts";
 import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
 import { requiredGroupOption } from "./options.ts";
 import { nothingPending, pendingFilterOptions } from "./pending.ts";

@@ -1,6 +1,7 @@
 import type { Loss } from "../engine/trim/preview.ts";
 import { shellWord } from "../engine/groups/missing.ts";
-import type { Hold, StalePending } from "../engine/trim/trim.ts";
+import type { Hold } from "../engine/trim/trim.ts";
+import type { StalePending } from "../redis/ops/trim.ts";
 import { type EntryId, idMs } from "../entry/id.ts";
 import type { Column } from "../output/column.ts";
 import { agoText, durationText } from "../output/format.ts";

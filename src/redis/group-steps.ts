@@ -1,24 +1,10 @@
 import type { Connection } from "./connection.ts";
-import { forgetConsumer } from "./scripts/forget-consumer.ts";
-import { forgetEmpty } from "./scripts/forget-empty.ts";
+import { type Member, settlingKeys } from "./ops/member.ts";
 import { heartbeat } from "./scripts/heartbeat.ts";
 import { restoreGroup } from "./scripts/restore-group.ts";
 import { ack, requeue } from "./scripts/settle.ts";
 import { take } from "./scripts/take.ts";
 import { asList, asNumber, asText, type Value } from "./value.ts";
-
-/** Who acts: every step below is a consumer of a group acting on one stream. */
-export interface Member {
-  readonly group: string;
-  readonly consumer: string;
-  /** With order by key: where the holders of a stream's entries stand (see scripts/held.ts). */
-  readonly holders?: ((stream: string) => string) | undefined;
-}
-
-/** The keys of a step that settles entries, as the scripts have them: the holders come last. */
-export function settlingKeys(member: Member, stream: string, ...more: string[]): string[] {
-  return member.holders ? [stream, ...more, member.holders(stream)] : [stream, ...more];
-}
 
 export interface Taken {
   readonly id: string;
@@ -146,31 +132,6 @@ export async function requeueOwned(
 ): Promise<number> {
   const args = [member.group, member.consumer, entry.id, entry.fence, entry.idleMs, entry.deliveries];
   return numbers(await connection.run(requeue, settlingKeys(member, stream), args))[0] ?? 0;
-}
-
-/** True when the consumer is gone; false when it was kept because it holds entries. */
-export async function forgetIfEmpty(
-  connection: Connection,
-  stream: string,
-  member: Member,
-): Promise<boolean> {
-  const args = [member.group, member.consumer];
-  return asNumber(await connection.run(forgetConsumer, settlingKeys(member, stream), args)) === 1;
-}
-
-/** The names of the group's consumers that hold nothing and were idle for so long, `most` at once; removed unless `dryRun`. */
-export async function forgetAllEmpty(
-  connection: Connection,
-  stream: string,
-  rule: {
-    readonly group: string;
-    readonly idleMs: number;
-    readonly most: number;
-    readonly dryRun: boolean;
-  },
-): Promise<string[]> {
-  const args = [rule.group, rule.idleMs, rule.most, rule.dryRun ? 0 : 1];
-  return asList(await connection.run(forgetEmpty, [stream], args)).map((name) => asText(name));
 }
 
 function numbers(value: Value): number[] {

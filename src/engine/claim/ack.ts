@@ -1,5 +1,6 @@
 import type { Connection } from "../../redis/connection.ts";
-import { ackEntries, type PendingTarget } from "../../redis/pending-steps.ts";
+import { ackAny } from "../../redis/ops/ack-any.ts";
+import type { PendingTarget } from "../../redis/ops/by-hand.ts";
 import { onStream } from "../groups/missing.ts";
 import { livedIdleMs } from "../pending/idle.ts";
 import { writeOnce } from "../write-once.ts";
@@ -29,7 +30,7 @@ export async function* ackPending(connection: Connection, request: AckRequest): 
   for await (const candidates of request.ids) {
     for (let at = 0; at < candidates.length && !signal.aborted; at += AT_ONCE) {
       const ids = candidates.slice(at, at + AT_ONCE);
-      const step = (): ReturnType<typeof ackEntries> => ackEntries(connection, request, dryRun, ids);
+      const step = (): ReturnType<typeof ackAny> => ackAny(connection, request, dryRun, ids);
       const found = await onStream(connection, stream, group, () =>
         dryRun
           ? connection.persist(step, { signal })

@@ -1,11 +1,6 @@
 import type { Connection } from "../../redis/connection.ts";
-import {
-  claimEntries,
-  type ClaimRule,
-  type ClaimState,
-  type PendingTarget,
-  type Settled,
-} from "../../redis/pending-steps.ts";
+import type { ByHand, PendingTarget } from "../../redis/ops/by-hand.ts";
+import { claimEntries, type ClaimRule, type ClaimState } from "../../redis/ops/claim.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen } from "../pending/filter.ts";
 import { livedIdleMs } from "../pending/idle.ts";
@@ -38,7 +33,7 @@ export interface ClaimRequest extends PendingTarget, ClaimRule {
 }
 
 /** What became of an ID; its idle time as in ClaimedEntry. */
-export type Tried = Omit<Settled<ClaimState>, "idleMs"> & Pick<ClaimedEntry, "idleMs">;
+export type Tried = Omit<ByHand<ClaimState>, "idleMs"> & Pick<ClaimedEntry, "idleMs">;
 
 /** One step moves so many entries: the server is held up for a few ms at most. */
 const AT_ONCE = 100;
@@ -73,9 +68,9 @@ function claimStep(
   connection: Connection,
   request: ClaimRequest,
   ids: readonly string[],
-): Promise<Settled<ClaimState>[]> {
+): Promise<ByHand<ClaimState>[]> {
   const { stream, group, dryRun } = request;
-  const step = (): Promise<Settled<ClaimState>[]> => claimEntries(connection, request, request, ids);
+  const step = (): Promise<ByHand<ClaimState>[]> => claimEntries(connection, request, request, ids);
   return onStream(connection, stream, group, () =>
     dryRun
       ? connection.persist(step, { signal: request.signal })

@@ -8,7 +8,7 @@ import { packReplays, type Replay } from "../../redis/replay-pack.ts";
 import { addLettersOnce, moveLetters, planLetters, sweepLetters } from "../../redis/scripts/replay.ts";
 import { type Fate, Reach, readFates } from "../../redis/scripts/replay-fate.ts";
 import { dayOf } from "../../redis/scripts/replay-notes.ts";
-import { MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import type { Script } from "../../redis/script.ts";
 import { type Arg, asList, asNumber, asText, type Value } from "../../redis/value.ts";
 import { groupInfos } from "../../redis/ops/info.ts";

@@ -1,5 +1,5 @@
 import type { Connection } from "../../redis/connection.ts";
-import { forgetAllEmpty } from "../../redis/group-steps.ts";
+import { forgetEmpty as forgetSome } from "../../redis/ops/forget-empty.ts";
 import { consumerInfos } from "../../redis/ops/info.ts";
 import { writeOnce } from "../write-once.ts";
 import type { ForgottenConsumer } from "./forget.ts";
@@ -37,7 +37,7 @@ export async function* forgetEmpty(
 ): AsyncGenerator<ForgottenConsumer> {
   // Nothing goes at a dry run, so there is no next step: it asks for all at once.
   const most = dryRun ? Number.MAX_SAFE_INTEGER : AT_ONCE;
-  const step = (): Promise<string[]> => forgetAllEmpty(connection, stream, { group, idleMs, most, dryRun });
+  const step = (): Promise<string[]> => forgetSome(connection, stream, { group, idleMs, most, dryRun });
   const again = "run it again: those that are gone stay gone";
   for (let names: string[] = []; !signal.aborted;) {
     names = await onStream(connection, stream, group, () =>

@@ -1,7 +1,7 @@
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { forgetIfEmpty } from "../../redis/group-steps.ts";
-import { handOverEntries } from "../../redis/pending-steps.ts";
+import { forgetConsumer } from "../../redis/ops/forget-consumer.ts";
+import { handOver } from "../../redis/ops/hand-over.ts";
 import { consumerInfos } from "../../redis/ops/info.ts";
 import { writeOnce } from "../write-once.ts";
 import { onStream, requireConsumer } from "./missing.ts";
@@ -45,14 +45,14 @@ export async function forget(
   const step = <T>(write: () => Promise<T>): Promise<T> =>
     onStream(connection, stream, group, () => writeOnce(`forgetting ${consumer}`, again, write));
   if (heir === undefined) {
-    if (!(await step(() => forgetIfEmpty(connection, stream, { group, consumer }))))
+    if ((await step(() => forgetConsumer(connection, stream, { group, consumer }))) === "holdsEntries")
       throw await holdsEntries(connection, stream, group, consumer);
     return { stream, group, consumer, claimedTo: null, moved: 0, dropped: 0 };
   }
   let moved = 0;
   let dropped = 0;
   while (!signal.aborted) {
-    const done = await step(() => handOverEntries(connection, request, consumer, heir, AT_ONCE));
+    const done = await step(() => handOver(connection, request, consumer, heir, AT_ONCE));
     moved += done.moved;
     dropped += done.dropped;
     request.onProgress?.(moved);

@@ -1,6 +1,7 @@
 import { ConnectionError, errorText, ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { forgetIfEmpty, type Member } from "../../redis/group-steps.ts";
+import { forgetConsumer } from "../../redis/ops/forget-consumer.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import { ackEntries } from "../../redis/ops/read.ts";
 import { pendingTotals } from "../../redis/ops/pending.ts";
 import { explain } from "../groups/missing.ts";
@@ -129,9 +130,9 @@ export class GroupReader {
   /** False when the consumer stays: it holds entries, or this user may not remove it. */
   async #forget(stream: string): Promise<boolean> {
     try {
-      return await this.#connection.persist(() =>
-        forgetIfEmpty(this.#connection, stream, this.#request.member),
-      );
+      const { member } = this.#request;
+      const forget = () => forgetConsumer(this.#connection, stream, member);
+      return (await this.#connection.persist(forget)) === "removed";
     } catch (error) {
       if (error instanceof ServerError) return false;
       throw error;

@@ -1,4 +1,4 @@
-import type { Member } from "../../redis/group-steps.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { DecodedStream } from "../../redis/ops/entry.ts";
 import { encodeAck, encodeGroupRead } from "../../redis/ops/read.ts";
 import type { Page } from "./page.ts";

@@ -1,10 +1,9 @@
 import { compareIds, type EntryId, nextId, parseEntryId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { pendingPage } from "../../redis/ops/pending.ts";
-import { trimStream } from "../../redis/scripts/trim.ts";
 import { streamInfo } from "../../redis/ops/info.ts";
 import { rangePage } from "../../redis/ops/range.ts";
-import { asList, asNumber, asText } from "../../redis/value.ts";
+import { type StalePending, type TrimBound, type TrimmedStep, trimStep } from "../../redis/ops/trim.ts";
 import type { ArchiveFile } from "../archive/archive-file.ts";
 import { onStream } from "../groups/missing.ts";
 import { livedIdleMs } from "../pending/idle.ts";
@@ -29,19 +28,9 @@ export interface Hold {
   /** The first entry kept. */
   readonly id: EntryId;
   readonly group: string;
-  /**
-   * The group has not been given it (perhaps once more), or has not acked it; unknown behind very many
-   * pending entries whose data is gone.
-   */
-  readonly why: "undelivered" | "pending" | "unknown";
+  readonly why: TrimBound["why"];
   /** Who has it, for how long; undefined unless it is pending. */
   readonly pending: { readonly consumer: string; readonly idleMs: number | null } | undefined;
-}
-
-/** A group with pending entries whose data is gone. They hold nothing, and can never be worked on. */
-export interface StalePending {
-  readonly group: string;
-  readonly oldestId: string;
 }
 
 /** What groups need of what is to be trimmed. */
@@ -117,18 +106,11 @@ export async function findNeeds(
   return { hold: await holdAt(connection, stream, bound, cut), stale };
 }
 
-/** The lowest ID that some group still needs, and which group that is. No entry need stand there. */
-interface Bound {
-  readonly id: EntryId;
-  readonly group: string;
-  readonly why: Hold["why"];
-}
-
 /** A bound keeps something only when there are entries between it and what was asked for. */
 async function holdAt(
   connection: Connection,
   stream: string,
-  bound: Bound | undefined,
+  bound: TrimBound | undefined,
   cut: EntryId,
 ): Promise<Hold | undefined> {
   if (bound === undefined) return undefined;
@@ -141,16 +123,7 @@ async function holdAt(
   return { id, group, why, pending: row && { consumer: row.consumer, idleMs: livedIdleMs(row, null) } };
 }
 
-interface Removed {
-  readonly removed: number;
-  readonly bound: Bound | undefined;
-  readonly stale: readonly StalePending[];
-}
-
-interface Step extends Removed {
-  /** The first ID that was asked to be kept. */
-  readonly cut: EntryId;
-}
+type Removed = Omit<TrimmedStep, "cut">;
 
 async function removeAll(connection: Connection, request: TrimRequest, cut: EntryId): Promise<Removed> {
   let removed = 0;
@@ -191,22 +164,11 @@ async function archiveAndRemove(
   return { removed, bound, stale };
 }
 
-async function step(
+function step(
   connection: Connection,
   { stream, force }: Pick<TrimRequest, "stream" | "force">,
   keep: EntryId | { readonly newest: number },
   how: "=" | "~" | "?",
-): Promise<Step> {
-  const args = [typeof keep === "string" ? keep : `+${keep.newest}`, how, force ? 0 : 1, STEP];
-  const reply = asList(await connection.persist(() => connection.run(trimStream, [stream], args)));
-  const [removed, id, group, why, stale, cut] = reply;
-  const first = id === null ? undefined : parseEntryId(asText(id));
-  const bound = first && { id: first, group: asText(group), why: asText(why) as Hold["why"] };
-  const words = asList(stale).map(asText);
-  return {
-    removed: asNumber(removed),
-    bound,
-    cut: parseEntryId(asText(cut)) ?? FIRST_ID,
-    stale: words.flatMap((word, n) => (n % 2 === 0 ? [{ group: word, oldestId: words[n + 1] ?? "" }] : [])),
-  };
+): Promise<TrimmedStep> {
+  return trimStep(connection, stream, { keep, how, heedGroups: !force, most: STEP });
 }

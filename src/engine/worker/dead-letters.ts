@@ -1,10 +1,12 @@
 import { ServerError } from "../../errors.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ackOwned, settlingKeys } from "../../redis/group-steps.ts";
+import { ackOwned } from "../../redis/group-steps.ts";
+import { settlingKeys } from "../../redis/ops/member.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
-import { deadLetter, MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
+import { deadLetter } from "../../redis/scripts/settle.ts";
 import { asNumber } from "../../redis/value.ts";
 import { encodeRecord } from "../dlq/record.ts";
 import { replayNote } from "../dlq/replay-memory.ts";

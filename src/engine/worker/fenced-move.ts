@@ -6,7 +6,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { keepAlive } from "../../redis/group-steps.ts";
 import { addOnce, beginMove } from "../../redis/scripts/add-once.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
-import { MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import { claimOf } from "./custody.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 

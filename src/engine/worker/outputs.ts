@@ -1,7 +1,7 @@
 import { EntryDraft } from "../../entry/entry-draft.ts";
 import { JsonDecoder } from "../../entry/json-decode.ts";
 import { JsonFault } from "../../entry/json-scan.ts";
-import { MAX_SCRIPT_VALUES } from "../../redis/scripts/settle.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 
 const PAYLOAD = Buffer.from("payload");
 const LINE_END = 0x0a;

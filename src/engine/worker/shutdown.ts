@@ -1,6 +1,7 @@
 import { errorText, ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { forgetIfEmpty, requeueOwned } from "../../redis/group-steps.ts";
+import { requeueOwned } from "../../redis/group-steps.ts";
+import { forgetConsumer } from "../../redis/ops/forget-consumer.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Reclaimer } from "./reclaimer.ts";
@@ -71,7 +72,7 @@ async function leaveGroup(
         });
       }
     }
-    await forgetIfEmpty(connection, stream, settings);
+    await forgetConsumer(connection, stream, settings);
   } catch (error) {
     // The group has gone, or never was: there is nothing to leave.
     if (error instanceof ServerError && error.kind === "notFound") return;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../entry/entry.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { settlingKeys } from "../../redis/group-steps.ts";
+import { settlingKeys } from "../../redis/ops/member.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
 import { succeed } from "../../redis/scripts/settle.ts";

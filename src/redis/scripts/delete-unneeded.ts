@@ -1,4 +1,4 @@
-import { ID_BEFORE } from "./id-order.ts";
+import { ID_BEFORE } from "../ops/lua/id-before.ts";
 
 /**
  * Lua: deletes an entry that this group has acked, unless some other group has not been given it or has not

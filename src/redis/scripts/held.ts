@@ -1,4 +1,4 @@
-import { ID_BEFORE } from "./id-order.ts";
+import { ID_BEFORE } from "../ops/lua/id-before.ts";
 
 /**
  * Lua around the holders: with order by key, a hash from each entry that is not settled to its delivery count, whether

@@ -1,4 +1,4 @@
-import { ID_BEFORE } from "./id-order.ts";
+import { ID_BEFORE } from "../ops/lua/id-before.ts";
 
 /** The consumer that holds what was made pending again until a worker of the group takes it. */
 const REPLAY_CONSUMER = "streamctl-replay";

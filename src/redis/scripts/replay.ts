@@ -1,7 +1,7 @@
 import { defineScript } from "../script.ts";
 import { FATE } from "./replay-fate.ts";
 import { NOTES } from "./replay-notes.ts";
-import { MAX_SCRIPT_VALUES } from "./settle.ts";
+import { MAX_SCRIPT_VALUES } from "../ops/limits.ts";
 
 /**
  * Replays the next records of a queue that are exactly as streamctl writes them. It needs no client to look

@@ -84,9 +84,6 @@ return owned
 `,
 );
 
-/** More arguments than this do not fit into one Lua call. */
-export const MAX_SCRIPT_VALUES = 7_900;
-
 /**
  * Acks one entry together with what its success brings: a marker for its key, output entries.
  *

@@ -1,4 +1,6 @@
 import { defineScript } from "../script.ts";
+import { type ByHand, decodeByHand, flag, type PendingTarget } from "./by-hand.ts";
+import type { Caller } from "./caller.ts";
 
 /**
  * Acks entries whoever owns them, and tells what they were. XACK alone says neither which of several IDs
@@ -8,7 +10,7 @@ import { defineScript } from "../script.ts";
  * ARGV     group, dry-run ("1": change nothing), id …
  * Returns  per id: [state, owner, idle ms, deliveries], as they were before the step; 1 acked, 0 not pending.
  */
-export const ackAny = defineScript(
+const ackAnyScript = defineScript(
   "ack-any",
   `
 local answers = {}
@@ -24,3 +26,14 @@ end
 return answers
 `,
 );
+
+/** One step, sent once; answers are in the order of the IDs. */
+export async function ackAny(
+  caller: Caller,
+  { stream, group }: PendingTarget,
+  dryRun: boolean,
+  ids: readonly string[],
+): Promise<ByHand<"acked" | "notPending">[]> {
+  const reply = await caller.run(ackAnyScript, [stream], [group, flag(dryRun), ...ids]);
+  return decodeByHand(reply, ids, (code) => (code === 1 ? "acked" : "notPending"));
+}

@@ -1,4 +1,6 @@
 import { defineScript } from "../script.ts";
+import type { Caller } from "./caller.ts";
+import { type Member, settlingKeys } from "./member.ts";
 
 /**
  * Removes a consumer that holds nothing. XGROUP DELCONSUMER alone throws away what the consumer has
@@ -9,7 +11,7 @@ import { defineScript } from "../script.ts";
  * ARGV     group, consumer
  * Returns  1 removed (or never there), 0 kept: it has pending entries.
  */
-export const forgetConsumer = defineScript(
+const forgetConsumerScript = defineScript(
   "forget-consumer",
   `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
@@ -22,3 +24,14 @@ redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1
 `,
 );
+
+/** One step, sent once; a repeat finds the consumer gone and is "removed", too. */
+export async function forgetConsumer(
+  caller: Caller,
+  stream: string,
+  member: Member,
+): Promise<"removed" | "holdsEntries"> {
+  const keys = settlingKeys(member, stream);
+  const removed = await caller.run(forgetConsumerScript, keys, [member.group, member.consumer]);
+  return removed === 1 ? "removed" : "holdsEntries";
+}

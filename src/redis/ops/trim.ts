@@ -1,5 +1,8 @@
+import { type EntryId, parseEntryId } from "../../entry/id.ts";
 import { defineScript } from "../script.ts";
-import { ID_BEFORE } from "./id-order.ts";
+import { asList, asNumber, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
+import { ID_BEFORE } from "./lua/id-before.ts";
 
 /**
  * Trims a stream up to an ID, but never what some group has not been given or has not acked. The bound is
@@ -16,7 +19,7 @@ import { ID_BEFORE } from "./id-order.ts";
  *          Repeat it until none goes.
  * Servers  before 6.2 can't trim by ID: there entries are deleted one by one, exactly, and Lua reads them.
  */
-export const trimStream = defineScript(
+const trimScript = defineScript(
   "trim",
   `${ID_BEFORE}
 local function after(id)
@@ -104,3 +107,59 @@ end
 return {gone, held or false, holder or false, why or false, stale, asked}
 `,
 );
+
+export interface TrimStep {
+  /** The first ID to keep, or how many of the newest entries. */
+  readonly keep: EntryId | { readonly newest: number };
+  /** `=` exactly, `~` whole nodes only, `?` not at all: only look. */
+  readonly how: "=" | "~" | "?";
+  /** Keep what some group has not been given or has not acked. */
+  readonly heedGroups: boolean;
+  /** How many entries may go in this step. */
+  readonly most: number;
+}
+
+/** The lowest ID that some group still needs, and which group that is. No entry need stand there. */
+export interface TrimBound {
+  readonly id: EntryId;
+  readonly group: string;
+  /**
+   * The group has not been given it (perhaps once more), or has not acked it; unknown behind very many
+   * pending entries whose data is gone.
+   */
+  readonly why: "undelivered" | "pending" | "unknown";
+}
+
+/** A group with pending entries whose data is gone. They hold nothing, and can never be worked on. */
+export interface StalePending {
+  readonly group: string;
+  readonly oldestId: string;
+}
+
+export interface TrimmedStep {
+  readonly removed: number;
+  /** Undefined: no group needs anything before the ID asked for. */
+  readonly bound: TrimBound | undefined;
+  readonly stale: readonly StalePending[];
+  /** The first ID that was asked to be kept. */
+  readonly cut: EntryId;
+}
+
+/** One step, repeated until it is answered: after a lost reply it takes nothing that the next one would not. */
+export async function trimStep(
+  caller: Caller,
+  stream: string,
+  { keep, how, heedGroups, most }: TrimStep,
+): Promise<TrimmedStep> {
+  const args = [typeof keep === "string" ? keep : `+${keep.newest}`, how, heedGroups ? 1 : 0, most];
+  const reply = asList(await caller.persist(() => caller.run(trimScript, [stream], args)));
+  const [removed, id, group, why, stale, cut] = reply;
+  const first = id === null ? undefined : parseEntryId(asText(id));
+  const words = asList(stale).map(asText);
+  return {
+    removed: asNumber(removed),
+    bound: first && { id: first, group: asText(group), why: asText(why) as TrimBound["why"] },
+    stale: words.flatMap((word, n) => (n % 2 === 0 ? [{ group: word, oldestId: words[n + 1] ?? "" }] : [])),
+    cut: parseEntryId(asText(cut)) as EntryId,
+  };
+}

@@ -1,4 +1,7 @@
 import { defineScript } from "../script.ts";
+import { asList, asNumber } from "../value.ts";
+import type { PendingTarget } from "./by-hand.ts";
+import type { Caller } from "./caller.ts";
 
 /**
  * Moves a consumer's pending entries to another one, the oldest first, and removes the consumer once it
@@ -8,7 +11,7 @@ import { defineScript } from "../script.ts";
  * ARGV     group, consumer, heir, at most so many entries
  * Returns  [removed (1, or 0: it still holds entries), moved, acked because their data was gone].
  */
-export const handOver = defineScript(
+const handOverScript = defineScript(
   "hand-over",
   `
 local group, consumer, heir, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -29,3 +32,23 @@ redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, consumer)
 return {1, moved, dropped}
 `,
 );
+
+export interface HandedOver {
+  readonly removed: boolean;
+  readonly moved: number;
+  /** Acked, because their data was gone. */
+  readonly dropped: number;
+}
+
+/** One step of at most `most` entries, sent once. */
+export async function handOver(
+  caller: Caller,
+  { stream, group }: PendingTarget,
+  consumer: string,
+  heir: string,
+  most: number,
+): Promise<HandedOver> {
+  const reply = asList(await caller.run(handOverScript, [stream], [group, consumer, heir, most]));
+  const [removed, moved, dropped] = reply.map((value) => asNumber(value));
+  return { removed: removed === 1, moved: moved ?? 0, dropped: dropped ?? 0 };
+}

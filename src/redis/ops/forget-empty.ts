@@ -1,4 +1,6 @@
 import { defineScript } from "../script.ts";
+import { asList, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
 
 /**
  * Removes consumers that hold nothing and were not heard of for long. Each is looked at in the step that
@@ -8,7 +10,7 @@ import { defineScript } from "../script.ts";
  * ARGV     group, idle for at least so many ms, at most so many consumers, write (1, or 0: only tell)
  * Returns  the names of the consumers that went, or would.
  */
-export const forgetEmpty = defineScript(
+const forgetEmptyScript = defineScript(
   "forget-empty",
   `
 local group, idle, most, write = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
@@ -25,3 +27,18 @@ end
 return gone
 `,
 );
+
+/** One step: the names of the consumers that went, `most` at once; with `dryRun` of those that would. */
+export async function forgetEmpty(
+  caller: Caller,
+  stream: string,
+  rule: {
+    readonly group: string;
+    readonly idleMs: number;
+    readonly most: number;
+    readonly dryRun: boolean;
+  },
+): Promise<string[]> {
+  const args = [rule.group, rule.idleMs, rule.most, rule.dryRun ? 0 : 1];
+  return asList(await caller.run(forgetEmptyScript, [stream], args)).map((name) => asText(name));
+}

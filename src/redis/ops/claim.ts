@@ -1,4 +1,6 @@
 import { defineScript } from "../script.ts";
+import { type ByHand, decodeByHand, flag, type PendingTarget } from "./by-hand.ts";
+import type { Caller } from "./caller.ts";
 
 /**
  * Gives pending entries to a consumer by hand: those that are still pending and still match, all in one
@@ -15,7 +17,7 @@ import { defineScript } from "../script.ts";
  *          1 claimed, 2 dropped, 3 pending for that consumer already, 4 left as asked, 0 not pending,
  *          -1 does not match, -2 data gone and left as it is.
  */
-export const claim = defineScript(
+const claimScript = defineScript(
   "claim",
   `
 local group, consumer, action = ARGV[1], ARGV[2], ARGV[3]
@@ -53,3 +55,43 @@ end
 return answers
 `,
 );
+
+export interface ClaimRule {
+  /** Undefined: move nothing. */
+  readonly to: string | undefined;
+  readonly countDelivery: boolean;
+  readonly dropMissing: boolean;
+  readonly dryRun: boolean;
+  readonly minIdleMs: number;
+  readonly minDeliveries: number;
+  /** Only what is pending for this consumer. */
+  readonly from: string | undefined;
+}
+
+/** What became of one ID; see the script. */
+export type ClaimState = "claimed" | "dropped" | "already" | "left" | "notPending" | "unmatched" | "missing";
+
+const CLAIM_STATES: Readonly<Record<number, ClaimState>> = {
+  1: "claimed",
+  2: "dropped",
+  3: "already",
+  4: "left",
+  0: "notPending",
+  [-1]: "unmatched",
+  [-2]: "missing",
+};
+
+/** One step, sent once; answers are in the order of the IDs. */
+export async function claimEntries(
+  caller: Caller,
+  { stream, group }: PendingTarget,
+  rule: ClaimRule,
+  ids: readonly string[],
+): Promise<ByHand<ClaimState>[]> {
+  const { to = "", from = "" } = rule;
+  const action = rule.to === undefined ? "leave" : rule.countDelivery ? "count" : "claim";
+  const flags = [flag(rule.dropMissing), flag(rule.dryRun), rule.minIdleMs, rule.minDeliveries];
+  const args = [group, to, action, ...flags, flag(rule.from !== undefined), from, ...ids];
+  const reply = await caller.run(claimScript, [stream], args);
+  return decodeByHand(reply, ids, (code) => CLAIM_STATES[code] ?? "notPending");
+}

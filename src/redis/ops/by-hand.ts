@@ -1,0 +1,40 @@
+import { asList, asNumber, asText, type Value } from "../value.ts";
+
+/** The group of a stream whose pending list is changed by hand. */
+export interface PendingTarget {
+  readonly stream: string;
+  readonly group: string;
+}
+
+/** An entry of the pending list as a step by hand found it, and what the step did. */
+export interface ByHand<State> {
+  readonly id: string;
+  readonly state: State;
+  /** The owner, idle time and delivery count before the step; empty and 0 when it is not pending. */
+  readonly owner: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+/** Decodes `[state, owner, idle ms, deliveries]` per ID, in the order of the IDs. */
+export function decodeByHand<State>(
+  reply: Value,
+  ids: readonly string[],
+  stateOf: (code: number) => State,
+): ByHand<State>[] {
+  return asList(reply).map((answer, index) => {
+    const [code, owner, idleMs, deliveries] = asList(answer);
+    return {
+      id: ids[index] as string,
+      state: stateOf(asNumber(code)),
+      owner: asText(owner),
+      idleMs: asNumber(idleMs),
+      deliveries: asNumber(deliveries),
+    };
+  });
+}
+
+/** A flag as the scripts take it. */
+export function flag(on: boolean): number {
+  return on ? 1 : 0;
+}
