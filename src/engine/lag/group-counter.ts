@@ -2,9 +2,8 @@ import { compareIds, nextId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied, isTransient } from "../../redis/errors.ts";
-import { countAround } from "../../redis/scripts/count.ts";
+import { countAround, type CountedSides, countQuestion, type CountSides } from "../../redis/ops/count.ts";
 import type { Question } from "../../redis/ops/ask.ts";
-import { asList, asNumber, asText, type Value } from "../../redis/value.ts";
 import { type Count, RangeCounter } from "./count-between.ts";
 import type { FoundGroup } from "./find-groups.ts";
 
@@ -22,8 +21,8 @@ export class GroupCounter {
   #ahead = 0;
   #aheadFrom: string | undefined;
   #behind = 0;
-  /** Empty: that side has nothing more to tell. */
-  #behindFrom = "-";
+  /** Undefined: that side has nothing more to tell. */
+  #behindFrom: string | undefined = "-";
   /** How many entries there were up to the last that counts, when the counting began. */
   #length: number | undefined;
   #exact: number | undefined;
@@ -58,23 +57,17 @@ export class GroupCounter {
 
   /** The first step as a question, for many groups at once. Without an answer of use the next step repeats it. */
   question(most: number): Question {
-    return {
-      command: ["EVALSHA", countAround.sha, "1", this.found.stream, ...this.#args(most)],
-      take: (answer) => {
-        if (!(answer instanceof ServerError)) this.#take(answer);
-        else if (answer.code !== "NOSCRIPT" && answer.code !== "NOPERM") this.error = answer;
-      },
-    };
+    return countQuestion(this.found.stream, this.#sides(most), (answer) => {
+      if (!(answer instanceof ServerError)) this.#take(answer);
+      else if (answer.code !== "NOSCRIPT" && answer.code !== "NOPERM") this.error = answer;
+    });
   }
 
   /** Counts about `most` entries more on each side. */
   async step(connection: Connection, most: number): Promise<void> {
     try {
       if (this.#entries) await this.#read(connection, this.#entries);
-      else {
-        const args = this.#args(most);
-        this.#take(await connection.persist(() => connection.run(countAround, [this.found.stream], args)));
-      }
+      else this.#take(await countAround(connection, this.found.stream, this.#sides(most)));
     } catch (error) {
       if (!(error instanceof ServerError) || isTransient(error)) throw error;
       if (!isDenied(error) || this.#entries) this.error = error;
@@ -89,33 +82,34 @@ export class GroupCounter {
     return this.found.info.lastId ?? "+";
   }
 
-  #args(most: number): string[] {
+  #sides(most: number): CountSides {
     const { lastDeliveredId } = this.found.group;
-    const later = nextId(this.#lastId) ?? "";
-    return [String(most), this.#aheadFrom ?? "", this.#lastId, this.#behindFrom, lastDeliveredId, later];
+    return {
+      most,
+      aheadFrom: this.#aheadFrom,
+      aheadTo: this.#lastId,
+      behindFrom: this.#behindFrom,
+      behindTo: lastDeliveredId,
+    };
   }
 
-  #take(answer: Value): void {
-    const [ahead, aheadLast, oldest, behind, behindLast, length, first] = asList(answer);
+  #take({ ahead, aheadFrom, aheadFirst, behind, behindFrom, length, firstId }: CountedSides): void {
     const began = !this.#started;
     this.#started = true;
-    this.oldestId ??= textOf(oldest);
-    this.#ahead += asNumber(ahead);
-    this.#aheadFrom = after(aheadLast);
-    const bothSides = this.#behindFrom !== "";
-    this.#behind += asNumber(behind);
-    const behindFrom = after(behindLast);
-    this.#behindFrom = behindFrom ?? "";
-    const now = length === null || length === undefined ? undefined : asNumber(length);
-    if (began) this.#length = now;
+    this.oldestId ??= aheadFirst;
+    this.#ahead += ahead;
+    this.#aheadFrom = aheadFrom;
+    const bothSides = this.#behindFrom !== undefined;
+    this.#behind += behind;
+    this.#behindFrom = behindFrom;
+    if (began) this.#length = length;
     // An entry that was removed between two steps may or may not have been counted among those behind.
-    const untouched = now !== undefined && now === this.#length;
-    if (bothSides && untouched) this.#most = now - this.#behind;
+    const untouched = length !== undefined && length === this.#length;
+    if (bothSides && untouched) this.#most = length - this.#behind;
     else this.#most = Number.POSITIVE_INFINITY;
-    if (bothSides && !untouched) this.#behindFrom = "";
-    if (this.#aheadFrom === undefined)
-      this.#exact = began ? this.#ahead : this.#leftAhead(now, textOf(first));
-    else if (bothSides && behindFrom === undefined && untouched) this.#exact = now - this.#behind;
+    if (bothSides && !untouched) this.#behindFrom = undefined;
+    if (this.#aheadFrom === undefined) this.#exact = began ? this.#ahead : this.#leftAhead(length, firstId);
+    else if (bothSides && behindFrom === undefined && untouched) this.#exact = length - this.#behind;
   }
 
   /** The count of several steps, or what is left where a trim has come past the group meanwhile. */
@@ -132,13 +126,4 @@ export class GroupCounter {
     this.oldestId = entries.firstId;
     if (entries.done) this.#exact = this.#ahead;
   }
-}
-
-function textOf(value: Value | undefined): string | undefined {
-  return value === null || value === undefined ? undefined : asText(value);
-}
-
-function after(last: Value | undefined): string | undefined {
-  const id = textOf(last);
-  return id === undefined ? undefined : nextId(id);
 }

@@ -1,8 +1,8 @@
 import { idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ask, type Question } from "../../redis/ops/ask.ts";
+import { ask } from "../../redis/ops/ask.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
-import { countAround } from "../../redis/scripts/count.ts";
+import { countKnownQuestion } from "../../redis/ops/count.ts";
 import { type CountBudget, countAll, type CountedGroup, type CountRequest } from "./count-all.ts";
 import { type Facts, findFacts } from "./facts.ts";
 import { type Asker, type FoundGroup, findGroups } from "./find-groups.ts";
@@ -55,9 +55,6 @@ const STREAMS_AT_ONCE = 500;
 /** With fewer streams a connection of their own costs more than it saves. */
 const WORTH_A_LANE = 50;
 
-/** Over a lane a script that the server does not know would take a call for each stream. */
-const MAKE_SCRIPT_KNOWN: Question = { command: ["EVAL", countAround.lua, "0"], take() {} };
-
 /** The lag of every group of the streams, in their order. */
 export async function groupLags(connection: Connection, request: LagRequest): Promise<GroupLook[]> {
   const all: GroupLook[] = [];
@@ -82,7 +79,7 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
       const [nowMs, found] = await Promise.all([
         serverNowMs(connection),
         findGroups(connection, asker, names, request),
-        at === 0 && lane ? asker([MAKE_SCRIPT_KNOWN]) : undefined,
+        at === 0 && lane ? asker([countKnownQuestion()]) : undefined,
       ]);
       const [counts, facts] = await Promise.all([
         countAll(connection, asker, found, request),

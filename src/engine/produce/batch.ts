@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
-import type { EntryEncoder } from "./encoder.ts";
+import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 
 /** A batch is sent when it holds this much; where many are filled at a time, sooner. */
 export const BATCH_BYTES = 64 * 1024;

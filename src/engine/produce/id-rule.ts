@@ -1,6 +1,6 @@
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseEntryId } from "../../entry/id.ts";
-import { MOST_KEYED_STRINGS } from "./keyed-encoder.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import { BadLine } from "./source.ts";
 
 /** Where the IDs of entries come from. */
@@ -70,8 +70,8 @@ function mustHaveKey(name: string, draft: EntryDraft, line: number): void {
       line,
       `the field ${name} is ${draft.isNull(at) ? "null" : "empty"}: no idempotency key`,
     );
-  if (draft.count > MOST_KEYED_STRINGS)
-    throw new BadLine(line, `more than ${MOST_KEYED_STRINGS / 2} fields: too many for --idempotency-key`);
+  if (draft.count > MAX_SCRIPT_VALUES)
+    throw new BadLine(line, `more than ${MAX_SCRIPT_VALUES / 2} fields: too many for --idempotency-key`);
 }
 
 function mustBeValid(text: string, what: string, line: number): string {

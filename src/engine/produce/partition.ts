@@ -2,15 +2,15 @@ import { UsageError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { siblingPrefix } from "../../redis/keys.ts";
 import type { Batch } from "./batch.ts";
-import type { EntryEncoder } from "./encoder.ts";
+import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { afterLoss, type IdRule } from "./id-rule.ts";
-import { KeyedEncoder } from "./keyed-encoder.ts";
+import { KeyedEncoder } from "../../redis/ops/add-keyed.ts";
 import type { LanePool } from "./lane-pool.ts";
 import { Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import type { BadLine } from "./source.ts";
 import type { Transfer } from "./transfer.ts";
-import { XaddEncoder, type XaddOptions } from "./xadd-encoder.ts";
+import { XaddEncoder, type XaddOptions } from "../../redis/ops/add.ts";
 
 interface PartitionOptions {
   readonly key: string;

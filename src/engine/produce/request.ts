@@ -7,7 +7,7 @@ import type { UnreadLoss } from "./loss-watch.ts";
 import type { PartitionRule } from "./partition-rule.ts";
 import type { BadLine, EntrySource } from "./source.ts";
 import type { KeptTrim } from "./unread-keeper.ts";
-import type { XaddOptions } from "./xadd-encoder.ts";
+import type { XaddOptions } from "../../redis/ops/add.ts";
 
 export interface ProduceRequest {
   /** The stream, or what the names of its partitions begin with. */

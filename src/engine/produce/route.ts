@@ -1,9 +1,9 @@
-import { ServerError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { Lane } from "../../redis/lane.ts";
-import type { Arg, Value } from "../../redis/value.ts";
-import type { EntryEncoder } from "./encoder.ts";
+import { addEncoded, probeAdd } from "../../redis/ops/add.ts";
+import type { Reply } from "../../redis/resp.ts";
+import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import type { LanePool } from "./lane-pool.ts";
 
 const REPLIES_MS = 10;
@@ -37,9 +37,9 @@ export class Route {
     return this.#connection.settings.connectTimeoutMs;
   }
 
-  /** One command on the control connection, which follows redirections. */
-  call(command: string, ...args: Arg[]): Promise<Value> {
-    return this.#connection.call(command, ...args);
+  /** One encoded entry over the control connection, which follows redirections. */
+  addOne(command: Buffer): Promise<Reply> {
+    return addEncoded(this.#connection, command);
   }
 
   /** Connects, so that what prevents it shows before any input is read. Throws ConnectionError. */
@@ -57,10 +57,7 @@ export class Route {
     return this.renew();
   }
 
-  /**
-   * A new lane. The probe before it is a write that no server carries out: through its redirection the
-   * control connection learns where a cluster's slot is, and a server that can't write yet says so.
-   */
+  /** A new lane, after a probe: that learns where the slot is, and whether it can be written to. */
   async renew(): Promise<Lane> {
     this.close();
     this.#lane = await this.#connection.persist(async () => {
@@ -70,14 +67,9 @@ export class Route {
     return this.#lane;
   }
 
-  /** Fails as adding an entry with these options would fail now; never adds one. Makes the server know the script. */
-  async probe(): Promise<void> {
-    const [command = "XADD", ...args] = this.#encoder.probe();
-    try {
-      await this.#connection.call(command, ...args);
-    } catch (error) {
-      if (!(error instanceof ServerError) || !/greater than 0-0/.test(error.reply)) throw error;
-    }
+  /** Fails as adding an entry with these options would fail now. */
+  probe(): Promise<void> {
+    return probeAdd(this.#connection, this.#encoder);
   }
 
   close(): void {

@@ -1,12 +1,13 @@
 import { ConnectionError, ServerError, StreamctlError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { addedId, presentId } from "../../redis/ops/add.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Lane } from "../../redis/lane.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
 import type { Batch, EncodedEntry } from "./batch.ts";
-import type { EntryEncoder } from "./encoder.ts";
-import { lookUp, readCommand } from "./look-up.ts";
+import type { EntryEncoder } from "../../redis/ops/encoder.ts";
+import { lookUp, readCommand } from "../../redis/ops/sent.ts";
 import type { Route } from "./route.ts";
 import { BadLine } from "./source.ts";
 import type { Transfer } from "./transfer.ts";
@@ -128,10 +129,11 @@ export class Sender {
 
   /** Takes the reply to one entry; returns the error's text when the server refused the entry. */
   #accept(line: number, reply: Reply): string | undefined {
-    if (Buffer.isBuffer(reply)) this.#inRedis(line, "written", reply);
+    const added = addedId(reply);
+    const present = added === undefined ? presentId(reply) : undefined;
+    if (added !== undefined) this.#inRedis(line, "written", added);
+    else if (present !== undefined) this.#inRedis(line, "present", present);
     else if (reply instanceof ReplyError) return reply.text;
-    // The script add-keyed wraps the ID of an entry that was there before.
-    else if (Array.isArray(reply)) this.#inRedis(line, "present", reply[0] as Buffer);
     else {
       const { transfer, key } = this.#options;
       transfer.ledger.keepOpen(line, "unwritten");
@@ -221,7 +223,7 @@ export class Sender {
       await route.live(),
       key,
       encoder.idIndex,
-      doubtful.map(({ entry }) => entry),
+      doubtful.map(({ entry }) => entry.command),
     );
     const again: EncodedEntry[] = [];
     for (const { entry, why } of troubles) {
@@ -266,11 +268,9 @@ export class Sender {
         this.#troubles.push({ entry, why: "again", code: "" });
         continue;
       }
-      const [command, ...args] = readCommand(entry.command);
       const sentAt = performance.now();
       try {
-        // XADD and its script answer with strings, a list of them or nil, which look the same here.
-        this.#accept(entry.line, await route.call(String(command), ...args));
+        this.#accept(entry.line, await route.addOne(entry.command));
       } catch (error) {
         if (error instanceof ServerError) this.#onRefused(entry, error.reply);
         else if (!(error instanceof ConnectionError)) throw error;

@@ -1,12 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assignId } from "../../../src/engine/produce/id-rule.ts";
-import { KeyedEncoder } from "../../../src/engine/produce/keyed-encoder.ts";
+import { addKeyedScript, KeyedEncoder } from "../../../src/redis/ops/add-keyed.ts";
 import { ndjsonFormat } from "../../../src/engine/produce/line-source.ts";
-import { readCommand } from "../../../src/engine/produce/look-up.ts";
+import { readCommand } from "../../../src/redis/ops/sent.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 import { keySlot, siblingPrefix } from "../../../src/redis/keys.ts";
-import { addKeyed } from "../../../src/redis/scripts/add-keyed.ts";
 
 const RULE = { kind: "keyed", field: "k", ttlMs: 5_000 } as const;
 
@@ -38,7 +37,7 @@ describe("an entry with an idempotency key", () => {
     const args = encode(encoder("length"), draftOf(["a", "1", "k", "x-1"])).map(String);
     expect(args).toEqual([
       "EVALSHA",
-      addKeyed.sha,
+      addKeyedScript.sha,
       "2",
       "orders",
       "orders:produced:x-1",

@@ -1,11 +1,10 @@
 import type { ConnectionError } from "../../errors.ts";
-import { translateReply } from "../../redis/errors.ts";
-import type { Lane } from "../../redis/lane.ts";
-import { encodeCommand, type Reply, ReplyError, RespParser } from "../../redis/resp.ts";
-import type { EncodedEntry } from "./batch.ts";
+import { translateReply } from "../errors.ts";
+import type { Lane } from "../lane.ts";
+import { encodeCommand, type Reply, ReplyError, RespParser } from "../resp.ts";
 
 /** `same`: the ID is there with exactly these fields. `other`: with different ones. */
-export type Verdict = "same" | "other" | "missing";
+type Verdict = "same" | "other" | "missing";
 
 /** The arguments of an encoded command, its name first. */
 export function readCommand(bytes: Buffer): Buffer[] {
@@ -25,11 +24,11 @@ export async function lookUp(
   lane: Lane,
   key: string,
   idIndex: number,
-  entries: readonly EncodedEntry[],
+  commands: readonly Buffer[],
 ): Promise<Verdict[]> {
-  if (entries.length === 0) return [];
-  const commands = entries.map(({ command }) => readCommand(command));
-  const requests = commands.map((args) => {
+  if (commands.length === 0) return [];
+  const sent = commands.map(readCommand);
+  const requests = sent.map((args) => {
     const id = args[idIndex] as Buffer;
     return encodeCommand(["XRANGE", key, id, id]);
   });
@@ -38,9 +37,9 @@ export async function lookUp(
     let refused: ReplyError | undefined;
     const onReply = (reply: Reply): void => {
       if (reply instanceof ReplyError) refused ??= reply;
-      const args = commands[verdicts.length] as Buffer[];
+      const args = sent[verdicts.length] as Buffer[];
       verdicts.push(compare(reply, args.slice(idIndex + 1)));
-      if (verdicts.length < commands.length) return;
+      if (verdicts.length < sent.length) return;
       if (refused) reject(translateReply(refused.text, { command: "XRANGE", key }));
       else resolve(verdicts);
     };

@@ -1,6 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
-import { encodeCommand } from "../../redis/resp.ts";
+import { ServerError } from "../../errors.ts";
+import { encodeCommand, type Reply } from "../resp.ts";
+import type { Caller } from "./caller.ts";
+import type { Harmless } from "./rights.ts";
+import { readCommand } from "./sent.ts";
 import { type EntryEncoder, PER_STRING, writeBytes, writeFields } from "./encoder.ts";
 
 export interface XaddOptions {
@@ -22,7 +26,7 @@ export class XaddEncoder implements EntryEncoder {
   #prefixes: Buffer[] = [];
   #automatic: Buffer[] = [];
   /** Arguments between the command's start and its ID. */
-  #before: readonly string[];
+  #before: Harmless;
 
   constructor(key: string, options: XaddOptions) {
     this.#key = key;
@@ -41,7 +45,7 @@ export class XaddEncoder implements EntryEncoder {
     return this.#before.length;
   }
 
-  probe(): readonly string[] {
+  probe(): Harmless {
     return [...this.#before, "0-0", "f", "v"];
   }
 
@@ -66,7 +70,7 @@ export class XaddEncoder implements EntryEncoder {
     return Buffer.concat([Buffer.from(`*${this.#before.length + 1 + count}`), rest]);
   }
 
-  #argsBeforeId(): string[] {
+  #argsBeforeId(): Harmless {
     return ["XADD", this.#key, ...optionArgs(this.#options, this.#minId)];
   }
 }
@@ -78,4 +82,34 @@ export function optionArgs({ noCreate, trim, exact, maxLength = 0 }: XaddOptions
   if (trim === "length") args.push("MAXLEN", exact ? "=" : "~", String(maxLength));
   if (trim === "age") args.push("MINID", exact ? "=" : "~", minId);
   return args;
+}
+
+/** The ID that an XADD has given, or the script add-keyed; undefined for every other reply. */
+export function addedId(reply: Reply): Buffer | undefined {
+  return Buffer.isBuffer(reply) ? reply : undefined;
+}
+
+/** The ID of an entry that was there before, which the script add-keyed gives in a list. */
+export function presentId(reply: Reply): Buffer | undefined {
+  return Array.isArray(reply) ? (reply[0] as Buffer) : undefined;
+}
+
+/** Sends one encoded command over the connection, which follows redirections; gives what a lane would have given. */
+export async function addEncoded(caller: Caller, encoded: Buffer): Promise<Reply> {
+  const [command, ...args] = readCommand(encoded);
+  // Strings, a list of them or nil look the same in both kinds of replies.
+  return caller.call(String(command), ...args);
+}
+
+/**
+ * Rejects as adding an entry to this stream with these options would now, and never adds one: through its redirection
+ * the connection learns where a cluster's slot is, and a server that can't write says so. Makes the server know the script.
+ */
+export async function probeAdd(caller: Caller, encoder: EntryEncoder): Promise<void> {
+  const [command, ...args] = encoder.probe();
+  try {
+    await caller.call(command, ...args);
+  } catch (error) {
+    if (!(error instanceof ServerError) || !/greater than 0-0/.test(error.reply)) throw error;
+  }
 }

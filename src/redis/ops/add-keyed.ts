@@ -1,10 +1,37 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
-import { encodeCommand } from "../../redis/resp.ts";
-import { addKeyed } from "../../redis/scripts/add-keyed.ts";
+import { encodeCommand } from "../resp.ts";
+import { defineScript } from "../script.ts";
 import { type EntryEncoder, PER_STRING, writeBytes, writeFields } from "./encoder.ts";
-import { optionArgs, type XaddOptions } from "./xadd-encoder.ts";
+import { optionArgs, type XaddOptions } from "./add.ts";
+import type { Harmless } from "./rights.ts";
+
+/**
+ * Adds an entry unless one with the same idempotency key was added within the marker's time to live. The
+ * marker holds the ID of the entry that was added for its key. It is set first, empty, because after the
+ * XADD there must be no step that memory or missing rights could refuse; an empty one counts as absent.
+ *
+ * KEYS     the stream, the key's marker
+ * ARGV     the marker's time to live in ms, then XADD's arguments after its key
+ * Returns  the new ID; {ID} when the marker was there; nil when NOMKSTREAM finds no stream; XADD's error.
+ */
+export const addKeyedScript = defineScript(
+  "add-keyed",
+  `
+if not redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[1]) then
+  local there = redis.call('GET', KEYS[2])
+  if there ~= '' then return {there} end
+end
+local id = redis.pcall('XADD', KEYS[1], unpack(ARGV, 2))
+if type(id) ~= 'string' then
+  redis.pcall('DEL', KEYS[2])
+  return id
+end
+redis.call('SET', KEYS[2], id, 'PX', ARGV[1])
+return id
+`,
+);
 
 export interface KeyedEncoderOptions {
   readonly key: string;
@@ -15,9 +42,6 @@ export interface KeyedEncoderOptions {
   readonly markerPrefix: string;
   readonly ttlMs: number;
 }
-
-/** A Lua script can't hand on more arguments than about 8,000. */
-export const MOST_KEYED_STRINGS = 7_900;
 
 /** What stands in a marker's name as it is; longer than any of it is the hash of everything else. */
 const PLAIN_KEY = /^[\w.@:-]{1,64}$/;
@@ -53,9 +77,9 @@ export class KeyedEncoder implements EntryEncoder {
   }
 
   /** EVAL: afterwards the server knows the script by its hash. */
-  probe(): readonly string[] {
+  probe(): Harmless {
     const { key, markerPrefix } = this.#options;
-    return ["EVAL", addKeyed.lua, "2", key, markerPrefix, ...this.#between, "0-0", "f", "v"];
+    return ["EVAL", addKeyedScript.lua, "2", key, markerPrefix, ...this.#between, "0-0", "f", "v"];
   }
 
   size(draft: EntryDraft): number {
@@ -78,7 +102,7 @@ export class KeyedEncoder implements EntryEncoder {
   }
 
   #makeHead(count: number): Buffer {
-    const start = ["EVALSHA", addKeyed.sha, "2", this.#options.key];
+    const start = ["EVALSHA", addKeyedScript.sha, "2", this.#options.key];
     const args = start.length + 1 + this.#between.length + 1 + count;
     return Buffer.concat([Buffer.from(`*${args}\r\n`), argumentBytes(start)]);
   }

@@ -1,5 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
+import type { Harmless } from "./rights.ts";
 
 /** Writes the commands that add entries to one stream as RESP bytes, straight from drafts. */
 export interface EntryEncoder {
@@ -8,7 +9,7 @@ export interface EntryEncoder {
   /** At which place of a command's arguments the entry's ID stands; its fields follow. */
   readonly idIndex: number;
   /** A command that no server carries out, but that fails like a real one: its ID, 0-0, is never valid. */
-  probe(): readonly string[];
+  probe(): Harmless;
   /** How many bytes `write` takes at most. */
   size(draft: EntryDraft): number;
   /** Writes the command into `target`, where there must be room; returns the offset after it. */
