@@ -1,19 +1,28 @@
-import { type EntryId, idMs, nextId } from "../../entry/id.ts";
+import { type EntryId, nextId } from "../../entry/id.ts";
 import { ServerError, UsageError } from "../../errors.ts";
-import { addLargeOnce } from "../../redis/add-large.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied, translateReply } from "../../redis/errors.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
-import { packReplays, type Replay } from "../../redis/replay-pack.ts";
-import { addLettersOnce, moveLetters, planLetters, sweepLetters } from "../../redis/scripts/replay.ts";
-import { type Fate, Reach, readFates } from "../../redis/scripts/replay-fate.ts";
-import { dayOf } from "../../redis/scripts/replay-notes.ts";
-import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
-import type { Script } from "../../redis/script.ts";
-import { type Arg, asList, asNumber, asText, type Value } from "../../redis/value.ts";
+import { endedBy } from "../../redis/ops/caller.ts";
 import { groupInfos } from "../../redis/ops/info.ts";
-import { explain } from "../groups/missing.ts";
+import { deleteEntries } from "../../redis/ops/key.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
+import { addOnce } from "../../redis/ops/move.ts";
+import {
+  addLettersOnce,
+  moveLetters,
+  planLetters,
+  proveDeleting,
+  proveMarking,
+  proveReviving,
+  type ReplayRule,
+} from "../../redis/ops/replay.ts";
+import { type Fate, Reach } from "../../redis/ops/replay-fate.ts";
+import { noteAdded, proveNoting } from "../../redis/ops/replay-notes.ts";
+import type { Replay } from "../../redis/ops/replay-pack.ts";
+import { sweepLetters } from "../../redis/ops/replay-sweep.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
+import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
 import { MEMORY_MS, replayMemory } from "./replay-memory.ts";
 
@@ -46,16 +55,9 @@ export async function groupNames(connection: Connection, stream: string): Promis
   }
 }
 
-/** The commands on the target besides XADD, in forms that do nothing: the server looks at rights first. */
-const REVIVING: readonly (readonly string[])[] = [
-  ["XRANGE", "none", "none"],
-  ["XPENDING", ""],
-  ["XCLAIM", "", "", "none", "none"],
-];
-
 /**
  * The steps that replay letters of a queue: the original is made pending again for the group it failed in, or is
- * added to a stream anew (see redis/scripts/replay.ts). Each may be repeated after a lost reply, and by another run
+ * added to a stream anew (see redis/ops/replay.ts). Each may be repeated after a lost reply, and by another run
  * at the same time, without doing it twice:
  *
  * - In one slot a move is one script (moveLetters); being in the queue is the token.
@@ -94,23 +96,16 @@ export class Mover {
    */
   async prepare(signal: AbortSignal): Promise<void> {
     const { dlq, target, keep, reach, onUncounted } = this.#request;
-    const call: Connection["call"] = (...args) =>
-      this.#connection.persist(() => this.#connection.call(...args), { signal });
-    if (!keep) await call("XDEL", dlq, "0-0");
-    if (reach() !== Reach.anew && (await groupNames(this.#connection, target)).length > 0) {
-      for (const [command = "", ...args] of REVIVING)
-        await call(command, target, ...args).catch((error: unknown) => {
-          if (!(error instanceof ServerError) || isDenied(error)) throw error;
-        });
-    }
-    if (!this.inOneStep && this.#memory) await call("ZREM", this.#memory.marks, "");
+    const caller = endedBy(this.#connection, signal);
+    if (!keep) await proveDeleting(caller, dlq);
+    if (reach() !== Reach.anew && (await groupNames(this.#connection, target)).length > 0)
+      await proveReviving(caller, target);
+    if (!this.inOneStep && this.#memory) await proveMarking(caller, this.#memory.marks);
     await this.#readClock();
     const notes = this.#notes;
     if (notes === undefined) return;
     try {
-      await call("ZADD", notes, "XX", 0, "");
-      await call("ZREMRANGEBYSCORE", notes, "(0", "(0");
-      await call("PEXPIRE", notes, MEMORY_MS);
+      await proveNoting(caller, notes, MEMORY_MS);
     } catch (error) {
       if (!(error instanceof ServerError) || !/^(NOPERM|WRONGTYPE)$/.test(error.code)) throw error;
       this.#notes = undefined;
@@ -146,9 +141,7 @@ export class Mover {
     const { target, reach } = this.#request;
     if (reach() === Reach.anew) return replays.map(() => "added");
     try {
-      return readFates(
-        asText(await this.#connection.run(planLetters, [target], [reach(), packReplays(replays)])),
-      );
+      return await planLetters(this.#connection, { target, reach: reach() }, replays);
     } catch (error) {
       throw this.#namingTarget(error);
     }
@@ -159,13 +152,13 @@ export class Mover {
    * repeat, what this call has replayed before is absent; it stays what it was.
    */
   async move(replays: readonly Replay[], fates: Fate[]): Promise<void> {
-    const { dlq, target, keep } = this.#request;
+    const { dlq, keep } = this.#request;
     const once = keep || !this.inOneStep;
-    const reply = once
-      ? await this.#addOnce(replays)
-      : await this.#run(moveLetters, dlq, target, [packReplays(replays)]);
-    const [answers, failure] = asList(reply);
-    const moved = readFates(asText(answers));
+    const { fates: moved, failure } = await this.#step((rule) =>
+      once
+        ? addLettersOnce(this.#connection, this.#markRule(), rule, replays)
+        : moveLetters(this.#connection, dlq, rule, replays),
+    );
     const [first] = replays;
     if (first && moved[0] === "large") moved[0] = (await this.#addLarge(first)) ? "added" : "absent";
     const gone = replays.filter((replay, at) => {
@@ -174,7 +167,8 @@ export class Mover {
       if (fate !== "absent" || fates[at] === undefined) fates[at] = fate;
       return fate !== "held" && (once || this.isLarge(replay));
     });
-    if (!keep && gone.length > 0) await this.#connection.call("XDEL", dlq, ...gone.map(({ id }) => id));
+    const ids = gone.map(({ id }) => id);
+    if (!keep && ids.length > 0) await deleteEntries(this.#connection, dlq, ids);
     this.#throwFailure(failure);
   }
 
@@ -183,53 +177,53 @@ export class Mover {
    * sweep starts (undefined: the range has been swept). Only where `inOneStep`. After a lost reply it may
    * be repeated: then it moves others, and nobody knows how many the first one moved.
    */
-  async sweep(range: IdRange, count: number, most: number, onSwept: (swept: Swept) => void): Promise<void> {
-    const { dlq, target } = this.#request;
-    const reply = await this.#run(sweepLetters, dlq, target, [range.from, range.to, count, most]);
-    const [added, revived, awaited, goOn, failure] = asList(reply);
-    const after = goOn === null ? undefined : asText(goOn);
+  async sweep(
+    range: IdRange,
+    count: number,
+    maxReplays: number,
+    onSwept: (swept: Swept) => void,
+  ): Promise<void> {
+    const { dlq } = this.#request;
+    const { next, failure, ...counts } = await this.#step((rule) =>
+      sweepLetters(this.#connection, dlq, rule, { ...range, count, maxReplays }),
+    );
+    const passedOver = typeof next === "object";
     onSwept({
-      added: asNumber(added),
-      revived: asNumber(revived),
-      awaited: asNumber(awaited),
-      next: after === undefined ? undefined : after === "" ? range.from : nextId(after),
-      leftSome: after !== undefined && after !== "",
+      ...counts,
+      next: passedOver ? nextId(next.after) : next === "from" ? range.from : undefined,
+      leftSome: passedOver,
     });
     this.#throwFailure(failure);
   }
 
-  /** Runs a script on two keys and the notes, if there are any. */
-  async #run(script: Script, first: string, second: string, args: readonly Arg[]): Promise<Value> {
-    const keys = this.#notes === undefined ? [first, second] : [first, second, this.#notes];
-    const head = [this.#request.reach(), MEMORY_MS, dayOf(this.#nowMs)];
+  async #step<T>(step: (rule: ReplayRule) => Promise<T>): Promise<T> {
+    const { target, reach } = this.#request;
+    const rule = { target, reach: reach(), notes: this.#notes, retentionMs: MEMORY_MS, nowMs: this.#nowMs };
     try {
-      return await this.#connection.run(script, keys, [...head, ...args]);
+      return await step(rule);
     } catch (error) {
       throw this.#namingTarget(error);
     }
   }
 
-  #addOnce(replays: readonly Replay[]): Promise<Value> {
+  #markRule(): { readonly marks: string; readonly prefix: string } {
     const { target } = this.#request;
-    const memory = this.#memory;
-    if (memory === undefined)
+    if (this.#memory === undefined)
       throw new UsageError(`${target} can't share its slot with a key that remembers what was replayed`, {
         hint: "replay without --keep and within one slot, or to a stream without braces in its name",
       });
-    const args = [packReplays(replays), this.#mark(""), this.#nowMs];
-    return this.#run(addLettersOnce, target, memory.marks, args);
+    return { marks: this.#memory.marks, prefix: this.#mark("") };
   }
 
   /** Its note comes after it: a crash in between forgets how often it was replayed, and nothing else. */
   async #addLarge({ id, fields, replays, deliveries }: Replay): Promise<boolean> {
     const { target } = this.#request;
-    const key = siblingKey(target, `:replayed:${this.#mark(id)}`, this.#connection.cluster);
-    const added = await addLargeOnce(this.#connection, target, { key, ttlMs: MEMORY_MS }, fields);
-    if (added !== undefined && this.#notes !== undefined) {
-      const note = `${added} ${added} ${replays} ${deliveries}`;
-      await this.#connection.call("ZADD", this.#notes, idMs(added), note).catch(() => {});
-    }
-    return added !== undefined;
+    const marker = siblingKey(target, `:replayed:${this.#mark(id)}`, this.#connection.cluster);
+    const once = { target, marker, ttlMs: MEMORY_MS, entries: [fields] };
+    const added = await addOnce(this.#connection, once);
+    if (added.outcome === "added" && this.#notes !== undefined)
+      await noteAdded(this.#connection, this.#notes, added.id, { replays, deliveries }).catch(() => {});
+    return added.outcome === "added";
   }
 
   /** What a letter is called in the target's marks. One that was kept may be moved later. */
@@ -244,8 +238,8 @@ export class Mover {
   }
 
   /** Throws the error of an XADD that a script came upon half-way. */
-  #throwFailure(failure: Value | undefined): void {
-    if (failure !== null && failure !== undefined) throw this.#translate(asText(failure));
+  #throwFailure(failure: string | undefined): void {
+    if (failure !== undefined) throw this.#translate(failure);
   }
 
   #translate(reply: string): ServerError {

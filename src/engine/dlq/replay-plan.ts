@@ -1,6 +1,6 @@
 import type { Connection } from "../../redis/connection.ts";
-import type { Replay } from "../../redis/replay-pack.ts";
-import { type Fate, Reach } from "../../redis/scripts/replay-fate.ts";
+import type { Replay } from "../../redis/ops/replay-pack.ts";
+import { type Fate, Reach } from "../../redis/ops/replay-fate.ts";
 import type { DeadLetter } from "./letter.ts";
 import { Mover } from "./mover.ts";
 import type { ReplayRequest } from "./replay.ts";

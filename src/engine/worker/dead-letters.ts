@@ -9,7 +9,7 @@ import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import { deadLetter } from "../../redis/scripts/settle.ts";
 import { asNumber } from "../../redis/value.ts";
 import { encodeRecord } from "../dlq/record.ts";
-import { replayNote } from "../dlq/replay-memory.ts";
+import { replayedBefore } from "../dlq/replay-memory.ts";
 import { claimOf } from "./custody.ts";
 import { addFenced, MARKER_TTL_MS } from "./fenced-move.ts";
 import type { Delivery, Verdict, WorkerSettings } from "./types.ts";
@@ -36,7 +36,7 @@ export async function moveToDeadLetters(
   const { group, consumer } = settings;
   const dlq = settings.dlqKey(stream);
   const { reason, exit, stderr } = verdict;
-  const before = await replayNote(connection, stream, group, entry.id);
+  const before = await replayedBefore(connection, stream, group, entry.id);
   const facts = {
     stream,
     id: entry.id,

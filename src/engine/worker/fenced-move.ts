@@ -1,22 +1,13 @@
-import { randomBytes } from "node:crypto";
 import { ConnectionError } from "../../errors.ts";
-import { sleep } from "../../lib/timer.ts";
-import { addLargeOnce, Overtaken } from "../../redis/add-large.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { keepAlive } from "../../redis/group-steps.ts";
-import { addOnce, beginMove } from "../../redis/scripts/add-once.ts";
+import { addOnce } from "../../redis/ops/move.ts";
 import { Owned } from "../../redis/scripts/owned.ts";
-import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import { claimOf } from "./custody.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
 export const MARKER_TTL_MS = 24 * 60 * 60 * 1_000;
-/** A move that was begun and takes longer than this is begun again. */
-const BEGUN_MS = 60_000;
-/** Two that overtake each other wait for times that differ. */
-const AGAIN_MS = 50;
-
 export interface FencedMove {
   readonly target: string;
   /** In the target's slot. Holds the word of the last to begin, and `1` when the entries have been added. */
@@ -53,34 +44,15 @@ async function addInSteps(
   connection: Connection,
   settings: WorkerSettings,
   delivery: Delivery,
-  { target, marker, ttlMs, entries }: FencedMove,
+  move: FencedMove,
 ): Promise<number | undefined> {
-  for (;;) {
-    const word = randomBytes(9).toString("base64");
-    if ((await connection.run(beginMove, [marker], [word, BEGUN_MS])) === 0) return undefined;
-    if (!delivery.orphaned) {
-      const claim = claimOf(delivery, settings);
-      const [owned = Owned.notPending] = await keepAlive(connection, delivery.stream, settings, [claim]);
-      if (owned === Owned.orphaned) delivery.orphaned = true;
-      else if (owned !== Owned.done) return owned;
-    }
-    if (await add(word)) return undefined;
-    await sleep(Math.random() * AGAIN_MS);
-  }
-
-  /** False when another has begun since. */
-  async function add(word: string): Promise<boolean> {
-    const [first = []] = entries;
-    if (first.length <= MAX_SCRIPT_VALUES) {
-      const values = entries.flatMap((fields) => [fields.length, ...fields]);
-      return (await connection.run(addOnce, [target, marker], [word, ttlMs, ...values])) !== -1;
-    }
-    try {
-      await addLargeOnce(connection, target, { key: marker, ttlMs, begun: word }, first);
-      return true;
-    } catch (error) {
-      if (error instanceof Overtaken) return false;
-      throw error;
-    }
-  }
+  const { outcome } = await addOnce(connection, move, async () => {
+    if (delivery.orphaned) return undefined;
+    const claim = claimOf(delivery, settings);
+    const [owned = Owned.notPending] = await keepAlive(connection, delivery.stream, settings, [claim]);
+    if (owned === Owned.orphaned) delivery.orphaned = true;
+    else if (owned !== Owned.done) return String(owned);
+    return undefined;
+  });
+  return outcome === "added" || outcome === "before" ? undefined : Number(outcome);
 }

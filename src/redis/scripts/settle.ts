@@ -1,5 +1,5 @@
 import { defineScript } from "../script.ts";
-import { ADD_ALL } from "./add-once.ts";
+import { ADD_ALL } from "../ops/lua/add-all.ts";
 import { DELETE_UNNEEDED } from "./delete-unneeded.ts";
 import { OWNED } from "./owned.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { Mover, type MoveRequest } from "../../../src/engine/dlq/mover.ts";
-import type { Fate } from "../../../src/redis/scripts/replay-fate.ts";
+import type { Fate } from "../../../src/redis/ops/replay-fate.ts";
 import { textFields } from "../../../src/entry/entry.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** One dead letter to replay: what the scripts in scripts/replay.ts take. */
+/** One dead letter to replay: what the scripts of replay.ts take. */
 export interface Replay {
   /** Its ID in the queue. */
   readonly id: string;

@@ -1,110 +1,13 @@
+import { ServerError } from "../../errors.ts";
+import { isDenied } from "../errors.ts";
 import { defineScript } from "../script.ts";
-import { FATE } from "./replay-fate.ts";
-import { NOTES } from "./replay-notes.ts";
-import { MAX_SCRIPT_VALUES } from "../ops/limits.ts";
-
-/**
- * Replays the next records of a queue that are exactly as streamctl writes them. It needs no client to look
- * at them, which makes it several times as fast as moveLetters. All others stay for whoever knows more.
- *
- * KEYS     the dead-letter queue, the target stream in the same slot, optionally its notes
- * ARGV     reach, retention of notes in ms, the day as dayOf has it, first ID, last ID, about how many records to
- *          look at, the number of replays from which on a record stays
- * Returns  how many were added, revived and awaited; where to go on: the ID to go on after, "" to begin at the
- *          first ID again because all that was looked at has gone, nil when the range has been swept; the error
- *          of an XADD that failed, or nil: what was replayed before it has been deleted from the queue like the
- *          rest.
- */
-export const sweepLetters = defineScript(
-  "replay-all",
-  `local reach, target = ARGV[1], KEYS[2]
-${NOTES}${FATE}
-local failure = find_groups()
-if failure then return failure end
-
--- How many values the original has, when a complete block in the writer's order follows it, where the block's
--- reason stands, and how often it was replayed and delivered; nil for a record that is for others to look at.
-local function original(fields)
-  local n = #fields
-  local deliveries
-  if fields[n - 1] == 'dlq.deliveries-total' then
-    deliveries = tonumber(fields[n])
-    n = n - 2
-  end
-  if n > ${MAX_SCRIPT_VALUES} or fields[n - 1] ~= 'dlq.replays' or fields[n - 3] ~= 'dlq.failed-at'
-    or fields[n - 5] ~= 'dlq.stderr'
-  then return nil end
-  local at = fields[n - 7] == 'dlq.exit' and n - 9 or n - 7
-  if fields[at] ~= 'dlq.reason' or fields[at - 2] ~= 'dlq.deliveries' or fields[at - 4] ~= 'dlq.consumer'
-    or fields[at - 6] ~= 'dlq.group' or fields[at - 8] ~= 'dlq.id' or fields[at - 10] ~= 'dlq.stream'
-    or at < 13
-  then return nil end
-  -- More digits than this may be no ID.
-  local ms, seq = string.match(fields[at - 7], '^(%d+)%-(%d+)$')
-  if not ms or #ms > 19 or #seq > 19 then return nil end
-  return at - 11, at, tonumber(fields[n]), deliveries or tonumber(fields[at - 1])
-end
-
--- The oldest records of a queue go by whole nodes, which takes a fraction of the time of an XDEL.
-local function delete(ids, are_oldest)
-  local trimmed = are_oldest and redis.pcall('XTRIM', KEYS[1], 'MINID', '=', ids[#ids])
-  if type(trimmed) == 'number' then redis.call('XDEL', KEYS[1], ids[#ids])
-  else redis.call('XDEL', KEYS[1], unpack(ids)) end
-end
-
-local count, most = tonumber(ARGV[6]), tonumber(ARGV[7])
-local counts = {[ADDED] = 0, [REVIVED] = 0, [AWAITED] = 0}
-local moved, bytes, go_on = 0, 0, ''
--- Looked up once: this is the whole work of a long replay.
-local pcall, unpack = redis.pcall, unpack
-
--- Replays what it may of so many records; true when all of them went, and so the next ones are first in the range.
-local function step(size)
-  local records = redis.call('XRANGE', KEYS[1], ARGV[4], ARGV[5], 'COUNT', size)
-  local gone, taken = {}, 0
-  for i = 1, #records do
-    local record = records[i]
-    local fields = record[2]
-    local length, at, replays, deliveries = original(fields)
-    if replays and replays >= 0 and replays < most and deliveries then
-      local group, id = fields[at - 5], fields[at - 7]
-      local fate = fate_of(group, fields[at - 9] == target and id or '', fields, length)
-      if fate == ADDED then
-        local new = pcall('XADD', target, '*', unpack(fields, 1, length))
-        if type(new) == 'table' then
-          failure = new
-          break
-        end
-        note(new, replays + 1, deliveries)
-      elseif fate ~= HELD then
-        if fate == REVIVED then fate = revive(group, id) end
-        note_revival(id, group, replays + 1, deliveries)
-      end
-      if fate ~= HELD then
-        counts[fate] = counts[fate] + 1
-        taken = taken + 1
-        gone[taken] = record[1]
-        for i = 2, length, 2 do bytes = bytes + #fields[i] end
-      end
-    end
-  end
-  local all = taken == #records
-  if taken > 0 then delete(gone, all and ARGV[4] == '0-0') end
-  moved = moved + taken
-  if not all then go_on = records[#records][1] end
-  if #records < size and all then go_on = false end
-  return all and #records == size
-end
-
--- Records may be large, and Lua holds what it has read until it collects its garbage.
-local size = 10
-while step(size) and moved < count and bytes < 500000 do
-  size = math.max(1, math.min(100, math.floor(500000 / (bytes / moved + 1))))
-end
-write_notes(KEYS[3], tonumber(ARGV[2]), tonumber(ARGV[3]))
-return {counts[ADDED], counts[REVIVED], counts[AWAITED], go_on, failure and failure.err or false}
-`,
-);
+import { type Arg, asList, asText, type Value } from "../value.ts";
+import type { Caller } from "./caller.ts";
+import { MAX_SCRIPT_VALUES } from "./limits.ts";
+import { decodeFates, FATE, type Fate, type Reach } from "./replay-fate.ts";
+import { dayOf, NOTES } from "./replay-notes.ts";
+import { packReplays, type Replay } from "./replay-pack.ts";
+import type { Harmless } from "./rights.ts";
 
 /** Lua: carries out what fate_of says for one replay of a pack; what became of it, or the error of an XADD. */
 const CARRY_OUT = `
@@ -142,7 +45,7 @@ end
  *          {ID in the queue, its number of replays, deliveries until now, group, ID in the stream, fields}
  * Returns  one character per letter (see FATES), as far as it came; the error of an XADD that failed, or nil.
  */
-export const moveLetters = defineScript(
+const moveScript = defineScript(
   "replay",
   `local reach, target = ARGV[1], KEYS[2]
 ${NOTES}${FATE}${CARRY_OUT}
@@ -187,7 +90,7 @@ return {table.concat(answers), failure and failure.err or false}
  * Returns  as above; "absent" is what was replayed before. A target that is not there any more holds nothing of
  *          what was added before.
  */
-export const addLettersOnce = defineScript(
+const onceScript = defineScript(
   "replay-once",
   `local reach, target = ARGV[1], KEYS[1]
 ${NOTES}${FATE}${CARRY_OUT}
@@ -223,7 +126,7 @@ return {table.concat(answers), failure and failure.err or false}
  * ARGV     reach, replays as above
  * Returns  one character per letter; none is absent.
  */
-export const planLetters = defineScript(
+const planScript = defineScript(
   "replay-plan",
   `local reach, target = ARGV[1], KEYS[1]
 ${FATE}
@@ -239,3 +142,100 @@ end
 return table.concat(answers)
 `,
 );
+
+/** What all steps of one replay have in common. */
+export interface ReplayRule {
+  readonly target: string;
+  readonly reach: Reach;
+  /** Where to note how often an entry was replayed; undefined: nowhere. */
+  readonly notes: string | undefined;
+  /** How long notes and marks are kept. */
+  readonly retentionMs: number;
+  /** By the server's clock. */
+  readonly nowMs: number;
+}
+
+/** What has become of letters, in their order, as far as a step came. */
+export interface Replayed {
+  readonly fates: Fate[];
+  /** The error of an XADD that failed: nothing was done after that. */
+  readonly failure: string | undefined;
+}
+
+/** One step, which may be repeated: what was replayed before is absent. */
+export async function moveLetters(
+  caller: Caller,
+  dlq: string,
+  rule: ReplayRule,
+  replays: readonly Replay[],
+): Promise<Replayed> {
+  const args = [...headOf(rule), packReplays(replays)];
+  return decodeReplayed(await caller.run(moveScript, keysOf(rule, dlq, rule.target), args));
+}
+
+/**
+ * One step, which may be repeated: what was replayed before is absent. `marks` stands beside the target; a letter's mark
+ * is `prefix` and its ID.
+ */
+export async function addLettersOnce(
+  caller: Caller,
+  { marks, prefix }: { readonly marks: string; readonly prefix: string },
+  rule: ReplayRule,
+  replays: readonly Replay[],
+): Promise<Replayed> {
+  const args = [...headOf(rule), packReplays(replays), prefix, rule.nowMs];
+  return decodeReplayed(await caller.run(onceScript, keysOf(rule, rule.target, marks), args));
+}
+
+/** Changes nothing. */
+export async function planLetters(
+  caller: Caller,
+  { target, reach }: Pick<ReplayRule, "target" | "reach">,
+  replays: readonly Replay[],
+): Promise<Fate[]> {
+  return decodeFates(asText(await caller.run(planScript, [target], [reach, packReplays(replays)])));
+}
+
+/** The first arguments of every step that replays. */
+export function headOf({ reach, retentionMs, nowMs }: ReplayRule): Arg[] {
+  return [reach, retentionMs, dayOf(nowMs)];
+}
+
+/** Two keys, and the notes where there are any. */
+export function keysOf({ notes }: ReplayRule, first: string, second: string): string[] {
+  return notes === undefined ? [first, second] : [first, second, notes];
+}
+
+function decodeReplayed(reply: Value): Replayed {
+  const [fates, failure = null] = asList(reply);
+  return { fates: decodeFates(asText(fates)), failure: failure === null ? undefined : asText(failure) };
+}
+
+/** The commands on the target besides XADD, in forms that do nothing: the server looks at rights first. */
+const REVIVING: readonly ((target: string) => Harmless)[] = [
+  (target) => ["XRANGE", target, "none", "none"],
+  (target) => ["XPENDING", target, ""],
+  (target) => ["XCLAIM", target, "", "", "none", "none"],
+];
+
+/** Rejects where this user may not make entries of the target pending again. */
+export async function proveReviving(caller: Caller, target: string): Promise<void> {
+  for (const form of REVIVING) {
+    const [command, ...args] = form(target);
+    await caller
+      .persist(() => caller.call(command, ...args))
+      .catch((error: unknown) => {
+        if (!(error instanceof ServerError) || isDenied(error)) throw error;
+      });
+  }
+}
+
+/** Rejects where this user may not delete letters. */
+export async function proveDeleting(caller: Caller, dlq: string): Promise<void> {
+  await caller.persist(() => caller.call("XDEL", dlq, "0-0"));
+}
+
+/** Rejects where this user may not write the marks. */
+export async function proveMarking(caller: Caller, marks: string): Promise<void> {
+  await caller.persist(() => caller.call("ZREM", marks, ""));
+}

@@ -1,3 +1,7 @@
+import { compareIds, idMs } from "../../entry/id.ts";
+import { asList, asNumber, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
+
 /**
  * How often entries have been replayed, and how often they had been delivered before that: what whoever
  * dead-letters one of them again adds to its record. All of it is one sorted set beside the stream.
@@ -25,14 +29,68 @@ export interface ReplayNote {
 }
 
 /** The member for an entry that was made pending again for a group. */
-export function revivalMember(id: string, group: string): string {
+function revivalMember(id: string, group: string): string {
   return `${id} ${group}`;
 }
 
 /** What the score of such a member says. */
-export function readRevivalScore(score: number): ReplayNote {
+function decodeRevival(score: number): ReplayNote {
   const facts = -score % DAY_UNIT;
   return { replays: facts % 2 ** REPLAYS_BITS, deliveries: Math.floor(facts / 2 ** REPLAYS_BITS) };
+}
+
+/** So many runs of IDs are looked at in one round trip. */
+const PAGE = 64;
+
+/**
+ * What is noted of the entry of this ID that the group is given; undefined for one that was never replayed. That is
+ * noted in one step with the replay and does not change while the entry is out, so it needs no step of its own with
+ * what it is read for.
+ */
+export async function replayNote(
+  caller: Caller,
+  notes: string,
+  group: string,
+  id: string,
+): Promise<ReplayNote | undefined> {
+  const [score, run] = await Promise.all([
+    caller.call("ZSCORE", notes, revivalMember(id, group)),
+    runOf(caller, notes, id),
+  ]);
+  // It was added before it was made pending again.
+  return score === null ? run : decodeRevival(asNumber(score));
+}
+
+/**
+ * What is noted of the run of IDs that this one is in. Runs don't overlap, so it is one of those that begin last
+ * before it: in its own millisecond, or else in the next one before that; within one they are in no order.
+ */
+async function runOf(caller: Caller, notes: string, id: string): Promise<ReplayNote | undefined> {
+  const milliseconds = new Set<number>();
+  for (let offset = 0; ; offset += PAGE) {
+    const range = [idMs(id), 0, "LIMIT", offset, PAGE] as const;
+    const runs = asList(await caller.call("ZREVRANGEBYSCORE", notes, ...range)).map(asText);
+    for (const run of runs) {
+      const [first = "", last = "", replays, deliveries] = run.split(" ");
+      milliseconds.add(idMs(first));
+      if (milliseconds.size > 2) return undefined;
+      if (compareIds(first, id) <= 0 && compareIds(id, last) <= 0)
+        return { replays: Number(replays), deliveries: Number(deliveries ?? 0) };
+    }
+    if (runs.length < PAGE) return undefined;
+  }
+}
+
+/** Notes one entry that was added anew. */
+export async function noteAdded(caller: Caller, notes: string, id: string, note: ReplayNote): Promise<void> {
+  await caller.call("ZADD", notes, idMs(id), `${id} ${id} ${note.replays} ${note.deliveries}`);
+}
+
+/** Rejects where this user may not write notes. Changes no more than when they expire. */
+export async function proveNoting(caller: Caller, notes: string, retentionMs: number): Promise<void> {
+  await caller.persist(() => caller.call("ZADD", notes, "XX", 0, ""));
+  await caller.persist(() => caller.call("ZREMRANGEBYSCORE", notes, "(0", "(0"));
+  await caller.persist(() => caller.call("PEXPIRE", notes, retentionMs));
 }
 
 /** Days since 1970, as the scripts take it. */

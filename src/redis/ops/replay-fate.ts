@@ -1,4 +1,4 @@
-import { ID_BEFORE } from "../ops/lua/id-before.ts";
+import { ID_BEFORE } from "./lua/id-before.ts";
 
 /** The consumer that holds what was made pending again until a worker of the group takes it. */
 const REPLAY_CONSUMER = "streamctl-replay";
@@ -20,8 +20,8 @@ const FATES: Readonly<Record<string, Fate>> = {
   5: "large",
 };
 
-/** Reads one character per letter. */
-export function readFates(text: string): Fate[] {
+/** Decodes one character per letter. */
+export function decodeFates(text: string): Fate[] {
   return Array.from(text, (character) => FATES[character] ?? "absent");
 }
 
