@@ -1,4 +1,4 @@
-/** Exit codes, the same in every command; README and `--help` print this table. */
+/** Exit codes, the same in every command; docs/formats.md and `--help` print this table. */
 export const ExitCode = {
   ok: 0,
   failed: 1,

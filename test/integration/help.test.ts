@@ -113,7 +113,7 @@ describe("a flag that is marked as required", () => {
     command.options.filter(isRequired).map((option) => [path, option.long ?? "", command] as const),
   );
 
-  test("is marked where README says so", () => {
+  test("is marked where docs/ says so", () => {
     expect(cases.map(([path, flag]) => `${path} ${flag}`)).toEqual(
       expect.arrayContaining(["pending --group", "claim --group", "ack --group", "group set-id --at"]),
     );

@@ -16,7 +16,7 @@ export interface VerdictFacts {
   readonly everSucceeded: boolean;
 }
 
-/** What an outcome means for its entry: the table of the README, in code. */
+/** What an outcome means for its entry: the table of docs/worker.md, in code. */
 export function judge(
   outcome: Outcome,
   facts: VerdictFacts,

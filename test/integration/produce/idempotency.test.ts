@@ -226,7 +226,7 @@ describe("what goes wrong", () => {
     expect(await redis.exists(key)).toBe(0);
   });
 
-  test("a user with no right but those the README lists can do it", async () => {
+  test("a user with no right but those docs/permissions.md lists can do it", async () => {
     const user = uniqueKey("user");
     const key = uniqueKey();
     const redis = rawRedis();
