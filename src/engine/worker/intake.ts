@@ -1,7 +1,7 @@
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import { bySlot } from "../../redis/keys.ts";
-import { asList, asText } from "../../redis/value.ts";
+import { readNew } from "../../redis/ops/read.ts";
 import type { Ordering } from "./ordering.ts";
 import { Rotation } from "./rotation.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
@@ -101,36 +101,11 @@ export class Intake {
   }
 
   async #readFrom(streams: readonly string[], count: number, blockMs: number): Promise<Delivery[]> {
-    const { group, consumer } = this.#settings;
     // COUNT applies to each stream, so the free places are shared out among them.
     const each = Math.max(1, Math.floor(count / streams.length));
-    const wait = blockMs > 0 ? ["BLOCK", Math.ceil(blockMs)] : [];
-    const args = [
-      "GROUP",
-      group,
-      consumer,
-      "COUNT",
-      each,
-      ...wait,
-      "STREAMS",
-      ...streams,
-      ...streams.map(() => ">"),
-    ];
-    const reply = asList(await this.#reader.call("XREADGROUP", args, blockMs));
-    const deliveries: Delivery[] = [];
-    for (const part of reply) {
-      const [key, entries] = asList(part);
-      const stream = asText(key);
-      for (const item of asList(entries)) {
-        const [id, fields] = asList(item);
-        deliveries.push({
-          stream,
-          entry: { id: asText(id), fields: asList(fields) as Buffer[] },
-          deliveries: 1,
-          lost: false,
-        });
-      }
-    }
-    return deliveries;
+    const found = await readNew(this.#reader, this.#settings, streams, each, blockMs);
+    return found.flatMap(({ stream, entries }) =>
+      entries.map((entry): Delivery => ({ stream, entry, deliveries: 1, lost: false })),
+    );
   }
 }

@@ -3,6 +3,7 @@ import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { OWN_FLAG, type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
 import { siblingKey } from "../../redis/keys.ts";
+import { waitForMore } from "../../redis/ops/read.ts";
 import { nextInOrder, readInOrder, takeFronts, takeInOrder } from "../../redis/scripts/order.ts";
 import { asList, asText } from "../../redis/value.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
@@ -60,10 +61,11 @@ export class Ordering {
 
   /** Waits until one of the streams, all of one slot, has an entry that `read` has not seen. */
   async wait(reader: BlockingReader, streams: readonly string[], blockMs: number): Promise<void> {
-    const known = streams.filter((stream) => this.#seen.has(stream));
-    const ids = known.map((stream) => this.#seen.get(stream) as string);
-    const wait = Math.ceil(known.length === 0 ? Math.min(blockMs, FULL_WAIT_MS) : blockMs);
-    await reader.call("XREAD", ["COUNT", 1, "BLOCK", wait, "STREAMS", ...known, ...ids], wait);
+    const cursors = streams.flatMap((stream) => {
+      const seen = this.#seen.get(stream);
+      return seen === undefined ? [] : [[stream, seen] as const];
+    });
+    await waitForMore(reader, cursors, cursors.length === 0 ? Math.min(blockMs, FULL_WAIT_MS) : blockMs);
   }
 
   /** `unknownOnly`: only what is in no ledger yet. */

@@ -1,5 +1,5 @@
 import type { Connection } from "../../redis/connection.ts";
-import { asText } from "../../redis/value.ts";
+import { serverInfo } from "../../redis/ops/server.ts";
 
 /** As long as a reconnect may take (see reconnectDelayMs), and a beat after it. */
 const TRUCE_MS = 3_000;
@@ -23,9 +23,9 @@ export class Truce {
   /** A server that has just come back may have cut off others, before this worker started. */
   async arrive(connection: Pick<Connection, "call">): Promise<void> {
     // A user who may not ask goes without.
-    const info = await connection.call("INFO", "server").catch(() => null);
-    const uptime = info === null ? null : /^uptime_in_seconds:(\d+)/m.exec(asText(info));
-    if (uptime !== null && Number(uptime[1]) * 1_000 < TRUCE_MS) this.#until = performance.now() + TRUCE_MS;
+    const info = await serverInfo(connection, "server").catch(() => undefined);
+    const uptime = info?.get("uptime_in_seconds");
+    if (uptime !== undefined && Number(uptime) * 1_000 < TRUCE_MS) this.#until = performance.now() + TRUCE_MS;
   }
 
   /** Redis could not be asked. */
