@@ -1,4 +1,5 @@
 import { fieldValue } from "../../entry/entry.ts";
+import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { OWN_FLAG, type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
@@ -12,8 +13,8 @@ import type { Delivery, WorkerSettings } from "./types.ts";
 const SCAN = 200;
 /** With more than this pending, nothing is read: one stuck key must not park a whole stream. */
 const MAX_PENDING = 10_000;
-/** While the pending list is that full, there is nothing to wait for but time. */
-const FULL_WAIT_MS = 200;
+/** Without a stream there is nothing to wait for but time. */
+const LEFT_WAIT_MS = 200;
 
 /** With more keys than SCANNED × SCANS, one sweep does not look at all of them. */
 const SCANNED = 200;
@@ -65,7 +66,9 @@ export class Ordering {
       const seen = this.#seen.get(stream);
       return seen === undefined ? [] : [[stream, seen] as const];
     });
-    await waitForMore(reader, cursors, cursors.length === 0 ? Math.min(blockMs, FULL_WAIT_MS) : blockMs);
+    // All of them have left since they were read: there is nothing to name to Redis.
+    if (cursors.length === 0) await sleep(Math.min(blockMs, LEFT_WAIT_MS));
+    else await waitForMore(reader, cursors, blockMs);
   }
 
   /** `unknownOnly`: only what is in no ledger yet. */

@@ -243,6 +243,13 @@ describe("--order-by", () => {
   });
 });
 
+test("streams that leave while the worker is about to wait for them are not waited for, which Redis would refuse", async () => {
+  const connection = await openConnection();
+  const reader = await connection.reader();
+  const ordering = new Ordering(connection, { group: "g", consumer: "c" } as WorkerSettings, "key");
+  await expect(ordering.wait(reader, [uniqueKey()], 20)).resolves.toBeUndefined();
+});
+
 /** Reads all there is in order, as consumer ghost, and does nothing more. Gives how many are pending then. */
 async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): Promise<number> {
   await redis.xgroup("CREATE", stream, "g", "0");
