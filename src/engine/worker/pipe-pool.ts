@@ -1,4 +1,4 @@
-import { constants, existsSync, openSync, readlinkSync } from "node:fs";
+import { constants, existsSync, openSync, readlinkSync, rmSync } from "node:fs";
 import { Pipe } from "./pipes.ts";
 import { type Ended, exitOf, startProcess } from "./process-start.ts";
 import { scratchName } from "./scratch-file.ts";
@@ -81,11 +81,11 @@ export class PipePool {
     for (const dir of this.#settings.scratchDirs) {
       const failure = await this.#makeIn(dir);
       if (!failure) return true;
-      const { code, error } = failure;
+      const { code, signal, error } = failure;
       const cause = (error as NodeJS.ErrnoException | undefined)?.code;
       if (error !== undefined && cause !== "ENOENT" && cause !== "EACCES") throw error;
       if (error === undefined && code !== REFUSED && code !== NOT_FOUND)
-        throw new Shortage(`mkfifo could not be started: exit ${code}`);
+        throw new Shortage(`mkfifo could not be started: ${signal ?? `exit ${code}`}`);
     }
     // What has worked before fails for want of something that will be there again.
     if (this.#worked) throw new Shortage("mkfifo failed");
@@ -110,7 +110,7 @@ export class PipePool {
     const opened: Pipe[] = [];
     try {
       await ready;
-      if (child.exitCode === null && child.pid !== undefined) {
+      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
         this.#worked = true;
         for (const name of names) {
           const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -124,6 +124,8 @@ export class PipePool {
       child.stdout?.destroy();
     }
     const end = await ended;
+    // Killed, it has taken no names away.
+    if (end.signal !== null) for (const name of names) rmSync(name, { force: true });
     return opened.length > 0 ? undefined : end;
   }
 }
