@@ -66,7 +66,7 @@ class Reader {
     // What a page exports as the default address is this server.
     const url = `case $STREAMCTL_URL in *:6379) export STREAMCTL_URL=${server.url};; esac`;
     await reader.write("bin/streamctl", `#!/bin/sh\n${url}\nexec "${process.execPath}" "${BIN}" "$@"\n`);
-    const cli = await reader.#which("redis-cli");
+    const cli = (await reader.#which("redis-cli")) ?? (await reader.#which("valkey-cli"));
     if (cli !== undefined)
       await reader.write("bin/redis-cli", `#!/bin/sh\nexec ${cli} -u ${server.url} "$@"\n`);
     return reader;
@@ -101,8 +101,9 @@ class Reader {
     const run = this.#run(block.text);
     if (block.stop) {
       await until(`${placeOf(block)} has written something`, () => run.stdout + run.stderr, 60_000);
-      for (const { pid, command } of await run.processes())
-        if (command.includes(BIN)) process.kill(pid, "SIGTERM");
+      // What it has just forked looks like itself.
+      const own = (await run.processes()).filter(({ command }) => command.includes(BIN));
+      process.kill(Math.min(...own.map(({ pid }) => pid)), "SIGTERM");
     }
     const result = await ended(run, placeOf(block));
     expect(result.code, `${placeOf(block)}:\n${block.text}${result.stderr}`).toBe(block.exits);
