@@ -1,6 +1,7 @@
 import { defineScript } from "../script.ts";
 import { asList, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
+import { FACTS } from "./lua/facts.ts";
 
 /**
  * Removes consumers that hold nothing and were not heard of for long. Each is looked at in the step that
@@ -12,13 +13,12 @@ import type { Caller } from "./caller.ts";
  */
 const forgetEmptyScript = defineScript(
   "forget-empty",
-  `
+  `${FACTS}
 local group, idle, most, write = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local gone = {}
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
   if #gone >= most then break end
-  local facts = {}
-  for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+  local facts = facts_of(info)
   if facts.pending == 0 and facts.idle >= idle then
     if write then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, facts.name) end
     gone[#gone + 1] = facts.name

@@ -2,6 +2,7 @@ import { ServerError } from "../../errors.ts";
 import { defineScript } from "../script.ts";
 import { asNumber } from "../value.ts";
 import type { Caller } from "./caller.ts";
+import { FACTS } from "./lua/facts.ts";
 
 /**
  * Makes a group that begins after `at` (`0`, `$` or an ID), and the stream where that is asked for; one that is there
@@ -40,10 +41,9 @@ export async function destroyGroup(
  */
 const setPositionScript = defineScript(
   "set-position",
-  `
+  `${FACTS}
 for _, row in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  local info = {}
-  for i = 1, #row, 2 do info[row[i]] = row[i + 1] end
+  local info = facts_of(row)
   if info['name'] == ARGV[1] and info['last-delivered-id'] == ARGV[2] then
     redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], ARGV[3])
     return 1

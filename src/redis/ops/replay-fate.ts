@@ -1,3 +1,4 @@
+import { FACTS } from "./lua/facts.ts";
 import { ID_BEFORE } from "./lua/id-before.ts";
 
 /** The consumer that holds what was made pending again until a worker of the group takes it. */
@@ -46,7 +47,7 @@ export type Reach = (typeof Reach)[keyof typeof Reach];
  * Wants \`target\` and \`reach\`. find_groups gives the error of a target that is no stream.
  */
 export const FATE = `
-${ID_BEFORE}
+${ID_BEFORE}${FACTS}
 local ABSENT, ADDED, REVIVED, AWAITED, HELD, LARGE = '0', '1', '2', '3', '4', '5'
 local last_delivered, group_count, first = {}, 0, nil
 
@@ -55,8 +56,7 @@ local function find_groups()
   local infos = redis.pcall('XINFO', 'GROUPS', target)
   if infos.err then return not string.find(infos.err, 'no such key', 1, true) and infos or nil end
   for _, info in ipairs(infos) do
-    local facts = {}
-    for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+    local facts = facts_of(info)
     last_delivered[facts['name']] = facts['last-delivered-id']
     group_count = group_count + 1
   end

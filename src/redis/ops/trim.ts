@@ -2,6 +2,7 @@ import { type EntryId, parseEntryId } from "../../entry/id.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
+import { FACTS } from "./lua/facts.ts";
 import { ID_BEFORE } from "./lua/id-before.ts";
 
 /**
@@ -21,7 +22,7 @@ import { ID_BEFORE } from "./lua/id-before.ts";
  */
 const trimScript = defineScript(
   "trim",
-  `${ID_BEFORE}
+  `${ID_BEFORE}${FACTS}
 local function after(id)
   local ms, seq = string.match(id, '(%d+)-(%d+)')
   local function increment(digits)
@@ -79,8 +80,7 @@ end
 
 if ARGV[3] == '1' then
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local facts = {}
-    for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+    local facts = facts_of(info)
     need(facts['name'], after(facts['last-delivered-id']), 'undelivered')
     if facts['pending'] > 0 then need_pending(facts['name']) end
   end
