@@ -96,6 +96,31 @@ describe("what a waiting shell is asked and answers", () => {
     expect(await runs((await linesOf(`${dir}/pid`))[0])).toBe(false);
   });
 
+  test("a shell that takes long to begin loses nothing of what its handler prints, and the next run gets none of it", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    const command = `${GROUP} >> ${dir}/shells; cat`;
+    const worker = startWorker(stream, command, ["--claim-idle", "60s", "--emit", `${stream}:out`]);
+    const [first] = await fill(redis, stream, 1);
+    await until("the first has run", async () => (await linesOf(`${dir}/shells`)).length === 1);
+    await until("it is acked", async () => (await pendingIn(redis, stream)) === 0);
+    const shell = Number((await linesOf(`${dir}/shells`))[0]);
+    process.kill(shell, "SIGSTOP");
+    const [second] = await fill(redis, stream, 1);
+    await until("it is with the shell", async () => (await pendingIn(redis, stream)) === 1);
+    // The worker looks at the output of a run that lasts, though the shell has not opened its pipes.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    process.kill(shell, "SIGCONT");
+    const [third] = await fill(redis, stream, 1);
+    await until("all are acked", async () => (await linesOf(`${dir}/shells`)).length === 3);
+    worker.signal("SIGTERM");
+    expect((await worker.done).stderr).toContain("3 ok, 0 dead-lettered, 0 retried");
+    const rows = await redis.xrange(`${stream}:out`, "-", "+");
+    const ids = rows.map(([, fields]) => fields[fields.indexOf("id") + 1]);
+    expect(ids).toEqual([first, second, third]);
+  });
+
   test("a stopped shell is ended by --timeout, and the entry is retried", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
