@@ -19,14 +19,14 @@ import type {
   WorkerSettings,
   RetryPolicy,
 } from "../engine/worker/types.ts";
-import { holdersIn } from "../engine/worker/ordering.ts";
+import { Holders } from "../engine/worker/holders.ts";
 import { Worker } from "../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../errors.ts";
 import { PipeClosed } from "../output/output.ts";
 import { startStatusLine } from "../output/status-line.ts";
 import { workerReport } from "../output/worker-report.ts";
 import { notWithoutCluster } from "../redis/errors.ts";
-import { serverName } from "../redis/server-name.ts";
+import { serverName, tellsInactive } from "../redis/server-name.ts";
 import { version } from "../version.ts";
 import type { MetricsFlags } from "./metrics-options.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
@@ -69,13 +69,17 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const args = new StreamArguments(context, connection, request.patterns, { except: new Set(own) });
   // What is to end when nothing is left has nothing to wait for.
   const roster = await args.roster(!asked.ends.untilEmpty);
+  const server = await serverName(connection);
+  const holders = new Holders(connection, { group: asked.group, required: asked.orderBy !== undefined });
   const settings: WorkerSettings = {
     ...asked,
     get streams() {
       return roster.streams;
     },
     dlqKey: (stream) => dlqKey(stream, naming),
-    holders: asked.orderBy === undefined ? undefined : holdersIn(asked.group, connection.cluster),
+    holders: (stream) => holders.of(stream),
+    beginHolding: (stream) => holders.begin(stream),
+    tellsInactive: tellsInactive(server),
   };
   const reader = await connection.reader();
   const report = workerReport(log, settings);
@@ -121,7 +125,6 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   };
   context.stop.addEventListener("abort", onStop, { once: true });
   await metrics?.listen();
-  const server = await serverName(connection);
   report.started({ version, target: connection.target, server, asked: request.patterns });
   const startedAt = Date.now();
   const result = await worker.run();

@@ -39,7 +39,7 @@ export async function takeEntries(
 ): Promise<Taken[]> {
   const { claimIdleMs, delayMs, maxDelayMs, own } = rule;
   const head = [member.group, member.consumer, claimIdleMs, delayMs, maxDelayMs, OWN_FLAG[own]];
-  const rows = asList(await connection.run(take, [stream], [...head, ...ids]));
+  const rows = asList(await connection.run(take, settlingKeys(member, stream), [...head, ...ids]));
   return rows.map((row) => takenRow(row));
 }
 
@@ -123,14 +123,15 @@ export async function ackOwned(
   return numbers(await connection.run(ack, settlingKeys(member, stream), args));
 }
 
-/** Leaves one entry pending, with so many deliveries, so that it comes due when its idle time says so. One of `Owned`. */
+/** Leaves one entry pending, with so many deliveries, so that it comes due at `dueIdleMs`. One of `Owned`. */
 export async function requeueOwned(
   connection: Connection,
   stream: string,
   member: Member,
-  entry: Claim & { readonly idleMs: number; readonly deliveries: number },
+  entry: Claim & { readonly idleMs: number; readonly deliveries: number; readonly dueIdleMs: number },
 ): Promise<number> {
-  const args = [member.group, member.consumer, entry.id, entry.fence, entry.idleMs, entry.deliveries];
+  const { id, fence, idleMs, deliveries, dueIdleMs } = entry;
+  const args = [member.group, member.consumer, id, fence, idleMs, deliveries, Math.round(dueIdleMs)];
   return numbers(await connection.run(requeue, settlingKeys(member, stream), args))[0] ?? 0;
 }
 

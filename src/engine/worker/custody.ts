@@ -2,6 +2,7 @@ import { type Instant, msSince, now } from "../../lib/instant.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isNoGroup } from "../../redis/errors.ts";
 import { type Claim, keepAlive } from "../../redis/group-steps.ts";
+import { fateOfRetry, lossOf } from "../../redis/ops/holders.ts";
 import { pendingPage } from "../../redis/ops/pending.ts";
 import { isGone, NO_FENCE, Owned } from "../../redis/scripts/owned.ts";
 import { Continuity } from "./continuity.ts";
@@ -52,9 +53,12 @@ export class Custody {
   readonly #parts: CustodyParts;
   readonly #continuity = new Map<string, Continuity>();
   readonly #restores = new Map<string, Restores>();
+  /** Per stream, what the holders said of this consumer when all that it has was restored last. */
+  readonly #losses = new Map<string, string | undefined>();
   readonly #gotAt = new WeakMap<Delivery, number>();
   #askedAt = Number.NEGATIVE_INFINITY;
   #reading = Promise.resolve();
+  readonly #unanswered = new Set<Promise<unknown>>();
 
   constructor(parts: CustodyParts) {
     this.#parts = parts;
@@ -69,12 +73,23 @@ export class Custody {
 
   /** A step that reads, over a connection of its own; it ends when what it brought has come into this worker's hands. */
   async reads<T>(step: (askedAt: Instant) => Promise<T>): Promise<T> {
+    await Promise.all(this.#unanswered);
     const reading = step(this.asks());
     this.#reading = reading.then(
       () => {},
       () => {},
     );
     return reading;
+  }
+
+  /**
+   * A verdict that leaves its entry pending was sent; to be told how that ended. Before 7.2, a read that came to Redis
+   * before it would leave no way to tell a consumer that was deleted from an entry that was acked by hand.
+   */
+  holdReads(answer: Promise<unknown>): void {
+    if (this.#parts.settings.tellsInactive) return;
+    const ended: Promise<unknown> = answer.catch(() => {}).finally(() => this.#unanswered.delete(ended));
+    this.#unanswered.add(ended);
   }
 
   /**
@@ -170,6 +185,15 @@ export class Custody {
     const continuity = this.#of(stream);
     if (continuity.brokenSince(since)) return this.restore(stream);
     const before = this.standing(stream);
+    const { connection, settings } = this.#parts;
+    const holders = settings.holders?.(stream);
+    if (holders !== undefined) {
+      const ask = (): Promise<number | "settled"> => fateOfRetry(connection, stream, settings, holders, id);
+      const fate = await this.#inGroup(stream, ask);
+      if (fate === "settled") return false;
+      if (!isGone(fate)) return true;
+      return (await this.#isThrownAway(stream, [since], fate, before)) && this.restore(stream);
+    }
     // Of an entry that is not pending nothing else comes of it.
     const [sign = Owned.notPending] = await this.#keepAlive(stream, [{ id, fence: -1 }]);
     // Another step has made it pending again.
@@ -201,7 +225,12 @@ export class Custody {
   restore(stream: string, vanished = false): Promise<boolean> {
     let restores = this.#restores.get(stream);
     if (!restores) {
-      restores = new Restores((gone) => this.#parts.restore(stream, gone));
+      restores = new Restores(async (gone) => {
+        const loss = await this.#lossOf(stream);
+        const restored = await this.#parts.restore(stream, gone);
+        this.#losses.set(stream, loss);
+        return restored;
+      });
       this.#restores.set(stream, restores);
     }
     return restores.another(vanished);
@@ -225,6 +254,23 @@ export class Custody {
     before: Standing,
   ): Promise<boolean> {
     if (sign === Owned.thrownAway) return true;
+    if (await this.#mayBeThrownAway(stream, sinces, sign, before)) return true;
+    // Last of all: what others have restored in the meantime has passed for proof.
+    return (await this.#lossOf(stream)) !== this.#losses.get(stream);
+  }
+
+  async #lossOf(stream: string): Promise<string | undefined> {
+    const { connection, settings } = this.#parts;
+    const holders = settings.holders?.(stream);
+    return holders === undefined ? undefined : lossOf(connection, settings, holders);
+  }
+
+  async #mayBeThrownAway(
+    stream: string,
+    sinces: readonly number[],
+    sign: number,
+    before: Standing,
+  ): Promise<boolean> {
     const continuity = this.#of(stream);
     // Before 7.2 a consumer that has only asked looks like one that has got something.
     const gotAt = sign === Owned.perhapsThrownAway ? before.askedAt : before.gotAt;
@@ -279,14 +325,18 @@ export class Custody {
     return { gone, sign };
   }
 
-  /** A group that has gone is made again by whichever step meets that first. */
   async #keepAlive(stream: string, claims: readonly Claim[]): Promise<number[]> {
     const { connection, settings } = this.#parts;
+    return this.#inGroup(stream, () => keepAlive(connection, stream, settings, claims));
+  }
+
+  /** A group that has gone is made again by whichever step meets that first. */
+  async #inGroup<T>(stream: string, step: () => Promise<T>): Promise<T> {
     try {
-      return await keepAlive(connection, stream, settings, claims);
+      return await step();
     } catch (error) {
       if (!isNoGroup(error) || !(await this.restore(stream, true))) throw error;
-      return keepAlive(connection, stream, settings, claims);
+      return step();
     }
   }
 

@@ -26,7 +26,7 @@ export type OnRestored = (stream: string, at: number, destroyed: boolean) => voi
 export class GroupSetup {
   readonly #connection: Connection;
   readonly #settings: WorkerSettings;
-  /** What this worker has of a stream: in hand, or waiting for a retry. */
+  /** What this worker has of a stream and the holders don't name. */
   readonly #held: (stream: string) => readonly Held[];
   readonly #onRestored: OnRestored;
   readonly #observer: WorkerObserver;
@@ -74,6 +74,7 @@ export class GroupSetup {
     }
     const position = await this.#position(stream);
     if (position === undefined) throw await missingGroup(this.#connection, stream, group);
+    await this.#settings.beginHolding?.(stream);
     this.#givenUpTo.set(stream, position);
   }
 
@@ -98,8 +99,7 @@ export class GroupSetup {
   async #restore(stream: string, make: boolean): Promise<void> {
     const { group, consumer } = this.#settings;
     const start = make ? (this.#givenUpTo.get(stream) ?? "0-0") : undefined;
-    // With order by key Redis knows more exactly what is not settled.
-    const held = this.#settings.holders ? [] : this.#held(stream);
+    const held = this.#held(stream);
     const { made, position, entries } = await restoreThrownAway(
       this.#connection,
       stream,

@@ -2,6 +2,7 @@ import { fieldValue } from "../../entry/entry.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
+import { settlingKeys } from "../../redis/ops/member.ts";
 import { OWN_FLAG, type Taken, type TakeRule, takenRow } from "../../redis/group-steps.ts";
 import { siblingKey } from "../../redis/keys.ts";
 import { waitForMore } from "../../redis/ops/read.ts";
@@ -20,11 +21,6 @@ const LEFT_WAIT_MS = 200;
 const SCANNED = 200;
 const SCANS = 5;
 
-/** Beside each stream, so that a group's name can't make it the ledger's key. */
-export function holdersIn(group: string, cluster: boolean): (stream: string) => string {
-  return (stream) => siblingKey(stream, `:ordered:${group}`, cluster);
-}
-
 /** Order by key: the steps of scripts/order.ts, and waiting for entries that they may read. */
 export class Ordering {
   readonly #connection: Connection;
@@ -34,13 +30,11 @@ export class Ordering {
   readonly #seen = new Map<string, string>();
   /** Where the last sweep of a stream's ledger stopped. */
   readonly #cursors = new Map<string, string>();
-  readonly #holders: (stream: string) => string;
 
   constructor(connection: Connection, settings: WorkerSettings, field: string) {
     this.#connection = connection;
     this.#settings = settings;
     this.#field = Buffer.from(field);
-    this.#holders = holdersIn(settings.group, connection.cluster);
   }
 
   /** New entries of one stream that may start. Does not wait. */
@@ -136,6 +130,10 @@ export class Ordering {
 
   #keys(stream: string): string[] {
     const { group } = this.#settings;
-    return [stream, siblingKey(stream, `:order:${group}`, this.#connection.cluster), this.#holders(stream)];
+    return settlingKeys(
+      this.#settings,
+      stream,
+      siblingKey(stream, `:order:${group}`, this.#connection.cluster),
+    );
   }
 }

@@ -162,7 +162,7 @@ export class Reclaimer {
    * this, and still this worker's.
    */
   async #doneWaiting(stream: string, id: string, runs: boolean): Promise<void> {
-    const { group, consumer, claimIdleMs, retry } = this.#settings;
+    const { group, consumer, consumerIsUnique, claimIdleMs, retry } = this.#settings;
     const waited = this.#retries.get(stream, id);
     if (!waited) return;
     const [row] = runs ? [] : await pendingPage(this.#connection, stream, group, id, 1);
@@ -172,8 +172,10 @@ export class Reclaimer {
     }
     this.#retries.forget(stream, id);
     if (row?.id !== id || row.consumer !== consumer) return;
-    const leftMs = takeAfterMs(row.deliveries, claimIdleMs, retry) - row.idleMs;
-    this.#retries.waitOn(stream, id, Math.max(this.#everyMs, leftMs), row.deliveries);
+    const othersMs = Math.max(0, takeAfterMs(row.deliveries, claimIdleMs, retry) - row.idleMs);
+    // Its own it takes whatever their idle time: another worker has only just made it pending again.
+    const leftMs = Math.max(this.#everyMs, consumerIsUnique ? 0 : othersMs);
+    this.#retries.waitOn(stream, id, leftMs, othersMs, row.deliveries);
   }
 
   /** Looks at the pending list from where the last sweep of this stream stopped. */

@@ -66,9 +66,9 @@ export class Retries {
   }
 
   /** A retry that is pending as it should be, but comes due later than was thought. */
-  waitOn(stream: string, id: string, leftMs: number, deliveries: number): void {
+  waitOn(stream: string, id: string, leftMs: number, othersMs: number, deliveries: number): void {
     const now = performance.now();
-    this.#set(stream, id, { at: now + leftMs, othersAt: now + leftMs, deliveries, since: now });
+    this.#set(stream, id, { at: now + leftMs, othersAt: now + othersMs, deliveries, since: now });
   }
 
   /** Remembers that an entry is left to others. */

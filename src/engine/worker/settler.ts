@@ -17,6 +17,9 @@ import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
 const ACK_BATCH = 200;
 
+/** Verdicts that leave their entries pending. */
+const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "release", "broken"]);
+
 /** Gives one of `Owned` per item. */
 type Send = (items: readonly Settling[]) => Promise<number[]>;
 
@@ -141,7 +144,8 @@ export class Settler {
         const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
         const idleMs = retries.wait(stream, id, delayMs, count);
-        return requeueOwned(connection, stream, settings, { ...claim, idleMs, deliveries: count });
+        const dueIdleMs = takeAfterMs(count, claimIdleMs, retry);
+        return requeueOwned(connection, stream, settings, { ...claim, idleMs, dueIdleMs, deliveries: count });
       }
       case "dead":
         return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
@@ -150,8 +154,9 @@ export class Settler {
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
         retries.leave(stream, id, count);
-        const idleMs = takeAfterMs(count, claimIdleMs, retry);
-        return requeueOwned(connection, stream, settings, { ...claim, idleMs, deliveries: count });
+        const dueIdleMs = takeAfterMs(count, claimIdleMs, retry);
+        const left = { ...claim, idleMs: dueIdleMs, dueIdleMs, deliveries: count };
+        return requeueOwned(connection, stream, settings, left);
       }
       case "ack":
         return settleSuccess(connection, settings, delivery, verdict.outputs ?? []);
@@ -195,7 +200,9 @@ export class Settler {
     const { custody } = this.#parts;
     const stream = items[0]?.delivery.stream ?? "";
     const before = custody.standing(stream);
-    const answers = await this.#sendMarked(items, send, replyLost);
+    const sending = this.#sendMarked(items, send, replyLost);
+    if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) custody.holdReads(sending);
+    const answers = await sending;
     const gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
       const answer = answers[i] ?? Owned.notPending;
@@ -205,9 +212,10 @@ export class Settler {
     if (replyLost || gone.length === 0) return answers;
     const sign = answers.find(isGone) ?? Owned.notPending;
     await custody.readEnded();
-    const { gotAt } = custody.standing(stream);
+    // A read on another connection may have come to Redis before the verdicts, though it was asked for after them.
+    const { gotAt, askedAt } = custody.standing(stream);
     const lost = gone.map(({ delivery }) => delivery);
-    const regained = await custody.regain(stream, lost, sign, { ...before, gotAt });
+    const regained = await custody.regain(stream, lost, sign, { ...before, gotAt, askedAt });
     const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain === true);
     if (astray.length === 0) return answers;
     const again = await this.#sendMarked(astray, send, false);

@@ -64,12 +64,8 @@ async function leaveGroup(
       for (const { id, deliveries } of await reclaimer.ownStrays(stream)) {
         const count = deliveries - 1;
         const idleMs = takeAfterMs(count, claimIdleMs, retry);
-        await requeueOwned(connection, stream, settings, {
-          id,
-          fence: deliveries,
-          idleMs,
-          deliveries: count,
-        });
+        const left = { id, fence: deliveries, idleMs, dueIdleMs: idleMs, deliveries: count };
+        await requeueOwned(connection, stream, settings, left);
       }
     }
     await forgetConsumer(connection, stream, settings);

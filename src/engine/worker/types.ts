@@ -34,8 +34,12 @@ export interface WorkerSettings {
   readonly createGroup: boolean;
   /** Where a group that is missing at the start begins: `0`, `$` or an ID. */
   readonly groupStart: string;
-  /** With order by key: where the holders of a stream's entries stand (see redis/scripts/held.ts). */
-  readonly holders?: ((stream: string) => string) | undefined;
+  /** Where the holders of a stream's entries stand (see redis/scripts/held.ts); undefined where they are not kept. */
+  readonly holders?: ((stream: string) => string | undefined) | undefined;
+  /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
+  readonly tellsInactive?: boolean | undefined;
+  /** To be called before anything is taken from a stream. */
+  readonly beginHolding?: ((stream: string) => Promise<void>) | undefined;
   /** The dead-letter queue of a stream. */
   readonly dlqKey: (stream: string) => string;
   readonly ends: WorkerEnds;

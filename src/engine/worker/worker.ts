@@ -329,11 +329,14 @@ export class Worker {
     return !ending || (await this.#groups.exists(stream));
   }
 
+  /** What nobody but this worker knows to be its own. */
   #held(stream: string): Held[] {
+    const { orderBy, holders } = this.#parts.settings;
+    if (orderBy !== undefined) return [];
     const inHand = [...this.#hands.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
     return [
       ...inHand.map(({ entry, deliveries }) => ({ id: entry.id, idleMs: 0, deliveries })),
-      ...this.#retries.held(stream),
+      ...(holders?.(stream) === undefined ? this.#retries.held(stream) : []),
     ];
   }
 

@@ -2,11 +2,12 @@
 export interface Member {
   readonly group: string;
   readonly consumer: string;
-  /** With order by key: where the holders of a stream's entries stand (see scripts/held.ts). */
-  readonly holders?: ((stream: string) => string) | undefined;
+  /** Where the holders of a stream's entries stand (see scripts/held.ts); undefined where they are not kept. */
+  readonly holders?: ((stream: string) => string | undefined) | undefined;
 }
 
 /** The keys of a step that settles entries, as the scripts have them: the holders come last. */
 export function settlingKeys(member: Member, stream: string, ...more: string[]): string[] {
-  return member.holders ? [stream, ...more, member.holders(stream)] : [stream, ...more];
+  const holders = member.holders?.(stream);
+  return holders === undefined ? [stream, ...more] : [stream, ...more, holders];
 }

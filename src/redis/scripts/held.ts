@@ -1,11 +1,21 @@
 import { ID_BEFORE } from "../ops/lua/id-before.ts";
 
 /**
- * Lua around the holders: with order by key, a hash from each entry that is not settled to its delivery count, whether
- * it has a key ("k") or none ("-"), and its consumer, blank-separated. The pending list knows that, too; but XGROUP DELCONSUMER and DESTROY throw that away, also for entries
- * that no worker knows of: parked ones, and those of workers that died. A verdict takes the entry out in the step
- * that acks it. So what is among the holders and not pending was thrown away, if its consumer is not there, or else
- * acked by hand. The field "last" is the last ID that the group was given: where to make the group again. Every script that may make a consumer anew looks for that first (`ensure`).
+ * The holders of a group: a hash beside the stream, from entries that are not settled to `count kind consumer`: the
+ * delivery count; "k" for an entry that has a key to be ordered by, "-" for others, followed by the idle time in ms at
+ * which a retry comes due; and the consumer that has the entry. With order by key it has every such entry, else those
+ * that were left pending for a later run: retries, and what was handed back.
+ *
+ * The pending list knows that, too; but XGROUP DELCONSUMER and DESTROY throw that away, also for entries that no living
+ * worker knows of. A verdict takes the entry out in the step that acks it. So what is among the holders and not pending
+ * was thrown away, if its consumer is not there, or else acked by hand.
+ *
+ * The field "last" tells where to make a group again that was destroyed: with order by key the last ID that the group
+ * was given, else the highest that was settled. With order by key, every script that may make a consumer anew looks
+ * first for what was thrown away (`ensure`).
+ *
+ * What a consumer has is restored by others, too, and then looks to it as if it had been there all the time. So the
+ * field "lost NAME" tells how often that happened in the group ("losses") when its entries were restored last.
  *
  * Wants `group` and `consumer`.
  */
@@ -39,13 +49,19 @@ local function hold(id, owner, count, idle, given)
   return 1
 end
 
--- Makes pending again, for the consumers that had it, what was thrown away. Gives how many.
-local function restore_held(holders)
+-- Makes pending again, for the consumers that had it, what was thrown away.
+-- Gives how many. A consumer that is known to have lost all that it had counts as not there.
+local function restore_held(holders, bereft)
   local known, given, count = consumers(), last_given(), 0
-  local all = redis.call('HGETALL', holders)
+  if bereft then known[bereft] = nil end
+  local all, losses = redis.call('HGETALL', holders), {}
   for i = 1, #all, 2 do
-    local deliveries, owner = string.match(all[i + 1], '^(%S+) %S (.*)$')
+    local deliveries, owner = string.match(all[i + 1], '^(%S+) %S+ (.*)$')
     if owner and not known[owner] and not pending(all[i]) then
+      if owner ~= bereft and not losses[owner] then
+        losses[owner] = true
+        redis.call('HSET', holders, 'lost ' .. owner, redis.call('HINCRBY', holders, 'losses', 1))
+      end
       count = count + hold(all[i], owner, deliveries, 0, given)
       if not pending(all[i]) and not id_before(given, all[i]) then redis.call('HDEL', holders, all[i]) end
     end
@@ -56,5 +72,19 @@ end
 local function ensure(holders)
   if #redis.call('XPENDING', KEYS[1], group, '-', '+', 1, consumer) > 0 then return end
   if not consumers()[consumer] then restore_held(holders) end
+end
+`;
+
+/** Lua for verdicts: keeps "last", without order by key, as far ahead as entries are settled. Wants ID_BEFORE. */
+export const KEEP_LAST = `
+local settled_last
+local function note_settled(id)
+  if not settled_last or id_before(settled_last, id) then settled_last = id end
+end
+
+local function keep_last(holders)
+  if not holders or not settled_last then return end
+  local last = redis.call('HGET', holders, 'last')
+  if not last or id_before(last, settled_last) then redis.call('HSET', holders, 'last', settled_last) end
 end
 `;

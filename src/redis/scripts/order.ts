@@ -32,7 +32,7 @@ local function live(ids)
   while id and not pending(id) do
     local held = redis.call('HGET', KEYS[3], id)
     if held then
-      if not consumers()[string.match(held, '^%S+ %S (.*)$')] then
+      if not consumers()[string.match(held, '^%S+ %S+ (.*)$')] then
         restore_held(KEYS[3])
         if pending(id) then break end
       end

@@ -8,8 +8,8 @@ import { HELD } from "./held.ts";
  * before the last that this worker has been given, it is moved on to that (where the user may): what stands between
  * was given to this worker, or before, and would be run again.
  *
- * KEYS     the stream; with order by key the holders (see held.ts): then what they name is made pending for whoever had
- *          it, and the group made after the last that it was given
+ * KEYS     the stream; the holders (see held.ts), unless the user may not: what they name is made pending for those
+ *          who had it, and the group made after their last ID
  * ARGV     group, consumer, the ID to start after (empty: a group that has gone is left alone), then per entry that
  *          this consumer had: id, idle ms, delivery count
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
@@ -40,7 +40,7 @@ if not given then return {false, 0, 0} end
 if start ~= '' and id_before(given, start) and not redis.pcall('XGROUP', 'SETID', KEYS[1], group, start)['err'] then
   given, moved = start, start
 end
-local count = KEYS[2] and restore_held(KEYS[2]) or 0
+local count = KEYS[2] and restore_held(KEYS[2], consumer) or 0
 for i = 4, #ARGV, 3 do
   if not pending(ARGV[i]) then count = count + hold(ARGV[i], consumer, ARGV[i + 2], ARGV[i + 1], given) end
 end

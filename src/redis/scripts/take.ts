@@ -31,7 +31,7 @@ end
 /**
  * Takes pending entries that are due: whose owner has been silent, or whose retry delay has passed.
  *
- * KEYS[1]  the stream
+ * KEYS     the stream; the holders (see held.ts), unless the user may not: one that is there is now this consumer's
  * ARGV     group, consumer, claimIdleMs, retryDelayMs, retryMaxDelayMs, own, id …
  *          own = "1" or "2": entries already pending for this consumer are taken whatever their idle time; with
  *          "1" without counting a delivery (their first reply was lost on the way).
@@ -55,6 +55,12 @@ for i = 7, #ARGV do
     if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       take(id, count, owner, found and found[2], not mine or ARGV[6] == '2')
+      local held = KEYS[2] and redis.call('HGET', KEYS[2], id)
+      if held and not found then redis.call('HDEL', KEYS[2], id)
+      elseif held then
+        local deliveries = string.format('%.0f', math.min(taken[#taken][2], 2 ^ 53))
+        redis.call('HSET', KEYS[2], id, deliveries .. string.match(held, '^%S+( %S)') .. ' ' .. consumer)
+      end
     end
   end
 end

@@ -198,6 +198,23 @@ describe("entries in hand are not lost with their place in the pending list:", (
     expect(letters).toHaveLength(new Set(letters).size);
   });
 
+  test("one that waits for its retry, when its worker has stopped before the group is destroyed", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const failing = startWorker(stream, "exit 1", ["--retry-delay", "60s", "--retry-max-delay", "60s"]);
+    await until("it failed once", () => failing.stderr.includes("retry in"));
+    failing.signal("SIGTERM");
+    await failing.done;
+    const other = startWorker(stream, 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"');
+    await until(
+      "the other reads",
+      async () => ((await redis.xinfo("CONSUMERS", stream, "g")) as unknown[]).length === 2,
+    );
+    await redis.xgroup("DESTROY", stream, "g");
+    await until("the other runs it", () => other.stdout === `${id} 2\n`);
+  });
+
   test("one that somebody acked by hand is left alone, and the log says what happened", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
@@ -208,6 +225,24 @@ describe("entries in hand are not lost with their place in the pending list:", (
     await until("it is told", () => worker.stderr.includes("is not pending any more: its retry was dropped"));
     expect(await pendingIn(redis, stream)).toBe(0);
   });
+});
+
+test("a destroyed group is made again after what any of its workers has settled", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  const [first] = await fill(redis, stream, 1);
+  const behind = startWorker(stream, 'echo "start $STREAMCTL_ID"; sleep 2', SLOW_BEAT);
+  await until("it has the first", () => behind.stdout.includes(`start ${first}`));
+  await fill(redis, stream, 20);
+  const ahead = startWorker(stream, "echo ok", SLOW_BEAT);
+  await until("the rest has run", () => ahead.stdout === "ok\n".repeat(20));
+  await until("and is acked", async () => (await pendingIn(redis, stream)) === 1);
+  ahead.signal("SIGTERM");
+  expect((await ahead.done).stderr).toContain("20 ok");
+  await redis.xgroup("DESTROY", stream, "g");
+  const [last] = await fill(redis, stream, 1);
+  await until("what came after it is run", () => behind.stdout.includes(`start ${last}`));
+  expect(behind.stdout).toBe(`start ${first}\nstart ${last}\n`);
 });
 
 describe("a stream that goes while the worker runs", () => {

@@ -174,9 +174,10 @@ describe("--order-by", () => {
     await until("all are done", async () => (await allRuns(dir, 3)) === 24);
     await expectOrder(dir, 3, 24);
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+    await redis.xgroup("DELCONSUMER", stream, "g", "ghost");
     worker.signal("SIGTERM");
     await worker.done;
-    for (const key of ["order", "ordered"]) expect(await redis.exists(`${stream}:${key}:g`), key).toBe(0);
+    for (const key of ["order", "held"]) expect(await redis.exists(`${stream}:${key}:g`), key).toBe(0);
   });
 
   test.each(["DELCONSUMER", "DESTROY"])(
@@ -254,7 +255,8 @@ test("streams that leave while the worker is about to wait for them are not wait
 async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): Promise<number> {
   await redis.xgroup("CREATE", stream, "g", "0");
   const connection = await openConnection();
-  const settings = { group: "g", consumer: "ghost" } as WorkerSettings;
+  const holders = (key: string): string => `${key}:held:g`;
+  const settings = { group: "g", consumer: "ghost", holders } as WorkerSettings;
   const ordering = new Ordering(connection, settings, "key");
   for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
     before = now;

@@ -1,0 +1,83 @@
+import { isDenied } from "../errors.ts";
+import { defineScript } from "../script.ts";
+import { HELD } from "../scripts/held.ts";
+import { OWNED } from "../scripts/owned.ts";
+import { asNumber, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
+import type { Member } from "./member.ts";
+
+/**
+ * Begins to keep the holders of a group, as far as the user may. A group that was set back, or made anew by hand, is
+ * made again no further ahead than it is now.
+ *
+ * KEYS     the stream, the holders
+ * ARGV     group
+ * Returns  1, or 0 when there is no such group.
+ */
+const beginScript = defineScript(
+  "begin-holding",
+  `local group, consumer = ARGV[1], ''
+${HELD}
+local given, last = last_given(), redis.call('HGET', KEYS[2], 'last')
+if not given then return 0 end
+redis.call('HSET', KEYS[2], 'last', last and id_before(last, given) and last or given)
+if redis.call('HLEN', KEYS[2]) < 100 then redis.call('HGETALL', KEYS[2]) end
+-- What is pending of workers that died would be passed over.
+if not last then redis.call('HDEL', KEYS[2], 'last') end
+return 1
+`,
+);
+
+/** Whether the holders can be kept of a stream's group: not where the user has no right to them. */
+export async function mayHold(
+  caller: Caller,
+  stream: string,
+  group: string,
+  holders: string,
+): Promise<boolean> {
+  try {
+    await caller.run(beginScript, [stream, holders], [group]);
+    return true;
+  } catch (error) {
+    if (isDenied(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * What became of an entry that its consumer left pending for later.
+ *
+ * KEYS     the stream, the holders
+ * ARGV     group, consumer, id
+ * Returns  1 pending; 3 settled: a verdict took it from the holders; else it was thrown away or acked by hand: as
+ *          OWNED, of one that is not pending.
+ */
+const fateScript = defineScript(
+  "retry-fate",
+  `${OWNED}
+if redis.call('XPENDING', KEYS[1], group, ARGV[3], ARGV[3], 1)[1] then return 1 end
+if redis.call('HEXISTS', KEYS[2], ARGV[3]) == 0 then return 3 end
+return fate_of_consumer()
+`,
+);
+
+const SETTLED = 3;
+
+/** What became of an entry that the member left pending: one of `Owned`, or "settled". */
+export async function fateOfRetry(
+  caller: Caller,
+  stream: string,
+  member: Member,
+  holders: string,
+  id: string,
+): Promise<number | "settled"> {
+  const args = [member.group, member.consumer, id];
+  const answer = asNumber(await caller.run(fateScript, [stream, holders], args));
+  return answer === SETTLED ? "settled" : answer;
+}
+
+/** Changes when others have restored what the member had. */
+export async function lossOf(caller: Caller, member: Member, holders: string): Promise<string | undefined> {
+  const value = await caller.call("HGET", holders, `lost ${member.consumer}`);
+  return value === null ? undefined : asText(value);
+}
