@@ -7,7 +7,7 @@ import { Ends } from "../engine/read/ends.ts";
 import { ensureGroups } from "../engine/read/ensure-groups.ts";
 import { FollowMode } from "../engine/read/follow.ts";
 import { GroupReader } from "../engine/read/group-reader.ts";
-import type { LinkListener } from "../engine/read/lanes.ts";
+import type { LinkListener } from "../engine/read/pipelines.ts";
 import { readRange } from "../engine/read/range.ts";
 import { StreamReader } from "../engine/read/reader.ts";
 import type { Roster } from "../engine/roster.ts";

@@ -69,7 +69,7 @@ export class Client {
     if (isCluster(redis)) this.#nodes = new NodeWatch(redis, settings.commandTimeoutMs);
   }
 
-  /** The client underneath, for what only it can do (a lane takes over its socket). */
+  /** The client underneath, for what only it can do (a pipeline takes over its socket). */
   get raw(): Redis | Cluster {
     return this.#redis;
   }

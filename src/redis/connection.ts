@@ -5,7 +5,7 @@ import { BlockingReader } from "./blocking-reader.ts";
 import type { Client, Waiting } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
 import { keyOf } from "./keys.ts";
-import { Lane } from "./lane.ts";
+import { Pipeline } from "./pipeline.ts";
 import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { Script } from "./script.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
@@ -31,7 +31,7 @@ const PASSWORD_UNUSED = "a password was given, but the server asks for none";
 /**
  * The one way to Redis. Commands go through a control client that never sends anything twice: a command
  * whose reply is lost rejects with a ConnectionError whose `sent` is true. Blocking reads and bulk
- * transfers have connections of their own (`reader()`, `lane()`), opened when asked for.
+ * transfers have connections of their own (`reader()`, `pipeline()`), opened when asked for.
  */
 export class Connection {
   readonly settings: ConnectionSettings;
@@ -81,8 +81,9 @@ export class Connection {
   }
 
   /**
-   * True while what is sent to the server at the other end of `peer` would be lost: Sentinel's failover is under way, or
-   * it was the master before. Commands are refused then; whoever has a lane lets its replies come and opens another.
+   * True while what is sent to the server at the other end of `peer` would be lost: Sentinel's failover is
+   * under way, or it was the master before. Commands are refused then; whoever has a pipeline lets its
+   * replies come and opens another.
    */
   failingOver(peer: string | undefined): boolean {
     return this.#client.failover?.forbids(peer) ?? false;
@@ -100,8 +101,9 @@ export class Connection {
   }
 
   /**
-   * Sends one command, once; calls made in one turn of the event loop leave in one write. Rejects with ServerError for an error reply and with ConnectionError when the
-   * link is down (`sent` false) or died before the reply came (`sent` true).
+   * Sends one command, once; calls made in one turn of the event loop leave in one write. Rejects with
+   * ServerError for an error reply and with ConnectionError when the link is down (`sent` false) or died
+   * before the reply came (`sent` true).
    */
   async call(command: string, ...args: Arg[]): Promise<Value> {
     const context = { command, key: keyOf(command, args) };
@@ -131,7 +133,9 @@ export class Connection {
     }));
   }
 
-  /** True when this is no connection to a cluster, and yet to one of its nodes. Who may not ask is told false. */
+  /**
+   * True when this is no connection to a cluster, and yet to one of its nodes. Who may not ask is told false.
+   */
   async isOneNode(): Promise<boolean> {
     if (this.cluster) return false;
     try {
@@ -185,11 +189,11 @@ export class Connection {
   }
 
   /** A connection of its own for bulk transfers on one key, to the node that holds it. */
-  async lane(key: string, options: { readonly text?: boolean } = {}): Promise<Lane> {
-    // A lane is opened anew when its node answers MOVED, which the control connection knows nothing of.
+  async pipeline(key: string, options: { readonly text?: boolean } = {}): Promise<Pipeline> {
+    // A pipeline is opened anew when its node answers MOVED, which the control connection knows nothing of.
     await this.#client.refreshSlots();
     const { client, address } = clientForKey(this.#client, this.settings, this.#name, key);
-    return this.#track(await Lane.open(client, this.settings.commandTimeoutMs, address, options));
+    return this.#track(await Pipeline.open(client, this.settings.commandTimeoutMs, address, options));
   }
 
   /** The `host:port` of the cluster's node that holds `key` now; "" outside a cluster. */

@@ -4,7 +4,7 @@ import { isDenied } from "../../redis/errors.ts";
 import { entriesById } from "../../redis/ops/range.ts";
 import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
-import type { LinkListener } from "../read/lanes.ts";
+import type { LinkListener } from "../read/pipelines.ts";
 import { readRange } from "../read/range.ts";
 import { fitting } from "../fitting.ts";
 import { type LetterFilter, letterTest } from "./filter.ts";

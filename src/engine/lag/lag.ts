@@ -67,11 +67,11 @@ export async function groupLags(connection: Connection, request: LagRequest): Pr
  * what their groups are, one for what that leaves open, and more only where entries have to be counted.
  */
 export async function* lagPages(connection: Connection, request: LagRequest): AsyncGenerator<GroupLook[]> {
-  const lane =
+  const pipeline =
     connection.cluster || request.streams.length < WORTH_A_LANE
       ? undefined
-      : await connection.lane("", { text: true });
-  const asker: Asker = (questions) => ask(connection, lane, questions);
+      : await connection.pipeline("", { text: true });
+  const asker: Asker = (questions) => ask(connection, pipeline, questions);
   try {
     await request.memory?.begin(connection);
     for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
@@ -79,7 +79,7 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
       const [nowMs, found] = await Promise.all([
         serverNowMs(connection),
         findGroups(connection, asker, names, request),
-        at === 0 && lane ? asker([countKnownQuestion()]) : undefined,
+        at === 0 && pipeline ? asker([countKnownQuestion()]) : undefined,
       ]);
       const [counts, facts] = await Promise.all([
         countAll(connection, asker, found, request),
@@ -91,7 +91,7 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
       });
     }
   } finally {
-    lane?.close();
+    pipeline?.close();
   }
 }
 

@@ -5,7 +5,7 @@ import type { Batch } from "./batch.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { afterLoss, type IdRule } from "./id-rule.ts";
 import { KeyedEncoder } from "../../redis/ops/add-keyed.ts";
-import type { LanePool } from "./lane-pool.ts";
+import type { PipelinePool } from "./pipeline-pool.ts";
 import { Route } from "./route.ts";
 import { Sender } from "./sender.ts";
 import type { BadLine } from "./source.ts";
@@ -15,7 +15,7 @@ import { XaddEncoder, type XaddOptions } from "../../redis/ops/add.ts";
 interface PartitionOptions {
   readonly key: string;
   readonly connection: Connection;
-  readonly lanes: LanePool;
+  readonly pipelines: PipelinePool;
   readonly transfer: Transfer;
   readonly ids: IdRule;
   readonly xadd: XaddOptions;
@@ -35,10 +35,10 @@ export class Partition {
 
   /** Throws UsageError for a name that allows no markers. */
   constructor(options: PartitionOptions) {
-    const { key, connection, lanes, transfer, ids } = options;
+    const { key, connection, pipelines, transfer, ids } = options;
     this.key = key;
     this.encoder = makeEncoder(options);
-    this.route = new Route(connection, lanes, key, this.encoder);
+    this.route = new Route(connection, pipelines, key, this.encoder);
     this.sender = new Sender({
       ...options,
       encoder: this.encoder,

@@ -6,7 +6,7 @@ import { serverNowMs } from "../../redis/ops/server.ts";
 import { afterLoss, assignId } from "./id-rule.ts";
 import { type Backlog, LagGate } from "./lag-gate.ts";
 import { type UnreadLoss, LossWatch } from "./loss-watch.ts";
-import { LanePool } from "./lane-pool.ts";
+import { PipelinePool } from "./pipeline-pool.ts";
 import { Pace } from "./pace.ts";
 import { choosePartition, partitionKeys } from "./partition-rule.ts";
 import { Partition } from "./partition.ts";
@@ -63,13 +63,13 @@ class Producer {
     this.#pace = rate === undefined ? undefined : new Pace(rate);
     this.#transfer = new Transfer(streams.length);
     this.#transfer.ledger.lastLine = request.skipLines;
-    const lanes = new LanePool(connection);
+    const pipelines = new PipelinePool(connection);
     this.#partitions = streams.map(
       (key) =>
         new Partition({
           key,
           connection,
-          lanes,
+          pipelines,
           transfer: this.#transfer,
           ids: request.ids,
           xadd: request.xadd,

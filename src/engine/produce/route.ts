@@ -1,24 +1,24 @@
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
-import type { Lane } from "../../redis/lane.ts";
+import type { Pipeline } from "../../redis/pipeline.ts";
 import { addEncoded, probeAdd } from "../../redis/ops/add.ts";
 import type { Reply } from "../../redis/resp.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
-import type { LanePool } from "./lane-pool.ts";
+import type { PipelinePool } from "./pipeline-pool.ts";
 
 const REPLIES_MS = 10;
 
 /** The way to wherever one stream can be written now. */
 export class Route {
   readonly #connection: Connection;
-  readonly #lanes: LanePool;
+  readonly #pipelines: PipelinePool;
   readonly #key: string;
   readonly #encoder: EntryEncoder;
-  #lane: Lane | undefined;
+  #pipeline: Pipeline | undefined;
 
-  constructor(connection: Connection, lanes: LanePool, key: string, encoder: EntryEncoder) {
+  constructor(connection: Connection, pipelines: PipelinePool, key: string, encoder: EntryEncoder) {
     this.#connection = connection;
-    this.#lanes = lanes;
+    this.#pipelines = pipelines;
     this.#key = key;
     this.#encoder = encoder;
   }
@@ -44,27 +44,27 @@ export class Route {
 
   /** Connects, so that what prevents it shows before any input is read. Throws ConnectionError. */
   async open(): Promise<void> {
-    this.#lane = await this.#connection.persist(() => this.#lanes.take(this.#key));
+    this.#pipeline = await this.#connection.persist(() => this.#pipelines.take(this.#key));
   }
 
-  /** The lane, made anew when it has died. Throws ConnectionError after `patienceMs`. */
-  async live(): Promise<Lane> {
-    const lane = this.#lane;
-    if (!lane?.alive) return this.renew();
-    if (!this.#connection.failingOver(lane.peer)) return lane;
+  /** The pipeline, made anew when it has died. Throws ConnectionError after `patienceMs`. */
+  async live(): Promise<Pipeline> {
+    const pipeline = this.#pipeline;
+    if (!pipeline?.alive) return this.renew();
+    if (!this.#connection.failingOver(pipeline.peer)) return pipeline;
     // What the old master has taken so far counts; its replies are near.
-    while (lane.alive && lane.inFlight > 0) await sleep(REPLIES_MS);
+    while (pipeline.alive && pipeline.inFlight > 0) await sleep(REPLIES_MS);
     return this.renew();
   }
 
-  /** A new lane, after a probe: that learns where the slot is, and whether it can be written to. */
-  async renew(): Promise<Lane> {
+  /** A new pipeline, after a probe: that learns where the slot is, and whether it can be written to. */
+  async renew(): Promise<Pipeline> {
     this.close();
-    this.#lane = await this.#connection.persist(async () => {
+    this.#pipeline = await this.#connection.persist(async () => {
       await this.probe();
-      return this.#lanes.take(this.#key);
+      return this.#pipelines.take(this.#key);
     });
-    return this.#lane;
+    return this.#pipeline;
   }
 
   /** Fails as adding an entry with these options would fail now. */
@@ -73,7 +73,7 @@ export class Route {
   }
 
   close(): void {
-    if (this.#lane) this.#lanes.release(this.#lane);
-    this.#lane = undefined;
+    if (this.#pipeline) this.#pipelines.release(this.#pipeline);
+    this.#pipeline = undefined;
   }
 }

@@ -3,7 +3,7 @@ import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
 import { addedId, presentId } from "../../redis/ops/add.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
-import type { Lane } from "../../redis/lane.ts";
+import type { Pipeline } from "../../redis/pipeline.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
 import type { Batch, EncodedEntry } from "./batch.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
@@ -12,7 +12,9 @@ import type { Route } from "./route.ts";
 import { BadLine } from "./source.ts";
 import type { Transfer } from "./transfer.ts";
 
-/** Refusals that say: not carried out, and not for good. In a cluster or under Sentinel READONLY is one, too. */
+/**
+ * Refusals that say: not carried out, and not for good. In a cluster or under Sentinel READONLY is one, too.
+ */
 const NOT_HERE_NOW = new Set([
   "MOVED",
   "ASK",
@@ -40,15 +42,18 @@ export interface SenderOptions {
 
 interface Trouble {
   readonly entry: EncodedEntry;
-  /** `again`: not written, or no harm if it is. `lost`: no reply came. `taken`: the ID is not above the last one. */
+  /**
+   * `again`: not written, or no harm if it is. `lost`: no reply came. `taken`: the ID is not above the last
+   * one.
+   */
   readonly why: "again" | "lost" | "taken";
   readonly code: string;
 }
 
 /**
- * Sends the batches of one stream over a lane, and deals with what goes wrong. Entries that were certainly
- * not written are sent again where they belong. Entries whose reply was lost are sent again only when the
- * server would not add them twice; when they have IDs, Redis is asked whether they are there.
+ * Sends the batches of one stream over a pipeline, and deals with what goes wrong. Entries that were
+ * certainly not written are sent again where they belong. Entries whose reply was lost are sent again only
+ * when the server would not add them twice; when they have IDs, Redis is asked whether they are there.
  */
 export class Sender {
   readonly #options: SenderOptions;
@@ -83,8 +88,8 @@ export class Sender {
 
   async #dispatch(batch: Batch): Promise<void> {
     const { transfer } = this.#options;
-    const lane = await this.#liveLane();
-    if (lane === undefined) {
+    const pipeline = await this.#livePipeline();
+    if (pipeline === undefined) {
       for (let i = 0; i < batch.count; i++) transfer.ledger.keepOpen(batch.line(i), "unwritten");
       transfer.recycle(batch);
       return;
@@ -99,7 +104,7 @@ export class Sender {
       free();
       if (this.#unanswered === 0) transfer.report();
     };
-    lane.send(
+    pipeline.send(
       batch.bytes,
       count,
       (reply) => {
@@ -115,8 +120,8 @@ export class Sender {
     );
   }
 
-  /** A lane that is alive; undefined when nothing more is to be sent. */
-  async #liveLane(): Promise<Lane | undefined> {
+  /** A pipeline that is alive; undefined when nothing more is to be sent. */
+  async #livePipeline(): Promise<Pipeline | undefined> {
     const { transfer, route } = this.#options;
     if (transfer.stopped) return undefined;
     try {

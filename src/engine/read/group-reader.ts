@@ -8,7 +8,7 @@ import { explain } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
 import type { Ends } from "./ends.ts";
 import { GroupMode } from "./group.ts";
-import type { LinkListener } from "./lanes.ts";
+import type { LinkListener } from "./pipelines.ts";
 import type { Page } from "./page.ts";
 import { StreamReader } from "./reader.ts";
 

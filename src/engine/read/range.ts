@@ -2,14 +2,14 @@ import type { Entry } from "../../entry/entry.ts";
 import { nextId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
-import type { Lane } from "../../redis/lane.ts";
+import type { Pipeline } from "../../redis/pipeline.ts";
 import { ReplyError, type Reply } from "../../redis/resp.ts";
 import { decodeEntries } from "../../redis/ops/entry.ts";
 import { encodeRange, PageSize } from "../../redis/ops/range.ts";
 import { fitting } from "../fitting.ts";
 import type { IdRange } from "../position.ts";
 import type { EntryFilter } from "../where.ts";
-import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
+import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
 import type { Page } from "./page.ts";
 
 export interface RangeRequest {
@@ -35,8 +35,11 @@ export function readRange(
   const reader = new RangeReader(request, options.signal);
   const budgetMs = connection.settings.connectTimeoutMs;
   const askForLess = (): void => reader.askForLess();
-  return onLanes(connection, [request.stream], { ...options, budgetMs, askForLess }, ([lane], alive) =>
-    reader.pages(lane as Lane, alive),
+  return onPipelines(
+    connection,
+    [request.stream],
+    { ...options, budgetMs, askForLess },
+    ([pipeline], alive) => reader.pages(pipeline as Pipeline, alive),
   );
 }
 
@@ -55,13 +58,13 @@ class RangeReader {
     this.#cursor = request.reverse ? request.range.to : request.range.from;
   }
 
-  async *pages(lane: Lane, alive: () => void): AsyncGenerator<Page> {
-    let next = this.#ask(lane);
+  async *pages(pipeline: Pipeline, alive: () => void): AsyncGenerator<Page> {
+    let next = this.#ask(pipeline);
     while (next) {
       const reply = await next;
       alive();
       const page = await this.#take(reply);
-      next = this.#ask(lane);
+      next = this.#ask(pipeline);
       if (page.length > 0) yield page;
     }
   }
@@ -71,14 +74,14 @@ class RangeReader {
   }
 
   /** Sends the read for the next page; undefined when none is wanted. */
-  #ask(lane: Lane): Promise<Reply> | undefined {
+  #ask(pipeline: Pipeline): Promise<Reply> | undefined {
     const { stream, range, reverse, filter } = this.#request;
     const from = this.#cursor;
     if (from === undefined || this.#remaining <= 0 || this.#signal.aborted) return undefined;
     const count = filter ? this.#size.count : Math.min(this.#size.count, this.#remaining);
-    boundReply(lane, count);
+    boundReply(pipeline, count);
     const ends = reverse ? { from: range.from, to: from } : { from, to: range.to };
-    const reply = lane.request(encodeRange(stream, { ...ends, count, reverse }));
+    const reply = pipeline.request(encodeRange(stream, { ...ends, count, reverse }));
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
     reply.catch(() => {});
     return reply;

@@ -4,7 +4,7 @@ import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import { bySlot, keySlot } from "../../redis/keys.ts";
-import type { Lane } from "../../redis/lane.ts";
+import type { Pipeline } from "../../redis/pipeline.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
 import { type DecodedStream, decodeStreams } from "../../redis/ops/entry.ts";
 import { PageSize } from "../../redis/ops/range.ts";
@@ -12,7 +12,7 @@ import { fitting } from "../fitting.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "./ends.ts";
-import { boundReply, type LinkListener, onLanes } from "./lanes.ts";
+import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
 import type { Batch, Page } from "./page.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
@@ -42,7 +42,7 @@ export interface ReadMode {
   printed(page: Page): void;
   /** What is to be sent along with the next read. */
   ahead(): Ahead[];
-  /** There are new lanes: what was under way on the old ones is unknown. */
+  /** There are new pipelines: what was under way on the old ones is unknown. */
   reconnected(): void;
 }
 
@@ -57,7 +57,7 @@ export interface ReaderParts {
 }
 
 interface Turn {
-  /** The number of the lane. */
+  /** The number of the pipeline. */
   readonly slot: number;
   readonly streams: readonly string[];
 }
@@ -72,18 +72,18 @@ interface Arrival {
 }
 
 /**
- * Reads streams as they grow, several of them in turn, over one lane per cluster slot (outside a cluster:
+ * Reads streams as they grow, several of them in turn, over one pipeline per cluster slot (outside a cluster:
  * one). A page counts as printed when the next one is asked for; while it is being printed, one or two reads
  * are on their way, so at most three pages are in memory. A read that waits is sent only when nothing is
  * unprinted, since the server would keep the acks behind it waiting, too.
  */
 export class StreamReader {
   readonly #parts: ReaderParts;
-  /** The streams as they were when the last read was sent, and in groups with a lane each. */
+  /** The streams as they were when the last read was sent, and in groups with a pipeline each. */
   #streams: readonly string[] = [];
   #slots: string[][] = [];
   #finished = false;
-  #lanes: readonly Lane[] = [];
+  #pipelines: readonly Pipeline[] = [];
   readonly #size = new PageSize();
   readonly #blockMs: number;
   #at = 0;
@@ -100,7 +100,7 @@ export class StreamReader {
   constructor(parts: ReaderParts) {
     const { connection } = parts;
     this.#parts = parts;
-    // The lane takes a peer that is silent for the command timeout for dead.
+    // The pipeline takes a peer that is silent for the command timeout for dead.
     const { commandTimeoutMs } = connection.settings;
     this.#blockMs = commandTimeoutMs > 0 ? Math.min(MAX_BLOCK_MS, commandTimeoutMs / 2) : MAX_BLOCK_MS;
   }
@@ -120,7 +120,7 @@ export class StreamReader {
       this.#slots = bySlot(roster.streams, connection.cluster);
       const keys = this.#slots.map(([first]) => first as string);
       try {
-        yield* onLanes(connection, keys, options, (lanes, alive) => this.#session(lanes, alive));
+        yield* onPipelines(connection, keys, options, (pipelines, alive) => this.#session(pipelines, alive));
       } catch (error) {
         // A stream that has gone fails a read of several, before it is missed.
         if (!(error instanceof ServerError && error.code === "NOGROUP" && (await roster.dropGone())))
@@ -129,13 +129,13 @@ export class StreamReader {
     }
   }
 
-  async *#session(lanes: readonly Lane[], alive: () => void): AsyncGenerator<Page> {
+  async *#session(pipelines: readonly Pipeline[], alive: () => void): AsyncGenerator<Page> {
     const { mode, ends } = this.#parts;
-    this.#lanes = lanes;
-    const stopWaking = await this.#wakeAtStop(lanes);
+    this.#pipelines = pipelines;
+    const stopWaking = await this.#wakeAtStop(pipelines);
     try {
       this.#startAnew();
-      this.#ask(lanes, false);
+      this.#ask(pipelines, false);
       for (let next = this.#underWay.shift(); next; next = this.#underWay.shift()) {
         const arrival = await next;
         if (this.#aheadFailure !== undefined) throw this.#aheadFailure;
@@ -145,20 +145,20 @@ export class StreamReader {
           if (this.#underWay.length > 0) continue;
           const allEmpty = this.#fruitless >= this.#turns().length;
           if (allEmpty && ends.untilEmpty) break;
-          this.#ask(lanes, allEmpty);
+          this.#ask(pipelines, allEmpty);
           continue;
         }
         const more = arrival.full || this.#turns().length > 1;
-        if (more) this.#askMore(lanes);
-        this.#sendAhead(lanes);
+        if (more) this.#askMore(pipelines);
+        this.#sendAhead(pipelines);
         yield page;
         mode.printed(page);
         ends.active();
-        if (this.#underWay.length === 0) this.#ask(lanes, !more && !ends.untilEmpty);
+        if (this.#underWay.length === 0) this.#ask(pipelines, !more && !ends.untilEmpty);
       }
-      this.#sendAhead(lanes);
+      this.#sendAhead(pipelines);
       await this.#ahead;
-      this.#finished = this.#lanesFit();
+      this.#finished = this.#pipelinesFit();
     } finally {
       stopWaking();
       // A read that the server has yet to carry out would take entries after they were counted.
@@ -185,9 +185,9 @@ export class StreamReader {
   }
 
   /** Sends reads that do not wait, until as many are under way as may be. */
-  #askMore(lanes: readonly Lane[]): void {
+  #askMore(pipelines: readonly Pipeline[]): void {
     while (this.#underWay.length < this.#depth) {
-      if (!this.#ask(lanes, false)) return;
+      if (!this.#ask(pipelines, false)) return;
     }
   }
 
@@ -197,9 +197,9 @@ export class StreamReader {
   }
 
   /** Sends the read of the next turn; false when an end is reached. */
-  #ask(lanes: readonly Lane[], wait: boolean): boolean {
+  #ask(pipelines: readonly Pipeline[], wait: boolean): boolean {
     const { mode, ends } = this.#parts;
-    if (ends.reached || (mode.takes && this.#wanted <= 0) || !this.#lanesFit()) return false;
+    if (ends.reached || (mode.takes && this.#wanted <= 0) || !this.#pipelinesFit()) return false;
     const turns = this.#turns();
     const turn = turns[this.#at++ % turns.length] as Turn;
     const most = mode.takes ? Math.min(this.#size.count, this.#wanted) : this.#size.count;
@@ -207,12 +207,12 @@ export class StreamReader {
     const longest = turns.length === 1 ? this.#blockMs : Math.min(this.#blockMs, ROUND_MS / turns.length);
     const blockMs =
       wait && !turn.streams.some((stream) => mode.alone(stream)) ? ends.waitMs(longest) : undefined;
-    this.#sendAhead(lanes);
+    this.#sendAhead(pipelines);
     const read = mode.encodeRead(turn.streams, each, blockMs);
     const asked = mode.takes ? each * turn.streams.length : 0;
-    const lane = lanes[turn.slot] as Lane;
-    boundReply(lane, each);
-    const reading = lane.request(read).then((reply) => {
+    const pipeline = pipelines[turn.slot] as Pipeline;
+    boundReply(pipeline, each);
+    const reading = pipeline.request(read).then((reply) => {
       const parts = decodeStreams(this.#checked(reply, mode.command));
       return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= each) };
     });
@@ -248,11 +248,13 @@ export class StreamReader {
 
   /** What is sent now would be lost. */
   get #outdated(): boolean {
-    return this.#lanes.some(({ peer }) => this.#parts.connection.failingOver(peer));
+    return this.#pipelines.some(({ peer }) => this.#parts.connection.failingOver(peer));
   }
 
-  /** Takes note of streams that have come or gone; false when what is to be read now needs other lanes. */
-  #lanesFit(): boolean {
+  /**
+   * Takes note of streams that have come or gone; false when what is to be read now needs other pipelines.
+   */
+  #pipelinesFit(): boolean {
     const { roster, connection } = this.#parts;
     if (this.#outdated) return false;
     if (this.#streams === roster.streams) return true;
@@ -261,11 +263,15 @@ export class StreamReader {
     const groups = new Map(
       bySlot(roster.streams, connection.cluster).map((group) => [slotOf(group[0]), group]),
     );
-    const laneSlots = this.#slots.map(([first]) => slotOf(first));
-    if (groups.size === 0 || laneSlots.length !== groups.size || laneSlots.some((slot) => !groups.has(slot)))
+    const pipelineSlots = this.#slots.map(([first]) => slotOf(first));
+    if (
+      groups.size === 0 ||
+      pipelineSlots.length !== groups.size ||
+      pipelineSlots.some((slot) => !groups.has(slot))
+    )
       return false;
     this.#streams = roster.streams;
-    this.#slots = laneSlots.map((slot) => groups.get(slot) as string[]);
+    this.#slots = pipelineSlots.map((slot) => groups.get(slot) as string[]);
     return true;
   }
 
@@ -284,7 +290,7 @@ export class StreamReader {
   }
 
   /** Sends acks and what else is due; `#ahead` tells when they have been answered. */
-  #sendAhead(lanes: readonly Lane[]): void {
+  #sendAhead(pipelines: readonly Pipeline[]): void {
     if (this.#outdated) return;
     for (const item of this.#parts.mode.ahead()) {
       const { command, stream, bytes } = item;
@@ -294,7 +300,7 @@ export class StreamReader {
         item.onReply(null);
         continue;
       }
-      const answered = (lanes[slot] as Lane)
+      const answered = (pipelines[slot] as Pipeline)
         .request(bytes)
         .then((reply) => item.onReply(this.#checked(reply, command, stream)));
       this.#ahead = Promise.all([this.#ahead, answered]).then(() => {});
@@ -312,19 +318,20 @@ export class StreamReader {
   }
 
   /**
-   * When the signal aborts, ends the read that waits: one that takes nothing by closing its lane, one that
-   * takes entries by CLIENT UNBLOCK, so that its reply still comes. Who may not do that, waits the block out.
+   * When the signal aborts, ends the read that waits: one that takes nothing by closing its pipeline, one
+   * that takes entries by CLIENT UNBLOCK, so that its reply still comes. Who may not do that, waits the block
+   * out.
    */
-  async #wakeAtStop(lanes: readonly Lane[]): Promise<() => void> {
+  async #wakeAtStop(pipelines: readonly Pipeline[]): Promise<() => void> {
     const { connection, mode, signal } = this.#parts;
     let wake = (): void => {
-      for (const lane of lanes) lane.close();
+      for (const pipeline of pipelines) pipeline.close();
     };
     if (mode.takes) {
-      const ids = await Promise.all(lanes.map((lane) => lane.clientId()));
+      const ids = await Promise.all(pipelines.map((pipeline) => pipeline.clientId()));
       wake = () => {
         for (const [i, id] of ids.entries()) {
-          if (id !== undefined) void connection.unblock(id, lanes[i] as Lane);
+          if (id !== undefined) void connection.unblock(id, pipelines[i] as Pipeline);
         }
       };
     }

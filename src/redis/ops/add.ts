@@ -94,7 +94,10 @@ export function presentId(reply: Reply): Buffer | undefined {
   return Array.isArray(reply) ? (reply[0] as Buffer) : undefined;
 }
 
-/** Sends one encoded command over the connection, which follows redirections; gives what a lane would have given. */
+/**
+ * Sends one encoded command over the connection, which follows redirections; gives what a pipeline would have
+ * given.
+ */
 export async function addEncoded(caller: Caller, encoded: Buffer): Promise<Reply> {
   const [command, ...args] = readCommand(encoded);
   // Strings, a list of them or nil look the same in both kinds of replies.
@@ -102,8 +105,9 @@ export async function addEncoded(caller: Caller, encoded: Buffer): Promise<Reply
 }
 
 /**
- * Rejects as adding an entry to this stream with these options would now, and never adds one: through its redirection
- * the connection learns where a cluster's slot is, and a server that can't write says so. Makes the server know the script.
+ * Rejects as adding an entry to this stream with these options would now, and never adds one: through its
+ * redirection the connection learns where a cluster's slot is, and a server that can't write says so. Makes
+ * the server know the script.
  */
 export async function probeAdd(caller: Caller, encoder: EntryEncoder): Promise<void> {
   const [command, ...args] = encoder.probe();

@@ -1,7 +1,7 @@
 import { ServerError } from "../../errors.ts";
 import { isTransient, translateReply } from "../errors.ts";
 import { keyOf } from "../keys.ts";
-import type { Lane } from "../lane.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { type Reply, ReplyError } from "../resp.ts";
 import type { Value } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -22,21 +22,21 @@ export function decoded<T>(
 }
 
 /**
- * Asks many questions at once, in their order, and resolves when each has its answer. Over a lane (opened
+ * Asks many questions at once, in their order, and resolves when each has its answer. Over a pipeline (opened
  * with `text`) they leave in one write and their replies cost no promise; what it could not answer, and all
  * without one, is asked through the connection, and repeated while that makes sense.
  */
 export async function ask(
   connection: Caller,
-  lane: Lane | undefined,
+  pipeline: Pipeline | undefined,
   questions: readonly Question[],
 ): Promise<void> {
-  const open = lane === undefined ? questions : await askOver(lane, questions);
+  const open = pipeline === undefined ? questions : await askOver(pipeline, questions);
   await Promise.all(open.map((question) => askOne(connection, question)));
 }
 
 /** Gives the questions that are still open. */
-function askOver(lane: Lane, questions: readonly Question[]): Promise<Question[]> {
+function askOver(pipeline: Pipeline, questions: readonly Question[]): Promise<Question[]> {
   const open: Question[] = [];
   return new Promise((resolve) => {
     if (questions.length === 0) return resolve(open);
@@ -48,7 +48,7 @@ function askOver(lane: Lane, questions: readonly Question[]): Promise<Question[]
       else question.take(answer);
       if (answered === questions.length) resolve(open);
     };
-    lane.send(encode(questions), questions.length, onReply, () => {
+    pipeline.send(encode(questions), questions.length, onReply, () => {
       resolve([...open, ...questions.slice(answered)]);
     });
   });

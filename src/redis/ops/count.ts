@@ -10,7 +10,8 @@ import type { Caller } from "./caller.ts";
  * it, page by page until one side is through or `most` have been counted on each. It changes nothing.
  *
  * KEYS[1]  the stream; without a key nothing is done (EVAL with 0 keys makes the script known)
- * ARGV     most; the first ID after the position, and the last ID that counts; the first ID up to the position,
+ * ARGV     most; the first ID after the position, and the last ID that counts; the first ID up to the
+ * position,
  *          and the position; the first ID that does not count any more. Empty for a side that is through
  * Returns  for the entries after the position: how many, the last one counted (nil: through), the first one;
  *          for those up to it: how many, the last one counted (nil: through); how many entries the stream has
@@ -89,7 +90,9 @@ export interface CountedSides {
   readonly aheadFirst: string | undefined;
   readonly behind: number;
   readonly behindFrom: string | undefined;
-  /** How many entries the stream has up to the last ID that counts; undefined when very many came after that. */
+  /**
+   * How many entries the stream has up to the last ID that counts; undefined when very many came after that.
+   */
   readonly length: number | undefined;
   /** The stream's first entry; undefined for an empty one. */
   readonly firstId: string | undefined;
@@ -110,7 +113,10 @@ export function countQuestion(
   return { command, take: decoded(decodeCounted, take) };
 }
 
-/** Makes the server know the script: over a lane, one that it does not know would take a call for each stream. */
+/**
+ * Makes the server know the script: over a pipeline, one that it does not know would take a call for each
+ * stream.
+ */
 export function countKnownQuestion(): Question {
   return { command: ["EVAL", countScript.lua, "0"], take() {} };
 }

@@ -41,8 +41,8 @@ export async function streamInfo(connection: Caller, stream: string): Promise<St
 }
 
 /**
- * XINFO GROUPS and XINFO STREAM as questions, in this order: on one connection the stream is seen a moment later than
- * its groups.
+ * XINFO GROUPS and XINFO STREAM as questions, in this order: on one connection the stream is seen a moment
+ * later than its groups.
  */
 export function groupsQuestion(stream: string, take: (groups: GroupInfo[] | ServerError) => void): Question {
   return { command: ["XINFO", "GROUPS", stream], take: decoded(decodeGroupInfos, take) };
@@ -53,8 +53,8 @@ export function streamQuestion(stream: string, take: (info: StreamInfo | ServerE
 }
 
 /**
- * A lane follows no redirections; a command that does makes the connection learn where the slots of these keys are now.
- * Never rejects.
+ * A pipeline follows no redirections; a command that does makes the connection learn where the slots of these
+ * keys are now. Never rejects.
  */
 export async function learnOwners(caller: Caller, keys: readonly string[]): Promise<void> {
   await Promise.allSettled(keys.map((key) => caller.call("XINFO", "STREAM", key)));

@@ -55,8 +55,8 @@ const BEGUN_MS = 60_000;
 /** Two that overtake each other wait for times that differ. */
 const AGAIN_MS = 50;
 
-/** What adds entries once: scripts, and a lane of its own for an entry that is too large for them. */
-export type Adder = Caller & Pick<Connection, "lane">;
+/** What adds entries once: scripts, and a pipeline of its own for an entry that is too large for them. */
+export type Adder = Caller & Pick<Connection, "pipeline">;
 
 export interface AddOnce {
   readonly target: string;
@@ -135,14 +135,14 @@ async function addLarge(
   marker: Begun,
   fields: readonly Buffer[],
 ): Promise<Added | { readonly outcome: "overtaken" }> {
-  const lane = await connection.lane(target);
+  const pipeline = await connection.pipeline(target);
   const context = { command: "XADD", key: target };
   const orThrow = (reply: Reply): Reply => {
     if (reply instanceof ReplyError) throw translateReply(reply.text, context);
     return reply;
   };
   const request = async (...words: Words): Promise<Reply> =>
-    orThrow(await lane.request(encodeCommand(words)));
+    orThrow(await pipeline.request(encodeCommand(words)));
   try {
     for (;;) {
       await request("WATCH", marker.key);
@@ -158,7 +158,7 @@ async function addLarge(
         ["SET", marker.key, "1", "PX", marker.ttlMs],
         ["EXEC"],
       ];
-      const replies = await Promise.all(steps.map((words) => lane.request(encodeCommand(words))));
+      const replies = await Promise.all(steps.map((words) => pipeline.request(encodeCommand(words))));
       replies.forEach(orThrow);
       const results = replies.at(-1);
       // Null: the marker has changed since it was looked at.
@@ -167,7 +167,7 @@ async function addLarge(
       return { outcome: "added", id: (results[0] as Buffer).latin1Slice() };
     }
   } finally {
-    lane.close();
+    pipeline.close();
   }
 }
 

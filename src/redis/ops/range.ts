@@ -27,7 +27,7 @@ export async function rangePage(
   return decodeEntries(reply)?.entries ?? [];
 }
 
-/** The same for a lane, whose reply is for decodeEntries. */
+/** The same for a pipeline, whose reply is for decodeEntries. */
 export function encodeRange(stream: string, { from, to, count, reverse }: RangeOptions): Buffer {
   return encodeCommand(
     reverse ? ["XREVRANGE", stream, to, from, "COUNT", count] : ["XRANGE", stream, from, to, "COUNT", count],

@@ -8,14 +8,17 @@ import type { Member } from "./member.ts";
 /** Where to read on in each stream: after this ID. */
 export type Cursors = readonly (readonly [stream: string, after: string])[];
 
-/** XREAD for a lane: up to `count` entries after a cursor of each stream. Without `blockMs` it does not wait. */
+/**
+ * XREAD for a pipeline: up to `count` entries after a cursor of each stream. Without `blockMs` it does not
+ * wait.
+ */
 export function encodeRead(cursors: Cursors, count: number, blockMs: number | undefined): Buffer {
   return encodeCommand(["XREAD", "COUNT", count, ...block(blockMs), "STREAMS", ...byColumns(cursors)]);
 }
 
 /**
- * XREADGROUP for a lane: up to `count` entries of each stream, new ones (`>`), or those that are pending for this
- * consumer after an ID.
+ * XREADGROUP for a pipeline: up to `count` entries of each stream, new ones (`>`), or those that are pending
+ * for this consumer after an ID.
  */
 export function encodeGroupRead(
   { group, consumer }: Member,
@@ -36,8 +39,8 @@ function byColumns(cursors: Cursors): string[] {
 }
 
 /**
- * XREADGROUP on a connection of its own: up to `count` new entries of each stream, all of one slot. Waits up to
- * `blockMs` for the first; 0: not at all. After a lost reply the entries are pending for this consumer.
+ * XREADGROUP on a connection of its own: up to `count` new entries of each stream, all of one slot. Waits up
+ * to `blockMs` for the first; 0: not at all. After a lost reply the entries are pending for this consumer.
  */
 export async function readNew(
   reader: BlockingReader,
@@ -52,13 +55,19 @@ export async function readNew(
   return decodeStreams(await reader.call("XREADGROUP", args, blockMs));
 }
 
-/** XREAD on a connection of its own, of which only the end of the wait counts: one stream has more, or `blockMs` has passed. */
+/**
+ * XREAD on a connection of its own, of which only the end of the wait counts: one stream has more, or
+ * `blockMs` has passed.
+ */
 export async function waitForMore(reader: BlockingReader, cursors: Cursors, blockMs: number): Promise<void> {
   const wait = Math.ceil(blockMs);
   await reader.call("XREAD", ["COUNT", 1, "BLOCK", wait, "STREAMS", ...byColumns(cursors)], wait);
 }
 
-/** XACK for a lane, whoever owns the entries. IDs are ASCII, so their length in characters is their length in bytes. */
+/**
+ * XACK for a pipeline, whoever owns the entries. IDs are ASCII, so their length in characters is their length
+ * in bytes.
+ */
 export function encodeAck(stream: string, group: string, ids: readonly string[]): Buffer {
   let text = `*${ids.length + 3}\r\n$4\r\nXACK\r\n`;
   for (const name of [stream, group]) text += `$${Buffer.byteLength(name)}\r\n${name}\r\n`;

@@ -1,6 +1,6 @@
 import type { ConnectionError } from "../../errors.ts";
 import { translateReply } from "../errors.ts";
-import type { Lane } from "../lane.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { encodeCommand, type Reply, ReplyError, RespParser } from "../resp.ts";
 
 /** `same`: the ID is there with exactly these fields. `other`: with different ones. */
@@ -17,11 +17,11 @@ export function readCommand(bytes: Buffer): Buffer[] {
 
 /**
  * Asks for each of these XADD commands whether its entry is in the stream. `idIndex` is the place of the
- * ID among a command's arguments; the fields follow it. Throws ConnectionError when the lane dies, and
+ * ID among a command's arguments; the fields follow it. Throws ConnectionError when the pipeline dies, and
  * ServerError when reading is refused.
  */
 export async function lookUp(
-  lane: Lane,
+  pipeline: Pipeline,
   key: string,
   idIndex: number,
   commands: readonly Buffer[],
@@ -44,7 +44,7 @@ export async function lookUp(
       else resolve(verdicts);
     };
     const onLost = (error: ConnectionError): void => reject(error);
-    lane.send(Buffer.concat(requests), requests.length, onReply, onLost);
+    pipeline.send(Buffer.concat(requests), requests.length, onReply, onLost);
   });
 }
 

@@ -43,8 +43,8 @@ describe("a cluster", () => {
     for (const node of [0, 1, 2]) {
       const key = keyOn(node);
       await connection.call(...add(key));
-      const lane = await connection.lane(key);
-      expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+      const pipeline = await connection.pipeline(key);
+      expect(await pipeline.request(encodeCommand(["XLEN", key]))).toBe(1);
       expect(await connection.run(script, [key], [])).toBe(1);
       expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1)).toHaveLength(1);
       expect(await cluster.on(node, (redis) => redis.xlen(key))).toBe(1);
@@ -111,11 +111,11 @@ describe("a cluster", () => {
     });
     await connection.call(...add(key));
     expect(await connection.persist(read, { budgetMs: 10_000 })).toHaveLength(1);
-    const lane = await until("a lane reaches the new node", async () => {
-      const candidate = await connection.lane(key);
+    const pipeline = await until("a pipeline reaches the new node", async () => {
+      const candidate = await connection.pipeline(key);
       return (await candidate.request(encodeCommand(["XLEN", key]))) === 2 ? candidate : undefined;
     });
-    expect(lane.alive).toBe(true);
+    expect(pipeline.alive).toBe(true);
     await cluster.moveSlot(keySlot(key), 1, 0);
   });
 
@@ -128,8 +128,8 @@ describe("a cluster", () => {
       );
     const connection = await openConnection(cluster.url, { ...CLUSTER, username: "w", password: "pw" });
     await connection.call(...add(key));
-    const lane = await connection.lane(key);
-    expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+    const pipeline = await connection.pipeline(key);
+    expect(await pipeline.request(encodeCommand(["XLEN", key]))).toBe(1);
     const reader = await connection.reader();
     expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1)).toHaveLength(1);
   });
@@ -223,8 +223,8 @@ describe("a node of a cluster that fails", () => {
     const right = await openConnection(own.url, { ...CLUSTER, password: "pw" });
     await right.call(...add("k"));
     expect(asText(await right.call("TYPE", "k"))).toBe("stream");
-    const lane = await right.lane("k");
-    expect(await lane.request(encodeCommand(["XLEN", "k"]))).toBe(1);
+    const pipeline = await right.pipeline("k");
+    expect(await pipeline.request(encodeCommand(["XLEN", "k"]))).toBe(1);
     const reader = await right.reader();
     expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", "k", "0"], 1)).toHaveLength(1);
   });

@@ -31,8 +31,8 @@ describe("a server that asks for a password", () => {
     const connection = await openConnection(server.url, { password: PASSWORD, db: 3 });
     const key = uniqueKey();
     await connection.call("XADD", key, "1-1", "a", "1");
-    const lane = await connection.lane(key);
-    expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+    const pipeline = await connection.pipeline(key);
+    expect(await pipeline.request(encodeCommand(["XLEN", key]))).toBe(1);
     const reader = await connection.reader();
     expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1)).toHaveLength(1);
     const raw = rawRedis(`redis://:${PASSWORD}@127.0.0.1:${server.port}/3`);
@@ -254,8 +254,8 @@ test("a unix socket", async () => {
     password: PASSWORD,
   });
   expect(asText(await connection.call("PING"))).toBe("PONG");
-  const lane = await connection.lane("k");
-  expect(await lane.request(encodeCommand(["PING"]))).toBe("PONG");
+  const pipeline = await connection.pipeline("k");
+  expect(await pipeline.request(encodeCommand(["PING"]))).toBe("PONG");
   const { stderr, code } = await cli(["lag", "x"], { env: { STREAMCTL_URL: "unix:///no/such.sock" } });
   expect(stderr).toContain("could not connect to unix:///no/such.sock: no such socket");
   expect(code).toBe(3);
@@ -290,7 +290,7 @@ test("connections name themselves", async () => {
   const connection = await openConnection(undefined, {}, { name: `streamctl:name-${process.pid}` });
   const reader = await connection.reader();
   await reader.call("XREAD", ["BLOCK", 1, "STREAMS", uniqueKey(), "$"], 1);
-  await connection.lane("k");
+  await connection.pipeline("k");
   const list = String(await rawRedis().client("LIST"));
   expect(list.split(`name=streamctl:name-${process.pid} `)).toHaveLength(4);
 });

@@ -188,34 +188,34 @@ describe("a slow line", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a lane", () => {
+describe("a pipeline", () => {
   test("takes a command of any size over a slow line", { timeout: 30_000 }, async () => {
     const proxy = await Proxy.start();
     const connection = await openConnection(proxy.url, { commandTimeoutMs: 3_000 });
-    const lane = await connection.lane("k");
+    const pipeline = await connection.pipeline("k");
     proxy.throttle(4_000_000);
     const add = ["XADD", uniqueKey(), "1-1", "a", Buffer.alloc(20_000_000)];
-    expect(await lane.request(encodeCommand(add))).toEqual(Buffer.from("1-1"));
+    expect(await pipeline.request(encodeCommand(add))).toEqual(Buffer.from("1-1"));
   });
 
   test("tells each command without a reply that it was lost, and never reconnects", async () => {
     const proxy = await Proxy.start();
     const connection = await openConnection(proxy.url);
-    const lane = await connection.lane("k");
+    const pipeline = await connection.pipeline("k");
     proxy.swallowReplies();
-    const lost = rejection(lane.request(encodeCommand(["PING"])));
+    const lost = rejection(pipeline.request(encodeCommand(["PING"])));
     proxy.cut();
     expect(await lost).toMatchObject({ kind: "connection", sent: true });
     proxy.pass();
-    expect(lane.alive).toBe(false);
-    await rejection(lane.request(encodeCommand(["PING"])));
+    expect(pipeline.alive).toBe(false);
+    await rejection(pipeline.request(encodeCommand(["PING"])));
   });
 
   test("counts a silent peer as dead after the command timeout", async () => {
     const proxy = await Proxy.start();
     const connection = await openConnection(proxy.url, SHORT);
-    const lane = await connection.lane("k");
+    const pipeline = await connection.pipeline("k");
     proxy.swallowBoth();
-    expect(await rejection(lane.request(encodeCommand(["PING"])))).toMatchObject({ sent: true });
+    expect(await rejection(pipeline.request(encodeCommand(["PING"])))).toMatchObject({ sent: true });
   });
 });

@@ -32,8 +32,8 @@ test(
     const key = uniqueKey();
     await connection.call("XADD", key, "1-1", "a", "1");
     const reader = await connection.reader();
-    const lane = await connection.lane(key);
-    expect(await lane.request(encodeCommand(["XLEN", key]))).toBe(1);
+    const pipeline = await connection.pipeline(key);
+    expect(await pipeline.request(encodeCommand(["XLEN", key]))).toBe(1);
     await until("the replica has it", async () => (await rawRedis(sentinel.replica.url).xlen(key)) === 1);
     const states: boolean[] = [];
     connection.onState(({ up }) => states.push(up));
@@ -46,8 +46,8 @@ test(
     expect(await rawRedis(sentinel.replica.url).xlen(key), "written to the new master").toBe(2);
     const read = (): Promise<unknown> => reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "1-1"], 1);
     expect(await connection.persist(read, { budgetMs: 20_000 })).toHaveLength(1);
-    const newLane = await connection.lane(key);
-    expect(await newLane.request(encodeCommand(["XLEN", key]))).toBe(2);
+    const newPipeline = await connection.pipeline(key);
+    expect(await newPipeline.request(encodeCommand(["XLEN", key]))).toBe(2);
     for (const spy of printed) expect(spy).not.toHaveBeenCalled();
   },
 );

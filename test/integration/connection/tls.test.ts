@@ -38,8 +38,8 @@ describe("TLS", () => {
     const connection = await openConnection(`redis://127.0.0.1:${tlsPort}`, { tls });
     const stream = uniqueKey();
     await connection.call("XADD", stream, "1-1", "a", "x".repeat(100_000));
-    const lane = await connection.lane(stream);
-    expect(await lane.request(encodeCommand(["XLEN", stream]))).toBe(1);
+    const pipeline = await connection.pipeline(stream);
+    expect(await pipeline.request(encodeCommand(["XLEN", stream]))).toBe(1);
     const reader = await connection.reader();
     expect(await reader.call("XREAD", ["BLOCK", 1, "STREAMS", stream, "0"], 1)).toHaveLength(1);
   });

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ServerError } from "../../../src/errors.ts";
 import { type GroupLag, groupLags } from "../../../src/engine/lag/lag.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
-import type { Lane } from "../../../src/redis/lane.ts";
+import type { Pipeline } from "../../../src/redis/pipeline.ts";
 import { ask } from "../../../src/redis/ops/ask.ts";
 import {
   type GroupInfo,
@@ -21,31 +21,31 @@ type Command = [string, ...string[]];
 /** The answers, in the order of the questions. */
 async function answersTo(
   connection: Connection,
-  lane: Lane | undefined,
+  pipeline: Pipeline | undefined,
   commands: readonly Command[],
 ): Promise<(Value | ServerError)[]> {
   const answers = new Array<Value | ServerError>(commands.length);
   await ask(
     connection,
-    lane,
+    pipeline,
     commands.map((command, n) => ({ command, take: (answer) => (answers[n] = answer) })),
   );
   return answers;
 }
 
-test.each([["over a lane"], ["over the connection"]])(
+test.each([["over a pipeline"], ["over the connection"]])(
   "%s each of many questions has its own answer, and errors go to those they belong to",
   async (way) => {
     const redis = rawRedis();
     const key = uniqueKey("ask");
     for (let n = 0; n < 50; n++) await redis.xadd(`${key}:ü${n}`, `${n + 1}-0`, "a", "1");
     const connection = await openConnection();
-    const lane = way === "over a lane" ? await connection.lane("", { text: true }) : undefined;
+    const pipeline = way === "over a pipeline" ? await connection.pipeline("", { text: true }) : undefined;
     const answers = new Array<StreamInfo | ServerError>(100);
     const questions = Array.from(answers, (_, n) =>
       streamQuestion(`${key}:ü${n}`, (answer) => (answers[n] = answer)),
     );
-    await ask(connection, lane, questions);
+    await ask(connection, pipeline, questions);
     for (const [n, answer] of answers.entries()) {
       if (n >= 50) expect(answer).toMatchObject({ message: `no such stream: ${key}:ü${n}` });
       else expect(answer).toMatchObject({ lastId: `${n + 1}-0` });
@@ -54,15 +54,15 @@ test.each([["over a lane"], ["over the connection"]])(
   },
 );
 
-test("answers over a lane read like those over the connection", async () => {
+test("answers over a pipeline read like those over the connection", async () => {
   const redis = rawRedis();
   const key = uniqueKey("ask");
   await redis.xadd(key, "1-0", "a", "1");
   await redis.xgroup("CREATE", key, "grün", "0");
   const connection = await openConnection();
-  const lane = await connection.lane("", { text: true });
+  const pipeline = await connection.pipeline("", { text: true });
   const found: { groups?: GroupInfo[] | ServerError; stream?: StreamInfo | ServerError }[] = [];
-  for (const way of [lane, undefined]) {
+  for (const way of [pipeline, undefined]) {
     const answers: (typeof found)[number] = {};
     await ask(connection, way, [
       groupsQuestion(key, (answer) => (answers.groups = answer)),
@@ -74,15 +74,15 @@ test("answers over a lane read like those over the connection", async () => {
   expect(found[0]).toMatchObject({ groups: [{ name: "grün" }], stream: { length: 1 } });
 });
 
-test("when the lane dies, questions without an answer are asked over the connection, also later ones", async () => {
+test("when the pipeline dies, questions without an answer are asked over the connection, also later ones", async () => {
   const redis = rawRedis();
   const key = uniqueKey("ask");
   await redis.xadd(key, "1-0", "a", "1");
   const proxy = await Proxy.start();
   const connection = await openConnection(proxy.url);
-  const lane = await connection.lane("", { text: true });
+  const pipeline = await connection.pipeline("", { text: true });
   proxy.swallowReplies();
-  const asked = answersTo(connection, lane, [
+  const asked = answersTo(connection, pipeline, [
     ["XLEN", key],
     ["XLEN", `${key}:none`],
   ]);
@@ -90,14 +90,14 @@ test("when the lane dies, questions without an answer are asked over the connect
   proxy.cut();
   proxy.pass();
   expect(await asked).toEqual([1, 0]);
-  expect(lane.alive).toBe(false);
-  expect(await answersTo(connection, lane, [["XLEN", key]])).toEqual([1]);
+  expect(pipeline.alive).toBe(false);
+  expect(await answersTo(connection, pipeline, [["XLEN", key]])).toEqual([1]);
 });
 
 test("no questions are answered at once", async () => {
   const connection = await openConnection();
-  const lane = await connection.lane("", { text: true });
-  expect(await answersTo(connection, lane, [])).toEqual([]);
+  const pipeline = await connection.pipeline("", { text: true });
+  expect(await answersTo(connection, pipeline, [])).toEqual([]);
 });
 
 test("200 looks at many streams at once: none waits for an answer that never comes", async () => {

@@ -69,7 +69,7 @@ describe("a cluster", () => {
 });
 
 describe("partitions in a cluster", () => {
-  test("each is on the node of its own slot, over one lane per node, with every key in order", async () => {
+  test("each is on the node of its own slot, over one pipeline per node, with every key in order", async () => {
     const key = uniqueKey("orders");
     const run = await cli(["produce", key, ...BY_CUSTOMER], {
       stdin: byCustomer(1, 10_000),

@@ -116,6 +116,6 @@ test("all partitions share one connection", async () => {
     url: proxy.url,
   });
   expect(code).toBe(0);
-  // The control connection and the lane.
+  // The control connection and the pipeline.
   expect(proxy.accepted).toBe(2);
 });

@@ -38,11 +38,11 @@ async function delivered(redis: Redis, stream: string, fields: string[]): Promis
 
 /**
  * The worker stands still before its step number `before`; meanwhile another takes the entry over and does the
- * whole move. Counts the calls of `run` (scripts) and `lane` (what is too large for them).
+ * whole move. Counts the calls of `run` (scripts) and `pipeline` (what is too large for them).
  */
 function overtake(connection: Connection, before: number, whole: () => Promise<void>): void {
   let steps = 0;
-  for (const name of ["run", "lane"] as const) {
+  for (const name of ["run", "pipeline"] as const) {
     const original = connection[name].bind(connection) as (...args: unknown[]) => Promise<unknown>;
     vi.spyOn(connection, name).mockImplementation((async (...args: unknown[]) => {
       if (++steps === before) await whole();

@@ -5,9 +5,7 @@ import { outsideCluster } from "./errors.ts";
 import { encodeCommand, type Reply, ReplyError, RespParser } from "./resp.ts";
 import { SilenceWatch } from "./silence.ts";
 
-/**
- * Called once per reply, in the order of the commands.
- */
+/** Called once per reply, in the order of the commands. */
 type OnReply = (reply: Reply) => void;
 
 interface Expected {
@@ -16,7 +14,7 @@ interface Expected {
   remaining: number;
 }
 
-/** A reply was larger than the lane was to take. Its command has been carried out. */
+/** A reply was larger than the pipeline was to take. Its command has been carried out. */
 export class ReplyTooLarge extends ConnectionError {
   constructor(bytes: number) {
     super(`a reply of more than ${bytes} bytes`, { sent: true });
@@ -26,11 +24,11 @@ export class ReplyTooLarge extends ConnectionError {
 
 /**
  * A connection for bulk transfers. ioredis makes it (TLS, AUTH, SELECT, Sentinel); once it is ready the
- * lane reads and writes its socket itself: RESP bytes in, parsed replies out, no object per command.
+ * pipeline reads and writes its socket itself: RESP bytes in, parsed replies out, no object per command.
  * It never reconnects and never repeats: when the socket dies, every command without a reply is told so.
  * Depends on one internal of ioredis, `redis.stream`, and a test pins it.
  */
-export class Lane {
+export class Pipeline {
   /** The `host:port` of the cluster's node at the other end; "" outside a cluster. */
   readonly node: string;
   readonly #client: Client;
@@ -46,7 +44,6 @@ export class Lane {
   #replyBytes = 0;
   #watch: SilenceWatch | undefined;
   #lost: ConnectionError | undefined;
-  #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
 
   private constructor(client: Client, silenceMs: number, node: string, text: boolean) {
@@ -68,7 +65,6 @@ export class Lane {
     });
     this.#socket.on("error", (error) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(undefined));
-    this.#socket.on("drain", () => this.#wake());
     // A socket that died before anybody listened says so no more: commands would wait for the silence limit.
     if (this.#socket.destroyed) this.#fail(undefined);
   }
@@ -77,10 +73,10 @@ export class Lane {
    * Connects `client`, which must not reconnect by itself, and takes over its socket. `silenceMs`: with
    * commands in flight and nothing moving for that long, the peer counts as dead. 0: never.
    */
-  static async open(client: Client, silenceMs: number, node = "", { text = false } = {}): Promise<Lane> {
+  static async open(client: Client, silenceMs: number, node = "", { text = false } = {}): Promise<Pipeline> {
     try {
       await client.connectOnce();
-      return new Lane(client, silenceMs, node, text);
+      return new Pipeline(client, silenceMs, node, text);
     } catch (error) {
       client.close();
       throw error;
@@ -95,11 +91,6 @@ export class Lane {
   /** Commands sent whose reply has not come. */
   get inFlight(): number {
     return this.#pending;
-  }
-
-  /** True when the socket's own buffer is full: await `writable()` before sending more. */
-  get full(): boolean {
-    return this.#socket.writableNeedDrain;
   }
 
   get alive(): boolean {
@@ -130,15 +121,13 @@ export class Lane {
     return new Promise((resolve, reject) => this.send(bytes, 1, resolve, reject));
   }
 
-  /** The server's number for this connection: what Client.unblock takes; undefined where this user may not ask. */
+  /**
+   * The server's number for this connection: what Client.unblock takes; undefined where this user may not
+   * ask.
+   */
   async clientId(): Promise<number | undefined> {
     const id = await this.request(encodeCommand(["CLIENT", "ID"]));
     return typeof id === "number" ? id : undefined;
-  }
-
-  /** Resolves when the socket takes more bytes, or has died. */
-  async writable(): Promise<void> {
-    while (this.full && this.alive) await new Promise<void>((resolve) => this.#drained.push(resolve));
   }
 
   onClosed(callback: () => void): void {
@@ -190,15 +179,8 @@ export class Lane {
     this.#queue.length = 0;
     this.#head = 0;
     this.#pending = 0;
-    this.#wake();
     for (const expected of unanswered) expected?.onLost(this.#lost);
     for (const callback of this.#onClosed) callback();
     this.#onClosed = [];
-  }
-
-  #wake(): void {
-    const waiting = this.#drained;
-    this.#drained = [];
-    for (const resume of waiting) resume();
   }
 }

@@ -15,11 +15,11 @@ function settings() {
   } as const;
 }
 
-describe("lane", () => {
-  test("pins the internal of ioredis that it depends on: replies reach the lane, in order", async () => {
+describe("pipeline", () => {
+  test("pins the internal of ioredis that it depends on: replies reach the pipeline, in order", async () => {
     const connection = await Connection.open(settings(), { name: "streamctl:test" });
     try {
-      const lane = await connection.lane("k");
+      const pipeline = await connection.pipeline("k");
       const key = uniqueKey();
       const replies: unknown[] = [];
       const batch = Buffer.concat([
@@ -28,7 +28,7 @@ describe("lane", () => {
         encodeCommand(["XLEN", key]),
       ]);
       await new Promise<void>((resolve, reject) => {
-        lane.send(
+        pipeline.send(
           batch,
           3,
           (reply) => {
@@ -41,7 +41,7 @@ describe("lane", () => {
       expect(String(replies[0])).toBe("5-1");
       expect(replies[1]).toMatchObject({ text: expect.stringContaining("equal or smaller") });
       expect(replies[2]).toBe(1);
-      expect(lane.inFlight).toBe(0);
+      expect(pipeline.inFlight).toBe(0);
     } finally {
       connection.close();
     }

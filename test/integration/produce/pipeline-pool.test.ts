@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { LanePool } from "../../../src/engine/produce/lane-pool.ts";
+import { PipelinePool } from "../../../src/engine/produce/pipeline-pool.ts";
 import { encodeCommand } from "../../../src/redis/resp.ts";
 import { openConnection } from "../../support/connection.ts";
 
 const PING = encodeCommand(["PING"]);
 
-test("streams share a lane, and one that lets go of it leaves it to the others", async () => {
-  const pool = new LanePool(await openConnection());
+test("streams share a pipeline, and one that lets go of it leaves it to the others", async () => {
+  const pool = new PipelinePool(await openConnection());
   const first = await pool.take("a");
   expect(await pool.take("b")).toBe(first);
   pool.release(first);
@@ -20,8 +20,8 @@ test("streams share a lane, and one that lets go of it leaves it to the others",
   expect(await second.request(PING)).toBe("PONG");
 });
 
-test("a lane that has died is not handed out again", async () => {
-  const pool = new LanePool(await openConnection());
+test("a pipeline that has died is not handed out again", async () => {
+  const pool = new PipelinePool(await openConnection());
   const first = await pool.take("a");
   first.close();
   const second = await pool.take("b");

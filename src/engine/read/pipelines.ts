@@ -4,7 +4,7 @@ import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { learnOwners } from "../../redis/ops/info.ts";
-import { type Lane, ReplyTooLarge } from "../../redis/lane.ts";
+import { type Pipeline, ReplyTooLarge } from "../../redis/pipeline.ts";
 
 /** Told once when the link is lost and once when it is back, however many attempts lie between. */
 export interface LinkListener {
@@ -12,12 +12,15 @@ export interface LinkListener {
   back(): void;
 }
 
-export interface LanesOptions {
+export interface PipelinesOptions {
   readonly signal: AbortSignal;
   readonly link: LinkListener;
   /** How long to try to get the link back; Infinity for readers that outlive any outage. */
   readonly budgetMs: number;
-  /** A page was larger than MAX_PAGE_BYTES, or was lost on its way: the next session is to ask for fewer entries. */
+  /**
+   * A page was larger than MAX_PAGE_BYTES, or was lost on its way: the next session is to ask for fewer
+   * entries.
+   */
   readonly askForLess: () => void;
 }
 
@@ -28,20 +31,20 @@ export interface LanesOptions {
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 
 /** Sets the bound for the reply to come; of a single entry there is no less to ask for. */
-export function boundReply(lane: Lane, count: number): void {
-  lane.maxReplyBytes = count > 1 ? MAX_PAGE_BYTES : Infinity;
+export function boundReply(pipeline: Pipeline, count: number): void {
+  pipeline.maxReplyBytes = count > 1 ? MAX_PAGE_BYTES : Infinity;
 }
 
 /**
- * Runs `session` on lanes of its own, one for each of `keys`, and again on new ones whenever the link is
+ * Runs `session` on pipelines of its own, one for each of `keys`, and again on new ones whenever the link is
  * lost. A session calls `alive` when a reply has come, goes on where the last one stopped, and ends the
  * whole by returning. When the signal aborts during an outage, the generator ends.
  */
-export async function* onLanes<T>(
+export async function* onPipelines<T>(
   connection: Connection,
   keys: readonly string[],
-  { signal, link, budgetMs, askForLess }: LanesOptions,
-  session: (lanes: readonly Lane[], alive: () => void) => AsyncGenerator<T>,
+  { signal, link, budgetMs, askForLess }: PipelinesOptions,
+  session: (pipelines: readonly Pipeline[], alive: () => void) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let lostAt: number | undefined;
   let attempt = 0;
@@ -52,10 +55,10 @@ export async function* onLanes<T>(
     link.back();
   };
   while (!signal.aborted) {
-    const lanes: Lane[] = [];
+    const pipelines: Pipeline[] = [];
     try {
-      for (const key of keys) lanes.push(await connection.lane(key));
-      yield* session(lanes, alive);
+      for (const key of keys) pipelines.push(await connection.pipeline(key));
+      yield* session(pipelines, alive);
       return;
     } catch (error) {
       if (signal.aborted && isTransient(error)) return;
@@ -68,13 +71,15 @@ export async function* onLanes<T>(
       } else if (Date.now() - lostAt > budgetMs) throw error;
       await learnNewOwner(connection, keys, error);
     } finally {
-      for (const lane of lanes) lane.close();
+      for (const pipeline of pipelines) pipeline.close();
     }
     await sleep(reconnectDelayMs(attempt++), signal);
   }
 }
 
-/** A lane follows no redirections. A command that does makes the connection learn where the slots are now. */
+/**
+ * A pipeline follows no redirections. A command that does makes the connection learn where the slots are now.
+ */
 async function learnNewOwner(connection: Connection, keys: readonly string[], error: unknown): Promise<void> {
   if (!(error instanceof ServerError) || !/^(MOVED|ASK)$/.test(error.code)) return;
   await learnOwners(connection, keys);
