@@ -10,7 +10,7 @@ import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
 import { addressOf, NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import { SilenceWatch } from "./silence.ts";
-import { codeOf, refusedForGood, Trouble } from "./trouble.ts";
+import { codeOf, refusedForGood, ConnectFailure } from "./connect-failure.ts";
 import type { Arg, Value } from "./value.ts";
 
 /** Replies that no reconnecting will mend. */
@@ -41,7 +41,7 @@ export class Client {
   readonly #settings: ConnectionSettings;
   readonly #inCluster: boolean;
   #final: StreamctlError | undefined;
-  readonly #trouble = new Trouble();
+  readonly #failure = new ConnectFailure();
   #handshake: Timer | undefined;
   #corked = false;
   #movedAt = Number.NEGATIVE_INFINITY;
@@ -59,9 +59,9 @@ export class Client {
     this.#settings = settings;
     this.#inCluster = node || isCluster(redis);
     redis.on("error", (error: unknown) => this.#failed(error));
-    redis.on("node error", (error: unknown) => this.#trouble.notePart(error));
-    hearSentinelErrors(redis, (error) => this.#trouble.notePart(error));
-    redis.on("connecting", () => this.#trouble.clear());
+    redis.on("node error", (error: unknown) => this.#failure.notePart(error));
+    hearSentinelErrors(redis, (error) => this.#failure.notePart(error));
+    redis.on("connecting", () => this.#failure.clear());
     redis.on("connect", () => this.#limitHandshake());
     redis.on("ready", () => this.#handshake?.stop());
     redis.on("close", () => this.#handshake?.stop());
@@ -105,7 +105,7 @@ export class Client {
   get reason(): string {
     if (this.#final) return this.#final.message;
     if (this.#failingOver) return "a failover is under way";
-    const { last } = this.#trouble;
+    const { last } = this.#failure;
     return last === undefined ? "connection closed" : errorText(last);
   }
 
@@ -126,7 +126,7 @@ export class Client {
   async connectOnce(signal?: AbortSignal): Promise<void> {
     const deadline = Date.now() + this.#settings.connectTimeoutMs;
     this.#redis.connect().catch((error: unknown) => {
-      if (this.#trouble.last === undefined) this.#trouble.note(error);
+      if (this.#failure.last === undefined) this.#failure.note(error);
     });
     for (let attempt = 0; ; attempt++) {
       await this.#becomeReady(deadline - Date.now(), signal);
@@ -218,7 +218,7 @@ export class Client {
         outcome();
       };
       const fail = (): void =>
-        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#trouble.last)));
+        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#failure.last)));
       const onReady = (): void => settle(resolve);
       const onAbort = (): void =>
         settle(() =>
@@ -252,11 +252,11 @@ export class Client {
   #refusal(obstacle: unknown): StreamctlError {
     const isReply = obstacle instanceof Error && obstacle.name === "ReplyError";
     if (isReply) return translateReply(errorText(obstacle), { command: "PING" });
-    return cannotConnect(this.#settings, this.#trouble.last ?? obstacle);
+    return cannotConnect(this.#settings, this.#failure.last ?? obstacle);
   }
 
   #failed(thrown: unknown): void {
-    const error = this.#trouble.note(thrown);
+    const error = this.#failure.note(thrown);
     const code = codeOf(error);
     if (isHopeless(error)) {
       this.#final ??= cannotConnect(this.#settings, error);
@@ -272,7 +272,7 @@ export class Client {
   #limitHandshake(): void {
     this.#handshake?.stop();
     this.#handshake = startTimer(this.#settings.connectTimeoutMs, () => {
-      this.#trouble.set(new ConnectionError("no answer to the handshake"));
+      this.#failure.set(new ConnectionError("no answer to the handshake"));
       this.#redis.disconnect(true);
     });
   }

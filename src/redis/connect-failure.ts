@@ -7,7 +7,7 @@ import { type ConnectionSettings, describeTarget } from "./settings.ts";
 const HUNG_UP = "Connection is closed";
 
 /** Why a connection is not up, as far as it is known. */
-export class Trouble {
+export class ConnectFailure {
   #last: unknown;
   #part: unknown;
 
