@@ -34,10 +34,12 @@ export class Entrance {
 
   /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
   async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
-    const { connection, settings, custody, units } = this.#parts;
+    const { connection, settings, custody, hands, units } = this.#parts;
     custody.got(deliveries, askedAt);
     const duplicates = await alreadyDone(connection, settings, deliveries);
-    for (const delivery of deliveries) this.#admitOne(delivery, duplicates.has(delivery));
+    for (const delivery of deliveries) {
+      if (!hands.isOverSince(askedAt.steady, delivery)) this.#admitOne(delivery, duplicates.has(delivery));
+    }
     units.readEnded();
   }
 

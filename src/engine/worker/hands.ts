@@ -4,6 +4,9 @@ import type { Delivery } from "./types.ts";
 /** Verdicts on their way may be as many as entries that run. */
 const UNSETTLED_PER_PLACE = 2;
 
+/** Of so many entries it is remembered when they were settled: more than can be within the time of one step. */
+const REMEMBERED = 4_096;
+
 /**
  * The entries in this worker's hands: delivered to it, and not settled yet. The heartbeat walks through
  * them and the reclaimer leaves them alone. No more is taken than can start at once (`slots` invocations
@@ -19,6 +22,8 @@ export class Hands {
   #waiting = 0;
   readonly #aside = new Set<Delivery>();
   #listeners = new Set<() => void>();
+  /** By ID and stream, when entries were settled for good; the last one is the latest. */
+  readonly #over = new Map<string, number>();
 
   constructor(slots: () => number, unitSize: number) {
     this.#slots = slots;
@@ -109,6 +114,24 @@ export class Hands {
     if (!this.#held.get(delivery.stream)?.delete(delivery.entry.id)) return;
     this.#count--;
     this.#wake();
+  }
+
+  /** Its verdict has settled it for good. */
+  over({ stream, entry }: Delivery): void {
+    const key = `${entry.id} ${stream}`;
+    this.#over.delete(key);
+    this.#over.set(key, performance.now());
+    if (this.#over.size <= REMEMBERED) return;
+    const [oldest = ""] = this.#over.keys();
+    this.#over.delete(oldest);
+  }
+
+  /**
+   * Whether an entry was settled for good after that time of performance.now(): a step that was asked for before may
+   * have found it pending all the same, and its answer come into these hands only now.
+   */
+  isOverSince(time: number, { stream, entry }: Delivery): boolean {
+    return (this.#over.get(`${entry.id} ${stream}`) ?? Number.NEGATIVE_INFINITY) > time;
   }
 
   /** Resolves at the next change (a run finished, an entry settled), after `ms`, or when the signal aborts. */

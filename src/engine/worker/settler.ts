@@ -272,8 +272,10 @@ export class Settler {
     }
     // After a lost reply, "not pending" is what our own success looks like.
     if (answer >= Owned.done || (isGone(answer) && replyLost)) {
-      if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate")
+      if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate") {
+        hands.over(delivery);
         onFinal(delivery);
+      }
       observer.settled(delivery, verdict, durationMs);
     } else {
       retries.forget(delivery.stream, delivery.entry.id);
