@@ -1,9 +1,9 @@
-import type { IdRule } from "../engine/produce/id-rule.ts";
-import type { LagRule } from "../engine/produce/lag-gate.ts";
-import type { InputOptions } from "../engine/produce/open-source.ts";
-import type { PartitionRule } from "../engine/produce/partition-rule.ts";
+import type { IdRule } from "../engine/produce/ids.ts";
+import type { LagRule } from "../engine/produce/wait-lag.ts";
+import type { InputOptions } from "../entry/sources/open-source.ts";
+import type { PartitionRule } from "../engine/produce/partitions.ts";
 import type { ProduceRequest } from "../engine/produce/request.ts";
-import type { KeptTrim } from "../engine/produce/unread-keeper.ts";
+import type { KeptTrim } from "../engine/produce/keep-unread.ts";
 import { parseEntryId } from "../entry/id.ts";
 import { UsageError } from "../errors.ts";
 

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import type { Context } from "../context.ts";
-import type { Backlog } from "../engine/produce/lag-gate.ts";
+import type { Backlog } from "../engine/produce/wait-lag.ts";
 import type { Ledger } from "../engine/produce/ledger.ts";
-import type { UnreadLoss } from "../engine/produce/loss-watch.ts";
+import type { UnreadLoss } from "../engine/produce/trim-losses.ts";
 import type { ProduceEvents } from "../engine/produce/request.ts";
-import { RejectsFile } from "../engine/produce/rejects-file.ts";
-import type { BadLine, EntrySource } from "../engine/produce/source.ts";
+import { RejectsFile } from "../output/rejects-file.ts";
+import type { BadLine, EntrySource } from "../entry/sources/source.ts";
 import { IdPrinter } from "../output/id-printer.ts";
 import { createProgress, type Progress } from "../output/progress.ts";
 import { formatCount, formatNumber } from "../units.ts";

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../context.ts";
-import type { LagRule } from "../engine/produce/lag-gate.ts";
+import type { LagRule } from "../engine/produce/wait-lag.ts";
 import type { ProduceReport } from "../engine/produce/request.ts";
 import { ExitCode } from "../errors.ts";
 import type { Act } from "../program.ts";
@@ -98,13 +98,13 @@ async function produceCommand(
   await context.mustBeWritable();
   const [{ produce }, { openSource }, { ProduceOutputs }] = await Promise.all([
     import("../engine/produce/produce.ts"),
-    import("../engine/produce/open-source.ts"),
+    import("../entry/sources/open-source.ts"),
     import("./produce-outputs.ts"),
   ]);
   const { cwd, stdin } = context.io;
   const onWarning = (message: string): void => context.log.warn(message);
-  const surroundings = { cwd, stdin, signal: context.stop, onWarning };
-  const { source, size } = await openSource({ ...plan.input, ...surroundings });
+  const environment = { cwd, stdin, signal: context.stop, onWarning };
+  const { source, size } = await openSource({ ...plan.input, ...environment });
   context.defer(() => source.close());
   const connection = await context.connect();
   const typed = !plan.single && plan.input.file === undefined && stdin.isTTY === true;

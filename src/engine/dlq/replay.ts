@@ -4,7 +4,7 @@ import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { packedSize, type Replay } from "../../redis/ops/replay-pack.ts";
 import { type Fate, Reach } from "../../redis/ops/replay-fate.ts";
-import { Pace } from "../produce/pace.ts";
+import { Pace } from "../../lib/rate.ts";
 import type { IdRange } from "../position.ts";
 import type { DeadLetter } from "./letter.ts";
 import { Mover, type Swept } from "./mover.ts";

@@ -3,12 +3,12 @@ import type { Connection } from "../../redis/connection.ts";
 import { siblingPrefix } from "../../redis/keys.ts";
 import type { Batch } from "./batch.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
-import { afterLoss, type IdRule } from "./id-rule.ts";
+import { afterLoss, type IdRule } from "./ids.ts";
 import { KeyedEncoder } from "../../redis/ops/add-keyed.ts";
-import type { PipelinePool } from "./pipeline-pool.ts";
+import type { PipelinePool } from "../../redis/pipeline-pool.ts";
 import { Route } from "./route.ts";
 import { Sender } from "./sender.ts";
-import type { BadLine } from "./source.ts";
+import type { BadLine } from "../../entry/sources/source.ts";
 import type { Transfer } from "./transfer.ts";
 import { XaddEncoder, type XaddOptions } from "../../redis/ops/add.ts";
 

@@ -3,17 +3,17 @@ import { EntryDraft } from "../../entry/entry-draft.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
-import { afterLoss, assignId } from "./id-rule.ts";
-import { type Backlog, LagGate } from "./lag-gate.ts";
-import { type UnreadLoss, LossWatch } from "./loss-watch.ts";
-import { PipelinePool } from "./pipeline-pool.ts";
-import { Pace } from "./pace.ts";
-import { choosePartition, partitionKeys } from "./partition-rule.ts";
+import { afterLoss, assignId } from "./ids.ts";
+import { type Backlog, LagGate } from "./wait-lag.ts";
+import { type UnreadLoss, LossWatch } from "./trim-losses.ts";
+import { PipelinePool } from "../../redis/pipeline-pool.ts";
+import { Pace } from "../../lib/rate.ts";
+import { choosePartition, partitionKeys } from "./partitions.ts";
 import { Partition } from "./partition.ts";
 import type { ProduceEvents, ProduceReport, ProduceRequest } from "./request.ts";
-import { BadLine } from "./source.ts";
+import { BadLine } from "../../entry/sources/source.ts";
 import { Transfer } from "./transfer.ts";
-import { UnreadKeeper } from "./unread-keeper.ts";
+import { UnreadKeeper } from "./keep-unread.ts";
 
 /**
  * Writes the entries of a source to a stream and reports what became of them; also what fails is in the

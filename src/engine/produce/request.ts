@@ -1,12 +1,12 @@
 import type { StreamctlError } from "../../errors.ts";
-import type { IdRule } from "./id-rule.ts";
-import type { Backlog, LagRule } from "./lag-gate.ts";
+import type { IdRule } from "./ids.ts";
+import type { Backlog, LagRule } from "./wait-lag.ts";
 import type { Hold } from "../trim/trim.ts";
 import type { Ledger, LineRange } from "./ledger.ts";
-import type { UnreadLoss } from "./loss-watch.ts";
-import type { PartitionRule } from "./partition-rule.ts";
-import type { BadLine, EntrySource } from "./source.ts";
-import type { KeptTrim } from "./unread-keeper.ts";
+import type { UnreadLoss } from "./trim-losses.ts";
+import type { PartitionRule } from "./partitions.ts";
+import type { BadLine, EntrySource } from "../../entry/sources/source.ts";
+import type { KeptTrim } from "./keep-unread.ts";
 import type { XaddOptions } from "../../redis/ops/add.ts";
 
 export interface ProduceRequest {

@@ -4,7 +4,7 @@ import type { Pipeline } from "../../redis/pipeline.ts";
 import { addEncoded, probeAdd } from "../../redis/ops/add.ts";
 import type { Reply } from "../../redis/resp.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
-import type { PipelinePool } from "./pipeline-pool.ts";
+import type { PipelinePool } from "../../redis/pipeline-pool.ts";
 
 const REPLIES_MS = 10;
 

@@ -9,7 +9,7 @@ import type { Batch, EncodedEntry } from "./batch.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { lookUp, readCommand } from "../../redis/ops/sent.ts";
 import type { Route } from "./route.ts";
-import { BadLine } from "./source.ts";
+import { BadLine } from "../../entry/sources/source.ts";
 import type { Transfer } from "./transfer.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { Pace } from "../produce/pace.ts";
+import { Pace } from "../../lib/rate.ts";
 
 /** A share of the rate that may start together. */
 const TICK_S = 0.05;

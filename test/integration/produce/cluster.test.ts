@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { partitionOf } from "../../../src/engine/produce/partition-rule.ts";
+import { partitionOf } from "../../../src/engine/produce/partitions.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { CliRun, cli, openStdin, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { partitionOf } from "../../../src/engine/produce/partition-rule.ts";
+import { partitionOf } from "../../../src/engine/produce/partitions.ts";
 import { cli, CliRun, ndjson, openStdin, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";

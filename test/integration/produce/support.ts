@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { expect } from "vitest";
-import { partitionOf } from "../../../src/engine/produce/partition-rule.ts";
+import { partitionOf } from "../../../src/engine/produce/partitions.ts";
 import type { CliResult } from "../../support/cli.ts";
 
 /** Every entry of a stream as text: its ID, then names and values. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { partitionOf } from "../../../src/engine/produce/partition-rule.ts";
+import { partitionOf } from "../../../src/engine/produce/partitions.ts";
 import { cli, CliRun, openStdin, uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { userWith } from "../../support/users.ts";

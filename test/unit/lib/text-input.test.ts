@@ -3,7 +3,7 @@ import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { textChunks, type TextOptions } from "../../../src/lib/text-input.ts";
-import { cut } from "../produce/support.ts";
+import { cut } from "../entry/sources.ts";
 
 /** The text, and what ended it before its end. */
 async function read(

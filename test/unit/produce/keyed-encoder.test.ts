@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { assignId } from "../../../src/engine/produce/id-rule.ts";
+import { assignId } from "../../../src/engine/produce/ids.ts";
 import { addKeyedScript, KeyedEncoder } from "../../../src/redis/ops/add-keyed.ts";
-import { ndjsonFormat } from "../../../src/engine/produce/line-source.ts";
+import { ndjsonFormat } from "../../../src/entry/sources/line-source.ts";
 import { readCommand } from "../../../src/redis/ops/sent.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 import { keySlot, siblingPrefix } from "../../../src/redis/keys.ts";

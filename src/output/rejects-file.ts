@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { errorText, StreamctlError, UsageError } from "../../errors.ts";
+import { errorText, StreamctlError, UsageError } from "../errors.ts";
 
 /** A file to which rejected lines are appended as they were. `flush` between batches bounds what is held. */
 export class RejectsFile {

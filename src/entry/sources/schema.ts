@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
 import type { Ajv2020 } from "ajv/dist/2020.js";
-import { parseJson } from "../../entry/json-parse.ts";
+import { parseJson } from "../json-parse.ts";
 import { errorText, UsageError } from "../../errors.ts";
 import { readSmallFile } from "../../lib/small-file.ts";
-import { useExactNumbers } from "./exact-keywords.ts";
-import { limitedPatterns } from "./limited-patterns.ts";
+import { useExactNumbers } from "./schema-numbers.ts";
+import { limitedPatterns } from "./schema-patterns.ts";
 
 /** What is wrong with a value: where in it (a JSON Pointer, "" for the whole), and why. Undefined: nothing. */
 export type SchemaCheck = (value: unknown) => string | undefined;

@@ -1,5 +1,5 @@
-import type { Connection } from "../../redis/connection.ts";
-import type { Pipeline } from "../../redis/pipeline.ts";
+import type { Connection } from "./connection.ts";
+import type { Pipeline } from "./pipeline.ts";
 
 /**
  * Pipelines shared by the streams of one run: one per node of a cluster, outside of one a single pipeline. A

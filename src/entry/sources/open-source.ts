@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { errorText, UsageError } from "../../errors.ts";
 import { mustBeReadable } from "../../lib/text-input.ts";
-import { Input } from "./input.ts";
+import { Input } from "../../lib/input.ts";
 import { entriesFormat, LineSource, ndjsonFormat, plainFormat } from "./line-source.ts";
 import { type EntrySource, SingleEntry } from "./source.ts";
 
@@ -21,7 +21,7 @@ export interface InputOptions {
   readonly maxLine: number;
 }
 
-interface Surroundings {
+interface Environment {
   readonly cwd: string;
   readonly stdin: Readable;
   /** Ends the reading. */
@@ -43,7 +43,7 @@ const FILE_CHUNK = 256 * 1024;
 
 /** The source that the options describe, and its size in bytes where that is known. Throws UsageError. */
 export async function openSource(
-  options: InputOptions & Surroundings,
+  options: InputOptions & Environment,
 ): Promise<{ source: EntrySource; size: number | undefined }> {
   const { schema, cwd, form } = options;
   const check =
@@ -52,13 +52,13 @@ export async function openSource(
       : await (await import("./schema.ts")).loadSchema(resolve(cwd, schema), options.onWarning);
   const { source, size } = await openUnchecked(options);
   if (check === undefined) return { source, size };
-  const { CheckedSource, fieldsValue, lineValue } = await import("./checked-source.ts");
+  const { CheckedSource, fieldsValue, lineValue } = await import("./schema-source.ts");
   const byLine = form === "ndjson" && options.fields.length === 0;
   return { source: new CheckedSource(source, check, byLine ? lineValue : fieldsValue), size };
 }
 
 async function openUnchecked(
-  options: InputOptions & Surroundings,
+  options: InputOptions & Environment,
 ): Promise<{ source: EntrySource; size: number | undefined }> {
   if (options.fields.length > 0) return { source: new SingleEntry(options.fields), size: undefined };
   const { stream, size, consumed, gzip } = await openStream(options);
@@ -84,7 +84,7 @@ async function makeSource(input: Input, options: InputOptions): Promise<EntrySou
   }
 }
 
-async function openStream(options: InputOptions & Surroundings): Promise<OpenInput> {
+async function openStream(options: InputOptions & Environment): Promise<OpenInput> {
   const { file, cwd, stdin } = options;
   if (file === undefined) {
     try {

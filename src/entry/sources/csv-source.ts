@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type CsvError, parse, type Parser } from "csv-parse";
-import type { EntryDraft } from "../../entry/entry-draft.ts";
-import type { Input } from "./input.ts";
+import type { EntryDraft } from "../entry-draft.ts";
+import type { Input } from "../../lib/input.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 
 export interface CsvSourceOptions {

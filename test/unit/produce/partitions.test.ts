@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { choosePartition, partitionKeys, partitionOf } from "../../../src/engine/produce/partition-rule.ts";
+import { choosePartition, partitionKeys, partitionOf } from "../../../src/engine/produce/partitions.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 

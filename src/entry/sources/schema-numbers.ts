@@ -1,6 +1,6 @@
 import type { Ajv, FuncKeywordDefinition } from "ajv";
 import type { DataValidateFunction } from "ajv/dist/types/index.js";
-import { exactNumber, jsonText } from "../../entry/json-parse.ts";
+import { exactNumber, jsonText } from "../json-parse.ts";
 import { compareDecimals, isMultiple } from "../../lib/decimal.ts";
 
 type Context = Parameters<DataValidateFunction>[1];

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
-import { CsvSource } from "../../../src/engine/produce/csv-source.ts";
-import { Input, type InputForm } from "../../../src/engine/produce/input.ts";
-import { type LineFormat, LineSource } from "../../../src/engine/produce/line-source.ts";
-import { BadLine, type EntrySource } from "../../../src/engine/produce/source.ts";
+import { CsvSource } from "../../../src/entry/sources/csv-source.ts";
+import { Input, type InputForm } from "../../../src/lib/input.ts";
+import { type LineFormat, LineSource } from "../../../src/entry/sources/line-source.ts";
+import { BadLine, type EntrySource } from "../../../src/entry/sources/source.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 
 const UNLIMITED = { skipLines: 0, maxLine: 1_000_000 };

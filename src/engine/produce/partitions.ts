@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { UsageError } from "../../errors.ts";
 import { keySlot } from "../../redis/keys.ts";
-import { BadLine } from "./source.ts";
+import { BadLine } from "../../entry/sources/source.ts";
 
 /** How the entries of a run are spread over several streams. */
 export interface PartitionRule {

@@ -1,7 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { csvSource, cut, drain } from "./support.ts";
+import { csvSource, cut, drain } from "./sources.ts";
 
 describe("CSV", () => {
   test("the header names the fields; repeated and empty names stay", async () => {

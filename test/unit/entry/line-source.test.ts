@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ndjsonFormat, plainFormat } from "../../../src/engine/produce/line-source.ts";
-import { cut, drain, lineSource } from "./support.ts";
+import { ndjsonFormat, plainFormat } from "../../../src/entry/sources/line-source.ts";
+import { cut, drain, lineSource } from "./sources.ts";
 
 describe("lines of NDJSON", () => {
   test("are numbered with the empty ones, which give no entry", async () => {

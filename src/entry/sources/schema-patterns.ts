@@ -1,5 +1,5 @@
 import type { Options } from "ajv";
-import { timeLimit, type Within } from "../fitting.ts";
+import { timeLimit, type Within } from "../../lib/time-limit.ts";
 
 /** Nothing is known of the text then. */
 export class PatternRunsAway extends Error {

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { fieldsValue } from "../../../src/engine/produce/checked-source.ts";
-import { loadSchema, type SchemaCheck } from "../../../src/engine/produce/schema.ts";
-import { SingleEntry } from "../../../src/engine/produce/source.ts";
+import { fieldsValue } from "../../../src/entry/sources/schema-source.ts";
+import { loadSchema, type SchemaCheck } from "../../../src/entry/sources/schema.ts";
+import { SingleEntry } from "../../../src/entry/sources/source.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 import { parseJson } from "../../../src/entry/json-parse.ts";
 

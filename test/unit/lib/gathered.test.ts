@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Gathered } from "../../../src/engine/produce/gathered.ts";
+import { Gathered } from "../../../src/lib/gathered.ts";
 
 const MIB = 1024 * 1024;
 

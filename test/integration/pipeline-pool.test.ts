@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { PipelinePool } from "../../../src/engine/produce/pipeline-pool.ts";
-import { encodeCommand } from "../../../src/redis/resp.ts";
-import { openConnection } from "../../support/connection.ts";
+import { PipelinePool } from "../../src/redis/pipeline-pool.ts";
+import { encodeCommand } from "../../src/redis/resp.ts";
+import { openConnection } from "../support/connection.ts";
 
 const PING = encodeCommand(["PING"]);
 

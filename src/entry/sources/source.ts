@@ -1,4 +1,4 @@
-import type { EntryDraft } from "../../entry/entry-draft.ts";
+import type { EntryDraft } from "../entry-draft.ts";
 
 /**
  * Where entries come from. `next` works on what has been read already and never waits, so that a hot loop

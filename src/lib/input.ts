@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { Readable } from "node:stream";
-import { textChunks, type TextOptions } from "../../lib/text-input.ts";
+import { textChunks, type TextOptions } from "./text-input.ts";
 
 export interface InputForm extends TextOptions {
   /** How much of the input has been read, where the stream itself tells it. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Pace } from "../../../src/engine/produce/pace.ts";
+import { Pace } from "../../../src/lib/rate.ts";
 
 /** Sends for `ms` of simulated time and returns how many entries that were. */
 function sendFor(ms: number, pace: Pace, clock: { now: number }): number {

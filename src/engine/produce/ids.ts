@@ -1,7 +1,7 @@
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseEntryId } from "../../entry/id.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
-import { BadLine } from "./source.ts";
+import { BadLine } from "../../entry/sources/source.ts";
 
 /** Where the IDs of entries come from. */
 export type IdRule =

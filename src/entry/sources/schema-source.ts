@@ -1,8 +1,8 @@
 import { Buffer, isUtf8 } from "node:buffer";
-import type { EntryDraft } from "../../entry/entry-draft.ts";
-import { parseJson, RepeatedName } from "../../entry/json-parse.ts";
+import type { EntryDraft } from "../entry-draft.ts";
+import { parseJson, RepeatedName } from "../json-parse.ts";
 import { StreamctlError } from "../../errors.ts";
-import { PatternRunsAway } from "./limited-patterns.ts";
+import { PatternRunsAway } from "./schema-patterns.ts";
 import type { SchemaCheck } from "./schema.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
-import type { EntryDraft } from "../../entry/entry-draft.ts";
-import { JsonDecoder } from "../../entry/json-decode.ts";
-import { JsonFault } from "../../entry/json-scan.ts";
-import { Gathered } from "./gathered.ts";
-import type { Input } from "./input.ts";
+import type { EntryDraft } from "../entry-draft.ts";
+import { JsonDecoder } from "../json-decode.ts";
+import { JsonFault } from "../json-scan.ts";
+import { Gathered } from "../../lib/gathered.ts";
+import type { Input } from "../../lib/input.ts";
 import { BadLine, type EntrySource } from "./source.ts";
 
 /** How one line becomes an entry. Throws JsonFault when it does not. */
