@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: ES modules, split so that a command loads only what it uses, in few files. Every
 // file costs about half a millisecond to find, read and link, however small it is.
-import { readFileSync, renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { rolldown } from "rolldown";
 import { slimPackages } from "./slim-packages.mjs";
 
@@ -14,10 +14,10 @@ const building = `${root}dist.${process.pid}`;
  */
 const STAGES = [
   { name: "main", modules: ["src/main.ts"] },
-  { name: "run", modules: ["src/run.ts", "src/commands/lag.ts"] },
+  { name: "run", modules: ["src/run.ts", "src/commands/lag/lag-run.ts"] },
   { name: "redis", modules: ["src/config/secrets.ts", "src/redis/connection.ts"] },
-  { name: "look", modules: ["src/commands/lag-print.ts", "src/engine/streams.ts"] },
-  { name: "commands", modules: commandFiles() },
+  { name: "look", modules: ["src/commands/lag/print.ts", "src/commands/ls-run.ts"] },
+  { name: "commands", modules: ["src/commands/all.ts"] },
 ];
 
 /** Parts of Node that are there anyway once a connection is made. */
@@ -65,12 +65,6 @@ try {
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 renameSync(building, `${root}dist`);
-
-/** The files that define commands. */
-function commandFiles() {
-  const index = readFileSync(`${root}src/commands/index.ts`, "utf8");
-  return [...index.matchAll(/import\("\.\/([\w-]+\.ts)"\)/g)].map(([, file]) => `src/commands/${file}`);
-}
 
 /** Maps a module to the stage it is loaded in; null for what no stage imports statically. */
 function stageNames() {

@@ -1,22 +1,32 @@
 import { CommanderError, type Command } from "commander";
-import { applyOptionDefaults, checkDefaults, commandPath, hasDefaults } from "./config/option-defaults.ts";
+import {
+  type Act,
+  type CommandDefinition,
+  type Failure,
+  type Operands,
+  readFlags,
+} from "./commands/command.ts";
+import { Line } from "./commands/flag-rules.ts";
+import { applyFlagDefaults } from "./commands/flag-defaults.ts";
+import { checkDefaults, hasDefaults } from "./commands/file-defaults.ts";
+import { acceptForm, mustHaveForm } from "./commands/output-forms.ts";
+import { commandPath, rootOf } from "./commands/tree.ts";
 import { builtInConfig, resolveConfig, type ResolvedConfig } from "./config/resolve.ts";
 import { Context, signalExitCode } from "./context.ts";
 import { errorText, ExitCode, Interrupted, StreamctlError, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { Log, type LogFormat } from "./output/log.ts";
-import { PLUGIN_EXIT, unknownLine } from "./output/lag-plugin.ts";
 import {
   type Format,
+  FORMATS,
   isPipeError,
   Output,
-  OWN_FORMATS,
   PipeClosed,
   wantsColor,
   writeWhole,
 } from "./output/output.ts";
 import { terminalSize } from "./output/terminal.ts";
-import { type Act, buildProgram } from "./program.ts";
+import { buildProgram } from "./program.ts";
 import { withoutSecretArguments } from "./lib/secret-text.ts";
 import { startTimer } from "./lib/timer.ts";
 
@@ -45,8 +55,10 @@ class Run {
   #context: Context | undefined;
   #verbose = false;
   #logFormat: LogFormat = "text";
-  /** This is a monitoring plugin's run: see `report`. */
-  #check = false;
+  /** Every command of the tree. */
+  readonly #definitions: CommandDefinition[] = [];
+  /** What an error means to who started this run: see `report`. */
+  #failure: ((message: string) => Failure) | undefined;
   #code: number | undefined;
   /** Settles when the help that was asked for has been written. */
   #help: Promise<unknown> | undefined;
@@ -66,9 +78,9 @@ class Run {
   }
 
   async execute(argv: readonly string[]): Promise<number> {
-    this.#check = asksForCheck(argv);
-    refuseAltered(this.#io);
     const program = await buildProgram(this.#act, argv[0]);
+    this.#failure = failureFor(this.#definitions, argv);
+    refuseAltered(this.#io);
     prepare(program, this.#io, (text) => {
       this.#help = Promise.all([this.#help, writeWhole(this.#io.stdout, text)]);
     });
@@ -81,22 +93,29 @@ class Run {
     return this.#code ?? ExitCode.ok;
   }
 
-  readonly #act: Act =
-    (action) =>
-    async (...parameters) => {
+  readonly #act: Act = (definition) => {
+    this.#definitions.push(definition);
+    return async (...parameters) => {
       const command = parameters.at(-1) as Command;
-      const args = (parameters.slice(0, -2) as (string | string[] | undefined)[])
-        .flat()
-        .filter((arg) => arg !== undefined);
-      const config = await this.#configure(command);
-      const options: Record<string, unknown> = command.optsWithGlobals();
-      this.#check ||= commandPath(command) === "lag" && options["check"] === true;
-      const context = this.#makeContext(command, options, config);
+      const operands = parameters.slice(0, -2) as Operands;
+      const config = await this.#configure(definition, command);
+      const flags = this.#readFlags(definition, command);
+      const context = this.#makeContext(command, flags, config);
       this.#context = context;
-      const code = await Promise.race([action(context, args, options), this.#killed()]);
+      const { args, program } = splitAtDashes(definition, command, operands);
+      const tree = (name?: string): Promise<Command> => buildProgram(NO_ACT, name);
+      const { run } = await definition.run();
+      const code = await Promise.race([run(context, args, flags, { program, tree }), this.#killed()]);
       // A finite command that a signal stopped early did not do all it was asked to.
       this.#code = code ?? context.signalCode();
     };
+  };
+
+  #readFlags({ failure }: CommandDefinition, command: Command): Record<string, unknown> {
+    // Defaults may ask for it, too.
+    if (failure && new Line(command).has(failure.with)) this.#failure = failure.of;
+    return readFlags(command);
+  }
 
   /** A second signal does not wait for what the command is doing, but gives it a moment to kill its children. */
   #killed(): Promise<number> {
@@ -113,21 +132,23 @@ class Run {
     });
   }
 
-  /** Resolves the settings and gives the command the options that the environment and files have for it. */
-  async #configure(command: Command): Promise<ResolvedConfig> {
+  /** Resolves the settings and gives the command the flags that the environment and files have for it. */
+  async #configure(definition: CommandDefinition, command: Command): Promise<ResolvedConfig> {
     const given: Record<string, unknown> = command.optsWithGlobals();
     this.#verbose = given["verbose"] === true;
     this.#logFormat = logFormat(given);
-    const path = commandPath(command);
-    const config = WITHOUT_CONFIG.has(path)
+    await mustHaveForm(definition, given["output"] as string | undefined);
+    const config = definition.withoutConfig
       ? builtInConfig()
       : await resolveConfig(rootOf(command).opts(), this.#io);
     const withDefaults = config.files.filter(hasDefaults);
     if (withDefaults.length > 0) {
-      const whole = await buildProgram(this.#act);
+      const whole = await buildProgram(NO_ACT);
       for (const file of withDefaults) checkDefaults(whole, file);
     }
-    applyOptionDefaults(command, { layers: config.layers, env: this.#io.env });
+    applyFlagDefaults(command, { layers: config.layers, env: this.#io.env }, (option, value) =>
+      acceptForm(definition, option, value),
+    );
     return config;
   }
 
@@ -144,7 +165,7 @@ class Run {
       command: commandPath(command),
       config,
       output: new Output(io, {
-        format: outputFormat(options, commandPath(command)),
+        format: outputFormat(options),
         color: wantsColor(io.stdout, io.env, options["color"] as boolean | undefined),
         wide: options["wide"] === true,
         drawn: log,
@@ -156,22 +177,17 @@ class Run {
     });
   }
 
-  /**
-   * The message on stderr and the exit code of whatever was thrown. For a monitoring system any other code
-   * than that of UNKNOWN would be a statement about the groups.
-   */
+  /** The message on stderr and the exit code of whatever was thrown; a command may have its own for a flag of its. */
   async report(error: unknown): Promise<number> {
     const code = this.#tell(error);
-    if (!this.#check || code === ExitCode.ok) return code;
+    if (!this.#failure || code === ExitCode.ok) return code;
+    const failure = this.#failure(withoutSecretArguments(errorText(error)).replace(/^error: /, ""));
     try {
-      await writeWhole(
-        this.#io.stdout,
-        unknownLine(withoutSecretArguments(errorText(error)).replace(/^error: /, "")),
-      );
+      await writeWhole(this.#io.stdout, failure.text);
     } catch {
       // Where stdout itself has failed, the code says it alone.
     }
-    return PLUGIN_EXIT.unknown;
+    return failure.code;
   }
 
   #tell(error: unknown): number {
@@ -204,30 +220,46 @@ class Run {
 const KILL_GRACE_MS = 5_000;
 const SIGINT_EXIT = 130;
 
-/** Undefined: what suits stdout. */
-function outputFormat(options: Record<string, unknown>, path: string): Format | undefined {
-  if (options["json"] === true) return "json";
-  const output = options["output"] as string | undefined;
-  const owner = OWN_FORMATS[output ?? ""];
-  if (owner === undefined) return output as Format | undefined;
-  if (owner !== path) throw new UsageError(`-o ${output} is for ${owner} alone`);
-  return undefined;
+/** Undefined: what suits stdout, or a form of the command's own, which it prints by itself. */
+function outputFormat({ json, output }: Record<string, unknown>): Format | undefined {
+  return json === true ? "json" : FORMATS.find((format) => format === output);
 }
 
-/** `lag --check` on the command line; that it may also be configured shows only later. */
-function asksForCheck(argv: readonly string[]): boolean {
-  return argv.includes("lag") && argv.includes("--check");
+/** How errors are told that come before any command runs: by the words of the line alone. */
+function failureFor(
+  definitions: readonly CommandDefinition[],
+  argv: readonly string[],
+): ((message: string) => Failure) | undefined {
+  const found = definitions.find(
+    ({ name, failure }) => failure && argv.includes(name) && argv.includes(failure.with),
+  );
+  return found?.failure?.of;
 }
 
-/** They touch no configured server, and must work when a configuration file is broken. */
-const WITHOUT_CONFIG = new Set(["completion", "config init", "sandbox", "__complete"]);
+/** For a tree that runs nothing. */
+const NO_ACT: Act = () => () => Promise.resolve();
+
+/**
+ * What stands after `--` is the program to run. commander takes it for more operands, so it is told apart
+ * by its length.
+ */
+function splitAtDashes(
+  { takesProgram }: CommandDefinition,
+  command: Command,
+  operands: Operands,
+): { args: Operands; program: readonly string[] } {
+  const { rawArgs } = rootOf(command) as Command & { readonly rawArgs: readonly string[] };
+  const dashes = takesProgram ? rawArgs.indexOf("--") : -1;
+  if (dashes < 0) return { args: operands, program: [] };
+  const program = rawArgs.slice(dashes + 1);
+  const [streams = []] = operands;
+  const named = streams.slice(0, streams.length - program.length);
+  if (named.length === 0) throw new UsageError("name at least one stream before --");
+  return { args: [named], program };
+}
 
 function logFormat(options: Record<string, unknown>): LogFormat {
   return options["log"] === "json" ? "json" : "text";
-}
-
-function rootOf(command: Command): Command {
-  return command.parent ? rootOf(command.parent) : command;
 }
 
 /**

@@ -1,126 +1,23 @@
-import type { Command } from "commander";
-import type { Context } from "../context.ts";
-import type { Finding, Severity } from "../engine/doctor/finding.ts";
-import { ConnectionError, ExitCode, ServerError } from "../errors.ts";
-import type { Column } from "../output/column.ts";
-import type { Act } from "../program.ts";
-import type { Connection } from "../redis/connection.ts";
-import { formatCount } from "../units.ts";
-import type { StreamArguments } from "./stream-arguments.ts";
-import { deadAfterOption } from "./group-consumers.ts";
+import { argument, command, type FlagsOf } from "./command.ts";
+import { deadAfter } from "./flags.ts";
 
-export function defineDoctor(program: Command, act: Act): void {
-  program
-    .command("doctor")
-    .description("look for what loses, blocks or delays entries, and say what to do about it")
-    .argument("[stream...]", "streams or patterns like 'orders:*' (default: every stream)")
-    .addOption(deadAfterOption())
-    .action(act(doctor))
-    .addHelpText("after", HELP);
-}
+const flags = [deadAfter] as const;
 
-const HELP = `
+export type DoctorFlags = FlagsOf<typeof flags>;
+
+export const doctor = command({
+  name: "doctor",
+  about: "look for what loses, blocks or delays entries, and say what to do about it",
+  args: [argument("[stream...]", "streams or patterns like 'orders:*' (default: every stream)")],
+  flags,
+  notes: `
 It looks at the server (version, persistence, eviction, memory, clients, replication, cluster), at what this
 user may do with each command, and at streams: dead consumers, piles of empty ones, pending entries without
 data, entries that are delivered again and again, groups that nobody reads, dead letters, IDs in the future,
 streams that expire or are never trimmed. The worst comes first. It changes nothing and says what it could
 not see. Exit 6 when there is a finding of severity error.
 
-A consumer that holds nothing is of no use any more after a day, or after --dead-after where that is given.
-
-Examples:
-  streamctl doctor
-  streamctl doctor orders -o json`;
-
-async function doctor(
-  context: Context,
-  names: string[],
-  options: Record<string, unknown>,
-): Promise<number | undefined> {
-  const { deadAfter } = options as { deadAfter?: number };
-  const connection = await context.connect();
-  const [{ diagnose }, { DEAD_AFTER_MS, EMPTY_AFTER_MS }, { StreamArguments }, { createProgress }] =
-    await Promise.all([
-      import("../engine/doctor/doctor.ts"),
-      import("../engine/groups/consumers.ts"),
-      import("./stream-arguments.ts"),
-      import("../output/progress.ts"),
-    ]);
-  const args = new StreamArguments(context, connection, names);
-  const streams = names.length > 0 ? await args.findSome() : await everyStream(context, connection, args);
-  const progress = createProgress(context.log, { label: "looking at", unit: "streams" });
-  context.defer(() => progress.stop());
-  const findings = diagnose(connection, {
-    streams,
-    named: args.named,
-    dlqTemplate: context.config.dlqTemplate,
-    deadAfterMs: deadAfter ?? DEAD_AFTER_MS,
-    emptyAfterMs: deadAfter ?? EMPTY_AFTER_MS,
-    user: context.config.connection.username ?? "default",
-    signal: context.stop,
-    onProgress: (looked) => progress.update(looked, streams.length),
-  });
-  const all: Finding[] = [];
-  try {
-    for await (const found of findings) all.push(found);
-  } finally {
-    progress.stop();
-    // What was found is told also when the look fails half-way.
-    await print(context, all.sort(byWeight));
-  }
-  if (context.stop.aborted) return undefined;
-  const count = (severity: Severity): number => all.filter((found) => found.severity === severity).length;
-  context.log.info(`${formatCount(count("error"), "error")}, ${formatCount(count("warning"), "warning")}`);
-  return count("error") > 0 ? ExitCode.threshold : ExitCode.ok;
-}
-
-const WEIGHT: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
-
-/** The worst first. */
-function byWeight(a: Finding, b: Finding): number {
-  return WEIGHT[a.severity] - WEIGHT[b.severity];
-}
-
-async function print(context: Context, findings: readonly Finding[]): Promise<void> {
-  if (context.output.format !== "table") {
-    const { printRows } = await import("../output/rows.ts");
-    await printRows(context, COLUMNS, findings, { empty: "" });
-    return;
-  }
-  const { writeFinding } = await import("../output/findings.ts");
-  for (const found of findings) await writeFinding(context.output, { ...found, title: titleOf(found) });
-}
-
-/** Who can't list the streams still learns about the server, or what is left of the cluster. */
-async function everyStream(
-  context: Context,
-  connection: Connection,
-  args: StreamArguments,
-): Promise<readonly string[]> {
-  try {
-    return await args.find();
-  } catch (error) {
-    const denied = error instanceof ServerError && error.code === "NOPERM";
-    const away = connection.cluster && error instanceof ConnectionError;
-    if (!denied && !away) throw error;
-    const why = denied
-      ? "this user may not list the streams (SCAN)"
-      : `can't list the streams: ${error.message}`;
-    context.log.warn(`${why}: name those to look at`);
-    return [];
-  }
-}
-
-function titleOf({ check, stream, group, consumer }: Finding): string[] {
-  return [check, stream, group, consumer].filter((part) => part !== null);
-}
-
-const COLUMNS: readonly Column<Finding>[] = [
-  { key: "severity", title: "SEVERITY", value: (row) => row.severity },
-  { key: "check", title: "CHECK", value: (row) => row.check },
-  { key: "stream", title: "STREAM", value: (row) => row.stream },
-  { key: "group", title: "GROUP", value: (row) => row.group },
-  { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
-  { key: "evidence", title: "FINDING", value: (row) => row.evidence },
-  { key: "fix", title: "FIX", value: (row) => row.fix },
-];
+A consumer that holds nothing is of no use any more after a day, or after --dead-after where that is given.`,
+  examples: ["streamctl doctor", "streamctl doctor orders -o json"],
+  run: () => import("./doctor-run.ts"),
+});

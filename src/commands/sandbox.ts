@@ -1,122 +1,22 @@
-import type { ChildProcess } from "node:child_process";
-import { constants } from "node:os";
-import type { Command } from "commander";
-import type { Context } from "../context.ts";
-import { ExitCode, StreamctlError, UsageError } from "../errors.ts";
-import type { Act } from "../program.ts";
-import { countOption, listOption } from "./options.ts";
+import { argument, command, type FlagsOf } from "./command.ts";
+import { flag } from "./flag.ts";
 
-export function defineSandbox(program: Command, act: Act): void {
-  program
-    .command("sandbox")
-    .description("run a private throw-away Redis; gone when this ends")
-    .argument("[command...]", "run this with REDIS_URL set, and exit with its code; write -- before it")
-    .addOption(countOption("--listen <port>", "listen on this port (default: a free one)"))
-    .addOption(listOption("--set <name=value>", "a setting of the server, as in redis.conf; repeatable"))
-    .action(act(sandbox))
-    .addHelpText(
-      "after",
-      `
+const flags = [
+  flag.count("--listen <port>", "listen on this port", { otherwise: "a free one" }),
+  flag.list("--set <name=value>", "a setting of the server, as in redis.conf; repeatable"),
+] as const;
+
+export type SandboxFlags = FlagsOf<typeof flags>;
+
+export const sandbox = command({
+  name: "sandbox",
+  about: "run a private throw-away Redis; gone when this ends",
+  args: [argument("[command...]", "run this with REDIS_URL set, and exit with its code; write -- before it")],
+  flags,
+  notes: `
 The server is the first of: STREAMCTL_REDIS_SERVER (an executable, or docker:IMAGE), redis-server or
-valkey-server on PATH, Docker, the distribution's package unpacked into the user's cache.
-
-Examples:
-  streamctl sandbox
-  streamctl sandbox --set maxmemory=3mb -- npm test`,
-    );
-}
-
-async function sandbox(
-  context: Context,
-  command: string[],
-  options: Record<string, unknown>,
-): Promise<number> {
-  const settings = ((options["set"] as string[] | undefined) ?? []).flatMap(serverSetting);
-  const port = options["listen"] as number | undefined;
-  const [{ findServer }, { SandboxServer }] = await Promise.all([
-    import("../sandbox/find-server.ts"),
-    import("../sandbox/server.ts"),
-  ]);
-  const executable = await findServer(context.io.env, {
-    announce: (message) => context.log.info(message),
-    signal: context.stop,
-  });
-  const server = await SandboxServer.start({
-    executable,
-    args: settings,
-    ...(port !== undefined && { port }),
-  });
-  context.defer(() => server.stop());
-
-  const [program, ...args] = command;
-  if (program !== undefined) return runCommand(context, server.url, program, args);
-  await context.output.write(
-    options["output"] === "json" || options["output"] === "ndjson" || options["json"] === true
-      ? `${JSON.stringify({ url: server.url, port: server.port, pid: server.pid ?? null, server: executable })}\n`
-      : `${server.url}\n`,
-  );
-  if (context.log.terminal) context.log.info("the sandbox is up; end it with Ctrl-C");
-  await Promise.race([context.stopped(), server.exited]);
-  if (!context.stop.aborted) throw new StreamctlError("failed", "the sandbox's server has ended by itself");
-  return ExitCode.ok;
-}
-
-/** `maxmemory=3mb` → what the server's command line wants. */
-function serverSetting(text: string): string[] {
-  const [, name, value] = /^([a-z][a-z0-9-]*)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new UsageError(`--set ${text}: give NAME=VALUE, as in --set maxmemory=3mb`);
-  }
-  return [`--${name}`, value];
-}
-
-/** Runs the command on this process' own stdin, stdout and stderr, and resolves with its exit code. */
-async function runCommand(context: Context, url: string, program: string, args: string[]): Promise<number> {
-  const { spawn } = await import("node:child_process");
-  const child = spawn(program, args, { stdio: "inherit", env: commandEnv(context.io.env, url) });
-  context.defer(() => void child.kill("SIGKILL"));
-  const forward = (signal: AbortSignal) => (): void => passOn(context, child, signal.reason);
-  const onStop = forward(context.stop);
-  const onKill = forward(context.kill);
-  context.stop.addEventListener("abort", onStop, { once: true });
-  context.kill.addEventListener("abort", onKill, { once: true });
-  try {
-    return await exitCode(context, child, program);
-  } finally {
-    context.stop.removeEventListener("abort", onStop);
-    context.kill.removeEventListener("abort", onKill);
-  }
-}
-
-/** On a terminal, Ctrl-C reaches the command by itself: a second one would mean "at once". */
-function passOn(context: Context, child: ChildProcess, reason: unknown): void {
-  if (reason === "SIGINT" && context.io.stdin.isTTY) return;
-  child.kill(typeof reason === "string" ? (reason as NodeJS.Signals) : "SIGTERM");
-}
-
-/** As a shell tells it: the command's own code, 128+n for a signal, 126 or 127 when it can't be run. */
-function exitCode(context: Context, child: ChildProcess, program: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once("exit", (code, signal) => {
-      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-    });
-    child.once("error", (error: NodeJS.ErrnoException) => {
-      const code = { ENOENT: 127, EACCES: 126 }[error.code ?? ""];
-      const failure = `can't run ${program}: ${code === 127 ? "not found" : error.message}`;
-      if (code === undefined) return reject(new StreamctlError("failed", failure, { cause: error }));
-      context.log.error(failure);
-      resolve(code);
-    });
-  });
-}
-
-/** What says where Redis is, in any of the forms streamctl knows, must all mean the sandbox. */
-const ELSEWHERE = new RegExp(
-  "^(REDIS_(HOST|PORT)|REDISCLI_AUTH|STREAMCTL_(HOST|PORT|DB|USER|PASSWORD_FILE|ASKPASS|TLS|CACERT|CERT|KEY|SNI|" +
-    "INSECURE|CLUSTER|SENTINEL|MASTER|SENTINEL_USER|SENTINEL_PASSWORD_FILE|PROFILE))$",
-);
-
-function commandEnv(env: Context["io"]["env"], url: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => !ELSEWHERE.test(name));
-  return { ...Object.fromEntries(kept), REDIS_URL: url, STREAMCTL_URL: url };
-}
+valkey-server on PATH, Docker, the distribution's package unpacked into the user's cache.`,
+  examples: ["streamctl sandbox", "streamctl sandbox --set maxmemory=3mb -- npm test"],
+  withoutConfig: true,
+  run: () => import("./sandbox-run.ts"),
+});

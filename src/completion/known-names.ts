@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from "commander";
+import { flagOf } from "../commands/flag.ts";
 
 /** What is looked up when Tab is pressed, because only the server or the configuration knows it. */
 export type Names = "streams" | "keys" | "groups" | "consumers" | "profiles" | "letters" | "pending";
@@ -11,8 +12,6 @@ const BY_PLACEHOLDER: Readonly<Record<string, Names>> = {
   consumer: "consumers",
 };
 
-const BY_FLAG: Readonly<Record<string, Names>> = { "--profile": "profiles", "--consumer": "consumers" };
-
 /** `group` of `-g, --group <group>`; undefined for a flag without a value. */
 export function placeholderOf({ required, optional, flags }: Option): string | undefined {
   return required || optional ? (/[<[](.+?)[\]>]/.exec(flags)?.[1] ?? "value") : undefined;
@@ -22,7 +21,7 @@ export function placeholderOf({ required, optional, flags }: Option): string | u
 export function namesOfOption(option: Option): Names | undefined {
   const placeholder = placeholderOf(option) ?? "";
   return (
-    BY_FLAG[option.long ?? ""] ??
+    flagOf(option)?.names ??
     (Object.hasOwn(BY_PLACEHOLDER, placeholder) ? BY_PLACEHOLDER[placeholder] : undefined)
   );
 }

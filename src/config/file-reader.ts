@@ -34,7 +34,7 @@ export interface FileContents extends FileSettings {
 const TOP_KEYS = [...SETTING_NAMES, "profile", "profiles", "defaults"];
 const PROFILE_KEYS = [...SETTING_NAMES, "readOnly", "protected", "defaults"];
 
-/** What a project file may not say: it could hand out the reader's own secrets, or run programs. */
+/** What a project file may not say: it could hand out the reader's own secrets. */
 const NOT_IN_PROJECT = new Set([
   "password",
   "passwordFile",
@@ -42,10 +42,6 @@ const NOT_IN_PROJECT = new Set([
   "askpass",
   "sentinelPasswordFile",
 ]);
-const NOT_IN_PROJECT_DEFAULTS = new Set(["exec", "archive", "rejects", "file", "edit"]);
-
-/** Flags that stand for a decision made at the keyboard. */
-const NOT_IN_DEFAULTS = new Set(["yes", "force", "help", "version"]);
 
 /** Reads and checks the text of one file. Fails with a UsageError that names `path` and the line. */
 export function readConfig(text: string, path: string, project: boolean): FileContents {
@@ -126,9 +122,6 @@ class FileReader {
       const flags = new Map<string, FileDefault>();
       for (const flag of this.#pairsOf(command.value, this.#key(command))) {
         const name = this.#key(flag);
-        if (NOT_IN_DEFAULTS.has(name)) throw this.#error(flag, `${name} can't have a default`);
-        if (this.#project && NOT_IN_PROJECT_DEFAULTS.has(name))
-          throw this.#error(flag, `${name} may not stand in a project's file`, "put it into your own file");
         flags.set(name, { texts: this.#list(flag), line: this.#line(flag) });
       }
       commands.set(this.#key(command), flags);

@@ -25,7 +25,7 @@ import {
   type Sourced,
 } from "./layers.ts";
 import type { Secrets } from "./secrets.ts";
-import type { SettingName } from "./settings.ts";
+import { SETTING_NAMES, type SettingName, SETTINGS } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** The settings of one run, each already chosen among flag, environment, profile, file and built-in default. */
@@ -176,16 +176,12 @@ function addressOf({ host, port }: HostPort): string {
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
 
 function builtIn(): Settings {
-  const values = {
-    host: "127.0.0.1",
-    port: 6379,
-    db: 0,
-    connectTimeout: 5_000,
-    commandTimeout: 10_000,
-  } as const;
   const settings: Settings = new Map();
-  for (const [name, value] of Object.entries(values))
-    settings.set(name as SettingName, { value, source: BUILT_IN });
+  for (const name of SETTING_NAMES) {
+    const { default: text, parse } = SETTINGS[name];
+    const value = text === undefined ? undefined : parse(text);
+    if (value !== undefined) settings.set(name, { value, source: BUILT_IN });
+  }
   return settings;
 }
 

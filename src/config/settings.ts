@@ -26,51 +26,90 @@ const PORT: Kind = { parse: (text) => within(parseCount(text), 1, 65_535), form:
 const WHOLE: Kind = { parse: parseCount, form: "a whole number, 0 or more" };
 const HOSTS: Kind = { parse: parseHostPorts, form: "host:port, or several of them with commas" };
 
-export interface SettingSpec extends Kind {
-  /** The flag's long name without dashes; also gives STREAMCTL_<NAME>. Undefined: not a flag. */
+export interface Setting extends Kind {
+  /** What is typed: `-u, --url <url>`. Undefined: there is no flag. */
+  readonly spec: string | undefined;
+  /** The flag's long name without dashes; also gives STREAMCTL_<NAME>. */
   readonly flag: string | undefined;
+  /** What it is, as help says it. */
+  readonly about: string;
+  /** What it is when nobody says it, as a flag would have it. */
+  readonly default: string | undefined;
   /** Decides where a password goes or how well it is kept on the way there. */
   readonly guards: boolean;
   readonly secret: boolean;
 }
 
-function spec(
-  kind: Kind,
-  flag: string | undefined,
-  marks: { guards?: boolean; secret?: boolean } = {},
-): SettingSpec {
-  return { ...kind, flag, guards: marks.guards ?? false, secret: marks.secret ?? false };
+/** What a setting is besides its kind. */
+interface Marks {
+  readonly default?: string;
+  readonly guards?: boolean;
+  readonly secret?: boolean;
+}
+
+function setting(kind: Kind, spec: string, about: string, marks: Marks = {}): Setting {
+  return make(kind, { spec, flag: /--([^ ]+)/.exec(spec)?.[1], about }, marks);
+}
+
+/** One that only a file, a URL or another program's variable can say. */
+function withoutFlag(kind: Kind, marks: Marks = {}): Setting {
+  return make(kind, { spec: undefined, flag: undefined, about: "" }, marks);
+}
+
+function make(kind: Kind, flag: Pick<Setting, "spec" | "flag" | "about">, marks: Marks): Setting {
+  return {
+    ...kind,
+    ...flag,
+    default: marks.default,
+    guards: marks.guards ?? false,
+    secret: marks.secret ?? false,
+  };
 }
 
 const guards = true;
 
 /** Every setting that is not one command's own, under the name it has in a configuration file. */
 export const SETTINGS = {
-  url: spec(TEXT, "url"),
-  host: spec(HOST, "host", { guards }),
-  port: spec(PORT, "port", { guards }),
-  path: spec(TEXT, undefined, { guards }),
-  db: spec(WHOLE, "db"),
-  user: spec(TEXT, "user"),
-  password: spec(TEXT, undefined, { secret: true }),
-  passwordFile: spec(TEXT, "password-file"),
-  passwordEnv: spec(TEXT, undefined),
-  askpass: spec(SWITCH, "askpass"),
-  tls: spec(SWITCH, "tls", { guards }),
-  cacert: spec(TEXT, "cacert", { guards }),
-  cert: spec(TEXT, "cert", { guards }),
-  key: spec(TEXT, "key", { guards }),
-  sni: spec(HOST, "sni", { guards }),
-  insecure: spec(SWITCH, "insecure", { guards }),
-  cluster: spec(SWITCH, "cluster"),
-  sentinel: spec(HOSTS, "sentinel", { guards }),
-  master: spec(TEXT, "master", { guards }),
-  sentinelUser: spec(TEXT, "sentinel-user"),
-  sentinelPasswordFile: spec(TEXT, "sentinel-password-file"),
-  connectTimeout: spec(DURATION, "connect-timeout"),
-  commandTimeout: spec(orZero(DURATION), "command-timeout"),
-  dlqTemplate: spec({ parse: parseTemplate, form: "a name with {stream} in it" }, "dlq-template"),
-} as const satisfies Record<string, SettingSpec>;
+  url: setting(
+    TEXT,
+    "-u, --url <url>",
+    "redis://[user:pass@]host:port/db, rediss:// (TLS), unix:///path?db=2",
+  ),
+  host: setting(HOST, "-H, --host <host>", "server", { default: "127.0.0.1", guards }),
+  port: setting(PORT, "-p, --port <port>", "port", { default: "6379", guards }),
+  path: withoutFlag(TEXT, { guards }),
+  db: setting(WHOLE, "-n, --db <number>", "database number", { default: "0" }),
+  user: setting(TEXT, "--user <name>", "ACL user"),
+  password: withoutFlag(TEXT, { secret: true }),
+  passwordFile: setting(TEXT, "--password-file <file>", "file whose first line is the password"),
+  passwordEnv: withoutFlag(TEXT),
+  askpass: setting(SWITCH, "--askpass", "ask for the password on the terminal"),
+  tls: setting(SWITCH, "--tls", "use TLS", { guards }),
+  cacert: setting(TEXT, "--cacert <file>", "CA certificates to trust (PEM)", { guards }),
+  cert: setting(TEXT, "--cert <file>", "client certificate (PEM)", { guards }),
+  key: setting(TEXT, "--key <file>", "its private key (PEM)", { guards }),
+  sni: setting(HOST, "--sni <host>", "host name to ask for and to check in TLS", { guards }),
+  insecure: setting(SWITCH, "--insecure", "do not check the server's certificate", { guards }),
+  cluster: setting(SWITCH, "--cluster", "the server is a Redis Cluster"),
+  sentinel: setting(HOSTS, "--sentinel <host:port,…>", "ask these Sentinels for the master", { guards }),
+  master: setting(TEXT, "--master <name>", "the master's name there", { guards }),
+  sentinelUser: setting(TEXT, "--sentinel-user <name>", "ACL user for the Sentinels themselves"),
+  sentinelPasswordFile: setting(TEXT, "--sentinel-password-file <file>", "file with their password"),
+  connectTimeout: setting(DURATION, "--connect-timeout <duration>", "give up connecting after that long", {
+    default: "5s",
+  }),
+  commandTimeout: setting(
+    orZero(DURATION),
+    "--command-timeout <duration>",
+    "a silent server is dead after that long",
+    { default: "10s" },
+  ),
+  dlqTemplate: setting(
+    { parse: parseTemplate, form: "a name with {stream} in it" },
+    "--dlq-template <name>",
+    "names dead-letter queues; {stream} stands for the stream",
+  ),
+} as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS;
 

@@ -1,9 +1,5 @@
-import type { Command } from "commander";
-import type { Io } from "../io.ts";
 import { withoutPasswords } from "../lib/secret-text.ts";
 import { formatDuration } from "../units.ts";
-import { flagOf } from "./option-conflicts.ts";
-import { allCommands, commandPath, optionDefaults } from "./option-defaults.ts";
 import type { ResolvedConfig } from "./resolve.ts";
 import { type SettingName, SETTINGS, type SettingValue } from "./settings.ts";
 
@@ -16,9 +12,9 @@ export interface SettingRow {
   readonly source: string;
 }
 
-/** Everything that is set, in the order of the help text: profile, connection, then the commands' defaults. */
-export function settingRows(config: ResolvedConfig, program: Command, env: Io["env"]): SettingRow[] {
-  return [...profileRows(config), ...connectionRows(config), ...defaultRows(config, program, env)];
+/** The profile and the settings of the connection, in the order of the help text. */
+export function settingRows(config: ResolvedConfig): SettingRow[] {
+  return [...profileRows(config), ...connectionRows(config)];
 }
 
 /** The value for people. */
@@ -51,26 +47,4 @@ function shown(name: SettingName, value: SettingValue): string | number | boolea
   return value
     .map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`))
     .join(",");
-}
-
-function defaultRows(config: ResolvedConfig, program: Command, env: Io["env"]): SettingRow[] {
-  const { layers } = config;
-  const rows: SettingRow[] = [];
-  const add = (at: Command, path: string): void => {
-    for (const { option, texts, source } of optionDefaults(at, path, { layers, env }))
-      rows.push({
-        setting: `${path} --${flagOf(option)}`.trim(),
-        value: withoutPasswords(texts.join(",")),
-        source,
-      });
-  };
-  add(program, "");
-  for (const command of allCommands(program).values()) {
-    const path = commandPath(command);
-    add(command, path);
-    // A file can give one command its own default of a global option.
-    for (const { option, texts, source } of optionDefaults(program, path, { layers, env: {} }))
-      rows.push({ setting: `${path} --${flagOf(option)}`, value: withoutPasswords(texts.join(",")), source });
-  }
-  return rows;
 }

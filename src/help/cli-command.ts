@@ -1,5 +1,5 @@
 import { type AddHelpTextContext, type AddHelpTextPosition, Command, type ErrorOptions } from "commander";
-import { commandPath } from "../config/option-defaults.ts";
+import { commandPath } from "../commands/tree.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { CliHelp } from "./cli-help.ts";
 import { helpWidth, wrapHelp } from "./layout.ts";

@@ -1,7 +1,7 @@
 import { type Argument, type Command, Help, type Option } from "commander";
-import { CONNECTION_GROUP } from "../config/connection-options.ts";
+import { flagOf } from "../commands/flag.ts";
+import { CONNECTION_GROUP } from "../commands/global-flags.ts";
 import { helpWidth, layOutSections, type Section, wrapHelp } from "./layout.ts";
-import { isRequired } from "./required.ts";
 import { TOPICS } from "./topic-names.ts";
 
 /** The help of a command: what is its own. Flags that every command takes are listed by the program's help alone. */
@@ -111,4 +111,9 @@ function isRoot(command: Command): boolean {
 
 function layOutDescription(text: string, width: number): string {
   return text === "" ? "" : `${wrapHelp(text, width)}\n\n`;
+}
+
+/** Its command can't do without it, and refuses after the environment and the configuration had their say. */
+export function isRequired(option: Option): boolean {
+  return flagOf(option)?.required !== undefined;
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { CONNECTION_GROUP } from "../config/connection-options.ts";
+import { CONNECTION_GROUP } from "../commands/global-flags.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { helpWidth, layOutSections, wrapHelp } from "./layout.ts";

@@ -5,9 +5,6 @@ import { TerminalFilter, terminalSize } from "./terminal.ts";
 export const FORMATS = ["table", "json", "ndjson", "csv", "raw"] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** What -o takes for one command alone, which then prints by itself: format → command. */
-export const OWN_FORMATS: Readonly<Record<string, string>> = { prometheus: "lag" };
-
 /** stdout's reader has gone (`| head`): not an error, the command ends quietly. */
 export class PipeClosed extends Error {
   constructor() {

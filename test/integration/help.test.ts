@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { allCommands } from "../../src/config/option-defaults.ts";
+import { allCommands } from "../../src/commands/tree.ts";
 import { HERE } from "../../src/help/suggestions.ts";
-import { isRequired } from "../../src/help/required.ts";
+import { isRequired } from "../../src/help/cli-help.ts";
 import { TOPICS } from "../../src/help/topic-names.ts";
 import { buildProgram } from "../../src/program.ts";
 import { cli } from "../support/cli.ts";

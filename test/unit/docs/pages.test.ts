@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { allCommands } from "../../../src/config/option-defaults.ts";
+import { allCommands } from "../../../src/commands/tree.ts";
 import { buildProgram } from "../../../src/program.ts";
 import { ROOT } from "../../support/build.ts";
 import { parseLine, shellWords } from "../../support/command-lines.ts";

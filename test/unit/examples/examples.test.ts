@@ -76,8 +76,8 @@ describe("Kubernetes", () => {
     const [container] = spec.template.spec.containers;
     expect(container.command).toEqual(["streamctl"]);
     const line = await parseLine(container.args);
-    expect(line).toMatchObject({ command, options: { metricsHost: "0.0.0.0", log: "json" } });
-    const { metricsPort } = line.options;
+    expect(line).toMatchObject({ command, flags: { metricsHost: "0.0.0.0", log: "json" } });
+    const { metricsPort } = line.flags;
     expect(container.ports).toEqual([{ name: "metrics", containerPort: metricsPort }]);
     expect(metadata.annotations["prometheus.io/port"]).toBe(String(metricsPort));
     expect(container.livenessProbe.httpGet).toEqual({ path: "/healthz", port: "metrics" });
@@ -93,9 +93,9 @@ describe("Kubernetes", () => {
   test("worker.yaml: the grace period is longer than a stop may take", async () => {
     const { spec } = await manifest("worker.yaml", "Deployment");
     const [container] = spec.template.spec.containers;
-    const { options } = await parseLine(container.args);
+    const { flags } = await parseLine(container.args);
     const graceMs = (spec.template.spec.terminationGracePeriodSeconds ?? 30) * 1_000;
-    expect(graceMs).toBeGreaterThan(stopMs(options));
+    expect(graceMs).toBeGreaterThan(stopMs(flags));
   });
 
   test("scaled-object.yaml: scales the worker by its own stream and group", async () => {
@@ -106,9 +106,9 @@ describe("Kubernetes", () => {
     expect(spec.scaleTargetRef?.name).toBe(worker.metadata.name);
     const [trigger] = spec.triggers ?? [];
     const { args } = worker.spec.template.spec.containers[0];
-    const { options } = await parseLine(args);
+    const { flags } = await parseLine(args);
     expect(trigger?.type).toBe("redis-streams");
-    expect(trigger?.metadata).toMatchObject({ stream: args[1], consumerGroup: options["group"] });
+    expect(trigger?.metadata).toMatchObject({ stream: args[1], consumerGroup: flags["group"] });
     expect(secret.stringData?.["url"]).toContain(`@${trigger?.metadata["address"]}`);
     expect(trigger?.authenticationRef.name).toBe(authentication.metadata.name);
     for (const { name, key } of authentication.spec.secretTargetRef ?? []) {
@@ -134,14 +134,14 @@ describe("docker compose", () => {
     };
     const { worker, exporter } = services;
     const work = await parseLine(worker.command.slice(1));
-    expect(work).toMatchObject({ command: "consume", options: { metricsHost: "0.0.0.0" } });
-    const port = String(work.options["metricsPort"]);
+    expect(work).toMatchObject({ command: "consume", flags: { metricsHost: "0.0.0.0" } });
+    const port = String(work.flags["metricsPort"]);
     expect(worker.expose).toEqual([port]);
     expect(worker.healthcheck?.test.join(" ")).toContain(`http://127.0.0.1:${port}/healthz`);
-    expect(parseDuration(worker.stop_grace_period ?? "10s")).toBeGreaterThan(stopMs(work.options));
+    expect(parseDuration(worker.stop_grace_period ?? "10s")).toBeGreaterThan(stopMs(work.flags));
     const serving = await parseLine(exporter.command.slice(1));
-    expect(serving).toMatchObject({ command: "serve-metrics", options: { metricsHost: "0.0.0.0" } });
-    expect(serving.options["metricsPort"]).toBeUndefined();
+    expect(serving).toMatchObject({ command: "serve-metrics", flags: { metricsHost: "0.0.0.0" } });
+    expect(serving.flags["metricsPort"]).toBe(9_464);
     expect(exporter.ports).toEqual(["127.0.0.1:9464:9464"]);
     for (const { depends_on } of [worker, exporter])
       for (const name of Object.keys(depends_on ?? {})) expect(services).toHaveProperty(name);
@@ -162,9 +162,9 @@ describe("systemd", () => {
     const unit = await settings();
     const [program, ...argv] = shellWords(unit.get("ExecStart") ?? "");
     expect(program).toMatch(/\/streamctl$/);
-    const { command, options } = await parseLine(argv);
+    const { command, flags } = await parseLine(argv);
     expect(command).toBe("consume");
-    expect(parseDuration(unit.get("TimeoutStopSec") ?? "")).toBeGreaterThan(stopMs(options));
+    expect(parseDuration(unit.get("TimeoutStopSec") ?? "")).toBeGreaterThan(stopMs(flags));
     // The worker is told first; it tells its handlers.
     expect(unit.get("KillMode")).toBe("mixed");
   });

@@ -1,0 +1,39 @@
+import { ack } from "./ack.ts";
+import { claim } from "./claim.ts";
+import type { CommandDefinition, CommandGroup } from "./command.ts";
+import { complete } from "./complete.ts";
+import { completion } from "./completion.ts";
+import { config } from "./config/config.ts";
+import { consume } from "./consume/consume.ts";
+import { dlq } from "./dlq/dlq.ts";
+import { doctor } from "./doctor.ts";
+import { group } from "./group/group.ts";
+import { info } from "./info.ts";
+import { lag } from "./lag/lag.ts";
+import { ls } from "./ls.ts";
+import { pending } from "./pending.ts";
+import { produce } from "./produce/produce.ts";
+import { sandbox } from "./sandbox.ts";
+import { serveMetrics } from "./serve-metrics.ts";
+import { trim } from "./trim/trim.ts";
+
+/** Every command, in the order of the help text. */
+export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
+  produce,
+  consume,
+  pending,
+  claim,
+  ack,
+  dlq,
+  trim,
+  lag,
+  ls,
+  info,
+  group,
+  serveMetrics,
+  doctor,
+  completion,
+  config,
+  sandbox,
+  complete,
+];

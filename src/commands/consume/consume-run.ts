@@ -1,0 +1,30 @@
+import type { Context } from "../../context.ts";
+import { UsageError } from "../../errors.ts";
+import type { Invocation } from "../command.ts";
+import { StreamArguments } from "../stream-arguments.ts";
+import type { ConsumeFlags } from "./consume.ts";
+
+/** Prints, or runs a command: what only one of them needs is loaded by that one. */
+export async function run(
+  context: Context,
+  [patterns]: readonly [string[]],
+  flags: ConsumeFlags,
+  { program }: Invocation,
+): Promise<number | void> {
+  const { group } = flags;
+  if (flags.exec !== undefined || program.length > 0) {
+    if (group === undefined) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
+    // No rule of the flag: as a default it would be left out, and the entries acked.
+    if (!flags.ack)
+      throw new UsageError("--no-ack: only for printing: a worker acks what its command has done", {
+        hint: "STREAMCTL_NO_ACK and defaults of consume say it, too",
+      });
+    const { runWorker } = await import("./worker.ts");
+    return runWorker(context, { patterns, group, flags, program });
+  }
+  const { printFollowed, printGroup, printRange } = await import("./print.ts");
+  const untilStopped = flags.follow || group !== undefined;
+  const args = new StreamArguments(context, await context.connect({ untilStopped }), patterns);
+  if (group !== undefined) return printGroup(context, args, group, flags);
+  return flags.follow ? printFollowed(context, args, flags) : printRange(context, args, flags);
+}

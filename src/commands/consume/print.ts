@@ -1,0 +1,187 @@
+import { startTimer } from "../../lib/timer.ts";
+import type { Context } from "../../context.ts";
+import { makeConsumerName } from "../../engine/consumer-name.ts";
+import { onStream } from "../../engine/groups/missing.ts";
+import { FIRST_ID, LAST_ID, lastGeneratedId, type Position, resolveRange } from "../../engine/position.ts";
+import { Ends } from "../../engine/read/ends.ts";
+import { ensureGroups } from "../../engine/read/ensure-groups.ts";
+import { FollowMode } from "../../engine/read/follow.ts";
+import { GroupReader } from "../../engine/read/group-reader.ts";
+import type { LinkListener } from "../../engine/read/pipelines.ts";
+import { readRange } from "../../engine/read/range.ts";
+import { StreamReader } from "../../engine/read/reader.ts";
+import type { Roster } from "../../engine/roster.ts";
+import { type EntryFilter, entryFilter } from "../../engine/where.ts";
+import { compareIds, previousId } from "../../entry/id.ts";
+import { ExitCode, ServerError, UsageError } from "../../errors.ts";
+import { PageWriter } from "../../output/page-writer.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { streamInfo } from "../../redis/ops/info.ts";
+import type { StreamArguments } from "../stream-arguments.ts";
+import type { ConsumeFlags } from "./consume.ts";
+
+/** A range of each stream, one stream after the other, as they are when it starts. */
+export async function printRange(
+  context: Context,
+  args: StreamArguments,
+  flags: ConsumeFlags,
+): Promise<void> {
+  const connection = await context.connect();
+  const streams = await args.findSome();
+  const writer = await openWriter(context, { streams, mayChange: false }, flags);
+  const signal = untilTimeIsUp(context, flags.maxRuntime);
+  for (const stream of streams) {
+    const left = flags.count === undefined ? undefined : flags.count - writer.printed;
+    if (left !== undefined && left <= 0) break;
+    await onStream(connection, stream, undefined, async () => {
+      const range = await snapshotRange(connection, stream, flags).catch(unlessGone(stream, args));
+      if (!range) return;
+      writer.expect(range.length);
+      const request = { stream, range, reverse: flags.reverse, count: left, filter: filterOf(flags, writer) };
+      await writer.print(readRange(connection, request, { signal, link: linkNotices(context) }));
+    });
+  }
+  await writer.end();
+  writer.summary();
+}
+
+/** What a pattern matched may have gone since. */
+function unlessGone(stream: string, { named }: StreamArguments): (error: unknown) => undefined {
+  return (error) => {
+    if (error instanceof ServerError && error.kind === "notFound" && !named.has(stream)) return undefined;
+    throw error;
+  };
+}
+
+/** The end is that of now: a stream that grows faster than it is printed would never end. */
+async function snapshotRange(connection: Connection, stream: string, { from, to }: ConsumeFlags) {
+  const info = await streamInfo(connection, stream);
+  const range = await resolveRange(connection, stream, { from, to });
+  if (!range) return undefined;
+  const last = info.lastGeneratedId;
+  const end = compareIds(range.to, last) > 0 ? (last as typeof range.to) : range.to;
+  return {
+    from: range.from,
+    to: end,
+    length: from === undefined && to === undefined ? info.length : undefined,
+  };
+}
+
+/** What comes after the start, from all streams as it comes, until an end or a signal. */
+export async function printFollowed(
+  context: Context,
+  args: StreamArguments,
+  flags: ConsumeFlags,
+): Promise<number> {
+  const connection = await context.connect();
+  const roster = await args.roster(!flags.untilEmpty);
+  const { from } = flags;
+  const mode = new FollowMode();
+  const afterFrom = async (stream: string, position: Position): Promise<string> => {
+    const range = await resolveRange(connection, stream, { from: position });
+    return range ? (previousId(range.from) ?? FIRST_ID) : LAST_ID;
+  };
+  for (const stream of roster.streams) {
+    const last = await onStream(connection, stream, undefined, () => lastGeneratedId(connection, stream));
+    if (last === FIRST_ID) context.log.info(`${stream} has no entries yet: waiting for them`);
+    mode.join(stream, from === undefined ? last : await afterFrom(stream, from));
+  }
+  roster.follow({
+    // It came after the start, and so did all that it holds.
+    admit: async (stream) => {
+      mode.join(stream, from === undefined ? FIRST_ID : await afterFrom(stream, from));
+      return true;
+    },
+    left: (stream) => mode.left(stream),
+  });
+  const writer = await openWriter(context, roster, flags);
+  const reader = new StreamReader({
+    connection,
+    roster,
+    mode,
+    ends: endsOf(context, flags),
+    signal: context.stop,
+    link: linkNotices(context),
+    filter: filterOf(flags, writer),
+  });
+  await writer.print(reader.pages());
+  await writer.end();
+  writer.summary();
+  return ExitCode.ok;
+}
+
+/** What the group is given, acked once it is printed. */
+export async function printGroup(
+  context: Context,
+  args: StreamArguments,
+  group: string,
+  flags: ConsumeFlags,
+): Promise<number> {
+  const { ack } = flags;
+  if (ack && context.output.absent)
+    throw new UsageError("stdout is closed: entries would be acked that nobody has seen", {
+      hint: "give it a file or a pipe; > /dev/null if that is meant",
+    });
+  await context.mustBeWritable();
+  const connection = await context.connect();
+  const createAt = flags.createGroup ? flags.groupStart : undefined;
+  const onCreated = (stream: string, at: string): void =>
+    context.log.info(`made group ${group} on ${stream} at ${at}`);
+  const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
+  const roster = await args.roster(!flags.untilEmpty);
+  const reader = await GroupReader.open(connection, {
+    roster,
+    member: { group, consumer },
+    consumerIsUnique: flags.consumer === undefined,
+    ack,
+    ensureGroups: (streams) => ensureGroups(connection, { streams, group, createAt }, onCreated),
+    ends: endsOf(context, flags),
+    signal: context.stop,
+    link: linkNotices(context),
+  });
+  const writer = await openWriter(context, roster, flags);
+  try {
+    await writer.print(reader.pages());
+    await writer.end();
+  } finally {
+    roster.stop();
+    writer.stopProgress();
+    writer.summary({ ...(await reader.leave()), consumer, ack });
+  }
+  return ExitCode.ok;
+}
+
+/** The run's stop signal, which also aborts once `maxRuntimeMs` have passed. */
+function untilTimeIsUp(context: Context, maxRuntimeMs: number | undefined): AbortSignal {
+  if (maxRuntimeMs === undefined) return context.stop;
+  const timeIsUp = new AbortController();
+  const timer = startTimer(maxRuntimeMs, () => timeIsUp.abort());
+  context.defer(() => timer.stop());
+  return AbortSignal.any([context.stop, timeIsUp.signal]);
+}
+
+function openWriter(
+  context: Context,
+  { streams, mayChange }: Pick<Roster, "streams" | "mayChange">,
+  { field }: ConsumeFlags,
+): Promise<PageWriter> {
+  const fields = field?.map((name) => Buffer.from(name));
+  return PageWriter.open(context, { fields, manyStreams: streams.length > 1 || mayChange });
+}
+
+function endsOf(context: Context, flags: ConsumeFlags): Ends {
+  const { count, untilEmpty, idleExit: idleMs, maxRuntime: runtimeMs } = flags;
+  return new Ends({ count, untilEmpty, idleMs, runtimeMs }, context.stop);
+}
+
+function filterOf({ where }: ConsumeFlags, writer: PageWriter): EntryFilter | undefined {
+  if (where === undefined) return undefined;
+  return { ...entryFilter(where), onLooked: (count) => writer.lookedAt(count) };
+}
+
+function linkNotices({ log }: Context): LinkListener {
+  return {
+    lost: (reason) => log.warn(`${reason}: trying to get it back`),
+    back: () => log.info("connected again"),
+  };
+}

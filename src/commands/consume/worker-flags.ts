@@ -1,0 +1,96 @@
+import { alternatives, flag, marked } from "../flag.ts";
+
+/** A run of --batch or --persistent has more than one entry. */
+const ofOneEntry = (why: string) => [
+  { any: ["--persistent"], says: `: not with --persistent, ${why}` },
+  { any: ["--batch"], says: `: not with --batch, ${why}` },
+];
+
+const [batch, persistent] = alternatives(
+  [
+    flag.count(
+      "--batch <n>",
+      "give one run up to that many entries, a line of stdin for each; what it writes to fd 3 settles single ones",
+    ),
+    flag.switch(
+      "--persistent",
+      "keep the command running: it gets a line per entry and answers ok, retry REASON or dead REASON",
+    ),
+  ],
+  "give --batch or --persistent, not both",
+);
+
+const HOW = [
+  flag.count("-j, --jobs <n>", "how many run at once", { default: "1" }),
+  flag.text(
+    "--stdin <form>",
+    "what the command reads: entry, fields, field:NAME (field:NAME? where it may be missing) or none",
+    { default: "entry" },
+  ),
+  batch,
+  flag.duration("--batch-wait <duration>", "how long the first entry of a batch waits for others", {
+    default: "1s",
+    needs: { any: ["--batch"], says: ": only with --batch" },
+  }),
+  persistent,
+  flag.count(
+    "--ahead <n>",
+    "the most entries that a fast persistent command is given before it has answered",
+    { default: "100", needs: { any: ["--persistent"], says: ": only with --persistent" } },
+  ),
+  flag.switch("--env-fields", "also set FIELD_<NAME> for every field", {
+    not: ofOneEntry("where a run has more than one entry"),
+  }),
+  flag.switch(
+    "--tag",
+    "prefix every line of the command's output with the entry's ID (with --batch: the first..the last)",
+  ),
+  flag.duration("--timeout <duration>", "end a run that takes longer, its whole process group", {
+    otherwise: "never, as with 0",
+  }),
+  flag.duration("--kill-after <duration>", "from TERM to KILL", { default: "5s" }),
+  flag.count("--max-deliveries <n>", "dead-letter an entry after that many, the first one counts", {
+    default: "5",
+  }),
+  flag.duration("--retry-delay <duration>", "wait before the first retry; doubles each time", {
+    default: "1s",
+  }),
+  flag.duration("--retry-max-delay <duration>", "the longest wait", { otherwise: "5m" }),
+  flag.list("--dead-on <codes>", "exit codes that dead-letter at once, besides 65 and 100"),
+  flag.list("--retry-on <codes>", "exit codes to retry that otherwise dead-letter at once: 65, 100"),
+  flag.text("--dlq <key>", "the dead-letter queue", { otherwise: "STREAM:dlq" }),
+  flag.text(
+    "--order-by <field>",
+    "run entries with one value of this field one at a time, in stream order, over all workers of the group",
+  ),
+  flag.rate("--rate <rate>", "start no more than that many, over all of this worker: 50/s, 600/m"),
+  flag.count("--pause-after <n>", "after that many failures in a row run one at a time, until one succeeds"),
+  flag.text("--dedupe <field>", "ack without a run when this field's value has succeeded before"),
+  flag.duration("--dedupe-ttl <duration>", "how long a success is remembered", { default: "24h" }),
+  flag.text("--emit <stream>", "each line the command prints becomes an entry there, together with the ack", {
+    not: ofOneEntry("where a printed line belongs to no one entry"),
+  }),
+  flag.switch("--delete", "also delete an acked entry from the stream, once no group needs it any more"),
+  flag.switch("--fail-on-dead", "exit 5 when any entry was dead-lettered"),
+  flag.duration("--claim-idle <duration>", "take over entries whose owner was silent that long", {
+    default: "1m",
+  }),
+  flag.duration("--shutdown-timeout <duration>", "how long a stop waits for running commands", {
+    default: "30s",
+  }),
+] as const;
+
+/** Without a command to run these would do nothing. */
+export const OF_WORKER = {
+  needs: { any: ["--exec", "--"], says: ": only with --exec, or a program after --" },
+};
+
+/** The flags of the exec worker. */
+export const workerFlags = [
+  flag.text("--exec <command>", "run this shell command for every entry (or give a program after --)", {
+    // A program that is typed is the one to run.
+    asDefault: { not: "--" },
+    defaults: "not in projects",
+  }),
+  ...marked(HOW, () => OF_WORKER),
+] as const;

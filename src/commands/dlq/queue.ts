@@ -1,0 +1,26 @@
+import type { Context } from "../../context.ts";
+import type { LetterFilter } from "../../engine/dlq/filter.ts";
+import { dlqKey } from "../../engine/dlq/name.ts";
+import type { Connection } from "../../redis/connection.ts";
+import type { LetterFlags } from "./letter-flags.ts";
+
+/** The queue that holds a stream's dead letters. */
+export function queueOf(
+  context: Context,
+  connection: Connection,
+  stream: string,
+  explicit: string | undefined,
+): string {
+  return dlqKey(stream, {
+    cluster: connection.cluster,
+    template: context.config.dlqTemplate,
+    explicit,
+  });
+}
+
+/** What the flags ask of a letter. A queue named after no stream may hold what several streams lost. */
+export function letterFilter(context: Context, stream: string, flags: Partial<LetterFlags>): LetterFilter {
+  const shared = flags.dlq !== undefined || context.config.dlqTemplate?.includes("{stream}") === false;
+  const { reason, group, minDeliveries, where } = flags;
+  return { stream: shared ? stream : undefined, reason, group, minDeliveries, where };
+}

@@ -1,0 +1,26 @@
+import { argument, command, type FlagsOf } from "../command.ts";
+import { flag } from "../flag.ts";
+import { GROUP_START } from "../flags.ts";
+
+const flags = [
+  flag.value("--at <id>", "0, $ or an entry ID: the group gets what comes after it", GROUP_START, {
+    required: "where to? Give --at 0, $ or an entry ID",
+  }),
+  flag.switch("--dry-run", "only show what would be skipped or replayed"),
+] as const;
+
+export type SetIdFlags = FlagsOf<typeof flags>;
+
+export const setId = command({
+  name: "set-id",
+  about: "set what a group was given last: forward skips entries, backward replays them",
+  args: [argument("<stream>", "the stream"), argument("<group>", "the group")],
+  flags,
+  notes:
+    "What is pending stays pending. An entry that is replayed while it is pending goes to whoever reads it.",
+  examples: [
+    "streamctl group set-id orders billing --at 1694012345678-0 --dry-run",
+    "streamctl group set-id orders billing --at '$' -y",
+  ],
+  run: () => import("./set-id-run.ts"),
+});

@@ -1,0 +1,6 @@
+/** Said where no entry is found: that none is pending, or that none of those that are was meant. */
+export function nothingPending(stream: string, group: string, total: number, consumer?: string): string {
+  if (total === 0) return `nothing is pending on ${stream} for ${group}`;
+  const of = consumer === undefined ? "fits" : `is ${consumer}'s and fits`;
+  return `none of ${total} pending on ${stream} for ${group} ${of}`;
+}
