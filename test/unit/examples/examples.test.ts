@@ -12,8 +12,8 @@ const FOLDER = join(import.meta.dirname, "..", "..", "..", "examples");
 const read = (path: string): Promise<string> => readFile(join(FOLDER, path), "utf8");
 
 /** What a worker may need from SIGTERM to its end: its handlers, killing them, and the last verdicts. */
-function stopMs(options: Readonly<Record<string, unknown>>): number {
-  return Number(options["shutdownTimeout"] ?? 30_000) + Number(options["killAfter"] ?? 5_000) + 10_000;
+function stopMs(flags: Readonly<Record<string, unknown>>): number {
+  return Number(flags["shutdownTimeout"]) + Number(flags["killAfter"]) + 10_000;
 }
 
 interface Container {
