@@ -26,6 +26,7 @@ import { PipeClosed } from "../../output/output.ts";
 import { startStatusLine } from "../../output/status-line.ts";
 import { workerReport } from "../../output/worker-report.ts";
 import { notWithoutCluster } from "../../redis/errors.ts";
+import { streamsOf } from "../../redis/ops/streams.ts";
 import { serverName, tellsInactive } from "../../redis/server-name.ts";
 import { version } from "../../version.ts";
 import { StreamArguments } from "../stream-arguments.ts";
@@ -68,7 +69,8 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   // What is to end when nothing is left has nothing to wait for.
   const roster = await args.roster(!asked.ends.untilEmpty);
   const server = await serverName(connection);
-  const holders = new Holders(connection, { group: asked.group, required: asked.orderBy !== undefined });
+  const streams = streamsOf(connection);
+  const holders = new Holders(streams, { group: asked.group, required: asked.orderBy !== undefined });
   const settings: WorkerSettings = {
     ...asked,
     get streams() {
@@ -107,6 +109,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   };
   const worker = new Worker({
     connection,
+    streams,
     reader,
     settings,
     roster,

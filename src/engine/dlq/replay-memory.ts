@@ -1,7 +1,7 @@
 import { ServerError } from "../../errors.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
-import type { Caller } from "../../redis/ops/caller.ts";
-import { type ReplayNote, replayNote } from "../../redis/ops/replay-notes.ts";
+import type { ReplayNote } from "../../redis/ops/replay-notes.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 
 /** For so long it is known how often an entry has been replayed, and what is not to be replayed again. */
 export const MEMORY_MS = 30 * 24 * 60 * 60 * 1_000;
@@ -26,15 +26,15 @@ const NONE: ReplayNote = { replays: 0, deliveries: 0 };
  * before. A user who may not read the notes is told 0: dead-lettering matters more.
  */
 export async function replayedBefore(
-  connection: Caller,
+  streams: Pick<Streams, "replayNote" | "cluster">,
   stream: string,
   group: string,
   id: string,
 ): Promise<ReplayNote> {
-  const memory = replayMemory(stream, connection.cluster);
+  const memory = replayMemory(stream, streams.cluster);
   if (memory === undefined) return NONE;
   try {
-    return (await replayNote(connection, memory.notes, group, id)) ?? NONE;
+    return (await streams.replayNote(memory.notes, group, id)) ?? NONE;
   } catch (error) {
     if (error instanceof ServerError && (error.code === "NOPERM" || error.code === "WRONGTYPE")) return NONE;
     throw error;

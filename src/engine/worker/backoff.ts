@@ -6,7 +6,7 @@ import type { RetryPolicy } from "./types.ts";
  * An entry whose k-th delivery has not been settled may be taken by anyone once it has been idle for
  * takeAfterMs(k). A live worker keeps the idle time near zero, so that time passes only for a dead one. A
  * worker whose handler failed instead sets the idle time so far ahead that just the delay is left. The
- * take script (redis/scripts/take.ts) computes the same threshold.
+ * take script (redis/ops/lua/taking.ts) computes the same threshold.
  */
 export function takeAfterMs(deliveries: number, claimIdleMs: number, policy: RetryPolicy): number {
   return Math.max(claimIdleMs, longestDelayMs(deliveries, policy));

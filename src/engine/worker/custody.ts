@@ -1,10 +1,7 @@
 import { type Instant, msSince, now } from "../../lib/instant.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { isNoGroup } from "../../redis/errors.ts";
-import { type Claim, keepAlive } from "../../redis/group-steps.ts";
-import { fateOfRetry, lossOf } from "../../redis/ops/holders.ts";
-import { pendingPage } from "../../redis/ops/pending.ts";
-import { isGone, NO_FENCE, Owned } from "../../redis/scripts/owned.ts";
+import { type Claim, isGone, NO_FENCE, type Owned } from "../../redis/ops/owned.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import { Continuity } from "./continuity.ts";
 import type { Hands } from "./hands.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
@@ -28,7 +25,7 @@ export interface Waiting {
 }
 
 export interface CustodyParts {
-  readonly connection: Connection;
+  readonly streams: Streams;
   readonly settings: WorkerSettings;
   readonly hands: Hands;
   readonly waiting: (stream: string) => Waiting | undefined;
@@ -39,7 +36,7 @@ export interface CustodyParts {
   readonly restore: (stream: string, vanished: boolean) => Promise<boolean>;
 }
 
-/** The token of a take, as scripts/owned.ts has it. */
+/** The token of a take, as redis/ops/owned.ts has it. */
 export function claimOf(delivery: Delivery, settings: WorkerSettings): Claim {
   const fence = settings.consumerIsUnique ? NO_FENCE : (delivery.fence ?? delivery.deliveries);
   return { id: delivery.entry.id, fence };
@@ -142,7 +139,7 @@ export class Custody {
   async beat(stream: string, deliveries: readonly Delivery[]): Promise<Delivery[]> {
     const before = this.standing(stream);
     const gone: Delivery[] = [];
-    let sign: number = Owned.notPending;
+    let sign: Owned = "notPending";
     for (let at = 0; at < deliveries.length; at += BATCH) {
       const beat = await this.#ask(stream, deliveries.slice(at, at + BATCH));
       gone.push(...beat.gone);
@@ -161,7 +158,7 @@ export class Custody {
    * Entries were not pending when that was asked. True when they were thrown away and are pending again: verdicts may
    * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`.
    */
-  async regain(stream: string, gone: readonly Delivery[], sign: number, before: Standing): Promise<boolean> {
+  async regain(stream: string, gone: readonly Delivery[], sign: Owned, before: Standing): Promise<boolean> {
     const continuity = this.#of(stream);
     const sinces: number[] = [];
     for (const delivery of gone) {
@@ -185,20 +182,20 @@ export class Custody {
     const continuity = this.#of(stream);
     if (continuity.brokenSince(since)) return this.restore(stream);
     const before = this.standing(stream);
-    const { connection, settings } = this.#parts;
+    const { streams, settings } = this.#parts;
     const holders = settings.holders?.(stream);
     if (holders !== undefined) {
-      const ask = (): Promise<number | "settled"> => fateOfRetry(connection, stream, settings, holders, id);
+      const ask = (): Promise<Owned | "settled"> => streams.fateOfRetry(stream, settings, holders, id);
       const fate = await this.#inGroup(stream, ask);
       if (fate === "settled") return false;
       if (!isGone(fate)) return true;
       return (await this.#isThrownAway(stream, [since], fate, before)) && this.restore(stream);
     }
     // Of an entry that is not pending nothing else comes of it.
-    const [sign = Owned.notPending] = await this.#keepAlive(stream, [{ id, fence: -1 }]);
+    const [sign = "notPending"] = await this.#keepAlive(stream, [{ id, fence: -1 }]);
     // Another step has made it pending again.
     if (!isGone(sign)) return true;
-    if (sure || sign === Owned.thrownAway)
+    if (sure || sign === "thrownAway")
       return (await this.#isThrownAway(stream, [since], sign, before)) && this.restore(stream);
     await this.beat(stream, [...this.#parts.hands.of(stream)]);
     if (continuity.brokenSince(since)) return true;
@@ -250,30 +247,30 @@ export class Custody {
   async #isThrownAway(
     stream: string,
     sinces: readonly number[],
-    sign: number,
+    sign: Owned,
     before: Standing,
   ): Promise<boolean> {
-    if (sign === Owned.thrownAway) return true;
+    if (sign === "thrownAway") return true;
     if (await this.#mayBeThrownAway(stream, sinces, sign, before)) return true;
     // Last of all: what others have restored in the meantime has passed for proof.
     return (await this.#lossOf(stream)) !== this.#losses.get(stream);
   }
 
   async #lossOf(stream: string): Promise<string | undefined> {
-    const { connection, settings } = this.#parts;
+    const { streams, settings } = this.#parts;
     const holders = settings.holders?.(stream);
-    return holders === undefined ? undefined : lossOf(connection, settings, holders);
+    return holders === undefined ? undefined : streams.lossOf(settings, holders);
   }
 
   async #mayBeThrownAway(
     stream: string,
     sinces: readonly number[],
-    sign: number,
+    sign: Owned,
     before: Standing,
   ): Promise<boolean> {
     const continuity = this.#of(stream);
     // Before 7.2 a consumer that has only asked looks like one that has got something.
-    const gotAt = sign === Owned.perhapsThrownAway ? before.askedAt : before.gotAt;
+    const gotAt = sign === "perhapsThrownAway" ? before.askedAt : before.gotAt;
     const maybe = (): boolean => sinces.some((since) => continuity.mayHaveBroken(since, gotAt));
     if (!maybe()) return false;
     // What else it has may prove that the consumer has been there all the time.
@@ -284,11 +281,11 @@ export class Custody {
 
   /** Gives the retry that it looked at when that is not pending. */
   async #lookAtWaiting(stream: string): Promise<Waiting | undefined> {
-    const { connection, settings } = this.#parts;
+    const { streams, settings } = this.#parts;
     const retry = this.#parts.waiting(stream);
     if (!retry) return undefined;
     const sentAt = performance.now();
-    const [row] = await pendingPage(connection, stream, settings.group, retry.id, 1);
+    const [row] = await streams.pendingPage(stream, settings.group, retry.id, 1);
     if (row?.id !== retry.id) return retry;
     if (row.consumer === settings.consumer) this.#of(stream).stillHad(retry.since, sentAt);
     return undefined;
@@ -297,11 +294,11 @@ export class Custody {
   async #ask(
     stream: string,
     deliveries: readonly Delivery[],
-  ): Promise<{ readonly gone: Delivery[]; readonly sign: number }> {
+  ): Promise<{ readonly gone: Delivery[]; readonly sign: Owned }> {
     const { settings } = this.#parts;
     const askable = deliveries.filter(({ orphaned, lost }) => !orphaned && !lost);
     const gone: Delivery[] = [];
-    let sign: number = Owned.notPending;
+    let sign: Owned = "notPending";
     if (askable.length === 0) return { gone, sign };
     const sentAt = now();
     const answers = await this.#keepAlive(
@@ -309,15 +306,15 @@ export class Custody {
       askable.map((delivery) => claimOf(delivery, settings)),
     );
     for (const [i, delivery] of askable.entries()) {
-      const answer = answers[i] ?? Owned.notPending;
+      const answer = answers[i] ?? "notPending";
       if (isGone(answer)) {
         // One whose verdict is on its way may have been settled by it.
         if (delivery.verdictSent) continue;
         sign = answer;
         gone.push(delivery);
-      } else if (answer === Owned.takenByOther) delivery.lost = true;
+      } else if (answer === "takenByOther") delivery.lost = true;
       else {
-        if (answer === Owned.orphaned) delivery.orphaned = true;
+        if (answer === "orphaned") delivery.orphaned = true;
         delivery.ownedAt = sentAt;
         this.stillHad(delivery, sentAt.steady);
       }
@@ -325,9 +322,9 @@ export class Custody {
     return { gone, sign };
   }
 
-  async #keepAlive(stream: string, claims: readonly Claim[]): Promise<number[]> {
-    const { connection, settings } = this.#parts;
-    return this.#inGroup(stream, () => keepAlive(connection, stream, settings, claims));
+  async #keepAlive(stream: string, claims: readonly Claim[]): Promise<Owned[]> {
+    const { streams, settings } = this.#parts;
+    return this.#inGroup(stream, () => streams.keepAlive(stream, settings, claims));
   }
 
   /** A group that has gone is made again by whichever step meets that first. */

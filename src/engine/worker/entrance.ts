@@ -1,4 +1,4 @@
-import type { Connection } from "../../redis/connection.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import type { Instant } from "../../lib/instant.ts";
 import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
@@ -12,7 +12,7 @@ import type { Units } from "./units.ts";
 export const HAND_BACK: Verdict = { kind: "release", counted: false };
 
 export interface EntranceParts {
-  readonly connection: Connection;
+  readonly streams: Streams;
   readonly settings: WorkerSettings;
   readonly hands: Hands;
   readonly custody: Custody;
@@ -34,9 +34,9 @@ export class Entrance {
 
   /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
   async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
-    const { connection, settings, custody, hands, units } = this.#parts;
+    const { streams, settings, custody, hands, units } = this.#parts;
     custody.got(deliveries, askedAt);
-    const duplicates = await alreadyDone(connection, settings, deliveries);
+    const duplicates = await alreadyDone(streams, settings, deliveries);
     for (const delivery of deliveries) {
       if (!hands.isOverSince(askedAt.steady, delivery)) this.#admitOne(delivery, duplicates.has(delivery));
     }

@@ -1,8 +1,7 @@
-import { compareIds, previousId } from "../../entry/id.ts";
-import { ServerError } from "../../errors.ts";
-import type { Connection } from "../../redis/connection.ts";
-import { type Held, restoreThrownAway } from "../../redis/group-steps.ts";
-import { asList, asMap, asText } from "../../redis/value.ts";
+import { compareIds } from "../../entry/id.ts";
+import type { Caller } from "../../redis/ops/caller.ts";
+import type { Held } from "../../redis/ops/restore-group.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import { missingGroup } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
@@ -24,7 +23,8 @@ export type OnRestored = (stream: string, at: number, destroyed: boolean) => voi
  * were.
  */
 export class GroupSetup {
-  readonly #connection: Connection;
+  readonly #streams: Streams;
+  readonly #caller: Caller;
   readonly #settings: WorkerSettings;
   /** What this worker has of a stream and the holders don't name. */
   readonly #held: (stream: string) => readonly Held[];
@@ -35,7 +35,8 @@ export class GroupSetup {
   readonly #givenUpTo = new Map<string, string>();
 
   constructor(
-    connection: Connection,
+    streams: Streams,
+    caller: Caller,
     settings: WorkerSettings,
     held: (stream: string) => readonly Held[],
     onRestored: OnRestored,
@@ -43,7 +44,8 @@ export class GroupSetup {
     roster?: Roster,
   ) {
     this.#roster = roster;
-    this.#connection = connection;
+    this.#streams = streams;
+    this.#caller = caller;
     this.#settings = settings;
     this.#held = held;
     this.#onRestored = onRestored;
@@ -69,17 +71,17 @@ export class GroupSetup {
 
   async #prepareOne(stream: string): Promise<void> {
     const { group, createGroup, groupStart } = this.#settings;
-    if (createGroup && (await this.#create(stream, groupStart))) {
+    const rule = { at: groupStart, makeStream: true };
+    if (createGroup && (await this.#streams.ensureGroup(stream, group, rule)) === "made")
       this.#observer.notice("info", `made group ${group} on ${stream} at ${groupStart}`);
-    }
-    const position = await this.#position(stream);
-    if (position === undefined) throw await missingGroup(this.#connection, stream, group);
+    const position = await this.#streams.groupPosition(stream, group);
+    if (position === undefined) throw await missingGroup(this.#caller, stream, group);
     await this.#settings.beginHolding?.(stream);
     this.#givenUpTo.set(stream, position);
   }
 
   async exists(stream: string): Promise<boolean> {
-    return (await this.#position(stream)) !== undefined;
+    return (await this.#streams.groupPosition(stream, this.#settings.group)) !== undefined;
   }
 
   noteGiven(stream: string, id: string): void {
@@ -100,13 +102,7 @@ export class GroupSetup {
     const { group, consumer } = this.#settings;
     const start = make ? (this.#givenUpTo.get(stream) ?? "0-0") : undefined;
     const held = this.#held(stream);
-    const { made, position, entries } = await restoreThrownAway(
-      this.#connection,
-      stream,
-      this.#settings,
-      start,
-      held,
-    );
+    const { made, position, entries } = await this.#streams.restoreGroup(stream, this.#settings, start, held);
     this.#onRestored(stream, performance.now(), position !== undefined);
     // A stream that was made anew has other entries, whose IDs may be smaller.
     if (position !== undefined) this.#givenUpTo.set(stream, position);
@@ -115,33 +111,5 @@ export class GroupSetup {
       this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${position}`);
     } else if (entries > 0)
       this.#observer.notice("warn", `${stream}: consumer ${consumer} of ${group} had been deleted: ${again}`);
-  }
-
-  /** False when the group is there already. */
-  async #create(stream: string, start: string): Promise<boolean> {
-    try {
-      await this.#connection.call("XGROUP", "CREATE", stream, this.#settings.group, start, "MKSTREAM");
-      return true;
-    } catch (error) {
-      if (error instanceof ServerError && error.code === "BUSYGROUP") return false;
-      throw error;
-    }
-  }
-
-  /** Where the group stands: its last-delivered ID, or before its oldest pending entry. Undefined: no such group. */
-  async #position(stream: string): Promise<string | undefined> {
-    const { group } = this.#settings;
-    try {
-      const [count, oldest] = asList(await this.#connection.call("XPENDING", stream, group));
-      if (typeof count === "number" && count > 0) return previousId(asText(oldest)) ?? "0-0";
-      for (const row of asList(await this.#connection.call("XINFO", "GROUPS", stream))) {
-        const info = asMap(row);
-        if (asText(info.get("name")) === group) return asText(info.get("last-delivered-id"));
-      }
-      return undefined;
-    } catch (error) {
-      if (error instanceof ServerError && error.kind === "notFound") return undefined;
-      throw error;
-    }
   }
 }

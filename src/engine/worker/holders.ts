@@ -1,5 +1,4 @@
-import type { Connection } from "../../redis/connection.ts";
-import { mayHold } from "../../redis/ops/holders.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 
 export interface HoldersOptions {
@@ -9,24 +8,24 @@ export interface HoldersOptions {
 }
 
 /**
- * Where the holders of each stream's entries stand (see redis/scripts/held.ts): beside the stream, so that a group's
+ * Where the holders of each stream's entries stand (see redis/ops/lua/held.ts): beside the stream, so that a group's
  * name can't make it the ledger's key. A user without the right to that key works without them: then XGROUP DESTROY
  * loses the retries of workers that are dead by then, or do not notice in time.
  */
 export class Holders {
-  readonly #connection: Connection;
+  readonly #streams: Streams;
   readonly #options: HoldersOptions;
   readonly #refused = new Set<string>();
 
-  constructor(connection: Connection, options: HoldersOptions) {
-    this.#connection = connection;
+  constructor(streams: Streams, options: HoldersOptions) {
+    this.#streams = streams;
     this.#options = options;
   }
 
   /** Undefined where none are kept. */
   of(stream: string): string | undefined {
     if (this.#refused.has(stream)) return undefined;
-    const { cluster } = this.#connection;
+    const { cluster } = this.#streams;
     const key = siblingKey(stream, `:held:${this.#options.group}`, cluster);
     return this.#options.required || sameSlot(stream, key, cluster) ? key : undefined;
   }
@@ -37,6 +36,6 @@ export class Holders {
     const { group, required } = this.#options;
     const key = this.of(stream);
     if (required || key === undefined) return;
-    if (!(await mayHold(this.#connection, stream, group, key))) this.#refused.add(stream);
+    if (!(await this.#streams.mayHold(stream, group, key))) this.#refused.add(stream);
   }
 }

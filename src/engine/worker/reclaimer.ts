@@ -1,7 +1,7 @@
 import { nextId } from "../../entry/id.ts";
-import type { Connection } from "../../redis/connection.ts";
-import { type OwnRule, type Taken, takeEntries, type TakeRule } from "../../redis/group-steps.ts";
-import { type PendingRow, pendingPage } from "../../redis/ops/pending.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
+import type { OwnRule, Taken, TakeRule } from "../../redis/ops/take.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
@@ -27,10 +27,10 @@ const NOTHING: Swept = { due: [], given: [] };
 /**
  * Finds pending entries that may be taken: retries whose delay has passed, entries whose owner has gone
  * silent, and entries that somebody claimed for this worker by hand. Knows its own retries to the millisecond;
- * everybody's are found by sweeping the pending list. The server decides who gets an entry (scripts/take.ts), so two workers may look at once.
+ * everybody's are found by sweeping the pending list. The server decides who gets an entry (redis/ops/take.ts), so two workers may look at once.
  */
 export class Reclaimer {
-  readonly #connection: Connection;
+  readonly #streams: Streams;
   readonly #settings: WorkerSettings;
   readonly #hands: Hands;
   readonly #observer: WorkerObserver;
@@ -46,7 +46,7 @@ export class Reclaimer {
   #repliesLost = false;
 
   constructor(
-    connection: Connection,
+    streams: Streams,
     settings: WorkerSettings,
     hands: Hands,
     retries: Retries,
@@ -58,7 +58,7 @@ export class Reclaimer {
     this.#custody = custody;
     this.#truce = truce;
     this.#ordering = ordering;
-    this.#connection = connection;
+    this.#streams = streams;
     this.#settings = settings;
     this.#hands = hands;
     this.#observer = observer;
@@ -127,7 +127,7 @@ export class Reclaimer {
   async review(stream: string): Promise<void> {
     const { group, consumer } = this.#settings;
     for (const id of this.#retries.overdue(stream, PAGE)) {
-      const [row] = await pendingPage(this.#connection, stream, group, id, 1);
+      const [row] = await this.#streams.pendingPage(stream, group, id, 1);
       if (row?.id === id && row.consumer === consumer) this.#retries.seen(stream, id);
       else await this.#doneWaiting(stream, id, false);
     }
@@ -136,7 +136,7 @@ export class Reclaimer {
   /** What is pending for this consumer and known to nobody, for handing it back at the end. */
   async ownStrays(stream: string): Promise<PendingRow[]> {
     const { group, consumer } = this.#settings;
-    const rows = await pendingPage(this.#connection, stream, group, FIRST, PAGE * PAGES, consumer);
+    const rows = await this.#streams.pendingPage(stream, group, FIRST, PAGE * PAGES, consumer);
     return rows.filter(({ id, deliveries }) => {
       // A remembered entry with one delivery more was taken by a step whose answer was lost.
       const known = this.#retries.get(stream, id);
@@ -165,7 +165,7 @@ export class Reclaimer {
     const { group, consumer, consumerIsUnique, claimIdleMs, retry } = this.#settings;
     const waited = this.#retries.get(stream, id);
     if (!waited) return;
-    const [row] = runs ? [] : await pendingPage(this.#connection, stream, group, id, 1);
+    const [row] = runs ? [] : await this.#streams.pendingPage(stream, group, id, 1);
     if (!runs && row?.id !== id) {
       const sure = performance.now() < waited.othersAt;
       if (await this.#custody.regainRetry(stream, { id, since: waited.since }, sure)) return;
@@ -184,7 +184,7 @@ export class Reclaimer {
     const given: string[] = [];
     let cursor = this.#cursors.get(stream) ?? FIRST;
     for (let page = 0; page < PAGES; page++) {
-      const rows = await pendingPage(this.#connection, stream, this.#settings.group, cursor, PAGE);
+      const rows = await this.#streams.pendingPage(stream, this.#settings.group, cursor, PAGE);
       for (const row of rows) {
         if (due.length >= limit) break;
         if (this.#hands.has(stream, row.id)) continue;
@@ -232,7 +232,14 @@ export class Reclaimer {
     const taken = await ordering.takeFronts(stream, rule, limit, inHand);
     if (taken.length < limit) {
       const { due } = await this.#sweep(stream, PAGE * PAGES);
-      if (due.length > 0) taken.push(...(await ordering.take(stream, rule, due, limit - taken.length, true)));
+      if (due.length > 0)
+        taken.push(
+          ...(await ordering.take(stream, rule, {
+            ids: due,
+            limit: limit - taken.length,
+            unknownOnly: true,
+          })),
+        );
     }
     return this.#delivered(stream, taken);
   }
@@ -241,8 +248,8 @@ export class Reclaimer {
     if (ids.length === 0 || limit <= 0) return [];
     const rule = this.#rule(own);
     const taken = this.#ordering
-      ? await this.#ordering.take(stream, rule, ids, limit, false)
-      : await takeEntries(this.#connection, stream, this.#settings, rule, ids.slice(0, limit));
+      ? await this.#ordering.take(stream, rule, { ids, limit, unknownOnly: false })
+      : await this.#streams.takeEntries(stream, this.#settings, rule, ids.slice(0, limit));
     return this.#delivered(stream, taken);
   }
 

@@ -1,4 +1,4 @@
-import type { Held } from "../../redis/group-steps.ts";
+import type { Held } from "../../redis/ops/restore-group.ts";
 import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
 import type { Waiting } from "./custody.ts";
 import type { Hands } from "./hands.ts";

@@ -1,10 +1,9 @@
 import { ConnectionError, errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../redis/backoff.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { isNoGroup, isTransient } from "../../redis/errors.ts";
-import { ackOwned, requeueOwned } from "../../redis/group-steps.ts";
-import { isGone, Owned } from "../../redis/scripts/owned.ts";
+import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import { takeAfterMs } from "./backoff.ts";
 import { claimOf, type Custody } from "./custody.ts";
 import { moveToDeadLetters } from "./dead-letters.ts";
@@ -21,7 +20,7 @@ const ACK_BATCH = 200;
 const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "release", "broken"]);
 
 /** Gives one of `Owned` per item. */
-type Send = (items: readonly Settling[]) => Promise<number[]>;
+type Send = (items: readonly Settling[]) => Promise<Owned[]>;
 
 interface Settling {
   readonly delivery: Delivery;
@@ -33,7 +32,7 @@ interface Settling {
 }
 
 export interface SettlerParts {
-  readonly connection: Connection;
+  readonly streams: Streams;
   readonly settings: WorkerSettings;
   readonly hands: Hands;
   readonly custody: Custody;
@@ -92,7 +91,7 @@ export class Settler {
     if (verdict.kind === "release" || verdict.kind === "broken") {
       observer.missing(delivery.stream, [delivery.entry.id]);
       hands.settled(delivery);
-    } else if (this.#isPlainAck(verdict)) this.#done(item, Owned.done, false);
+    } else if (this.#isPlainAck(verdict)) this.#done(item, "done", false);
     else if (verdict.kind === "retry") {
       const reason = `${verdict.reason}; no retry: its data has gone from the stream`;
       const { exit, stderr = Buffer.alloc(0) } = verdict;
@@ -119,10 +118,10 @@ export class Settler {
     const queue = this.#acks.get(stream) ?? [];
     while (queue.length > 0) {
       const batch = queue.splice(0, ACK_BATCH);
-      const { connection, settings } = this.#parts;
+      const { streams, settings } = this.#parts;
       await this.#deliver(batch, (items) => {
         const claims = items.map(({ delivery }) => claimOf(delivery, settings));
-        return ackOwned(connection, stream, settings, claims, settings.deleteAcked);
+        return streams.ackOwned(stream, settings, claims, { remove: settings.deleteAcked });
       });
     }
     this.#flushing.delete(stream);
@@ -132,8 +131,8 @@ export class Settler {
     await this.#deliver([item], async () => [await this.#sendOne(item)]);
   }
 
-  async #sendOne({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<number> {
-    const { connection, settings, retries } = this.#parts;
+  async #sendOne({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<Owned> {
+    const { streams, settings, retries } = this.#parts;
     const { stream, deliveries } = delivery;
     const { id } = delivery.entry;
     const { claimIdleMs, retry } = settings;
@@ -145,21 +144,21 @@ export class Settler {
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
         const idleMs = retries.wait(stream, id, delayMs, count);
         const dueIdleMs = takeAfterMs(count, claimIdleMs, retry);
-        return requeueOwned(connection, stream, settings, { ...claim, idleMs, dueIdleMs, deliveries: count });
+        return streams.requeueOwned(stream, settings, claim, { idleMs, dueIdleMs, deliveries: count });
       }
       case "dead":
-        return moveToDeadLetters(connection, settings, delivery, verdict, failedAt);
+        return moveToDeadLetters(streams, settings, delivery, verdict, failedAt);
       case "release":
       case "broken": {
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
         retries.leave(stream, id, count);
         const dueIdleMs = takeAfterMs(count, claimIdleMs, retry);
-        const left = { ...claim, idleMs: dueIdleMs, dueIdleMs, deliveries: count };
-        return requeueOwned(connection, stream, settings, left);
+        const left = { idleMs: dueIdleMs, dueIdleMs, deliveries: count };
+        return streams.requeueOwned(stream, settings, claim, left);
       }
       case "ack":
-        return settleSuccess(connection, settings, delivery, verdict.outputs ?? []);
+        return settleSuccess(streams, settings, delivery, verdict.outputs ?? []);
       case "duplicate":
         throw new TypeError("plain acks go out in batches");
     }
@@ -172,11 +171,11 @@ export class Settler {
     for (let attempt = 0; ; attempt++) {
       try {
         const answers = await this.#sendToGroup(items, send, replyLost);
-        for (const [i, item] of items.entries()) this.#done(item, answers[i] ?? Owned.notPending, replyLost);
+        for (const [i, item] of items.entries()) this.#done(item, answers[i] ?? "notPending", replyLost);
         return;
       } catch (error) {
         if (isNoGroup(error)) {
-          for (const item of items) this.#done(item, Owned.notPending, replyLost);
+          for (const item of items) this.#done(item, "notPending", replyLost);
           return;
         }
         if (!isTransient(error)) {
@@ -196,7 +195,7 @@ export class Settler {
    * Sends verdicts of one stream. Those that did not find their entries because Redis had thrown them away are sent
    * once more when the entries are pending again. After a lost reply, "not pending" is our own success.
    */
-  async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<number[]> {
+  async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
     const { custody } = this.#parts;
     const stream = items[0]?.delivery.stream ?? "";
     const before = custody.standing(stream);
@@ -205,12 +204,12 @@ export class Settler {
     const answers = await sending;
     const gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
-      const answer = answers[i] ?? Owned.notPending;
-      if (answer >= Owned.done) custody.stillHad(item.delivery, before.at);
+      const answer = answers[i] ?? "notPending";
+      if (isDone(answer)) custody.stillHad(item.delivery, before.at);
       else if (isGone(answer)) gone.push(item);
     }
     if (replyLost || gone.length === 0) return answers;
-    const sign = answers.find(isGone) ?? Owned.notPending;
+    const sign = answers.find(isGone) ?? "notPending";
     await custody.readEnded();
     // A read on another connection may have come to Redis before the verdicts, though it was asked for after them.
     const { gotAt, askedAt } = custody.standing(stream);
@@ -219,7 +218,7 @@ export class Settler {
     const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain === true);
     if (astray.length === 0) return answers;
     const again = await this.#sendMarked(astray, send, false);
-    return items.map((item, i) => again[astray.indexOf(item)] ?? answers[i] ?? Owned.notPending);
+    return items.map((item, i) => again[astray.indexOf(item)] ?? answers[i] ?? "notPending");
   }
 
   /**
@@ -228,7 +227,7 @@ export class Settler {
    * while what this worker has is being made pending again: the script would find it acked, and hold it once more. A
    * group that has gone is made again.
    */
-  async #sendMarked(items: readonly Settling[], send: Send, replyLost: boolean): Promise<number[]> {
+  async #sendMarked(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
     const { custody } = this.#parts;
     const stream = items[0]?.delivery.stream ?? "";
     await custody.restored(stream);
@@ -236,7 +235,7 @@ export class Settler {
     try {
       const answers = await send(items);
       for (const [i, { delivery }] of items.entries())
-        delivery.verdictSent = (answers[i] ?? Owned.notPending) >= Owned.done;
+        delivery.verdictSent = isDone(answers[i] ?? "notPending");
       return answers;
     } catch (error) {
       if (!replyLost && !(error instanceof ConnectionError && error.sent))
@@ -261,17 +260,17 @@ export class Settler {
     }
   }
 
-  #done(item: Settling, answer: number, replyLost: boolean): void {
+  #done(item: Settling, answer: Owned, replyLost: boolean): void {
     const { delivery, verdict, durationMs } = item;
     const { hands, observer, onFinal, retries, watch } = this.#parts;
     watch.ends(delivery);
-    if (answer === Owned.orphaned) {
+    if (answer === "orphaned") {
       delivery.orphaned = true;
       retries.forget(delivery.stream, delivery.entry.id);
       return this.#accept(item);
     }
     // After a lost reply, "not pending" is what our own success looks like.
-    if (answer >= Owned.done || (isGone(answer) && replyLost)) {
+    if (isDone(answer) || (isGone(answer) && replyLost)) {
       if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate") {
         hands.over(delivery);
         onFinal(delivery);
@@ -279,7 +278,7 @@ export class Settler {
       observer.settled(delivery, verdict, durationMs);
     } else {
       retries.forget(delivery.stream, delivery.entry.id);
-      observer.lost(delivery, verdict, answer === Owned.takenByOther ? "another" : "nobody");
+      observer.lost(delivery, verdict, answer === "takenByOther" ? "another" : "nobody");
     }
     hands.settled(delivery);
   }

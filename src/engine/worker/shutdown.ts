@@ -1,7 +1,5 @@
 import { errorText, ServerError } from "../../errors.ts";
-import type { Connection } from "../../redis/connection.ts";
-import { requeueOwned } from "../../redis/group-steps.ts";
-import { forgetConsumer } from "../../redis/ops/forget-consumer.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Reclaimer } from "./reclaimer.ts";
@@ -15,7 +13,7 @@ const DRAIN_MS = 10_000;
 const HURRY_MS = 500;
 
 export interface ShutdownParts {
-  readonly connection: Connection;
+  readonly streams: Streams;
   readonly settings: WorkerSettings;
   readonly executor: Executor;
   readonly observer: WorkerObserver;
@@ -55,7 +53,7 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
 }
 
 async function leaveGroup(
-  { connection, settings, observer, reclaimer }: ShutdownParts,
+  { streams, settings, observer, reclaimer }: ShutdownParts,
   stream: string,
 ): Promise<void> {
   const { group, claimIdleMs, retry } = settings;
@@ -64,11 +62,11 @@ async function leaveGroup(
       for (const { id, deliveries } of await reclaimer.ownStrays(stream)) {
         const count = deliveries - 1;
         const idleMs = takeAfterMs(count, claimIdleMs, retry);
-        const left = { id, fence: deliveries, idleMs, dueIdleMs: idleMs, deliveries: count };
-        await requeueOwned(connection, stream, settings, left);
+        const left = { idleMs, dueIdleMs: idleMs, deliveries: count };
+        await streams.requeueOwned(stream, settings, { id, fence: deliveries }, left);
       }
     }
-    await forgetConsumer(connection, stream, settings);
+    await streams.forgetConsumer(stream, settings);
   } catch (error) {
     // The group has gone, or never was: there is nothing to leave.
     if (error instanceof ServerError && error.kind === "notFound") return;

@@ -1,6 +1,5 @@
 import { ConnectionError } from "../../errors.ts";
-import type { Connection } from "../../redis/connection.ts";
-import { pendingTotals } from "../../redis/ops/pending.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
 import type { Intake } from "./intake.ts";
@@ -20,7 +19,7 @@ const LESS = 10;
 const MORE = 2;
 
 export interface SupplyParts {
-  readonly connection: Connection;
+  readonly streams: Streams;
   readonly settings: WorkerSettings;
   readonly intake: Intake;
   readonly reclaimer: Reclaimer;
@@ -112,9 +111,9 @@ export class Supply {
 
   /** Whether no entry of any stream waits for its verdict, whoever has it. */
   async nothingPending(): Promise<boolean> {
-    const { connection, settings } = this.#parts;
+    const { streams, settings } = this.#parts;
     for (const stream of settings.streams) {
-      if ((await pendingTotals(connection, stream, settings.group)).count > 0) return false;
+      if ((await streams.pendingTotals(stream, settings.group)).count > 0) return false;
     }
     return true;
   }

@@ -1,5 +1,4 @@
-import type { Connection } from "../../redis/connection.ts";
-import { serverInfo } from "../../redis/ops/server.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 
 /** As long as a reconnect may take (see reconnectDelayMs), and a beat after it. */
 const TRUCE_MS = 3_000;
@@ -21,9 +20,9 @@ export class Truce {
   }
 
   /** A server that has just come back may have cut off others, before this worker started. */
-  async arrive(connection: Pick<Connection, "call">): Promise<void> {
+  async arrive(streams: Pick<Streams, "serverInfo">): Promise<void> {
     // A user who may not ask goes without.
-    const info = await serverInfo(connection, "server").catch(() => undefined);
+    const info = await streams.serverInfo("server").catch(() => undefined);
     const uptime = info?.get("uptime_in_seconds");
     if (uptime !== undefined && Number(uptime) * 1_000 < TRUCE_MS) this.#until = performance.now() + TRUCE_MS;
   }

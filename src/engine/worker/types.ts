@@ -34,7 +34,7 @@ export interface WorkerSettings {
   readonly createGroup: boolean;
   /** Where a group that is missing at the start begins: `0`, `$` or an ID. */
   readonly groupStart: string;
-  /** Where the holders of a stream's entries stand (see redis/scripts/held.ts); undefined where they are not kept. */
+  /** Where the holders of a stream's entries stand (see redis/ops/lua/held.ts); undefined where they are not kept. */
   readonly holders?: ((stream: string) => string | undefined) | undefined;
   /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
   readonly tellsInactive?: boolean | undefined;

@@ -5,7 +5,8 @@ import { reconnectDelayMs } from "../../redis/backoff.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import type { Held } from "../../redis/group-steps.ts";
+import type { Held } from "../../redis/ops/restore-group.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import type { Roster } from "../roster.ts";
 import { Custody } from "./custody.ts";
 import { Entrance, HAND_BACK } from "./entrance.ts";
@@ -46,6 +47,8 @@ const OTHERS_NOTICE_MS = 300;
 
 export interface WorkerParts {
   readonly connection: Connection;
+  /** The verbs of that connection. */
+  readonly streams: Streams;
   readonly reader: BlockingReader;
   readonly settings: WorkerSettings;
   /** What changes `settings.streams`, where patterns do. */
@@ -98,22 +101,22 @@ export class Worker {
     this.#tally = new Tally(parts.observer);
     const { observer } = this.#tally;
     this.#parts = { ...parts, observer };
-    const { connection, settings, executor } = parts;
+    const { connection, streams, settings, executor } = parts;
     this.#hands = new Hands(() => executor.slots ?? settings.concurrency, settings.batch.size);
     const ordering =
-      settings.orderBy === undefined ? undefined : new Ordering(connection, settings, settings.orderBy);
+      settings.orderBy === undefined ? undefined : new Ordering(streams, settings, settings.orderBy);
     this.#intake = new Intake(parts.reader, settings, connection.cluster, ordering);
     this.#truce = new Truce(settings.claimIdleMs);
     this.#retries = new Retries(settings, this.#hands);
     this.#custody = new Custody({
-      connection,
+      streams,
       settings,
       hands: this.#hands,
       waiting: (stream) => this.#retries.waiting(stream),
       restore: (stream, vanished) => this.#restore(stream, vanished),
     });
     this.#reclaimer = new Reclaimer(
-      connection,
+      streams,
       settings,
       this.#hands,
       this.#retries,
@@ -123,6 +126,7 @@ export class Worker {
       ordering,
     );
     this.#groups = new GroupSetup(
+      streams,
       connection,
       settings,
       (stream) => this.#held(stream),
@@ -136,7 +140,7 @@ export class Worker {
     );
     this.#verdicts = new VerdictWatch(observer, () => this.#link.down);
     this.#settler = new Settler({
-      connection,
+      streams,
       settings,
       hands: this.#hands,
       custody: this.#custody,
@@ -169,7 +173,7 @@ export class Worker {
       },
     });
     this.#units = new Units(settings.batch, this.#hands, (unit) => this.#runner.start(unit));
-    const common = { connection, settings, hands: this.#hands, custody: this.#custody, pacer };
+    const common = { streams, settings, hands: this.#hands, custody: this.#custody, pacer };
     this.#supply = new Supply({
       ...common,
       intake: this.#intake,
@@ -208,7 +212,7 @@ export class Worker {
   }
 
   async run(): Promise<WorkerResult> {
-    const { connection, settings, executor, observer, stop, kill } = this.#parts;
+    const { connection, streams, settings, executor, observer, stop, kill } = this.#parts;
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });
@@ -243,7 +247,7 @@ export class Worker {
         this.#settler.settle(delivery, HAND_BACK, 0);
       }
       await shutDown({
-        connection,
+        streams,
         settings,
         executor,
         observer,
@@ -265,7 +269,7 @@ export class Worker {
     for (let failures = 0; !this.#ending.signal.aborted; failures++) {
       try {
         await this.#groups.prepare();
-        if (!(await this.#supply.nothingPending())) await this.#truce.arrive(this.#parts.connection);
+        if (!(await this.#supply.nothingPending())) await this.#truce.arrive(this.#parts.streams);
         return this.#link.works();
       } catch (error) {
         if (!isTransient(error)) throw error;

@@ -3,13 +3,13 @@ import type { Reply } from "../resp.ts";
 import type { Value } from "../value.ts";
 
 /** An entry of a reply; without fields, its data has gone from the stream. */
-interface DecodedEntry {
+export interface DecodedEntry {
   readonly id: string;
   readonly fields: Buffer[] | undefined;
 }
 
 /** Decodes `[id, [name, value, …]]`, as every command and script gives an entry. Fields are taken as they are. */
-function decodeEntry(row: Value | Reply | undefined): DecodedEntry {
+export function decodeEntry(row: Value | Reply | undefined): DecodedEntry {
   const [id, fields] = row as [Buffer, Buffer[] | null | undefined];
   return { id: id.latin1Slice(), fields: fields ?? undefined };
 }

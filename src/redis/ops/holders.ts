@@ -1,10 +1,10 @@
 import { isDenied } from "../errors.ts";
 import { defineScript } from "../script.ts";
-import { HELD } from "../scripts/held.ts";
-import { OWNED } from "../scripts/owned.ts";
-import { asNumber, asText } from "../value.ts";
+import { asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
+import { HELD } from "./lua/held.ts";
 import type { Member } from "./member.ts";
+import { decodeOwned, OWNED, type Owned } from "./owned.ts";
 
 /**
  * Begins to keep the holders of a group, as far as the user may. A group that was set back, or made anew by hand, is
@@ -70,10 +70,10 @@ export async function fateOfRetry(
   member: Member,
   holders: string,
   id: string,
-): Promise<number | "settled"> {
+): Promise<Owned | "settled"> {
   const args = [member.group, member.consumer, id];
-  const answer = asNumber(await caller.run(fateScript, [stream, holders], args));
-  return answer === SETTLED ? "settled" : answer;
+  const answer = await caller.run(fateScript, [stream, holders], args);
+  return answer === SETTLED ? "settled" : decodeOwned(answer);
 }
 
 /** Changes when others have restored what the member had. */

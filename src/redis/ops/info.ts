@@ -1,7 +1,9 @@
-import type { ServerError } from "../../errors.ts";
+import { previousId } from "../../entry/id.ts";
+import { ServerError } from "../../errors.ts";
 import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
 import { decoded, type Question } from "./ask.ts";
 import type { Caller } from "./caller.ts";
+import { pendingTotals } from "./pending.ts";
 
 /** XINFO STREAM. What old servers don't tell is undefined. */
 export interface StreamInfo {
@@ -79,6 +81,26 @@ function decodeStreamInfo(reply: Value): StreamInfo {
 /** Rejects with a ServerError of kind notFound when there is no such key. */
 export async function groupInfos(connection: Caller, stream: string): Promise<GroupInfo[]> {
   return decodeGroupInfos(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
+}
+
+/**
+ * Where a group stands, asked once: its last-delivered ID, or before its oldest pending entry. Undefined when there is
+ * no such group, or no such stream.
+ */
+export async function groupPosition(
+  caller: Caller,
+  stream: string,
+  group: string,
+): Promise<string | undefined> {
+  try {
+    const { count, firstId } = await pendingTotals(caller, stream, group);
+    if (count > 0 && firstId !== undefined) return previousId(firstId) ?? "0-0";
+    const groups = decodeGroupInfos(await caller.call("XINFO", "GROUPS", stream));
+    return groups.find(({ name }) => name === group)?.lastDeliveredId;
+  } catch (error) {
+    if (error instanceof ServerError && error.kind === "notFound") return undefined;
+    throw error;
+  }
 }
 
 function decodeGroupInfos(reply: Value): GroupInfo[] {

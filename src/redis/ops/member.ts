@@ -2,7 +2,7 @@
 export interface Member {
   readonly group: string;
   readonly consumer: string;
-  /** Where the holders of a stream's entries stand (see scripts/held.ts); undefined where they are not kept. */
+  /** Where the holders of a stream's entries stand (see lua/held.ts); undefined where they are not kept. */
   readonly holders?: ((stream: string) => string | undefined) | undefined;
 }
 

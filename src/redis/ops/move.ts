@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { ConnectionError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../connection.ts";
 import { translateReply } from "../errors.ts";
@@ -8,9 +9,10 @@ import { asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { MAX_SCRIPT_VALUES } from "./limits.ts";
 import { ADD_ALL } from "./lua/add-all.ts";
+import { isDone, type Owned } from "./owned.ts";
 
 /**
- * Begins a move across slots: see addOnce.
+ * Begins a move across slots: see moveOnce.
  *
  * KEYS     the marker
  * ARGV     a word that no other begin has, how long it counts in ms
@@ -100,6 +102,35 @@ export async function addOnce<Refusal extends string = never>(
       ? addLarge(connection, target, { key: marker, ttlMs, word }, first)
       : addInScript(connection, target, { key: marker, ttlMs, word }, entries);
   }
+}
+
+export interface MoveOnce extends AddOnce {
+  /** Undefined: the source still has it for this client. Else what has become of it there. */
+  readonly mayAdd: () => Promise<Owned | undefined>;
+  /** Takes it from the source. */
+  readonly settle: () => Promise<Owned>;
+  /** The marker outlives the move: what it is named after may come again. */
+  readonly keepMarker: boolean;
+}
+
+/**
+ * Moves what becomes entries of a stream in another slot, without losing or doubling them:
+ *   1. addOnce            – a crash here: the source still has it, the marker keeps the next try from adding it again
+ *   2. `settle`           – a crash here: done but for the marker, which expires
+ *   3. remove the marker  – unless another has taken it over from the source meanwhile, and needs the marker, too
+ */
+export async function moveOnce(connection: Adder, move: MoveOnce): Promise<Owned> {
+  try {
+    const { outcome } = await addOnce(connection, move, move.mayAdd);
+    if (outcome !== "added" && outcome !== "before") return outcome;
+  } catch (error) {
+    if (!(error instanceof ConnectionError) || !error.sent) throw error;
+    // Whatever was done can be done again: it is not the settling step whose reply was lost.
+    throw new ConnectionError(error.message, { cause: error });
+  }
+  const owned = await move.settle();
+  if (!move.keepMarker && isDone(owned)) await connection.call("DEL", move.marker).catch(() => {});
+  return owned;
 }
 
 interface Begun {

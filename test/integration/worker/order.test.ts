@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { Ordering } from "../../../src/engine/worker/ordering.ts";
 import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
+import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
 import { rawRedis, until } from "../../support/redis.ts";
@@ -247,7 +248,11 @@ describe("--order-by", () => {
 test("streams that leave while the worker is about to wait for them are not waited for, which Redis would refuse", async () => {
   const connection = await openConnection();
   const reader = await connection.reader();
-  const ordering = new Ordering(connection, { group: "g", consumer: "c" } as WorkerSettings, "key");
+  const ordering = new Ordering(
+    streamsOf(connection),
+    { group: "g", consumer: "c" } as WorkerSettings,
+    "key",
+  );
   await expect(ordering.wait(reader, [uniqueKey()], 20)).resolves.toBeUndefined();
 });
 
@@ -257,7 +262,7 @@ async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): P
   const connection = await openConnection();
   const holders = (key: string): string => `${key}:held:g`;
   const settings = { group: "g", consumer: "ghost", holders } as WorkerSettings;
-  const ordering = new Ordering(connection, settings, "key");
+  const ordering = new Ordering(streamsOf(connection), settings, "key");
   for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
     before = now;
     await ordering.read(stream, 10_000);

@@ -1,6 +1,6 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
-import { take } from "../../../src/redis/scripts/take.ts";
+import { takeScript } from "../../../src/redis/ops/take.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { ask, metricsUrl } from "../../support/http.ts";
 import { Proxy } from "../../support/proxy.ts";
@@ -76,7 +76,8 @@ describe("a worker and its connection", () => {
     expect(worker.stderr).not.toContain("waiting for Redis");
     const asked: number[] = [];
     proxy.onRequest = (bytes) => {
-      if (bytes.includes(take.sha)) asked.push(bytes.latin1Slice().match(/\d{13}-\d+\r\n/g)?.length ?? 0);
+      if (bytes.includes(takeScript.sha))
+        asked.push(bytes.latin1Slice().match(/\d{13}-\d+\r\n/g)?.length ?? 0);
     };
     await add(40);
     await until("the read is under way", async () => (await pendingIn(redis, stream)) === 40);

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { nextInOrder } from "../../../src/redis/scripts/order.ts";
+import { nextInOrderScript } from "../../../src/redis/ops/order.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
@@ -44,8 +44,8 @@ describe("after a pause longer than --claim-idle", () => {
     const ordered = ["--order-by", "key", "--env-fields", "-j", "2"];
     const command = `echo "$FIELD_N" >> ${dir}/runs; sleep 0.1`;
     // A server that knows the script answers with what it did, and not that it must be sent whole.
-    await redis.script("LOAD", nextInOrder.lua);
-    const held = proxy.holdReplyTo(nextInOrder.sha);
+    await redis.script("LOAD", nextInOrderScript.lua);
+    const held = proxy.holdReplyTo(nextInOrderScript.sha);
     const paused = startWorker(stream, command, ordered, { url: proxy.url });
     await held;
     startWorker(stream, command, ordered);

@@ -1,5 +1,8 @@
 import { defineScript } from "../script.ts";
-import { HELD } from "./held.ts";
+import { asList, asNumber, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
+import { HELD } from "./lua/held.ts";
+import { type Member, settlingKeys } from "./member.ts";
 
 /**
  * Makes pending again what a consumer had and Redis has thrown away, together with its group where that has
@@ -18,7 +21,7 @@ import { HELD } from "./held.ts";
  *          comes there is new. An entry is made pending only when its data exists and the group has been given it:
  *          XREADGROUP would deliver it a second time.
  */
-export const restoreGroup = defineScript(
+const restoreGroupScript = defineScript(
   "restore-group",
   `local group, consumer, start = ARGV[1], ARGV[2], ARGV[3]
 ${HELD}
@@ -47,3 +50,42 @@ end
 return {moved, count, made}
 `,
 );
+
+/** An entry that a member had, and how it stood in the pending list. */
+export interface Held {
+  readonly id: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+export interface Restored {
+  /** Whether the group had to be made again. */
+  readonly made: boolean;
+  /** Where it was made, or moved on to. */
+  readonly position: string | undefined;
+  /** How many entries were made pending again. */
+  readonly entries: number;
+}
+
+/**
+ * Makes pending again what the member had and Redis has thrown away; first, after `start`, the group, when it has
+ * gone. Without a start a group that has gone is left alone.
+ */
+export async function restoreGroup(
+  caller: Caller,
+  stream: string,
+  member: Member,
+  start: string | undefined,
+  held: readonly Held[],
+): Promise<Restored> {
+  const entries = held.flatMap(({ id, idleMs, deliveries }) => [id, idleMs, deliveries]);
+  const args = [member.group, member.consumer, start ?? "", ...entries];
+  const [position = null, count = 0, made] = asList(
+    await caller.run(restoreGroupScript, settlingKeys(member, stream), args),
+  );
+  return {
+    made: made === 1,
+    position: position === null ? undefined : asText(position),
+    entries: asNumber(count),
+  };
+}

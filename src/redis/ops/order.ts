@@ -1,85 +1,20 @@
+import type { Entry } from "../../entry/entry.ts";
 import { defineScript } from "../script.ts";
-import { HELD } from "./held.ts";
-import { TAKING } from "./take.ts";
+import { asList, asText } from "../value.ts";
+import type { Caller } from "./caller.ts";
+import { decodeEntries } from "./entry.ts";
+import { LEDGER, TAKING_HELD } from "./lua/ledger.ts";
+import { type Member, settlingKeys } from "./member.ts";
+import { decodeTaken, dueArgs, type DueRule, ownFlag, type Taken, type TakeRule } from "./take.ts";
 
-/**
- * Order by key across all workers of a group. KEYS[2] is the ledger: a hash from a key (the value of the
- * ordering field) to the IDs of its entries that are not settled, blank-separated, in stream order. An
- * entry may run only as the first of its key's IDs; the others are parked: pending under whoever read them, run by
- * nobody. KEYS[3] are the holders (see held.ts).
- *
- * Reading and writing into the ledger are one step, so its order is the stream's. IDs at the front that are
- * settled, acked by hand or trimmed are passed over, so a stale ledger never blocks a key; what was thrown away is
- * made pending again there. The rule that keeps two from running one key: whoever drops an ID from the front is
- * the one to take what comes next.
- */
-const LEDGER = `
-local group, consumer = ARGV[1], ARGV[2]
-${HELD}
-local function key_of(fields, name)
-  for i = 1, #fields, 2 do
-    if fields[i] == name then return fields[i + 1] end
-  end
-end
-
-local function first_of(ids)
-  return string.match(ids, '^%S+')
-end
-
--- ids without what is settled at the front
-local function live(ids)
-  local id = first_of(ids)
-  while id and not pending(id) do
-    local held = redis.call('HGET', KEYS[3], id)
-    if held then
-      if not consumers()[string.match(held, '^%S+ %S+ (.*)$')] then
-        restore_held(KEYS[3])
-        if pending(id) then break end
-      end
-      redis.call('HDEL', KEYS[3], id)
-    end
-    ids = string.sub(ids, #id + 2)
-    id = first_of(ids)
-  end
-  return ids
-end
-
--- ids with id at its place: one that a worker without order read, or that is delivered once more
-local function with(ids, id)
-  if string.find(' ' .. ids .. ' ', ' ' .. id .. ' ', 1, true) then return ids end
-  local last = string.match(ids, '%S+$')
-  if not last then return id end
-  if id_before(last, id) then return ids .. ' ' .. id end
-  local list, placed = {}, false
-  for other in string.gmatch(ids, '%S+') do
-    if not placed and id_before(id, other) then
-      list[#list + 1] = id
-      placed = true
-    end
-    list[#list + 1] = other
-  end
-  return table.concat(list, ' ')
-end
-
-local function store(key, ids)
-  if ids == '' then redis.call('HDEL', KEYS[2], key) else redis.call('HSET', KEYS[2], key, ids) end
-end
-
-local function note_holder(id, count, keyed, owner)
-  redis.call('HSET', KEYS[3], id, string.format('%.0f %s %s', math.min(count, 2 ^ 53), keyed and 'k' or '-', owner))
-end
-
-ensure(KEYS[3])
-`;
-
-/** Taking an entry as in take.ts, noted among the holders. */
-const TAKING_HELD = `${TAKING}
-local function take_held(id, count, owner, fields, counted, keyed)
-  take(id, count, owner, fields, counted)
-  if not fields then redis.call('HDEL', KEYS[3], id)
-  else note_holder(id, counted and count + 1 or count, keyed, consumer) end
-end
-`;
+/** Who reads in order, and where the order stands; the member's holders must be kept. */
+export interface OrderedMember {
+  readonly member: Member;
+  /** The key of the ledger, in the stream's slot. */
+  readonly ledger: string;
+  /** The field whose value is the key to order by. */
+  readonly field: Buffer;
+}
 
 /**
  * Reads new entries and says which of them may start.
@@ -91,7 +26,7 @@ end
  * Crash    a lost reply leaves entries pending for this consumer: the first ones are taken again like any
  *          other pending entry.
  */
-export const readInOrder = defineScript(
+const readInOrderScript = defineScript(
   "read-in-order",
   `${LEDGER}
 local started = {}
@@ -113,6 +48,18 @@ return {started, last}
 `,
 );
 
+/** One step, sent once: at most `look` entries are read to find `places` that may start. */
+export async function readInOrder(
+  caller: Caller,
+  stream: string,
+  { member, ledger, field }: OrderedMember,
+  most: { readonly places: number; readonly look: number; readonly pending: number },
+): Promise<{ readonly entries: readonly Entry[]; readonly lastId: string }> {
+  const args = [member.group, member.consumer, field, most.places, most.look, most.pending];
+  const reply = asList(await caller.run(readInOrderScript, settlingKeys(member, stream, ledger), args));
+  return { entries: decodeEntries(reply[0])?.entries ?? [], lastId: asText(reply[1]) };
+}
+
 /**
  * As take.ts, but takes an entry only when it is the first of its key.
  *
@@ -121,7 +68,7 @@ return {started, last}
  *          only those that are in no ledger yet), id …
  * Returns  as take: [id, deliveries, previous owner, fields] for each entry taken.
  */
-export const takeInOrder = defineScript(
+const takeInOrderScript = defineScript(
   "take-in-order",
   `${LEDGER}${TAKING_HELD}
 local function in_ledger(id)
@@ -153,6 +100,25 @@ return taken
 `,
 );
 
+/** One step, sent once. `unknownOnly`: only what is in no ledger yet. */
+export async function takeInOrder(
+  caller: Caller,
+  stream: string,
+  { member, ledger, field }: OrderedMember,
+  rule: TakeRule,
+  { ids, limit, unknownOnly }: TakeChoice,
+): Promise<Taken[]> {
+  const args = [...dueArgs(member, rule), ownFlag(rule), field, limit, unknownOnly ? "new" : "any", ...ids];
+  const rows = await caller.run(takeInOrderScript, settlingKeys(member, stream, ledger), args);
+  return asList(rows).map(decodeTaken);
+}
+
+export interface TakeChoice {
+  readonly ids: readonly string[];
+  readonly limit: number;
+  readonly unknownOnly: boolean;
+}
+
 /**
  * Takes the first entries of keys that are due: their worker has been silent, or their retry delay has passed. Walks
  * through the ledger and not through the pending list, which is full of what is parked behind them.
@@ -162,7 +128,7 @@ return taken
  *          look at, IDs to leave alone …
  * Returns  [cursor to go on at, "0" at the end, the same when there were more to take; as take]
  */
-export const takeFronts = defineScript(
+const takeFrontsScript = defineScript(
   "take-fronts",
   `${LEDGER}${TAKING_HELD}
 local skip = {}
@@ -184,6 +150,26 @@ return {scanned[1], taken}
 `,
 );
 
+/** One step, sent once: looks at about `keys` keys from `cursor` on, "0" at first. */
+export async function takeFronts(
+  caller: Caller,
+  stream: string,
+  { member, ledger }: OrderedMember,
+  rule: DueRule,
+  { limit, cursor, keys, skip }: FrontsChoice,
+): Promise<{ readonly cursor: string; readonly taken: Taken[] }> {
+  const args = [...dueArgs(member, rule), limit, cursor, keys, ...skip];
+  const reply = asList(await caller.run(takeFrontsScript, settlingKeys(member, stream, ledger), args));
+  return { cursor: asText(reply[0]), taken: asList(reply[1]).map(decodeTaken) };
+}
+
+export interface FrontsChoice {
+  readonly limit: number;
+  readonly cursor: string;
+  readonly keys: number;
+  readonly skip: readonly string[];
+}
+
 /**
  * After an entry was settled: takes the next of its key, which is parked, without counting a delivery.
  *
@@ -194,7 +180,7 @@ return {scanned[1], taken}
  * Crash    before it runs, the next entry stays parked until it has been idle for claimIdle, and is taken
  *          like the entry of a worker that died.
  */
-export const nextInOrder = defineScript(
+export const nextInOrderScript = defineScript(
   "next-in-order",
   `${LEDGER}
 local ids = redis.call('HGET', KEYS[2], ARGV[3])
@@ -219,3 +205,16 @@ store(ARGV[3], '')
 return nil
 `,
 );
+
+/** One step, sent once. */
+export async function nextInOrder(
+  caller: Caller,
+  stream: string,
+  { member, ledger }: OrderedMember,
+  key: Buffer,
+  settledId: string,
+): Promise<Taken | undefined> {
+  const args = [member.group, member.consumer, key, settledId];
+  const reply = await caller.run(nextInOrderScript, settlingKeys(member, stream, ledger), args);
+  return reply === null ? undefined : decodeTaken(reply);
+}

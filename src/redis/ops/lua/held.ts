@@ -1,4 +1,4 @@
-import { ID_BEFORE } from "../ops/lua/id-before.ts";
+import { ID_BEFORE } from "./id-before.ts";
 
 /**
  * The holders of a group: a hash beside the stream, from entries that are not settled to `count kind consumer`: the
@@ -72,19 +72,5 @@ end
 local function ensure(holders)
   if #redis.call('XPENDING', KEYS[1], group, '-', '+', 1, consumer) > 0 then return end
   if not consumers()[consumer] then restore_held(holders) end
-end
-`;
-
-/** Lua for verdicts: keeps "last", without order by key, as far ahead as entries are settled. Wants ID_BEFORE. */
-export const KEEP_LAST = `
-local settled_last
-local function note_settled(id)
-  if not settled_last or id_before(settled_last, id) then settled_last = id end
-end
-
-local function keep_last(holders)
-  if not holders or not settled_last then return end
-  local last = redis.call('HGET', holders, 'last')
-  if not last or id_before(last, settled_last) then redis.call('HSET', holders, 'last', settled_last) end
 end
 `;

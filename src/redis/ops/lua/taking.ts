@@ -1,0 +1,27 @@
+/**
+ * Lua of the scripts that take pending entries: when an entry is due, and taking it. Wants `group` and
+ * `consumer`, and ARGV[3] to ARGV[5] as `take` has them.
+ */
+export const TAKING = `
+local claimIdle, delay, maxDelay = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local taken = {}
+
+-- How long an entry of so many deliveries stays with whoever has it.
+local function due_after(count)
+  return math.max(claimIdle, math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1)))
+end
+
+-- Without fields its data has gone: it is acked, because nothing is left to deliver.
+local function take(id, count, owner, fields, counted)
+  if not fields then
+    redis.call('XACK', KEYS[1], group, id)
+    taken[#taken + 1] = {id, count, owner, false}
+  elseif counted then
+    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)
+    taken[#taken + 1] = {id, count + 1, owner, fields}
+  else
+    redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
+    taken[#taken + 1] = {id, count, owner, fields}
+  end
+end
+`;

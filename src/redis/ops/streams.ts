@@ -1,0 +1,67 @@
+import type { Connection } from "../connection.ts";
+import { deadLetter } from "./dead-letter.ts";
+import { forgetConsumer } from "./forget-consumer.ts";
+import { ensureGroup } from "./groups.ts";
+import { fateOfRetry, lossOf, mayHold } from "./holders.ts";
+import { groupPosition } from "./info.ts";
+import { keepAlive } from "./keep-alive.ts";
+import { moveOnce } from "./move.ts";
+import { nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
+import { pendingPage, pendingTotals } from "./pending.ts";
+import { replayNote } from "./replay-notes.ts";
+import { restoreGroup } from "./restore-group.ts";
+import { serverInfo } from "./server.ts";
+import { ackOwned, requeueOwned } from "./settle.ts";
+import { findSuccesses, markSuccess, succeed } from "./succeed.ts";
+import { takeEntries } from "./take.ts";
+
+/** What a worker does with streams. */
+const VERBS = {
+  ackOwned,
+  deadLetter,
+  ensureGroup,
+  fateOfRetry,
+  findSuccesses,
+  forgetConsumer,
+  groupPosition,
+  keepAlive,
+  lossOf,
+  markSuccess,
+  mayHold,
+  moveOnce,
+  nextInOrder,
+  pendingPage,
+  pendingTotals,
+  readInOrder,
+  replayNote,
+  requeueOwned,
+  restoreGroup,
+  serverInfo,
+  succeed,
+  takeEntries,
+  takeFronts,
+  takeInOrder,
+} as const;
+
+type Verbs = typeof VERBS;
+
+/** A verb whose connection is given. */
+type Bound<Verb> = Verb extends (connection: never, ...args: infer Args) => infer Result
+  ? (...args: Args) => Result
+  : never;
+
+/**
+ * The verbs of a worker, bound to its connection: all that the worker knows of Redis, besides its blocking reads. A test
+ * that is to lose the reply of its choice wraps those of a real connection.
+ */
+export type Streams = { readonly [Name in keyof Verbs]: Bound<Verbs[Name]> } & {
+  readonly cluster: boolean;
+};
+
+export function streamsOf(connection: Connection): Streams {
+  const bound = Object.entries(VERBS).map(([name, verb]) => [
+    name,
+    (verb as (connection: Connection, ...args: unknown[]) => unknown).bind(undefined, connection),
+  ]);
+  return { ...(Object.fromEntries(bound) as Streams), cluster: connection.cluster };
+}
