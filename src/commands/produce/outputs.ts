@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { Context } from "../../context.ts";
 import type { Backlog } from "../../engine/produce/wait-lag.ts";
-import type { Ledger } from "../../engine/produce/ledger.ts";
 import type { UnreadLoss } from "../../engine/produce/trim-losses.ts";
 import type { ProduceEvents } from "../../engine/produce/request.ts";
 import { RejectsFile } from "../../output/rejects-file.ts";
@@ -103,8 +102,8 @@ export class ProduceOutputs implements ProduceEvents {
     else if (this.#named === NAMED_LINES + 1) log.warn("further bad lines are only counted; -v names them");
   }
 
-  async onBatch(ledger: Ledger, bytesRead: number): Promise<void> {
-    this.#entries = ledger.inRedis;
+  async onBatch(inRedis: number, bytesRead: number): Promise<void> {
+    this.#entries = inRedis;
     if (this.#size === undefined) this.#progress?.update(this.#entries);
     else this.#progress?.update(bytesRead, this.#size);
     await this.#rejects?.flush();

@@ -1,5 +1,10 @@
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseEntryId } from "../../entry/id.ts";
+import { UsageError } from "../../errors.ts";
+import { siblingPrefix } from "../../redis/keys.ts";
+import { KeyedEncoder } from "../../redis/ops/add-keyed.ts";
+import { XaddEncoder, type XaddOptions } from "../../redis/ops/add.ts";
+import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import { BadLine } from "../../entry/sources/source.ts";
 
@@ -80,4 +85,16 @@ function mustBeValid(text: string, what: string, line: number): string {
     throw new BadLine(line, `${what} is not an entry ID like 1694012345678-0: ${text.slice(0, 64)}`);
   if (id === "0-0") throw new BadLine(line, "0-0 is not a possible ID: the smallest one is 0-1");
   return id;
+}
+
+/** What writes the entries of one stream. Throws UsageError for a name that allows no markers. */
+export function makeEncoder(key: string, rule: IdRule, xadd: XaddOptions, cluster: boolean): EntryEncoder {
+  if (rule.kind !== "keyed") return new XaddEncoder(key, xadd);
+  const markerPrefix = siblingPrefix(key, ":produced:", cluster);
+  if (markerPrefix === undefined) {
+    throw new UsageError(`no other key can share the slot of ${key}, as --idempotency-key needs`, {
+      hint: "name the stream without braces, or with one {tag}",
+    });
+  }
+  return new KeyedEncoder({ key, xadd, markerPrefix, field: rule.field, ttlMs: rule.ttlMs });
 }

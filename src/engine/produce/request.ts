@@ -2,7 +2,6 @@ import type { StreamctlError } from "../../errors.ts";
 import type { IdRule } from "./ids.ts";
 import type { Backlog, LagRule } from "./wait-lag.ts";
 import type { Hold } from "../trim/trim.ts";
-import type { Ledger, LineRange } from "./ledger.ts";
 import type { UnreadLoss } from "./trim-losses.ts";
 import type { PartitionRule } from "./partitions.ts";
 import type { BadLine, EntrySource } from "../../entry/sources/source.ts";
@@ -38,13 +37,16 @@ export interface ProduceEvents {
   onId?(id: Buffer, stream: string): void;
   /** A line that is not in Redis and won't be. `raw` without its line end. */
   onRejected?(bad: BadLine, raw: Uint8Array | undefined): void;
-  /** Called between batches: the place to wait for slow outputs. */
-  onBatch?(ledger: Ledger, bytesRead: number): Promise<void>;
+  /** Called between batches, with the entries known to be in Redis: the place to wait for slow outputs. */
+  onBatch?(inRedis: number, bytesRead: number): Promise<void>;
   /** What the run waits for with `waitLag`; undefined when it goes on. */
   onWait?(backlog: Backlog | undefined): void;
   /** The run's trimming has overtaken a group. */
   onLoss?(loss: UnreadLoss): void;
 }
+
+/** First and last line of a run of neighbouring lines. */
+export type LineRange = readonly [first: number, last: number];
 
 export interface ProduceReport {
   readonly written: number;

@@ -5,12 +5,13 @@ import { addedId, presentId } from "../../redis/ops/add.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Pipeline } from "../../redis/pipeline.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
+import type { Account } from "./account.ts";
 import type { Batch, EncodedEntry } from "./batch.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { lookUp, readCommand } from "../../redis/ops/sent.ts";
 import type { Route } from "./route.ts";
 import { BadLine } from "../../entry/sources/source.ts";
-import type { Transfer } from "./transfer.ts";
+import type { Window } from "./window.ts";
 
 /**
  * Refusals that say: not carried out, and not for good. In a cluster or under Sentinel READONLY is one, too.
@@ -26,83 +27,85 @@ const NOT_HERE_NOW = new Set([
 ]);
 
 export interface SenderOptions {
+  /** The stream, and its index in the account. */
   readonly key: string;
+  readonly index: number;
   readonly encoder: EntryEncoder;
   readonly route: Route;
-  readonly transfer: Transfer;
+  readonly window: Window;
+  readonly account: Account;
   /** What to do about entries whose reply was lost: see `afterLoss`. */
   readonly afterLoss: "unknown" | "lookUp" | "sendAgain";
   /** With `sendAgain`: for how long the server knows an entry after it was sent. */
   readonly knownForMs: number;
-  /** An entry is in Redis. The bytes are only lent. */
-  readonly onId?: ((id: Buffer) => void) | undefined;
-  /** An entry can't get in, because its ID is taken or too small. */
-  readonly onRejected: (bad: BadLine, raw: Uint8Array | undefined) => void;
 }
 
-interface Trouble {
+interface FailedEntry {
   readonly entry: EncodedEntry;
-  /**
-   * `again`: not written, or no harm if it is. `lost`: no reply came. `taken`: the ID is not above the last
-   * one.
-   */
+  /** `again`: not written, or no harm if it is. `lost`: no reply came. `taken`: the ID is not above the last one. */
   readonly why: "again" | "lost" | "taken";
   readonly code: string;
 }
 
 /**
- * Sends the batches of one stream over a pipeline, and deals with what goes wrong. Entries that were
- * certainly not written are sent again where they belong. Entries whose reply was lost are sent again only
- * when the server would not add them twice; when they have IDs, Redis is asked whether they are there.
+ * Sends the batches of one stream over a pipeline, and tells the account what became of each entry. Entries
+ * that were certainly not written are sent again where they belong. Entries whose reply was lost are sent
+ * again only when the server would not add them twice; when they have IDs, Redis is asked whether they are there.
  */
 export class Sender {
   readonly #options: SenderOptions;
   #unanswered = 0;
-  #troubles: Trouble[] = [];
+  #failed: FailedEntry[] = [];
   /** When the oldest entry whose reply was lost had been sent, by performance.now(). */
   #doubtfulSince = Number.POSITIVE_INFINITY;
-  /** Entries of this stream that this run wrote, and that stood there already. */
-  written = 0;
-  present = 0;
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  /** Sends a batch, which the transfer takes back; resolves when it is on its way. */
+  /** Connects, so that what prevents it shows before any input is read. Rejects with ConnectionError. */
+  open(): Promise<void> {
+    return this.#options.route.open();
+  }
+
+  /** Sends a batch, which the window takes back; resolves when it is on its way. */
   async send(batch: Batch): Promise<void> {
-    await this.#options.transfer.room(batch);
-    if (this.#troubles.length > 0) await this.#recover();
+    await this.#options.window.room(batch);
+    if (this.#failed.length > 0) await this.#recover();
     await this.#dispatch(batch);
   }
 
-  /** Waits until every entry has been answered, or is known to be in trouble for good. */
+  /** Waits until every entry has been answered, or has failed for good. */
   async settle(): Promise<void> {
     await this.#answered();
-    if (this.#troubles.length > 0) await this.#recover();
+    if (this.#failed.length > 0) await this.#recover();
+  }
+
+  close(): void {
+    this.#options.route.close();
   }
 
   async #answered(): Promise<void> {
-    while (this.#unanswered > 0) await this.#options.transfer.change();
+    while (this.#unanswered > 0) await this.#options.window.change();
   }
 
   async #dispatch(batch: Batch): Promise<void> {
-    const { transfer } = this.#options;
+    const { window, account } = this.#options;
     const pipeline = await this.#livePipeline();
     if (pipeline === undefined) {
-      for (let i = 0; i < batch.count; i++) transfer.ledger.keepOpen(batch.line(i), "unwritten");
-      transfer.recycle(batch);
+      for (let i = 0; i < batch.count; i++) account.keepOpen(batch.line(i), "unwritten");
+      window.recycle(batch);
       return;
     }
     const count = batch.count;
     let answered = 0;
     batch.sentAt = performance.now();
-    const free = transfer.sent(batch);
+    const free = window.sent(batch);
     this.#unanswered++;
     const done = (): void => {
       this.#unanswered--;
       free();
-      if (this.#unanswered === 0) transfer.report();
+      if (this.#unanswered === 0) window.report();
     };
     pipeline.send(
       batch.bytes,
@@ -122,12 +125,12 @@ export class Sender {
 
   /** A pipeline that is alive; undefined when nothing more is to be sent. */
   async #livePipeline(): Promise<Pipeline | undefined> {
-    const { transfer, route } = this.#options;
-    if (transfer.stopped) return undefined;
+    const { account, route } = this.#options;
+    if (account.stopped) return undefined;
     try {
       return await route.live();
     } catch (error) {
-      transfer.fail(error);
+      account.fail(error);
       return undefined;
     }
   }
@@ -136,48 +139,41 @@ export class Sender {
   #accept(line: number, reply: Reply): string | undefined {
     const added = addedId(reply);
     const present = added === undefined ? presentId(reply) : undefined;
-    if (added !== undefined) this.#inRedis(line, "written", added);
-    else if (present !== undefined) this.#inRedis(line, "present", present);
+    const { account, index, window, key } = this.#options;
+    if (added !== undefined) account.accept(index, line, "written", added);
+    else if (present !== undefined) account.accept(index, line, "present", present);
     else if (reply instanceof ReplyError) return reply.text;
     else {
-      const { transfer, key } = this.#options;
-      transfer.ledger.keepOpen(line, "unwritten");
-      transfer.failure ??= new StreamctlError("notFound", `no such stream: ${key}`, {
-        hint: "without --no-create it is made",
-      });
-      transfer.report();
+      account.keepOpen(line, "unwritten");
+      const hint = "without --no-create it is made";
+      account.fail(new StreamctlError("notFound", `no such stream: ${key}`, { hint }));
+      window.report();
     }
     return undefined;
   }
 
-  #inRedis(line: number, how: "written" | "present", id: Buffer): void {
-    this[how]++;
-    this.#options.transfer.ledger.accept(line, how);
-    this.#options.onId?.(id);
-  }
-
   #onRefused(entry: EncodedEntry, text: string): void {
-    const { transfer, key, route, afterLoss } = this.#options;
+    const { window, account, key, route, afterLoss } = this.#options;
     const code = errorCode(text);
     const failingOver = code === "READONLY" && route.hasReplicas;
-    transfer.ledger.keepOpen(entry.line, "unwritten");
+    account.keepOpen(entry.line, "unwritten");
     if (afterLoss === "lookUp" && /equal or smaller/.test(text))
-      this.#troubles.push({ entry, why: "taken", code });
-    else if (NOT_HERE_NOW.has(code) || failingOver) this.#troubles.push({ entry, why: "again", code });
-    else transfer.failure ??= translateReply(text, { command: "XADD", key });
-    transfer.report();
+      this.#failed.push({ entry, why: "taken", code });
+    else if (NOT_HERE_NOW.has(code) || failingOver) this.#failed.push({ entry, why: "again", code });
+    else account.fail(translateReply(text, { command: "XADD", key }));
+    window.report();
   }
 
   #onLost(entry: EncodedEntry, error: ConnectionError): void {
-    const { transfer, afterLoss } = this.#options;
+    const { account, afterLoss } = this.#options;
     if (afterLoss === "sendAgain" && this.#stillKnown()) {
-      transfer.ledger.keepOpen(entry.line, "unwritten");
-      this.#troubles.push({ entry, why: "again", code: "" });
+      account.keepOpen(entry.line, "unwritten");
+      this.#failed.push({ entry, why: "again", code: "" });
       return;
     }
-    transfer.ledger.keepOpen(entry.line, "unknown");
-    if (afterLoss === "lookUp") this.#troubles.push({ entry, why: "lost", code: "" });
-    else transfer.lost ??= error;
+    account.keepOpen(entry.line, "unknown");
+    if (afterLoss === "lookUp") this.#failed.push({ entry, why: "lost", code: "" });
+    else account.lose(error);
   }
 
   /** Half the time is kept for an entry to reach the server once more. */
@@ -185,29 +181,28 @@ export class Sender {
     return performance.now() - this.#doubtfulSince < this.#options.knownForMs / 2;
   }
 
-  /** Brings entries in trouble to an end, in their order; gives up after `patienceMs` without progress. */
+  /** Brings entries that have failed to an end, in their order; gives up after `patienceMs` without progress. */
   async #recover(): Promise<void> {
-    const { transfer, route } = this.#options;
-    const { ledger } = transfer;
+    const { account, route } = this.#options;
     let settled = -1;
     let deadline = 0;
     for (let attempt = 0; ; attempt++) {
       await this.#answered();
-      if (this.#troubles.length === 0) this.#doubtfulSince = Number.POSITIVE_INFINITY;
-      if (this.#troubles.length === 0 || transfer.stopped) return;
+      if (this.#failed.length === 0) this.#doubtfulSince = Number.POSITIVE_INFINITY;
+      if (this.#failed.length === 0 || account.stopped) return;
       if (!this.#stillKnown()) return this.#giveUp();
-      if (ledger.inRedis + ledger.rejected > settled) {
-        settled = ledger.inRedis + ledger.rejected;
+      if (account.settled > settled) {
+        settled = account.settled;
         deadline = Date.now() + route.patienceMs;
         attempt = 0;
-      } else if (Date.now() > deadline) return transfer.fail(this.#reasonOf(this.#troubles[0] as Trouble));
+      } else if (Date.now() > deadline) return account.fail(this.#reasonOf(this.#failed[0] as FailedEntry));
       if (attempt > 0) await sleep(reconnectDelayMs(attempt));
-      const troubles = this.#troubles.splice(0);
+      const failed = this.#failed.splice(0);
       try {
-        await this.#retry(troubles);
+        await this.#retry(failed);
       } catch (error) {
-        if (!isTransient(error)) return transfer.fail(error);
-        this.#troubles.unshift(...troubles);
+        if (!isTransient(error)) return account.fail(error);
+        this.#failed.unshift(...failed);
         route.close();
       }
     }
@@ -215,15 +210,15 @@ export class Sender {
 
   /** It took so long that the server may have forgotten what it was sent. */
   #giveUp(): void {
-    const { transfer, route } = this.#options;
-    for (const { entry } of this.#troubles) transfer.ledger.keepOpen(entry.line, "unknown");
-    transfer.lost ??= new ConnectionError(`lost the connection to ${route.target}`, { sent: true });
+    const { account, route } = this.#options;
+    for (const { entry } of this.#failed) account.keepOpen(entry.line, "unknown");
+    account.lose(new ConnectionError(`lost the connection to ${route.target}`, { sent: true }));
   }
 
-  async #retry(troubles: readonly Trouble[]): Promise<void> {
+  async #retry(failed: readonly FailedEntry[]): Promise<void> {
     const { route, key, encoder } = this.#options;
-    if (troubles.some(({ why }) => why === "again")) await route.renew();
-    const doubtful = troubles.filter(({ why }) => why !== "again");
+    if (failed.some(({ why }) => why === "again")) await route.renew();
+    const doubtful = failed.filter(({ why }) => why !== "again");
     const verdicts = await lookUp(
       await route.live(),
       key,
@@ -231,46 +226,47 @@ export class Sender {
       doubtful.map(({ entry }) => entry.command),
     );
     const again: EncodedEntry[] = [];
-    for (const { entry, why } of troubles) {
+    for (const { entry, why } of failed) {
       const verdict = why === "again" ? undefined : verdicts.shift();
       if (verdict === undefined || (verdict === "missing" && why === "lost")) again.push(entry);
       else this.#judge(entry, verdict);
     }
-    if (troubles.some(({ code }) => code === "ASK")) await this.#sendOneByOne(again);
+    if (failed.some(({ code }) => code === "ASK")) await this.#sendOneByOne(again);
     else await this.#resend(again);
   }
 
   #judge(entry: EncodedEntry, verdict: "same" | "other" | "missing"): void {
-    const id = readCommand(entry.command)[this.#options.encoder.idIndex] as Buffer;
-    if (verdict === "same") return this.#inRedis(entry.line, "present", id);
+    const { account, index, key, encoder } = this.#options;
+    const id = readCommand(entry.command)[encoder.idIndex] as Buffer;
+    if (verdict === "same") return account.accept(index, entry.line, "present", id);
     const reason =
       verdict === "other"
-        ? `${id.toString()} is in ${this.#options.key} with other fields`
-        : `${id.toString()} is below the last ID of ${this.#options.key}, and not there: a new stream would take it`;
-    this.#options.onRejected(new BadLine(entry.line, reason), entry.raw);
+        ? `${id.toString()} is in ${key} with other fields`
+        : `${id.toString()} is below the last ID of ${key}, and not there: a new stream would take it`;
+    account.reject(new BadLine(entry.line, reason), entry.raw);
   }
 
   async #resend(entries: readonly EncodedEntry[]): Promise<void> {
-    const { transfer } = this.#options;
-    let batch = transfer.batch();
+    const { window } = this.#options;
+    let batch = window.batch();
     for (const entry of entries) {
       batch.addEncoded(entry);
-      if (batch.length < transfer.batchBytes) continue;
+      if (batch.length < window.batchBytes) continue;
       await this.#dispatch(batch);
-      batch = transfer.batch();
+      batch = window.batch();
     }
     if (batch.count > 0) await this.#dispatch(batch);
-    else transfer.recycle(batch);
+    else window.recycle(batch);
   }
 
   /** While a slot moves, its entries must be announced with ASKING: the control connection does that. */
   async #sendOneByOne(entries: readonly EncodedEntry[]): Promise<void> {
-    const { route, transfer } = this.#options;
+    const { route, account } = this.#options;
     let linked = true;
     for (const entry of entries) {
-      if (transfer.stopped) return;
+      if (account.stopped) return;
       if (!linked) {
-        this.#troubles.push({ entry, why: "again", code: "" });
+        this.#failed.push({ entry, why: "again", code: "" });
         continue;
       }
       const sentAt = performance.now();
@@ -284,13 +280,13 @@ export class Sender {
           this.#onLost(entry, error);
         } else {
           linked = false;
-          this.#troubles.push({ entry, why: "again", code: "" });
+          this.#failed.push({ entry, why: "again", code: "" });
         }
       }
     }
   }
 
-  #reasonOf({ code, entry }: Trouble): StreamctlError {
+  #reasonOf({ code, entry }: FailedEntry): StreamctlError {
     const { target } = this.#options.route;
     return new ConnectionError(
       code === ""

@@ -1,9 +1,6 @@
-import type { ConnectionError } from "../../errors.ts";
-import { StreamctlError } from "../../errors.ts";
 import { Batch, BATCH_BYTES } from "./batch.ts";
-import { Ledger } from "./ledger.ts";
 
-/** So much may be sent and unanswered, over all partitions. */
+/** So much may be sent and unanswered, over all streams. */
 const IN_FLIGHT_BYTES = 32 * BATCH_BYTES;
 /** A batch counts as at least this much, because its buffer takes memory however little is in it. */
 const LEAST_CHARGE = 16 * 1024;
@@ -12,35 +9,20 @@ const FILLING_BYTES = 8 * BATCH_BYTES;
 const SMALLEST_BATCH = 4 * 1024;
 
 /**
- * What the partitions of one run share: the account of lines, the window of bytes in flight, the buffers,
- * and the reason why nothing more is sent. One caller at a time waits here.
+ * What a run may have in flight, over all its streams, in the buffers that go round for it. One caller at a
+ * time waits here.
  */
-export class Transfer {
-  readonly ledger = new Ledger();
+export class Window {
   /** A batch of this length is full. */
   readonly batchBytes: number;
-  /** Why nothing more is sent. */
-  failure: StreamctlError | undefined;
-  /** The connection that died with entries in flight whose fate nobody can find out. */
-  lost: ConnectionError | undefined;
   #inFlight = 0;
   #idle: Batch[] = [];
   #wake: (() => void) | undefined;
   #tell: (() => void) | undefined;
   #hasNews = false;
 
-  constructor(partitions: number) {
-    this.batchBytes = Math.max(SMALLEST_BATCH, Math.min(BATCH_BYTES, FILLING_BYTES / partitions));
-  }
-
-  get stopped(): boolean {
-    return this.failure !== undefined || this.lost !== undefined;
-  }
-
-  /** The first reason counts. What is no StreamctlError is a bug, and thrown. */
-  fail(error: unknown): void {
-    if (!(error instanceof StreamctlError)) throw error;
-    this.failure ??= error;
+  constructor(streams: number) {
+    this.batchBytes = Math.max(SMALLEST_BATCH, Math.min(BATCH_BYTES, FILLING_BYTES / streams));
   }
 
   /** An empty batch. */
@@ -77,10 +59,7 @@ export class Transfer {
     });
   }
 
-  /**
-   * Resolves (with false) when there is something to see to: every reply has come, or entries are in
-   * trouble.
-   */
+  /** Resolves (with false) when there is something to see to: every reply has come, or entries have failed. */
   news(): Promise<false> {
     return new Promise((resolve) => {
       this.#tell = () => {
