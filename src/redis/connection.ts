@@ -146,12 +146,16 @@ export class Connection {
     }
   }
 
-  /** Runs a script by its hash, loading it where the server does not know it. One attempt, as `call`. */
+  /**
+   * Runs a script by its hash, loading it where the server does not know it. One attempt, as `call`. What is much
+   * larger than a script goes with its text: else a server that does not know it would be sent all of it twice.
+   */
   async run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Value> {
     const tail = [keys.length, ...keys, ...args];
     const context = { command: script.name, key: keys[0] };
     try {
-      return await this.#client.call("EVALSHA", [script.sha, ...tail], this.settings.commandTimeoutMs);
+      if (!args.some(isLarge))
+        return await this.#client.call("EVALSHA", [script.sha, ...tail], this.settings.commandTimeoutMs);
     } catch (error) {
       if (!errorText(error).startsWith("NOSCRIPT")) throw translateThrown(error, context);
     }
@@ -229,6 +233,13 @@ export class Connection {
   #tell(state: LinkState): void {
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+/** Of a single argument; scripts have some kilobytes. */
+const LARGE_ARG = 1024 * 1024;
+
+function isLarge(arg: Arg): boolean {
+  return Buffer.isBuffer(arg) && arg.length > LARGE_ARG;
 }
 
 function once(callback: () => void): () => void {

@@ -69,7 +69,7 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
     default:
       if (/no such key/.test(reply))
         return make("notFound", `no such stream${context.key === undefined ? "" : `: ${context.key}`}`);
-      if (/^-?ERR unknown command/.test(reply))
+      if (UNKNOWN_COMMAND.test(reply))
         return make(
           "failed",
           `this server does not know ${context.command}`,
@@ -78,6 +78,8 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
       return make("failed", `${context.command}${on} failed: ${detail(reply)}`);
   }
 }
+
+const UNKNOWN_COMMAND = /^-?ERR unknown command/;
 
 /** The code given to replies of a cluster's node to a client that knows of no cluster. */
 const NOT_CLUSTER = "NOTCLUSTER";
@@ -115,6 +117,11 @@ export function errorCode(reply: string): string {
 /** The user lacks the right to a command or a key. */
 export function isDenied(error: unknown): error is ServerError {
   return error instanceof ServerError && error.code === "NOPERM";
+}
+
+/** The same, or the server knows no such command: some offer no scripts. */
+export function isRefused(error: unknown): error is ServerError {
+  return isDenied(error) || (error instanceof ServerError && UNKNOWN_COMMAND.test(error.reply));
 }
 
 /** The group, or its stream, has gone. */

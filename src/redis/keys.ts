@@ -66,7 +66,7 @@ export function sameSlot(a: string, b: string, cluster: boolean): boolean {
 
 /** The key that a command is about, for its error. */
 export function keyOf(command: string, args: readonly Arg[]): string | undefined {
-  const index = { MEMORY: 1, XGROUP: 1, XINFO: 1 }[command] ?? 0;
+  const index = { MEMORY: 1, XGROUP: 1, XINFO: 1, EVAL: 2, EVALSHA: 2 }[command] ?? 0;
   if (/^(PING|INFO|TIME|CLIENT|CONFIG|ACL|CLUSTER|SCAN|COMMAND|XREADGROUP|XREAD)$/.test(command))
     return undefined;
   const key = args[index];

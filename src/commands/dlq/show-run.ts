@@ -3,7 +3,7 @@ import { ExitCode } from "../../errors.ts";
 import { letterText } from "../../output/letter-text.ts";
 import { printRows } from "../../output/rows.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { rangePage } from "../../redis/ops/range.ts";
+import { missingIds } from "../../redis/ops/presence.ts";
 import { fullColumns, type LetterInFull } from "./columns.ts";
 import { readNames, reportMissing, selectLetters } from "./selection.ts";
 import type { ShowFlags } from "./show.ts";
@@ -48,6 +48,6 @@ async function isInStream(
   id: string | null,
 ): Promise<boolean | null> {
   if (id === null) return null;
-  const found = await rangePage(connection, stream, { from: id, to: id, count: 1 }).catch(() => undefined);
-  return found === undefined ? null : found.length > 0;
+  const missing = await missingIds(connection, stream, [id]).catch(() => undefined);
+  return missing === undefined ? null : missing.size === 0;
 }

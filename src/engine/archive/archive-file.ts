@@ -3,6 +3,7 @@ import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Entry } from "../../entry/entry.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../../entry/json-encode.ts";
+import { entryPieces, isLarge } from "../../entry/json-pieces.ts";
 import { errorText, StreamctlError, UsageError } from "../../errors.ts";
 import { endsWhole, packMember } from "./gzip-member.ts";
 
@@ -56,8 +57,8 @@ export class ArchiveFile {
     if (this.#failure) throw this.#failure;
     if (entries.length === 0) return;
     try {
-      const text = this.#text(stream, entries);
-      await this.#write(this.#compressed ? await packMember(text) : text);
+      const pieces = this.#pieces(stream, entries);
+      await this.#write(this.#compressed ? await packMember(pieces) : blocksOf(pieces));
       await this.#file.datasync();
     } catch (error) {
       this.#failure = new StreamctlError("failed", `could not write ${this.#path}: ${errorText(error)}`, {
@@ -72,39 +73,51 @@ export class ArchiveFile {
   async close(): Promise<void> {
     try {
       const isEmpty = this.#compressed && !this.#failure && (await this.#file.stat()).size === 0;
-      if (isEmpty) await this.#write(await packMember(NOTHING));
+      if (isEmpty) await this.#write(await packMember([]));
     } finally {
       await this.#file.close();
     }
   }
 
   /** One write; a second one only says why the first stopped short. */
-  async #write(bytes: Buffer): Promise<void> {
-    let { bytesWritten: at } = await this.#file.write(bytes);
+  async #write(pieces: readonly Buffer[]): Promise<void> {
+    const size = sizeOf(pieces);
+    let { bytesWritten: at } = await this.#file.writev(pieces);
     try {
-      while (at < bytes.length) at += (await this.#file.write(bytes, at)).bytesWritten;
+      while (at < size) at += (await this.#file.writev(cut(pieces, at, size))).bytesWritten;
     } catch (error) {
-      await this.#takeBack(bytes.subarray(0, at)).catch(() => {});
+      await this.#takeBack(cut(pieces, 0, at)).catch(() => {});
       throw error;
     }
   }
 
   /** Removes half a piece from the end, unless another run has written behind it. */
-  async #takeBack(piece: Buffer): Promise<void> {
-    const start = (await this.#file.stat()).size - piece.length;
+  async #takeBack(half: readonly Buffer[]): Promise<void> {
+    const start = (await this.#file.stat()).size - sizeOf(half);
     if (start < 0) return;
-    const { buffer } = await this.#file.read(Buffer.alloc(piece.length), 0, piece.length, start);
-    if (buffer.equals(piece)) await this.#file.truncate(start);
+    let at = start;
+    for (const piece of half) {
+      const { buffer } = await this.#file.read(Buffer.alloc(piece.length), 0, piece.length, at);
+      if (!buffer.equals(piece)) return;
+      at += piece.length;
+    }
+    await this.#file.truncate(start);
   }
 
-  #text(stream: string, entries: readonly Entry[]): Buffer {
+  /** A line per entry; a large entry is never put together as text. */
+  *#pieces(stream: string, entries: readonly Entry[]): Generator<Buffer, undefined> {
     const out = new JsonBytes();
     const prefix = this.#prefix(stream);
     for (const entry of entries) {
-      writeEntry(out, prefix, entry);
-      out.byte(LINE_END);
+      if (isLarge(entry)) {
+        yield out.take();
+        yield* entryPieces(prefix, entry, {}, "\n");
+      } else {
+        writeEntry(out, prefix, entry);
+        out.byte(LINE_END);
+      }
     }
-    return out.take();
+    yield out.take();
   }
 
   #prefix(stream: string): Buffer {
@@ -128,7 +141,41 @@ export class ArchiveFile {
 }
 
 const LINE_END = 0x0a;
-const NOTHING = Buffer.alloc(0);
+
+/** One write takes no more than 1,024 pieces. */
+const BLOCK_BYTES = 4 * 1024 * 1024;
+
+/** The same text in fewer pieces, while no more than a block of it is in memory twice. */
+function blocksOf(pieces: Iterable<Buffer>): Buffer[] {
+  const blocks: Buffer[] = [];
+  let block: Buffer[] = [];
+  const end = (): void => {
+    blocks.push(block.length === 1 ? (block[0] as Buffer) : Buffer.concat(block));
+    block = [];
+  };
+  for (const piece of pieces) {
+    block.push(piece);
+    if (sizeOf(block) >= BLOCK_BYTES) end();
+  }
+  end();
+  return blocks;
+}
+
+function sizeOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((size, { length }) => size + length, 0);
+}
+
+/** What stands between two places of a text in pieces. */
+function cut(pieces: readonly Buffer[], from: number, to: number): Buffer[] {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (const piece of pieces) {
+    const part = piece.subarray(Math.max(0, from - at), Math.max(0, to - at));
+    if (part.length > 0) parts.push(part);
+    at += piece.length;
+  }
+  return parts;
+}
 
 /** A new file is there after a crash only when its folder has been written, too. Not every system allows that. */
 async function syncFolder(path: string): Promise<void> {

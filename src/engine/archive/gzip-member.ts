@@ -2,27 +2,39 @@ import { Buffer } from "node:buffer";
 import type { FileHandle } from "node:fs/promises";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { promisify } from "node:util";
-import { crc32, createGunzip, deflateRaw } from "node:zlib";
-
-const deflate = promisify(deflateRaw);
+import { crc32, createDeflateRaw, createGunzip } from "node:zlib";
 
 /** RFC 1952, with one extra field `Sc` of four bytes: the member's length. Every gzip skips what it doesn't know. */
 const HEAD = Buffer.from("1f8b08040000000000ff08005363040000000000", "hex");
 const LENGTH_AT = 16;
 const TRAILER = 8;
 
-/** Compresses text into a gzip member of its own, which tells its length. */
-export async function packMember(text: Buffer): Promise<Buffer> {
-  const packed = await deflate(text);
-  const member = Buffer.allocUnsafe(HEAD.length + packed.length + TRAILER);
-  HEAD.copy(member);
-  member.writeUInt32LE(member.length, LENGTH_AT);
-  packed.copy(member, HEAD.length);
-  const trailer = HEAD.length + packed.length;
-  member.writeUInt32LE(crc32(text), trailer);
-  member.writeUInt32LE(text.length % 2 ** 32, trailer + 4);
-  return member;
+/** So that a member is few pieces, which one write takes. */
+const PACKED_PIECE = 1024 * 1024;
+
+/** Compresses a text, piece by piece, into a gzip member of its own, which tells its length. */
+export async function packMember(text: Iterable<Buffer>): Promise<Buffer[]> {
+  let crc = 0;
+  let size = 0;
+  function* counted(): Generator<Buffer, undefined> {
+    for (const piece of text) {
+      if (piece.length === 0) continue;
+      crc = crc32(piece, crc);
+      size += piece.length;
+      yield piece;
+    }
+  }
+  const packed: Buffer[] = [];
+  await pipeline(counted(), createDeflateRaw({ chunkSize: PACKED_PIECE }), async (pieces) => {
+    for await (const piece of pieces) packed.push(piece as Buffer);
+  });
+  const head = Buffer.from(HEAD);
+  const length = packed.reduce((sum, piece) => sum + piece.length, HEAD.length + TRAILER);
+  head.writeUInt32LE(length, LENGTH_AT);
+  const trailer = Buffer.alloc(TRAILER);
+  trailer.writeUInt32LE(crc);
+  trailer.writeUInt32LE(size % 2 ** 32, 4);
+  return [head, ...packed, trailer];
 }
 
 /**

@@ -1,14 +1,18 @@
 import { ServerError } from "../../errors.ts";
-import { isTransient, translateReply } from "../errors.ts";
+import { isRefused, isTransient, translateReply } from "../errors.ts";
 import { keyOf } from "../keys.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type Reply, ReplyError } from "../resp.ts";
 import type { Value } from "../value.ts";
 import type { Caller } from "./caller.ts";
 
+type Command = readonly [name: string, ...args: string[]];
+
 /** A read whose answer is text and numbers. */
 export interface Question {
-  readonly command: readonly [name: string, ...args: string[]];
+  readonly command: Command;
+  /** What asks the same where that is refused. */
+  readonly instead?: Command;
   /** Takes the reply, or the error reply; must not throw. Bulk strings may be Buffers or text. */
   readonly take: (answer: Value | ServerError) => void;
 }
@@ -44,7 +48,8 @@ function askOver(pipeline: Pipeline, questions: readonly Question[]): Promise<Qu
     const onReply = (reply: Reply): void => {
       const question = questions[answered++] as Question;
       const answer = valueOf(reply, question);
-      if (answer instanceof ServerError && isTransient(answer)) open.push(question);
+      if (answer instanceof ServerError && (isTransient(answer) || (question.instead && isRefused(answer))))
+        open.push(question);
       else question.take(answer);
       if (answered === questions.length) resolve(open);
     };
@@ -54,11 +59,13 @@ function askOver(pipeline: Pipeline, questions: readonly Question[]): Promise<Qu
   });
 }
 
-async function askOne(connection: Caller, { command: [name, ...args], take }: Question): Promise<void> {
+async function askOne(connection: Caller, { command, instead, take }: Question): Promise<void> {
+  const [name, ...args] = command;
   try {
     take(await connection.persist(() => connection.call(name, ...args)));
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
+    if (instead && isRefused(error)) return askOne(connection, { command: instead, take });
     take(error);
   }
 }

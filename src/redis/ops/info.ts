@@ -1,5 +1,6 @@
 import { previousId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
+import { isRefused } from "../errors.ts";
 import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
 import { decoded, type Question } from "./ask.ts";
 import type { Caller } from "./caller.ts";
@@ -37,9 +38,28 @@ export interface GroupInfo {
   readonly entriesRead: number | null;
 }
 
+/**
+ * XINFO STREAM without the bytes of the first and the last entry, which may be hundreds of megabytes: `[id]` stands
+ * for `[id, fields]`. Errors are those of XINFO STREAM, and nothing changes.
+ *
+ * KEYS[1]  the stream
+ * For EVAL and not EVALSHA: it is short, and `lag` need not load Node's crypto for a hash.
+ */
+const STREAM_INFO = `local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+for n = 2, #info, 2 do
+  local name = info[n - 1]
+  if info[n] and (name == 'first-entry' or name == 'last-entry') then info[n] = {info[n][1]} end
+end
+return info`;
+
 /** Rejects with a ServerError of kind notFound when there is no such key. */
 export async function streamInfo(connection: Caller, stream: string): Promise<StreamInfo> {
-  return decodeStreamInfo(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
+  try {
+    return decodeStreamInfo(await connection.persist(() => connection.call("EVAL", STREAM_INFO, 1, stream)));
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return decodeStreamInfo(await connection.persist(() => connection.call("XINFO", "STREAM", stream)));
+  }
 }
 
 /**
@@ -51,7 +71,11 @@ export function groupsQuestion(stream: string, take: (groups: GroupInfo[] | Serv
 }
 
 export function streamQuestion(stream: string, take: (info: StreamInfo | ServerError) => void): Question {
-  return { command: ["XINFO", "STREAM", stream], take: decoded(decodeStreamInfo, take) };
+  return {
+    command: ["EVAL", STREAM_INFO, "1", stream],
+    instead: ["XINFO", "STREAM", stream],
+    take: decoded(decodeStreamInfo, take),
+  };
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { Connection } from "../connection.ts";
+import { isRefused } from "../errors.ts";
 import { defineScript } from "../script.ts";
 import { asText } from "../value.ts";
+import { entriesById } from "./range.ts";
 
 /**
  * Which IDs have an entry, without sending any data.
@@ -32,10 +34,22 @@ export async function missingIds(
   const missing = new Set<string>();
   for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
     const batch = ids.slice(at, at + IDS_AT_ONCE);
-    const found = asText(await connection.persist(() => connection.run(present, [stream], batch)));
+    const found = await presence(connection, stream, batch);
     batch.forEach((id, index) => {
       if (found[index] === "0") missing.add(id);
     });
   }
   return missing;
+}
+
+/** Without scripts the entries themselves are asked for. */
+async function presence(connection: Connection, stream: string, ids: readonly string[]): Promise<string> {
+  try {
+    return asText(await connection.persist(() => connection.run(present, [stream], ids)));
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+  }
+  let found = "";
+  for await (const entry of entriesById(connection, stream, ids)) found += entry === undefined ? "0" : "1";
+  return found;
 }

@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { uniqueKey } from "../support/cli.ts";
+import { MB, measured } from "../support/memory.ts";
+import { rawRedis } from "../support/redis.ts";
+import { scratchDir } from "../support/worker.ts";
+
+/** What the program itself takes. */
+const BARE_MB = 80;
+/** Of the values below. */
+const VALUE_MB = 32;
+
+/** A stream with one large entry, that a group has failed on, in its dead-letter queue as well. */
+async function withLargeEntry(value: Buffer): Promise<string> {
+  const redis = rawRedis();
+  const key = uniqueKey();
+  onTestFinished(async () => void (await redis.del(key, `${key}:dlq`)));
+  await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+  await redis.xadd(key, "1-1", "v", value);
+  const facts = ["dlq.stream", key, "dlq.id", "1-1", "dlq.group", "g", "dlq.consumer", "c"];
+  const failure = ["dlq.deliveries", "3", "dlq.reason", "exit 1", "dlq.exit", "1", "dlq.stderr", ""];
+  const when = ["dlq.failed-at", "2026-11-03T10:00:00.123Z", "dlq.replays", "0"];
+  await redis.xadd(`${key}:dlq`, "1-1", "v", value, ...facts, ...failure, ...when);
+  return key;
+}
+
+describe.skipIf(!existsSync("/proc/self/status"))("memory (seen in /proc)", () => {
+  test.each([[[]], [["-g", "g", "--until-empty"]]])(
+    "stays flat while a reader is slower than Redis, %j",
+    async (flags) => {
+      const redis = rawRedis();
+      const key = uniqueKey();
+      await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+      // 240 MB: far more than may be held at once.
+      const add = "for i = 1, 2400 do redis.call('XADD', KEYS[1], i .. '-1', 'note', ARGV[1]) end";
+      await redis.eval(add, 1, key, "x".repeat(100_000));
+      const { code, bytes, peakMb } = await measured(["consume", key, ...flags]);
+      expect(code).toBe(0);
+      expect(bytes).toBeGreaterThan(240_000_000);
+      expect(peakMb).toBeLessThan(150);
+      await redis.del(key);
+    },
+  );
+
+  test.each([
+    ["text as JSON", "x".charCodeAt(0), []],
+    ["text of a group's", "x".charCodeAt(0), ["-g", "g", "--until-empty"]],
+    ["binary as JSON", 0xff, ["-g", "g", "--until-empty"]],
+    ["control characters as JSON", 1, ["-o", "json"]],
+    ["raw", 0xff, ["-o", "raw", "--field", "v"]],
+  ])("a large value is printed in pieces, %s", async (_, byte, flags) => {
+    const value = Buffer.alloc(VALUE_MB * MB, byte);
+    const key = await withLargeEntry(value);
+    const { code, bytes, peakMb } = await measured(["consume", key, ...flags]);
+    expect(code).toBe(0);
+    expect(bytes).toBeGreaterThan(value.length);
+    expect(peakMb).toBeLessThan(VALUE_MB * 3 + BARE_MB);
+  });
+
+  test("what does not print entries does not load them, and letters are not loaded twice", async () => {
+    const key = await withLargeEntry(Buffer.alloc(VALUE_MB * MB, "x"));
+    for (const argv of [
+      ["lag", key],
+      ["ls", key],
+      ["info", key],
+    ])
+      expect((await measured(argv)).peakMb, argv[0]).toBeLessThan(VALUE_MB / 2 + BARE_MB);
+    for (const command of [
+      ["list", key],
+      ["show", key, "1-1"],
+    ]) {
+      const { bytes, peakMb } = await measured(["dlq", ...command]);
+      expect(bytes).toBeGreaterThan(VALUE_MB * MB);
+      expect(peakMb, command[0]).toBeLessThan(VALUE_MB * 2.5 + BARE_MB);
+    }
+  });
+
+  test.each([["a.ndjson"], ["a.ndjson.gz"]])("a large value is archived in pieces, %s", async (name) => {
+    const value = Buffer.alloc(VALUE_MB * MB, 0xff);
+    const key = await withLargeEntry(value);
+    const file = join(await scratchDir(), name);
+    const argv = ["trim", key, "--maxlen", "0", "--exact", "--force", "-y", "--archive", file];
+    const { code, peakMb } = await measured(argv);
+    expect(code).toBe(0);
+    expect(peakMb).toBeLessThan(VALUE_MB * 3 + BARE_MB);
+    const bytes = await readFile(file);
+    const text = name.endsWith(".gz") ? gunzipSync(bytes) : bytes;
+    const head = `{"stream":"${key}","id":"1-1","fields":{"v":{"base64":"`;
+    expect(text.subarray(0, head.length).toString()).toBe(head);
+    expect(text.subarray(-5).toString()).toBe('"}}}\n');
+    expect(text.length).toBe(head.length + Math.ceil(value.length / 3) * 4 + 5);
+    expect(await rawRedis().xlen(key)).toBe(0);
+  });
+});
