@@ -55,6 +55,7 @@ describe("a worker as a process", () => {
     expect(dead).toHaveLength(poison.length);
     expect(new Set(dead)).toEqual(new Set(poison));
     expect(await pendingIn(redis, stream)).toBe(0);
+    expect(await redis.xinfo("CONSUMERS", stream, "g"), "nobody lives").toEqual([]);
   });
 
   test("SIGTERM under load exits 0 and leaves no process; what it had not started is handed back", async () => {

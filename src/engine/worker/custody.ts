@@ -9,7 +9,7 @@ import type { Delivery, WorkerSettings } from "./types.ts";
 /** So many IDs a script call: a fraction of a millisecond of the server's time. */
 const BATCH = 200;
 /** Heartbeats come three times in --claim-idle; what had none for two of them is asked for before it is acted on. */
-const SURE_SHARE = 2 / 3;
+export const SURE_SHARE = 2 / 3;
 
 /** Times by performance.now(): the present one, and when this worker last got something, and asked for it. */
 export interface Standing {

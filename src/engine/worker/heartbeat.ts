@@ -5,6 +5,7 @@ import { isTransient } from "../../redis/errors.ts";
 import { startTimer } from "../../lib/timer.ts";
 import type { Custody } from "./custody.ts";
 import type { Hands } from "./hands.ts";
+import type { SilentConsumers } from "./silent-consumers.ts";
 import type { Truce } from "./truce.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
@@ -15,6 +16,7 @@ export interface HeartbeatParts {
   readonly custody: Custody;
   /** Looks at what this worker has left pending. */
   readonly review: (stream: string) => Promise<void>;
+  readonly silent: SilentConsumers;
   readonly truce: Truce;
   readonly observer: WorkerObserver;
 }
@@ -64,9 +66,10 @@ async function beatAll(parts: HeartbeatParts): Promise<boolean> {
 }
 
 /** False when nothing is in hand: then nothing was asked. */
-async function beat({ hands, custody, review }: HeartbeatParts, stream: string): Promise<boolean> {
+async function beat({ hands, custody, review, silent }: HeartbeatParts, stream: string): Promise<boolean> {
   const held = [...hands.of(stream)];
   await custody.beat(stream, held);
   await review(stream);
+  await silent.look(stream);
   return held.length > 0;
 }

@@ -3,6 +3,7 @@ import type { Instant } from "../../lib/instant.ts";
 import type { Custody } from "./custody.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Reclaimer } from "./reclaimer.ts";
+import type { SilentConsumers } from "./silent-consumers.ts";
 import type { Delivery, WorkerObserver } from "./types.ts";
 
 /** With order by key: moves the key of a settled entry on to its next entry. */
@@ -10,6 +11,7 @@ export class KeyMoves {
   readonly #ordering: Ordering;
   readonly #custody: Custody;
   readonly #reclaimer: Reclaimer;
+  readonly #silent: SilentConsumers;
   readonly #observer: WorkerObserver;
   readonly #admit: (deliveries: readonly Delivery[], askedAt: Instant) => Promise<void>;
   readonly #underWay = new Set<Promise<void>>();
@@ -18,12 +20,14 @@ export class KeyMoves {
     ordering: Ordering,
     custody: Custody,
     reclaimer: Reclaimer,
+    silent: SilentConsumers,
     observer: WorkerObserver,
     admit: (deliveries: readonly Delivery[], askedAt: Instant) => Promise<void>,
   ) {
     this.#ordering = ordering;
     this.#custody = custody;
     this.#reclaimer = reclaimer;
+    this.#silent = silent;
     this.#observer = observer;
     this.#admit = admit;
   }
@@ -43,7 +47,9 @@ export class KeyMoves {
     try {
       const askedAt = this.#custody.asks();
       const next = await this.#ordering.next(settled);
-      if (next) await this.#admit([next], askedAt);
+      if (!next) return;
+      this.#silent.tookFrom(settled.stream, next.from);
+      await this.#admit([next.delivery], askedAt);
     } catch (error) {
       this.#reclaimer.repliesLost();
       this.#observer.notice("detail", `the next of its key was not started: ${errorText(error)}`);

@@ -73,14 +73,17 @@ export class Ordering {
     return taken;
   }
 
-  /** The entry that may start now that this one is settled. */
-  async next({ stream, entry }: Delivery): Promise<Delivery | undefined> {
+  /** The entry that may start now that this one is settled, and the consumer that had it. */
+  async next({ stream, entry }: Delivery): Promise<{ delivery: Delivery; from: string } | undefined> {
     const key = fieldValue(entry, this.#field);
     if (!key) return undefined;
     const next = await this.#streams.nextInOrder(stream, this.#member(stream), key, entry.id);
     if (!next?.fields) return undefined;
-    const { id, fields, deliveries } = next;
-    return { stream, entry: { id, fields }, deliveries: Math.max(1, deliveries), lost: false };
+    const { id, fields, deliveries, from } = next;
+    return {
+      delivery: { stream, entry: { id, fields }, deliveries: Math.max(1, deliveries), lost: false },
+      from,
+    };
   }
 
   /** A stream is read no longer. */

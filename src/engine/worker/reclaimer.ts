@@ -8,6 +8,7 @@ import type { Hands } from "./hands.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
 import { Rotation } from "./rotation.ts";
+import type { SilentConsumers } from "./silent-consumers.ts";
 import type { Truce } from "./truce.ts";
 import type { Delivery, WorkerObserver, WorkerSettings } from "./types.ts";
 
@@ -24,6 +25,18 @@ interface Swept {
 
 const NOTHING: Swept = { due: [], given: [] };
 
+export interface ReclaimerParts {
+  readonly streams: Streams;
+  readonly settings: WorkerSettings;
+  readonly hands: Hands;
+  readonly retries: Retries;
+  readonly custody: Custody;
+  readonly silent: SilentConsumers;
+  readonly observer: WorkerObserver;
+  readonly truce: Truce;
+  readonly ordering: Ordering | undefined;
+}
+
 /**
  * Finds pending entries that may be taken: retries whose delay has passed, entries whose owner has gone
  * silent, and entries that somebody claimed for this worker by hand. Knows its own retries to the millisecond;
@@ -35,6 +48,7 @@ export class Reclaimer {
   readonly #hands: Hands;
   readonly #observer: WorkerObserver;
   readonly #custody: Custody;
+  readonly #silent: SilentConsumers;
   readonly #truce: Truce;
   readonly #ordering: Ordering | undefined;
   readonly #everyMs: number;
@@ -45,25 +59,17 @@ export class Reclaimer {
   #nextSweepAt = 0;
   #repliesLost = false;
 
-  constructor(
-    streams: Streams,
-    settings: WorkerSettings,
-    hands: Hands,
-    retries: Retries,
-    custody: Custody,
-    observer: WorkerObserver,
-    truce: Truce,
-    ordering?: Ordering,
-  ) {
-    this.#custody = custody;
-    this.#truce = truce;
-    this.#ordering = ordering;
-    this.#streams = streams;
-    this.#settings = settings;
-    this.#hands = hands;
-    this.#observer = observer;
-    this.#retries = retries;
-    this.#everyMs = Math.min(500, Math.max(50, settings.claimIdleMs / 10));
+  constructor(parts: ReclaimerParts) {
+    this.#streams = parts.streams;
+    this.#settings = parts.settings;
+    this.#hands = parts.hands;
+    this.#retries = parts.retries;
+    this.#custody = parts.custody;
+    this.#silent = parts.silent;
+    this.#observer = parts.observer;
+    this.#truce = parts.truce;
+    this.#ordering = parts.ordering;
+    this.#everyMs = Math.min(500, Math.max(50, parts.settings.claimIdleMs / 10));
   }
 
   /** When to look again, by the clock of performance.now(): the machine's own may be set while this runs. */
@@ -82,6 +88,7 @@ export class Reclaimer {
     this.#retries.left(stream);
     this.#cursors.delete(stream);
     this.#ordering?.left(stream);
+    this.#silent.left(stream);
   }
 
   /** Takes up to `limit` entries that are due. A lost reply here is as in `repliesLost`. */
@@ -263,6 +270,7 @@ export class Reclaimer {
     if (missing.length > 0) this.#observer.missing(stream, missing);
     const deliveries: Delivery[] = [];
     for (const { id, fields, deliveries: count, from } of taken) {
+      this.#silent.tookFrom(stream, from);
       if (!fields) continue;
       const delivery: Delivery = { stream, entry: { id, fields }, deliveries: count, lost: false };
       this.#retries.forget(stream, id);

@@ -4,6 +4,7 @@ import { takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Reclaimer } from "./reclaimer.ts";
 import type { Settler } from "./settler.ts";
+import type { SilentConsumers } from "./silent-consumers.ts";
 import type { Executor, WorkerObserver, WorkerSettings } from "./types.ts";
 import { formatCount } from "../../units.ts";
 
@@ -21,6 +22,7 @@ export interface ShutdownParts {
   readonly hands: Hands;
   readonly settler: Settler;
   readonly reclaimer: Reclaimer;
+  readonly silent: SilentConsumers;
   /** What the last verdicts set going: it may bring entries to hand back. */
   readonly moves: ReadonlySet<Promise<void>>;
 }
@@ -49,7 +51,10 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
     settler.giveUp();
   }
   await executor.close();
-  for (const stream of settings.streams) await leaveGroup(parts, stream);
+  for (const stream of settings.streams) {
+    await parts.silent.look(stream);
+    await leaveGroup(parts, stream);
+  }
 }
 
 async function leaveGroup(

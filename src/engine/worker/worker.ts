@@ -24,6 +24,7 @@ import { Retries } from "./retries.ts";
 import { Runner } from "./runner.ts";
 import { Settler } from "./settler.ts";
 import { shutDown } from "./shutdown.ts";
+import { SilentConsumers } from "./silent-consumers.ts";
 import { MAX_BLOCK_MS, Supply } from "./supply.ts";
 import { Tally } from "./tally.ts";
 import { Truce } from "./truce.ts";
@@ -80,6 +81,7 @@ export class Worker {
   readonly #entrance: Entrance;
   readonly #retries: Retries;
   readonly #custody: Custody;
+  readonly #silent: SilentConsumers;
   readonly #reclaimer: Reclaimer;
   readonly #groups: GroupSetup;
   readonly #verdicts: VerdictWatch;
@@ -115,16 +117,18 @@ export class Worker {
       waiting: (stream) => this.#retries.waiting(stream),
       restore: (stream, vanished) => this.#restore(stream, vanished),
     });
-    this.#reclaimer = new Reclaimer(
+    this.#silent = new SilentConsumers(streams, settings, observer);
+    this.#reclaimer = new Reclaimer({
       streams,
       settings,
-      this.#hands,
-      this.#retries,
-      this.#custody,
+      hands: this.#hands,
+      retries: this.#retries,
+      custody: this.#custody,
+      silent: this.#silent,
       observer,
-      this.#truce,
+      truce: this.#truce,
       ordering,
-    );
+    });
     this.#groups = new GroupSetup(
       streams,
       connection,
@@ -190,7 +194,7 @@ export class Worker {
     });
     this.#moves =
       ordering &&
-      new KeyMoves(ordering, this.#custody, this.#reclaimer, observer, (deliveries, askedAt) =>
+      new KeyMoves(ordering, this.#custody, this.#reclaimer, this.#silent, observer, (deliveries, askedAt) =>
         this.#entrance.admit(deliveries, askedAt),
       );
   }
@@ -226,6 +230,7 @@ export class Worker {
         hands: this.#hands,
         custody: this.#custody,
         review: (stream) => this.#reclaimer.review(stream),
+        silent: this.#silent,
         truce: this.#truce,
         observer,
       },
@@ -255,6 +260,7 @@ export class Worker {
         hands: this.#hands,
         settler: this.#settler,
         reclaimer: this.#reclaimer,
+        silent: this.#silent,
         moves: this.#moves?.underWay ?? new Set(),
       });
       heart.abort();
@@ -269,6 +275,7 @@ export class Worker {
     for (let failures = 0; !this.#ending.signal.aborted; failures++) {
       try {
         await this.#groups.prepare();
+        for (const stream of this.#parts.settings.streams) await this.#silent.join(stream);
         if (!(await this.#supply.nothingPending())) await this.#truce.arrive(this.#parts.streams);
         return this.#link.works();
       } catch (error) {
@@ -284,6 +291,7 @@ export class Worker {
       admit: async (stream) => {
         if (this.#ending.signal.aborted) return false;
         await this.#groups.join(stream);
+        await this.#silent.join(stream);
         observer.joined(stream);
         return true;
       },

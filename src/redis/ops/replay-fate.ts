@@ -2,7 +2,7 @@ import { FACTS } from "./lua/facts.ts";
 import { ID_BEFORE } from "./lua/id-before.ts";
 
 /** The consumer that holds what was made pending again until a worker of the group takes it. */
-const REPLAY_CONSUMER = "streamctl-replay";
+export const REPLAY_CONSUMER = "streamctl-replay";
 
 /**
  * What becomes of a letter. `absent`: it is not in the queue any more, or was replayed before. `added`: as a new

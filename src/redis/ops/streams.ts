@@ -1,9 +1,10 @@
 import type { Connection } from "../connection.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { forgetConsumer } from "./forget-consumer.ts";
+import { forgetSilent } from "./forget-silent.ts";
 import { ensureGroup } from "./groups.ts";
 import { fateOfRetry, lossOf, mayHold } from "./holders.ts";
-import { groupPosition } from "./info.ts";
+import { consumerInfos, groupPosition } from "./info.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { moveOnce } from "./move.ts";
 import { nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
@@ -18,11 +19,13 @@ import { takeEntries } from "./take.ts";
 /** What a worker does with streams. */
 const VERBS = {
   ackOwned,
+  consumerInfos,
   deadLetter,
   ensureGroup,
   fateOfRetry,
   findSuccesses,
   forgetConsumer,
+  forgetSilent,
   groupPosition,
   keepAlive,
   lossOf,

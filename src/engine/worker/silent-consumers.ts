@@ -1,0 +1,108 @@
+import { errorText, ServerError } from "../../errors.ts";
+import { isDenied } from "../../redis/errors.ts";
+import { REPLAY_CONSUMER } from "../../redis/ops/replay-fate.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
+import { isMadeUp } from "../consumer-name.ts";
+import { SURE_SHARE } from "./custody.ts";
+import type { WorkerObserver, WorkerSettings } from "./types.ts";
+
+/** Looked at in one step: a fraction of a millisecond of the server's time. */
+const AT_ONCE = 100;
+/** So many of a stream are remembered; what is beyond is met when entries are taken from it again. */
+const REMEMBERED = 1_000;
+
+/**
+ * Removes consumers whose process has gone: those from which this worker has taken entries, and made-up names that were
+ * empty at the start. Only what holds nothing and has missed two heartbeats goes.
+ *
+ * It may be that of a worker which stands still, and which must not take its absence for XGROUP DELCONSUMER by hand when it
+ * goes on. It does not for what was in its hands: others had to wait for that for --claim-idle. Nor for retries: the
+ * verdict of another takes them out of the holders. So where no holders are kept, no such consumer is removed.
+ */
+export class SilentConsumers {
+  readonly #streams: Streams;
+  readonly #settings: WorkerSettings;
+  readonly #observer: WorkerObserver;
+  /** Per stream, since when (of performance.now()) each is waited for to be silent. */
+  readonly #waiting = new Map<string, Map<string, number>>();
+  #mayForget = true;
+
+  constructor(streams: Streams, settings: WorkerSettings, observer: WorkerObserver) {
+    this.#streams = streams;
+    this.#settings = settings;
+    this.#observer = observer;
+  }
+
+  /** An entry was taken that was pending for this consumer: it may have been its last. */
+  tookFrom(stream: string, consumer: string): void {
+    const { consumer: own, holders } = this.#settings;
+    if (consumer === own || !this.#mayForget) return;
+    if (consumer !== REPLAY_CONSUMER && holders?.(stream) === undefined) return;
+    let names = this.#waiting.get(stream);
+    if (!names) this.#waiting.set(stream, (names = new Map<string, number>()));
+    if (names.size < REMEMBERED || names.has(consumer)) names.set(consumer, performance.now());
+  }
+
+  /**
+   * A stream is read from now on: what killed workers left there without an entry. Before 7.2 a consumer that waits
+   * for entries looks like one that has gone, and is left alone.
+   */
+  async join(stream: string): Promise<void> {
+    await this.#trying(stream, async () => {
+      const { group, tellsInactive } = this.#settings;
+      for (const { name, pending } of await this.#streams.consumerInfos(stream, group)) {
+        const left = tellsInactive && isMadeUp(name);
+        if (pending === 0 && (left || name === REPLAY_CONSUMER)) this.tookFrom(stream, name);
+      }
+    });
+  }
+
+  left(stream: string): void {
+    this.#waiting.delete(stream);
+  }
+
+  /** Removes those of a stream that may go by now. */
+  async look(stream: string): Promise<void> {
+    const names = this.#waiting.get(stream);
+    if (!names) return;
+    await this.#trying(stream, async () => {
+      const all = [...names];
+      for (let at = 0; at < all.length; at += AT_ONCE)
+        await this.#forget(stream, names, all.slice(at, at + AT_ONCE));
+    });
+    if (names.size === 0) this.#waiting.delete(stream);
+  }
+
+  async #forget(
+    stream: string,
+    names: Map<string, number>,
+    some: readonly (readonly [string, number])[],
+  ): Promise<void> {
+    const silentMs = SURE_SHARE * this.#settings.claimIdleMs;
+    const answers = await this.#streams.forgetSilent(
+      stream,
+      this.#settings,
+      // No process reads by that name.
+      some.map(([name]) => ({ name, silentMs: name === REPLAY_CONSUMER ? 0 : silentMs })),
+    );
+    for (const [i, [name, since]] of some.entries()) {
+      const answer = answers[i];
+      // Heard of since: its process lives. What was noted once more meanwhile is looked at again.
+      const settled = answer?.kind !== "heardOf" || answer.idleMs < performance.now() - since;
+      if (settled && names.get(name) === since) names.delete(name);
+    }
+  }
+
+  /** That a name stays harms nobody. A user who may not remove consumers is not made to try again. */
+  async #trying(stream: string, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (error instanceof ServerError && error.kind === "notFound") return;
+      this.#observer.notice("detail", `${stream}: consumers that have gone stay: ${errorText(error)}`);
+      if (!isDenied(error)) return;
+      this.#mayForget = false;
+      this.#waiting.clear();
+    }
+  }
+}
