@@ -1,5 +1,6 @@
 import type { GroupLag } from "../engine/lag/lag.ts";
-import type { Outcome, WorkerObserver, WorkerState } from "../engine/worker/types.ts";
+import type { Outcome } from "../engine/handlers/outcome.ts";
+import type { WorkerObserver, WorkerState } from "../engine/worker/types.ts";
 import { VERDICT_WORDS, type VerdictWord, verdictWord } from "../output/verdict-words.ts";
 import { addGroupGauges } from "./group-gauges.ts";
 import type { MetricSet } from "./metric-set.ts";

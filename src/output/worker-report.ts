@@ -20,6 +20,8 @@ export interface WorkerFacts {
   readonly server: string | undefined;
   /** Streams, or patterns for them, as they were asked for. */
   readonly asked: readonly string[];
+  /** How many handlers run at once. */
+  readonly jobs: number;
 }
 
 export interface WorkerReport {
@@ -124,8 +126,8 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
   };
   return {
     observer,
-    started({ version, target, server, asked }) {
-      const { group, consumer, concurrency: jobs } = settings;
+    started({ version, target, server, asked, jobs }) {
+      const { group, consumer } = settings;
       const where = `${server === undefined ? "" : `${server} at `}${target}`;
       log.info(
         `working on ${asked.join(", ")} for group ${group} as ${consumer}, -j ${jobs} (streamctl ${version}, ${where})`,

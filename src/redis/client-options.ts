@@ -1,6 +1,6 @@
 import type { ClusterOptions, RedisOptions } from "ioredis";
 import { MAX_TIMER_MS } from "../lib/timer.ts";
-import { reconnectDelayMs } from "./backoff.ts";
+import { reconnectDelayMs } from "../lib/reconnect-delay.ts";
 import { errorCode } from "./errors.ts";
 import type { ConnectionSettings } from "./settings.ts";
 

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ConnectionError, errorText, type StreamctlError } from "../errors.ts";
 import { sleep, startTimer, type Timer } from "../lib/timer.ts";
-import { reconnectDelayMs } from "./backoff.ts";
+import { reconnectDelayMs } from "../lib/reconnect-delay.ts";
 import { cannotConnect, isHopeless } from "./connect-error.ts";
 import { Failover, hearSentinelErrors, hearSentinels } from "./failover.ts";
 import { outsideCluster, translateReply } from "./errors.ts";

@@ -1,6 +1,6 @@
 import { ConnectionError, errorText, ServerError } from "../errors.ts";
 import { sleep } from "../lib/timer.ts";
-import { reconnectDelayMs } from "./backoff.ts";
+import { reconnectDelayMs } from "../lib/reconnect-delay.ts";
 import { BlockingReader } from "./blocking-reader.ts";
 import type { Client, Waiting } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";

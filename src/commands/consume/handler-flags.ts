@@ -1,4 +1,4 @@
-import type { StdinForm } from "../../engine/worker/payload.ts";
+import type { StdinForm } from "../../engine/handlers/payload.ts";
 import { UsageError } from "../../errors.ts";
 
 /** `entry`, `fields`, `none`, `field:NAME`, or `field:NAME?` for a field that may be missing. */

@@ -1,24 +1,9 @@
-import { existsSync } from "node:fs";
-import { tmpdir } from "node:os";
 import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
-import { BatchExecutor } from "../../engine/worker/batch-executor.ts";
-import { ShellExecutor } from "../../engine/worker/shell-executor.ts";
-import type { HandlerOutput, HandlerSettings } from "../../engine/worker/handler.ts";
-import { PersistentExecutor } from "../../engine/worker/persistent-executor.ts";
-import type { Kill } from "../../engine/worker/process-group.ts";
-import { Processes } from "../../engine/worker/processes.ts";
-import { ShellRunner } from "../../engine/worker/shell-runner.ts";
-import { checkSyntax } from "../../engine/worker/shell-syntax.ts";
-import { SpawnExecutor } from "../../engine/worker/spawn-executor.ts";
-import type {
-  Executor,
-  WorkerObserver,
-  WorkerResult,
-  WorkerSettings,
-  RetryPolicy,
-} from "../../engine/worker/types.ts";
+import type { HandlerOutput } from "../../engine/handlers/handler.ts";
+import { makeHandler } from "../../engine/handlers/make-handler.ts";
+import type { WorkerResult, WorkerSettings, RetryPolicy } from "../../engine/worker/types.ts";
 import { Holders } from "../../engine/worker/holders.ts";
 import { Worker } from "../../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../../errors.ts";
@@ -32,15 +17,13 @@ import { version } from "../../version.ts";
 import { StreamArguments } from "../stream-arguments.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
 import type { ConsumeFlags } from "./consume.ts";
-import { parseExitCodes, parseStdinForm } from "./handler-flags.ts";
+import { parseExitCodes } from "./handler-flags.ts";
+import { handlerSettings, type HandlerRequest, systemOf } from "./handler-settings.ts";
 
-export interface WorkerRequest {
+export interface WorkerRequest extends HandlerRequest {
   /** Streams, or glob patterns for them. */
   readonly patterns: readonly string[];
   readonly group: string;
-  readonly flags: ConsumeFlags;
-  /** A program and its arguments from after `--`; empty with --exec. */
-  readonly program: readonly string[];
 }
 
 /** `consume STREAM… -g GROUP --exec COMMAND`: runs until it is stopped or an end is reached. */
@@ -48,8 +31,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const { io, log, output } = context;
   const { group, flags } = request;
   const who = { group, consumer: flags.consumer ?? makeConsumerName(io.pid) };
-  const handler = handlerSettings(context, request, who);
-  const whole = await checkCommand(handler, flags.exec);
+  const handling = await handlerSettings(context, request, who);
   const asked = workerSettings(flags, who);
   // With stderr it is how many service managers start what is not to log.
   if (output.absent === "alone" && flags.emit === undefined)
@@ -113,9 +95,11 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     reader,
     settings,
     roster,
-    executor: makeExecutor(context, { ...handler, whole }, flags, handlerOutput, (level, message) =>
-      report.observer.notice(level, message),
-    ),
+    handler: makeHandler(handling, {
+      system: systemOf(io),
+      output: handlerOutput,
+      notice: (level, message) => report.observer.notice(level, message),
+    }),
     observer: metrics ? observers(report.observer, metrics.observer) : report.observer,
     stop: context.stop,
     kill: context.kill,
@@ -126,56 +110,12 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   };
   context.stop.addEventListener("abort", onStop, { once: true });
   await metrics?.listen();
-  report.started({ version, target: connection.target, server, asked: request.patterns });
+  report.started({ version, target: connection.target, server, asked: request.patterns, jobs: flags.jobs });
   const startedAt = Date.now();
   const result = await worker.run();
   status.stop();
   report.summary(result, Date.now() - startedAt, output.format === "json");
   return exitCode(context, result, flags);
-}
-
-/**
- * Refuses what could never run: a command that is no shell program, and a directory that is not there. Gives
- * whether the command is a whole program.
- */
-async function checkCommand({ cwd, env }: HandlerSettings, exec: string | undefined): Promise<boolean> {
-  if (!existsSync(cwd))
-    throw new StreamctlError("failed", `the working directory ${cwd} is gone`, {
-      hint: "start the worker in one that is there",
-    });
-  if (exec === undefined) return false;
-  const { whole, complaint } = await checkSyntax(exec, { cwd, env });
-  if (complaint !== undefined) throw new UsageError(`--exec: the shell can't read the command: ${complaint}`);
-  return whole;
-}
-
-/** A shell command goes through waiting shells; everything else is spawned. */
-function makeExecutor(
-  { io }: Context,
-  handler: HandlerSettings & { readonly whole: boolean },
-  flags: ConsumeFlags,
-  output: HandlerOutput,
-  notice: WorkerObserver["notice"],
-): Executor {
-  const { env, killAfterMs } = handler;
-  const kill: Kill = (pid, signal) => io.kill(pid, signal);
-  // The first may be full, or read-only.
-  const scratchDirs = ["/dev/shm", tmpdir()];
-  // Where stdout is what goes into a stream, what comes too late for that belongs to the log.
-  const stderr = (lines: Buffer): Promise<void> => output.stderr(lines);
-  const late = handler.captureStdout ? { stdout: stderr, stderr } : output;
-  const processes = new Processes({ env, killAfterMs, kill, pid: io.pid, scratchDirs }, late);
-  if (flags.persistent) {
-    const places = { processes: flags.jobs, ahead: flags.ahead };
-    return new PersistentExecutor({ ...handler, ...places }, output, processes, notice);
-  }
-  const shell =
-    flags.exec === undefined || handler.envFields ? undefined : { ...handler, command: flags.exec };
-  if (flags.batch !== undefined) {
-    const shells = shell && new ShellRunner(shell, "batch", processes);
-    return new BatchExecutor(handler, output, processes, notice, shells);
-  }
-  return shell ? new ShellExecutor(shell, output, processes) : new SpawnExecutor(handler, output, processes);
 }
 
 type Who = { readonly group: string; readonly consumer: string };
@@ -189,8 +129,6 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     group: who.group,
     consumer: who.consumer,
     consumerIsUnique: flags.consumer === undefined,
-    concurrency: flags.jobs,
-    batch: { size: flags.batch ?? 1, waitMs: flags.batch === undefined ? 0 : flags.batchWait },
     orderBy: flags.orderBy,
     ratePerSecond: flags.rate,
     pauseAfter: flags.pauseAfter,
@@ -228,45 +166,6 @@ function exitCodes(flags: ConsumeFlags): Pick<RetryPolicy, "deadOn" | "retryOn">
 
 /** Below this, an ordinary pause of this process would look like its death. */
 const MIN_CLAIM_IDLE_MS = 100;
-
-function handlerSettings(context: Context, request: WorkerRequest, who: Who): HandlerSettings {
-  const { flags } = request;
-  const [program = "/bin/sh", ...args] = request.program;
-  if (flags.exec !== undefined && request.program.length > 0) {
-    throw new UsageError("give --exec COMMAND or a program after --, not both");
-  }
-  if (flags.exec?.trim() === "") throw new UsageError("--exec: the command is empty");
-  if (flags.persistent && flags.stdin === "none")
-    throw new UsageError("--stdin none: a persistent command learns of entries by its stdin only");
-  return {
-    program,
-    args: flags.exec === undefined ? args : ["-c", flags.exec],
-    shell: flags.exec !== undefined,
-    env: { ...context.io.env, ...namesOfVariables(context, flags) },
-    cwd: context.io.cwd,
-    ...who,
-    stdin: parseStdinForm(flags.stdin),
-    envFields: flags.envFields,
-    tag: flags.tag,
-    captureStdout: flags.emit !== undefined,
-    timeoutMs: flags.timeout === 0 ? undefined : flags.timeout,
-    killAfterMs: flags.killAfter,
-  };
-}
-
-/**
- * Tells a streamctl inside the handler which variables speak of the entry at hand (see commands/flag-defaults.ts),
- * those of a worker around this one included.
- */
-function namesOfVariables({ io }: Context, { batch, persistent }: ConsumeFlags): Record<string, string> {
-  const ofWorker = ["GROUP", "CONSUMER"];
-  const ofEntry = ["STREAM", "ID", "DELIVERIES", "TIMESTAMP"];
-  const names = persistent
-    ? ofWorker
-    : [...ofWorker, ...(batch === undefined ? ofEntry : ["STREAM", "BATCH"])];
-  const around = io.env["STREAMCTL_SET_BY_WORKER"]?.split(" ") ?? [];
-  return { STREAMCTL_SET_BY_WORKER: [...new Set([...around, ...names])].join(" ") };
-}
 
 /** A stop that had to kill handlers was no clean stop. */
 function exitCode(context: Context, result: WorkerResult, flags: ConsumeFlags): number {

@@ -3,7 +3,7 @@ import { parseEntryId } from "../../entry/id.ts";
 import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import { mustBeReadable, NoText, textChunks } from "../../lib/text-input.ts";
-import { eachLine, LineCutter } from "../worker/lines.ts";
+import { eachLine, LineCutter } from "../../lib/lines.ts";
 
 /** The longest row that is read; it holds an entry's data as JSON, of which only the ID is wanted. */
 const MAX_ROW = 256 * 1024 * 1024;

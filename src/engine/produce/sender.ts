@@ -1,6 +1,6 @@
 import { ConnectionError, ServerError, StreamctlError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
-import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { addedId, presentId } from "../../redis/ops/add.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Pipeline } from "../../redis/pipeline.ts";

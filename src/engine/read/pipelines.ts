@@ -1,6 +1,6 @@
 import { ConnectionError, errorText, ServerError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
-import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { learnOwners } from "../../redis/ops/info.ts";

@@ -1,5 +1,5 @@
 import { errorText } from "../../errors.ts";
-import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { startTimer } from "../../lib/timer.ts";

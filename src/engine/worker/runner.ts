@@ -1,17 +1,19 @@
 import { errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
-import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
+import type { Handler } from "../handlers/handler.ts";
+import type { Outcome } from "../handlers/outcome.ts";
 import type { Custody } from "./custody.ts";
 import { HAND_BACK } from "./entrance.ts";
 import type { Hands } from "./hands.ts";
 import { outputEntries } from "./outputs.ts";
 import type { OutageGuard } from "./outage-guard.ts";
 import type { Settler } from "./settler.ts";
-import type { Delivery, Executor, Outcome, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
+import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
 import { judge } from "./verdict.ts";
 
 export interface RunnerParts {
-  readonly executor: Executor;
+  readonly handler: Handler;
   readonly settings: WorkerSettings;
   readonly guard: OutageGuard;
   readonly hands: Hands;
@@ -61,9 +63,9 @@ export class Runner {
   }
 
   async #execute(unit: readonly Delivery[]): Promise<void> {
-    const { executor, settler, onRan } = this.#parts;
+    const { handler, settler, onRan } = this.#parts;
     const startedAt = performance.now();
-    const outcomes = await executor.run(unit);
+    const outcomes = await handler.run(unit);
     const durationMs = Math.round(performance.now() - startedAt);
     onRan(outcomes, durationMs);
     for (const [i, delivery] of unit.entries()) {

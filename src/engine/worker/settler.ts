@@ -1,6 +1,6 @@
 import { ConnectionError, errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
-import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { isNoGroup, isTransient } from "../../redis/errors.ts";
 import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";

@@ -1,11 +1,12 @@
 import { errorText, ServerError } from "../../errors.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
+import type { Handler } from "../handlers/handler.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Hands } from "./hands.ts";
 import type { Reclaimer } from "./reclaimer.ts";
 import type { Settler } from "./settler.ts";
 import type { SilentConsumers } from "./silent-consumers.ts";
-import type { Executor, WorkerObserver, WorkerSettings } from "./types.ts";
+import type { WorkerObserver, WorkerSettings } from "./types.ts";
 import { formatCount } from "../../units.ts";
 
 /** How long verdicts may take to be delivered once every handler has ended. */
@@ -16,7 +17,7 @@ const HURRY_MS = 500;
 export interface ShutdownParts {
   readonly streams: Streams;
   readonly settings: WorkerSettings;
-  readonly executor: Executor;
+  readonly handler: Handler;
   readonly observer: WorkerObserver;
   readonly kill: AbortSignal;
   readonly hands: Hands;
@@ -33,10 +34,10 @@ export interface ShutdownParts {
  * holds nothing. The heartbeat goes on until all that is done.
  */
 export async function shutDown(parts: ShutdownParts): Promise<void> {
-  const { settings, executor, kill, hands, settler, observer } = parts;
+  const { settings, handler, kill, hands, settler, observer } = parts;
   const { shutdownTimeoutMs, killAfterMs } = settings;
   if (!(await within(shutdownTimeoutMs, hands, () => hands.running === 0, kill))) {
-    await executor.killAll(kill.aborted ? Math.min(HURRY_MS, killAfterMs) : killAfterMs);
+    await handler.killAll(kill.aborted ? Math.min(HURRY_MS, killAfterMs) : killAfterMs);
   }
   const { moves } = parts;
   do {
@@ -50,7 +51,7 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
     );
     settler.giveUp();
   }
-  await executor.close();
+  await handler.close();
   for (const stream of settings.streams) {
     await parts.silent.look(stream);
     await leaveGroup(parts, stream);

@@ -1,6 +1,6 @@
-import type { Entry } from "../../entry/entry.ts";
 import type { Instant } from "../../lib/instant.ts";
-import type { UnitRule } from "./units.ts";
+import type { Job } from "../handlers/handler.ts";
+import type { Outcome } from "../handlers/outcome.ts";
 
 /** What a worker was asked to do. Times are in ms. */
 export interface WorkerSettings {
@@ -13,9 +13,6 @@ export interface WorkerSettings {
    * in flight here was lost on the way, and may be taken at once.
    */
   readonly consumerIsUnique: boolean;
-  /** How many invocations run at once. */
-  readonly concurrency: number;
-  readonly batch: UnitRule;
   /** Entries with one value of this field run one at a time, in stream order, over all workers of the group. */
   readonly orderBy?: string | undefined;
   /** Starts per second, over all entries of this worker. */
@@ -73,11 +70,7 @@ export interface RetryPolicy {
 }
 
 /** One entry in this worker's hands. */
-export interface Delivery {
-  readonly stream: string;
-  readonly entry: Entry;
-  /** How often it has been delivered, this time included. */
-  readonly deliveries: number;
+export interface Delivery extends Job {
   /** The delivery count that it has in Redis, where that is not `deliveries`. */
   readonly fence?: number;
   /** When Redis was asked that last said that it is this worker's; others may take it --claim-idle after that. */
@@ -91,32 +84,6 @@ export interface Delivery {
   /** Set when it came once more while in hand, from a group that was made again: its verdict may have come too early. */
   cameAgain?: boolean;
 }
-
-/** How one invocation ended. `stderr` is the last of what the handler wrote there. */
-export type Outcome =
-  /** `stdout` only when it was captured and the code is 0. */
-  | { readonly kind: "exit"; readonly code: number; readonly stderr: Buffer; readonly stdout?: Buffer }
-  /** The handler's own word on this entry (fd 3, or a persistent handler's stdout). */
-  | { readonly kind: "answer"; readonly answer: "ok"; readonly stderr: Buffer }
-  | {
-      readonly kind: "answer";
-      readonly answer: "retry" | "dead";
-      readonly reason: string;
-      readonly stderr: Buffer;
-    }
-  /** `code` is 128 + n, the form in which shells and --dead-on name a signal. */
-  | { readonly kind: "signal"; readonly signal: string; readonly code: number; readonly stderr: Buffer }
-  | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }
-  /** This machine could not start it now (processes, memory, files): says nothing about entry or command. */
-  | { readonly kind: "shortage"; readonly message: string }
-  /** The command could not be started at all. */
-  | { readonly kind: "unstarted"; readonly code: 126 | 127; readonly message: string }
-  /** This worker ended it because it is stopping: says nothing about the entry. */
-  | { readonly kind: "stopped" }
-  /** It was not begun: says nothing about the entry, which goes back uncounted. */
-  | { readonly kind: "unrun" }
-  /** It succeeded, but what it printed could not be passed on: the worker is ending, the entry goes back uncounted. */
-  | { readonly kind: "unprinted" };
 
 /** What is to become of an entry. */
 export type Verdict =
@@ -138,18 +105,6 @@ export type Verdict =
   | { readonly kind: "release"; readonly counted: boolean }
   /** The deployment is broken, not the entry: it goes back uncounted and the worker stops. */
   | { readonly kind: "broken"; readonly reason: string };
-
-/** Runs the handler for entries. Never rejects: what goes wrong is an outcome. */
-export interface Executor {
-  /** How many units it can run at once, where that is not always `concurrency`. */
-  readonly slots?: number;
-  /** One invocation for a unit of one entry or, with --batch, of several; one outcome each, in their order. */
-  run(unit: readonly Delivery[]): Promise<readonly Outcome[]>;
-  /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */
-  killAll(killAfterMs: number): Promise<void>;
-  /** Releases what waits for further entries. */
-  close(): Promise<void>;
-}
 
 /** What a worker tells its surroundings while it runs. */
 export interface WorkerObserver {

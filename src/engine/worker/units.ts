@@ -1,23 +1,17 @@
 import { startTimer, type Timer } from "../../lib/timer.ts";
+import type { BatchRule } from "../handlers/handler.ts";
 import type { Hands } from "./hands.ts";
 import type { Delivery } from "./types.ts";
 
-export interface UnitRule {
-  /** How many entries one invocation gets at most. */
-  readonly size: number;
-  /** How long the first of them waits for the others. */
-  readonly waitMs: number;
-}
-
 /** Puts deliveries together into the units in which handlers get them. */
 export class Units {
-  readonly #rule: UnitRule;
+  readonly #rule: BatchRule;
   readonly #hands: Hands;
   readonly #start: (unit: readonly Delivery[]) => void;
   #open: Delivery[] = [];
   #timer: Timer | undefined;
 
-  constructor(rule: UnitRule, hands: Hands, start: (unit: readonly Delivery[]) => void) {
+  constructor(rule: BatchRule, hands: Hands, start: (unit: readonly Delivery[]) => void) {
     this.#rule = rule;
     this.#hands = hands;
     this.#start = start;

@@ -1,6 +1,7 @@
 import { formatDuration } from "../../units.ts";
+import type { Outcome } from "../handlers/outcome.ts";
 import { retryDelayMs } from "./backoff.ts";
-import type { Outcome, RetryPolicy, Verdict } from "./types.ts";
+import type { RetryPolicy, Verdict } from "./types.ts";
 
 /** sysexits' EX_DATAERR, and the code by which other queue runners say the same. */
 const DEAD_CODES = new Set([65, 100]);

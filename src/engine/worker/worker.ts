@@ -1,12 +1,13 @@
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
 import { sleep, startTimer } from "../../lib/timer.ts";
-import { reconnectDelayMs } from "../../redis/backoff.ts";
+import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
+import type { Handler } from "../handlers/handler.ts";
 import type { Roster } from "../roster.ts";
 import { Custody } from "./custody.ts";
 import { Entrance, HAND_BACK } from "./entrance.ts";
@@ -29,14 +30,7 @@ import { MAX_BLOCK_MS, Supply } from "./supply.ts";
 import { Tally } from "./tally.ts";
 import { Truce } from "./truce.ts";
 import { Turns } from "./turns.ts";
-import type {
-  Delivery,
-  Executor,
-  WorkerObserver,
-  WorkerResult,
-  WorkerSettings,
-  WorkerState,
-} from "./types.ts";
+import type { Delivery, WorkerObserver, WorkerResult, WorkerSettings, WorkerState } from "./types.ts";
 import { VerdictWatch } from "./verdict-watch.ts";
 import { Units } from "./units.ts";
 
@@ -54,7 +48,7 @@ export interface WorkerParts {
   readonly settings: WorkerSettings;
   /** What changes `settings.streams`, where patterns do. */
   readonly roster?: Roster | undefined;
-  readonly executor: Executor;
+  readonly handler: Handler;
   readonly observer: WorkerObserver;
   /** First signal: stop cleanly. */
   readonly stop: AbortSignal;
@@ -66,7 +60,7 @@ export interface WorkerParts {
  * The exec worker. An entry goes one way:
  *
  *   intake (new) ─┐
- *                 ├→ hands → units → runner (executor → verdict) → settler → Redis
+ *                 ├→ hands → units → runner (handler → verdict) → settler → Redis
  *   reclaimer ────┘     ↑ heartbeat
  *
  * Nothing is read before a place for it is free. Rejects when the worker can't go on; the entries that it
@@ -103,8 +97,8 @@ export class Worker {
     this.#tally = new Tally(parts.observer);
     const { observer } = this.#tally;
     this.#parts = { ...parts, observer };
-    const { connection, streams, settings, executor } = parts;
-    this.#hands = new Hands(() => executor.slots ?? settings.concurrency, settings.batch.size);
+    const { connection, streams, settings, handler } = parts;
+    this.#hands = new Hands(() => handler.slots, handler.batch.size);
     const ordering =
       settings.orderBy === undefined ? undefined : new Ordering(streams, settings, settings.orderBy);
     this.#intake = new Intake(parts.reader, settings, connection.cluster, ordering);
@@ -160,7 +154,7 @@ export class Worker {
     const pacer = new Pacer(settings.ratePerSecond);
     this.#link = new LinkWatch(observer);
     this.#runner = new Runner({
-      executor,
+      handler,
       settings,
       guard: this.#guard,
       hands: this.#hands,
@@ -176,7 +170,7 @@ export class Worker {
         observer.ran(outcomes, durationMs);
       },
     });
-    this.#units = new Units(settings.batch, this.#hands, (unit) => this.#runner.start(unit));
+    this.#units = new Units(handler.batch, this.#hands, (unit) => this.#runner.start(unit));
     const common = { streams, settings, hands: this.#hands, custody: this.#custody, pacer };
     this.#supply = new Supply({
       ...common,
@@ -216,7 +210,7 @@ export class Worker {
   }
 
   async run(): Promise<WorkerResult> {
-    const { connection, streams, settings, executor, observer, stop, kill } = this.#parts;
+    const { connection, streams, settings, handler, observer, stop, kill } = this.#parts;
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });
@@ -254,7 +248,7 @@ export class Worker {
       await shutDown({
         streams,
         settings,
-        executor,
+        handler,
         observer,
         kill,
         hands: this.#hands,

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Holders } from "../../../src/engine/worker/holders.ts";
-import type { Delivery, Outcome, WorkerObserver, WorkerSettings } from "../../../src/engine/worker/types.ts";
+import type { Job } from "../../../src/engine/handlers/handler.ts";
+import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
+import type { WorkerObserver, WorkerSettings } from "../../../src/engine/worker/types.ts";
 import { Worker } from "../../../src/engine/worker/worker.ts";
 import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { uniqueKey } from "../../support/cli.ts";
@@ -26,8 +28,6 @@ function settingsFor(stream: string, more: Partial<WorkerSettings>): WorkerSetti
     group: "g",
     consumer: "c",
     consumerIsUnique: true,
-    concurrency: 1,
-    batch: { size: 1, waitMs: 0 },
     claimIdleMs: 60_000,
     retry: { maxDeliveries: 5, delayMs: 10, maxDelayMs: 10, deadOn: new Set([65]), retryOn: new Set() },
     shutdownTimeoutMs: 5_000,
@@ -45,17 +45,17 @@ type Lost = Parameters<typeof losing>[1];
 
 /**
  * Works until nothing is left, without processes: `handle` gives each run's exit code and what it printed. The answer of
- * one verb is lost, once. Gives the deliveries that were run.
+ * one verb is lost, once. Gives the jobs that were run.
  */
 async function workLosing(
   verb: Lost,
   settings: WorkerSettings,
-  handle: (delivery: Delivery, run: number) => { readonly code: number; readonly stdout?: string },
-): Promise<Delivery[]> {
+  handle: (job: Job, run: number) => { readonly code: number; readonly stdout?: string },
+): Promise<Job[]> {
   const connection = await openConnection();
   const streams = losing(streamsOf(connection), verb);
   const holders = new Holders(streams, { group: settings.group, required: settings.orderBy !== undefined });
-  const runs: Delivery[] = [];
+  const runs: Job[] = [];
   const worker = new Worker({
     connection,
     streams,
@@ -65,10 +65,12 @@ async function workLosing(
       holders: (key) => holders.of(key),
       beginHolding: (key) => holders.begin(key),
     },
-    executor: {
-      run: async (deliveries) =>
-        deliveries.map((delivery): Outcome => {
-          const { code, stdout } = handle(delivery, runs.push(delivery));
+    handler: {
+      batch: { size: 1, waitMs: 0 },
+      slots: 1,
+      run: async (jobs) =>
+        jobs.map((job): Outcome => {
+          const { code, stdout } = handle(job, runs.push(job));
           return { kind: "exit", code, stderr: NO_STDERR, stdout: Buffer.from(stdout ?? "") };
         }),
       killAll: async () => {},

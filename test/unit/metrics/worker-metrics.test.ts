@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GroupLag } from "../../../src/engine/lag/lag.ts";
-import type { Outcome } from "../../../src/engine/worker/types.ts";
+import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
 import { addGroupGauges } from "../../../src/metrics/group-gauges.ts";
 import { MetricSet } from "../../../src/metrics/metric-set.ts";
 import { addWorkerMetrics } from "../../../src/metrics/worker-metrics.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Outcome, RetryPolicy } from "../../../src/engine/worker/types.ts";
+import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
+import type { RetryPolicy } from "../../../src/engine/worker/types.ts";
 import { judge } from "../../../src/engine/worker/verdict.ts";
 
 const policy: RetryPolicy = {
