@@ -122,8 +122,8 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
   }
 }
 
-function probe(response: ServerResponse, trouble: string | undefined): void {
-  reply(response, trouble === undefined ? 200 : 503, trouble ?? "ok");
+function probe(response: ServerResponse, failure: string | undefined): void {
+  reply(response, failure === undefined ? 200 : 503, failure ?? "ok");
 }
 
 function reply(response: ServerResponse, status: number, text: string): void {

@@ -4,7 +4,7 @@ import { agoText, timeText } from "./format.ts";
 import { safeBytes, safeText, shortBytes } from "./safe-text.ts";
 import { formatCount } from "../units.ts";
 
-export interface LetterSurroundings {
+export interface LetterEnvironment {
   readonly stream: string;
   readonly dlq: string;
   /** Whether the original still stands in its stream; null when that is not known. */
@@ -13,7 +13,7 @@ export interface LetterSurroundings {
 }
 
 /** One dead letter for people: what it was, how it failed, what it said, and its fields. Control characters are escaped. */
-export async function letterText(letter: DeadLetter, around: LetterSurroundings): Promise<string> {
+export async function letterText(letter: DeadLetter, around: LetterEnvironment): Promise<string> {
   const { Chalk } = await import("chalk");
   const style = new Chalk({ level: around.color ? 1 : 0 });
   const lines = facts(letter, around)
@@ -38,7 +38,7 @@ const SHOWN = 1024 * 1024;
 
 type Fact = readonly [name: string, value: string | undefined];
 
-function facts(letter: DeadLetter, { stream, dlq, inStream }: LetterSurroundings): Fact[] {
+function facts(letter: DeadLetter, { stream, dlq, inStream }: LetterEnvironment): Fact[] {
   const { id, originalId, layout, doubt, group, consumer, deliveries, reason, exit, failedAt, replays } =
     letter;
   const nowMs = Date.now();

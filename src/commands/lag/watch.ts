@@ -60,13 +60,13 @@ async function show(
   let screen: InstanceType<typeof LagScreen<WatchedGroup>> | undefined;
   let last: readonly WatchedGroup[] = [];
   let order: WatchOrder = "age";
-  let trouble: string | undefined;
+  let failure: string | undefined;
   const draw = (): void => {
     screen ??= new LagScreen(context.output, SCREEN_COLUMNS);
     const at = last[0]?.at;
     const clock = at === undefined ? "" : timeText(at);
     const every = `every ${formatDuration(request.intervalMs)}`;
-    const title = trouble ?? `${connection.target}  ${overview(last)}  ${every}`;
+    const title = failure ?? `${connection.target}  ${overview(last)}  ${every}`;
     screen.show({ title, clock, legend: legend(order), rows: inOrder(last, order) });
   };
   const press = (key: WatchKey): void => {
@@ -81,12 +81,12 @@ async function show(
   context.defer(() => screen?.close());
   context.defer(onWatchKeys(context.io, press));
   const onTrouble = ({ message }: StreamctlError): void => {
-    trouble = `trying again: ${message}; seen last:`;
+    failure = `trying again: ${message}; seen last:`;
     draw();
   };
   try {
     for await (last of mustHaveGroup(watchLag(connection, { ...request, onTrouble }), request.group)) {
-      trouble = undefined;
+      failure = undefined;
       draw();
     }
   } finally {

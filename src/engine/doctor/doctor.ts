@@ -42,16 +42,14 @@ export async function* diagnose(connection: Connection, request: DoctorRequest):
   if (connection.cluster) yield* await clusterState(connection);
   yield* await rights(connection, request, naming);
   const { streams, signal } = request;
-  const surroundings: Surroundings = {
+  const environment: Environment = {
     evictsVolatile: servers.some(evictsVolatile),
     naming,
     queues: new Set(streams.map((stream) => dlqKey(stream, naming))),
   };
   for (let at = 0; at < streams.length && !signal.aborted; at += AT_ONCE) {
     const batch = streams.slice(at, at + AT_ONCE);
-    const found = await Promise.all(
-      batch.map((stream) => examine(connection, stream, request, surroundings)),
-    );
+    const found = await Promise.all(batch.map((stream) => examine(connection, stream, request, environment)));
     yield* found.flat();
     request.onProgress?.(at + batch.length);
   }
@@ -89,7 +87,7 @@ function isNodeAway(connection: Connection, error: unknown): error is Connection
   return connection.cluster && error instanceof ConnectionError;
 }
 
-interface Surroundings {
+interface Environment {
   readonly evictsVolatile: boolean;
   readonly naming: DlqNaming;
   /** The names of the streams' dead-letter queues. */
@@ -100,7 +98,7 @@ async function examine(
   connection: Connection,
   stream: string,
   request: DoctorRequest,
-  { evictsVolatile, naming, queues }: Surroundings,
+  { evictsVolatile, naming, queues }: Environment,
 ): Promise<Finding[]> {
   const { named, deadAfterMs, emptyAfterMs } = request;
   try {

@@ -11,7 +11,7 @@ import { ageMs } from "../lag/lag.ts";
 import { type Finding, finding, type GroupPlace, type Place, unseen } from "./finding.ts";
 import { checkPending } from "./pending-checks.ts";
 
-export interface GroupSurroundings {
+export interface GroupEnvironment {
   readonly stream: string;
   readonly info: StreamInfo;
   readonly nowMs: number;
@@ -28,16 +28,16 @@ const PILE = 10;
 export async function checkGroup(
   connection: Connection,
   group: GroupInfo,
-  surroundings: GroupSurroundings,
+  environment: GroupEnvironment,
 ): Promise<Finding[]> {
-  const place = { stream: surroundings.stream, group: group.name };
+  const place = { stream: environment.stream, group: group.name };
   const [consumers, pending] = await Promise.all([
     seen("the consumers", place, async () => {
       const infos = await consumerInfos(connection, place.stream, group.name);
       return [
-        ...deadConsumers(infos, surroundings.deadAfterMs, place),
-        ...emptyConsumers(infos, surroundings.emptyAfterMs, place),
-        ...(await unread(connection, group, infos, surroundings)),
+        ...deadConsumers(infos, environment.deadAfterMs, place),
+        ...emptyConsumers(infos, environment.emptyAfterMs, place),
+        ...(await unread(connection, group, infos, environment)),
       ];
     }),
     seen("what is pending", place, () => checkPending(connection, group, place)),
@@ -99,7 +99,7 @@ async function unread(
   connection: Connection,
   groupInfo: GroupInfo,
   consumers: readonly ConsumerInfo[],
-  { stream, info, nowMs, deadAfterMs }: GroupSurroundings,
+  { stream, info, nowMs, deadAfterMs }: GroupEnvironment,
 ): Promise<Finding[]> {
   const { name: group, lastDeliveredId } = groupInfo;
   if (info.lastId === undefined || compareIds(lastDeliveredId, info.lastId) >= 0) return [];

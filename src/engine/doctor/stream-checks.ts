@@ -8,7 +8,7 @@ import { formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { shellWord } from "../groups/missing.ts";
 import { type Finding, finding, unseen } from "./finding.ts";
 
-export interface StreamSurroundings {
+export interface StreamEnvironment {
   /** The server's clock. */
   readonly nowMs: number;
   /** The server may drop keys that have a time to live. */
@@ -31,12 +31,12 @@ export async function checkStream(
   connection: Connection,
   stream: string,
   info: StreamInfo,
-  surroundings: StreamSurroundings,
+  environment: StreamEnvironment,
 ): Promise<Finding[]> {
-  const found = [...futureIds(stream, info, surroundings.nowMs), ...neverTrimmed(stream, info)];
-  found.push(...(await expiry(connection, stream, surroundings)));
-  if (surroundings.dlq !== undefined)
-    found.push(...(await deadLetters(connection, stream, surroundings.dlq, surroundings.nowMs)));
+  const found = [...futureIds(stream, info, environment.nowMs), ...neverTrimmed(stream, info)];
+  found.push(...(await expiry(connection, stream, environment)));
+  if (environment.dlq !== undefined)
+    found.push(...(await deadLetters(connection, stream, environment.dlq, environment.nowMs)));
   return found;
 }
 
@@ -62,7 +62,7 @@ function neverTrimmed(stream: string, { length, entriesAdded }: StreamInfo): Fin
 async function expiry(
   connection: Connection,
   stream: string,
-  { evictsVolatile }: StreamSurroundings,
+  { evictsVolatile }: StreamEnvironment,
 ): Promise<Finding[]> {
   try {
     const ms = await timeToLive(connection, stream);
