@@ -1,23 +1,24 @@
 import type { Departure } from "../engine/read/group-reader.ts";
-import type { Page } from "../engine/read/page.ts";
+import type { Batch, Page } from "../engine/read/page.ts";
 import { formatCount, formatDuration, formatNumber } from "../units.ts";
-import { createEntryPrinter, type EntryPrinter, type EntryPrinterOptions } from "./entry-printer.ts";
+import { type EntryOptions, openEntryFormat } from "./entry-formats.ts";
 import type { Log } from "./log.ts";
 import type { Output } from "./output.ts";
+import { Printer } from "./printer.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
 /** Prints pages of entries on stdout, with progress and a summary on stderr. */
 export class PageWriter {
   readonly #output: Output;
   readonly #log: Log;
-  readonly #printer: EntryPrinter;
+  readonly #printer: Printer<Batch>;
   readonly #progress: Progress | undefined;
   readonly #startedAt = Date.now();
   #total: number | undefined;
   #printed = 0;
   #lookedAt: number | undefined;
 
-  private constructor(output: Output, log: Log, printer: EntryPrinter) {
+  private constructor(output: Output, log: Log, printer: Printer<Batch>) {
     this.#output = output;
     this.#log = log;
     this.#printer = printer;
@@ -27,9 +28,9 @@ export class PageWriter {
 
   static async open(
     { output, log }: { readonly output: Output; readonly log: Log },
-    options: EntryPrinterOptions,
+    options: EntryOptions,
   ): Promise<PageWriter> {
-    return new PageWriter(output, log, await createEntryPrinter(output, options));
+    return new PageWriter(output, log, new Printer(output, await openEntryFormat(output, options)));
   }
 
   /** Entries whose bytes stdout has taken. */
@@ -45,7 +46,8 @@ export class PageWriter {
   /** Asks for the next page when stdout has taken the last one; rejects when stdout takes no more. */
   async print(pages: AsyncIterable<Page>): Promise<void> {
     for await (const page of pages) {
-      for (const piece of this.#printer.pieces(page)) await this.#output.write(piece);
+      await this.#printer.addAll(page);
+      await this.#printer.flush();
       for (const { entries } of page) this.#printed += entries.length;
       this.#progress?.update(this.#printed, this.#total);
     }
@@ -63,7 +65,7 @@ export class PageWriter {
 
   async end(): Promise<void> {
     this.stopProgress();
-    await this.#output.write(this.#printer.end());
+    await this.#printer.end();
   }
 
   /** What was done, for people; one JSON object with `-o json`. `left`: what a group's reader left behind. */

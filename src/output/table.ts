@@ -2,7 +2,7 @@ import { Chalk, type ChalkInstance } from "chalk";
 import Table from "cli-table3";
 import type { Column, Tone } from "./column.ts";
 import { cellText } from "./format.ts";
-import type { RowFormat } from "./rows.ts";
+import type { PrintFormat } from "./printer.ts";
 import { safeText } from "./safe-text.ts";
 import { GAP, layOut, type Place } from "./table-layout.ts";
 import { cutText } from "./text-width.ts";
@@ -31,7 +31,7 @@ interface Cell {
  * Prints rows as a table piece by piece: the first piece decides the widths of the columns, so a list of
  * any length takes the memory of one piece. Import this file lazily: it brings cli-table3 and chalk.
  */
-export class TableFormat<Row> implements RowFormat<Row> {
+export class TableFormat<Row> implements PrintFormat<Row> {
   readonly #columns: readonly Column<Row>[];
   readonly #paint: ChalkInstance;
   readonly #width: number | undefined;
