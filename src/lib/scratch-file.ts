@@ -2,7 +2,7 @@ import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 
-/** Nobody guesses what the files are called for the moment they have names. */
+/** What files are called for the moment they have names can't be guessed. */
 const NAME = randomBytes(12).toString("hex");
 let made = 0;
 

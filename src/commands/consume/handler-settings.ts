@@ -16,7 +16,10 @@ export interface HandlerRequest {
   readonly program: readonly string[];
 }
 
-/** How handlers are run. Refuses what could never be: no command, no shell program, a directory that is not there. */
+/**
+ * How handlers are run. Refuses what could never be: no command, no shell program, a directory that is not
+ * there.
+ */
 export async function handlerSettings(
   { io }: Context,
   request: HandlerRequest,

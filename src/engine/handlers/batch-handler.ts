@@ -12,8 +12,8 @@ import { type Results, RunOutput } from "./run-output.ts";
 const SHOWN_COMPLAINTS = 3;
 
 /**
- * A run of the command for several entries, a line of stdin for each. Its exit settles all of them but those of
- * which it said something else on fd 3 (see AnswerSheet); what it said before it crashed counts.
+ * A run of the command for several entries, a line of stdin for each. Its exit settles all of them but those
+ * of which it said something else on fd 3 (see AnswerSheet); what it said before it crashed counts.
  */
 export class BatchHandler implements Handler {
   readonly batch: BatchRule;

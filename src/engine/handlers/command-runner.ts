@@ -2,14 +2,14 @@ import type { HandlerSettings } from "./handler.ts";
 import { exitOutcome, startFailure, type Outcome } from "./outcome.ts";
 import { type Ended, exitOf, KILLED } from "./process.ts";
 import type { Processes } from "./processes.ts";
-import { RunEnd, type RunRequest } from "./run.ts";
 import { runStdio } from "./run-stdio.ts";
+import { RunEnd, type RunRequest } from "./run.ts";
 import type { Serves } from "./waiting-shell.ts";
 import { WaitingShells } from "./waiting-shells.ts";
 
 /**
- * Runs a command once for each request: a shell command in a waiting shell where that is possible, everything else as a
- * process of its own, which leads a process group, so that ending it ends its children too.
+ * Runs a command once for each request: a shell command in a waiting shell where that is possible, everything
+ * else as a process of its own, which leads a process group, so that ending it ends its children too.
  */
 export class CommandRunner {
   readonly #settings: HandlerSettings;
@@ -21,7 +21,7 @@ export class CommandRunner {
     const { command, envFields } = settings;
     this.#settings = settings;
     this.#processes = processes;
-    // A waiting shell is told variables by words on a line, which fields would not fit.
+    // A waiting shell gets variables as words of a line, where fields do not fit.
     if (command.kind === "shell" && !envFields)
       this.#shells = new WaitingShells(command, settings, serves, processes);
   }

@@ -9,7 +9,7 @@ type Member = Pick<HandlerSettings, "group" | "consumer">;
 const MAX_VALUE = 16 * 1024;
 const MAX_ENV = 256 * 1024;
 
-/** What every process of a handler is told. */
+/** The variables of every process of a handler. */
 export function memberVariables({ group, consumer }: Member): Variables {
   return { STREAMCTL_GROUP: group, STREAMCTL_CONSUMER: consumer };
 }
@@ -39,8 +39,8 @@ export function batchVariables(jobs: readonly Job[], member: Member): Variables 
 }
 
 /**
- * Tells a streamctl inside the handler which variables speak of the entry at hand (see commands/flag-defaults.ts), those
- * of a worker around this one included.
+ * An environment that also tells a streamctl inside the handler which variables are those of the entry at
+ * hand (see commands/flag-defaults.ts), those of a worker around this one included.
  */
 export function markVariables(
   env: Readonly<Record<string, string | undefined>>,
@@ -74,15 +74,17 @@ function onlyStream(jobs: readonly Job[]): string {
   return streams.size === 1 ? (jobs[0]?.stream ?? "") : "";
 }
 
-/** RFC 3339; an ID that is no time (explicit IDs such as 1-1 are, far-future ones are not) gives its digits. */
+/**
+ * RFC 3339; an ID that is no time (explicit IDs such as 1-1 are, far-future ones are not) gives its digits.
+ */
 function timestamp(id: string): string {
   const date = new Date(idMs(id));
   return Number.isNaN(date.getTime()) ? String(idMs(id)) : date.toISOString();
 }
 
 /**
- * `FIELD_ORDER_ID` for `order-id`. The first of two equal names wins. A value with NUL, or that is no UTF-8, can't be a
- * variable: Node would alter it.
+ * `FIELD_ORDER_ID` for `order-id`. The first of two equal names wins. A value with NUL, or that is no UTF-8,
+ * can't be a variable: Node would alter it.
  */
 function fieldVariables(fields: readonly Buffer[]): Variables {
   const variables: Variables = {};

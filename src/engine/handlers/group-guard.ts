@@ -1,12 +1,12 @@
 import { closeSync, writeSync } from "node:fs";
 import type { ChildProcess } from "node:child_process";
-import { exitOf, startProcess } from "./process.ts";
 import { scratchFile } from "../../lib/scratch-file.ts";
+import { exitOf, startProcess } from "./process.ts";
 
 /**
  * Waits for the end of its input, which the worker alone holds: then the worker is gone. If it had no time to
- * take the groups off the list (fd 3), those whose first process still runs are ended. A waiting shell without
- * an entry ends by itself, and what handlers left behind on purpose stays.
+ * take the groups off the list (fd 3), those whose first process still runs are ended. A waiting shell
+ * without an entry ends by itself, and what handlers left behind on purpose stays.
  */
 const SCRIPT = `
 trap '' HUP INT TERM
@@ -20,7 +20,7 @@ sleep 1
 left=
 runs() {
   kill -0 "$1" || return
-  # What nobody has buried yet can still be signalled.
+  # A zombie can still be signalled.
   read -r stat <"/proc/$1/stat" || return 0
   case $stat in *') Z '* | *') X '*) return 1 ;; esac
 }
@@ -53,7 +53,8 @@ const ROWS = 256;
 
 /**
  * A process that ends the worker's handlers when the worker was killed and can't do it itself. The list of
- * their groups is a file without a name, a line for each: noting a process costs one write and wakes nobody.
+ * their groups is a file without a name, a line for each: noting a process costs one write and wakes no
+ * other.
  */
 export class GroupGuard {
   readonly #settings: GuardSettings;

@@ -3,8 +3,9 @@ import type { Outcome } from "./outcome.ts";
 import type { StdinForm } from "./payload.ts";
 
 /**
- * What handles entries, whatever it is: a worker knows this interface and the outcomes (outcome.ts), nothing else of this
- * folder. `makeHandler` chooses among the kinds; a new one is a file beside them and a case there.
+ * What handles entries, whatever it is: a worker knows this interface and the outcomes (outcome.ts), nothing
+ * else of this folder. `makeHandler` chooses among the kinds; a new one is a file beside them and a case
+ * there.
  */
 export interface Handler {
   /** How jobs are put together for one run. */
@@ -12,8 +13,8 @@ export interface Handler {
   /** How many runs it can have under way. A persistent handler has more while it answers fast. */
   readonly slots: number;
   /**
-   * One run for all of these jobs, at most `batch.size`. Gives an outcome for each, in their order. Never rejects: what
-   * goes wrong is an outcome.
+   * One run for all of these jobs, at most `batch.size`. Gives an outcome for each, in their order. Never
+   * rejects: what goes wrong is an outcome.
    */
   run(jobs: readonly Job[]): Promise<readonly Outcome[]>;
   /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */
@@ -73,8 +74,8 @@ export interface HandlerSettings {
 }
 
 /**
- * Where handlers' output goes, by whole lines. Resolves when the reader has taken it: that is the backpressure.
- * What stdout rejects is lost, and the worker is ending; stderr never rejects.
+ * Where handlers' output goes, by whole lines. Resolves when the reader has taken it: that is the
+ * backpressure. What stdout rejects is lost, and the worker is ending; stderr never rejects.
  */
 export interface HandlerOutput {
   stdout(lines: Buffer): Promise<void>;

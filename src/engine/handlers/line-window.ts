@@ -3,8 +3,9 @@ const WORK_AHEAD_MS = 20;
 
 /**
  * How many lines may be written to a persistent handler before it has answered the first of them. One that
- * answers fast must never wait for its next line; one that takes long gets a single line, so that the
- * others stay with whoever is free. So it starts at one, doubles while answers come fast, and shrinks at once.
+ * answers fast must never wait for its next line; one that takes long gets a single line, so that the others
+ * stay for processes that are free. So it starts at one, doubles while answers come fast, and shrinks at
+ * once.
  */
 export class LineWindow {
   readonly #most: number;

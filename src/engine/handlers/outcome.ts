@@ -27,7 +27,10 @@ export type Outcome =
   | { readonly kind: "stopped" }
   /** It was not begun: says nothing about the entry, which goes back uncounted. */
   | { readonly kind: "unrun" }
-  /** It succeeded, but what it printed could not be passed on: the worker is ending, the entry goes back uncounted. */
+  /**
+   * It succeeded, but what it printed could not be passed on: the worker is ending, the entry goes back
+   * uncounted.
+   */
   | { readonly kind: "unprinted" };
 
 const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));

@@ -13,7 +13,10 @@ export class OutputPump {
   /** All has been passed on, or the stream was given up. Never rejects. */
   readonly done: Promise<void>;
 
-  /** Lines too long to hold are left out and told to `onTooLong`; without it they come in pieces. */
+  /**
+   * `onTooLong` is called for a line too long to hold, which is left out; without it such lines come in
+   * pieces.
+   */
   constructor(source: OutputSource, write: (lines: Buffer) => Promise<void>, onTooLong?: () => void) {
     this.#source = source;
     this.#write = write;

@@ -34,8 +34,8 @@ export function joinPayloads(payloads: readonly Payload[]): Payload {
 }
 
 /**
- * What a handler of one entry gets on stdin: a JSON line, a field's raw bytes, or nothing. Undefined when there is no
- * such field, and it must be there.
+ * What a handler of one entry gets on stdin: a JSON line, a field's raw bytes, or nothing. Undefined when
+ * there is no such field, and it must be there.
  */
 export function stdinFor(job: Job, form: StdinForm, consumer: string): Payload | undefined {
   if (form.kind === "none") return NOTHING;

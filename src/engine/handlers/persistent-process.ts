@@ -267,7 +267,9 @@ export class PersistentProcess {
     });
   }
 
-  /** Its time for the next entry begins. One timer serves many entries: it looks at the clock when it fires. */
+  /**
+   * Its time for the next entry begins. One timer serves many entries: it looks at the clock when it fires.
+   */
   #nowWorksOnNext(): void {
     this.#workingSince = performance.now();
     const { timeoutMs } = this.#parts.settings;

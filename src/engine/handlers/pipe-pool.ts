@@ -1,8 +1,8 @@
 import { constants, existsSync, openSync, readlinkSync, rmSync } from "node:fs";
-import { Pipe } from "./pipes.ts";
-import { type Ended, exitOf, startProcess } from "./process.ts";
 import { scratchName } from "../../lib/scratch-file.ts";
 import { Shortage } from "./outcome.ts";
+import { Pipe } from "./pipes.ts";
+import { type Ended, exitOf, startProcess } from "./process.ts";
 
 export interface PipePoolSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -16,8 +16,8 @@ const AT_ONCE = 8;
 const MAX_IDLE = 32;
 
 /**
- * Takes the names away again, also when the worker was killed before it could say that it has opened them, and
- * when no process can be started any more.
+ * Takes the names away again, also when the worker was killed before it could say that it has opened them,
+ * and when no process can be started any more.
  */
 const SCRIPT = 'mkfifo -m 600 -- "$@" && echo && read -r _; exec rm -f -- "$@"';
 /** How it ends when mkfifo was not there, or could not do it; a shell that can't start it ends otherwise. */
@@ -26,7 +26,7 @@ const NOT_FOUND = 127;
 
 /**
  * Makes pipes for handlers, which Node itself can't, and keeps those that are clean for the next run.
- * Needs /proc, by which everybody opens a pipe that has no name any more.
+ * Needs /proc, by which all open a pipe that has no name any more.
  */
 export class PipePool {
   readonly #settings: PipePoolSettings;
@@ -47,7 +47,7 @@ export class PipePool {
     return this.#able ? this.#idle.splice(-count) : undefined;
   }
 
-  /** Takes back pipes that are empty and to which nobody can write. */
+  /** Takes back pipes that are empty and that no process can write to. */
   give(pipes: readonly Pipe[]): void {
     for (const pipe of pipes) {
       if (this.#closed || this.#idle.length >= MAX_IDLE) pipe.close();

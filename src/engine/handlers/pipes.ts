@@ -3,7 +3,10 @@ import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 
-/** What Node gives a child as a pipe is a pair of sockets, which /dev/stdout and its like can't open. A FIFO they can. */
+/**
+ * What Node gives a child as a pipe is a pair of sockets, which /dev/stdout and its like can't open. A FIFO
+ * they can.
+ */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 const CHUNK = Buffer.allocUnsafe(64 * 1024);
 /** A pipe never holds more than its owner may ask the kernel for; who writes on and on is cut off there. */
@@ -11,7 +14,10 @@ const MAX_REST = 1024 * 1024;
 /** Until there is a descriptor to read a pipe with, its handler waits. */
 const ATTACH_AGAIN_MS = 100;
 
-/** A pipe without a name. This process keeps one reading end open; everything else opens it by its path in /proc. */
+/**
+ * A pipe without a name. This process keeps one reading end open; everything else opens it by its path in
+ * /proc.
+ */
 export class Pipe {
   readonly fd: number;
   readonly path: string;
@@ -31,7 +37,7 @@ export class Pipe {
     return openSync(this.path, READ);
   }
 
-  /** What is in it now; `empty` while anybody may still write, `closed` when nobody can. */
+  /** What is in it now; `empty` while a process may still write, `closed` when none can. */
   read(): Buffer | "empty" | "closed" {
     try {
       const length = readSync(this.fd, CHUNK, 0, CHUNK.length, null);
@@ -53,15 +59,15 @@ export class Pipe {
 export interface OutputSource {
   readonly stream: Readable;
   /**
-   * After the handler's exit: ends the stream with all that has been written. What other processes hold the pipe open for
-   * is waited for no longer than `graceMs`. False: they may still write to it.
+   * After the handler's exit: ends the stream with all that has been written. What other processes hold the
+   * pipe open for is waited for no longer than `graceMs`. False: they may still write to it.
    */
   finish(graceMs: number): Promise<boolean>;
 }
 
 /**
- * What is written to a pipe, as a stream. It ends when nobody can write any more, or with `finish`; the pipe itself stays
- * open for further use.
+ * What is written to a pipe, as a stream. It ends when no process can write any more, or with `finish`; the
+ * pipe itself stays open for further use.
  */
 export class PipeStream extends Readable implements OutputSource {
   readonly stream = this;
@@ -101,7 +107,7 @@ export class PipeStream extends Readable implements OutputSource {
     done(error);
   }
 
-  /** Takes what is in the pipe now. False: somebody may still write to it. */
+  /** Takes what is in the pipe now. False: a process may still write to it. */
   #drain(): boolean {
     this.#detach();
     for (const enough = this.size + MAX_REST; !this.#over && this.size < enough;) {
@@ -113,7 +119,7 @@ export class PipeStream extends Readable implements OutputSource {
     return this.#over;
   }
 
-  /** Goes on reading, until nobody can write any more, for no longer than that. */
+  /** Goes on reading, until no process can write any more, for no longer than that. */
   async #endsWithin(ms: number): Promise<void> {
     this.#attach();
     const waiting = new AbortController();
@@ -122,7 +128,7 @@ export class PipeStream extends Readable implements OutputSource {
     this.#onOver = undefined;
   }
 
-  /** Ends here, whoever may still write. */
+  /** Ends here, also when processes may still write. */
   #stop(): void {
     this.#detach();
     if (this.#over) return;
@@ -172,7 +178,10 @@ export class PipeStream extends Readable implements OutputSource {
   }
 }
 
-/** What Node's own pipe brings, which can't be asked whether anybody may still write: so silence has to do. */
+/**
+ * What comes over Node's own pipe, a socket: it can't be asked whether a process may still write, so silence
+ * has to do.
+ */
 export class SocketSource implements OutputSource {
   readonly stream: Socket;
 

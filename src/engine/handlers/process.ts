@@ -40,7 +40,10 @@ export function exitOf(child: ChildProcess): Promise<Ended> {
   });
 }
 
-/** How a process or, with a negative number, a process group is signalled: `process.kill`, which this layer does not see. */
+/**
+ * How a process or, with a negative number, a process group is signalled: `process.kill`, which this layer
+ * does not see.
+ */
 export type Kill = (pid: number, signal: NodeJS.Signals | 0) => boolean;
 
 /**
@@ -77,7 +80,7 @@ function signalGroup(pgid: number, signal: NodeJS.Signals | 0, kill: Kill): bool
 }
 
 /**
- * Whether a member is more than a zombie. Orphans of a container whose first process reaps nobody stay in
+ * Whether a member is more than a zombie. Orphans of a container whose first process reaps none stay in
  * their group for ever, and a signal still finds them. Without /proc the signal's word is all there is.
  */
 async function anyRuns(pgid: number): Promise<boolean> {

@@ -12,7 +12,10 @@ import { openInput, type RunInput } from "./run-input.ts";
 export interface System {
   readonly pid: number;
   readonly kill: Kill;
-  /** Where files and pipes have names for a moment, the best first: in memory where the system has such a folder. */
+  /**
+   * Where files and pipes have names for a moment, the best first: in memory where the system has such a
+   * folder.
+   */
   readonly scratchDirs: readonly string[];
 }
 
@@ -80,7 +83,7 @@ function programOf(command: Command): [string, readonly string[]] {
 
 const KINDS = ["stdout", "stderr"] as const;
 
-/** Each costs two descriptors; past that many the oldest are closed to whoever writes there. */
+/** Each costs two descriptors; past that many the oldest are closed. */
 const MOST_LEFTOVERS = 64;
 
 /**
@@ -95,7 +98,9 @@ class Leftovers {
     this.#output = output;
   }
 
-  /** Takes over a run's `index`th pipe: its stdout, its stderr, or its fd 3, on which nothing counts any more. */
+  /**
+   * Takes over a run's `index`th pipe: its stdout, its stderr, or its fd 3, on which nothing counts any more.
+   */
   take(pipe: Pipe, index: number): void {
     const kind = KINDS[index];
     const stream = new PipeStream(pipe);

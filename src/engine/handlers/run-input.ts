@@ -1,12 +1,14 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
+import { scratchFile } from "../../lib/scratch-file.ts";
 import { type Payload, piecesOf } from "./payload.ts";
 import type { PipePool } from "./pipe-pool.ts";
 import type { Pipe } from "./pipes.ts";
-import { scratchFile } from "../../lib/scratch-file.ts";
 
-/** Larger inputs would fill the memory that files take from all; they go through a pipe while they are read. */
+/**
+ * Larger inputs would fill the memory that files take from all; they go through a pipe while they are read.
+ */
 const MAX_FILE = 1024 * 1024;
 
 interface InputSettings {
@@ -67,7 +69,10 @@ class InputFile implements RunInput {
 
 /** Writes while the handler reads. A handler that does not read, or not all, is fine. */
 class InputPipe implements RunInput {
-  /** Little of it may be written, and the writer gone, before a shell opens it: it would wait for another writer. */
+  /**
+   * Little of it may be written, and the writer gone, before a shell opens it: it would wait for another
+   * writer.
+   */
   readonly path = undefined;
   readonly #pipe: Pipe;
   readonly #socket: Socket;

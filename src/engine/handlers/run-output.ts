@@ -1,6 +1,6 @@
-import type { Outcome } from "./outcome.ts";
-import { type HandlerOutput, MAX_PRINTED } from "./handler.ts";
 import { tagLines, Tail } from "../../lib/lines.ts";
+import { type HandlerOutput, MAX_PRINTED } from "./handler.ts";
+import type { Outcome } from "./outcome.ts";
 
 /** How much of a handler's stderr a dead letter keeps. */
 export const STDERR_TAIL = 4 * 1024;

@@ -9,7 +9,10 @@ import type { Processes } from "./processes.ts";
 import { type RunInput, writePayload } from "./run-input.ts";
 import { type Sink, type Sinks, sinksOf } from "./run-output.ts";
 
-/** A run that takes longer has its output passed on while it runs; of others all is read at once when they end. */
+/**
+ * A run that takes longer has its output passed on while it runs; of others all is read at once when they
+ * end.
+ */
 const STREAM_AFTER_MS = 25;
 /** Runs that fill a pipe before that would wait for it, so the next one is not let wait. */
 const CHATTY_BYTES = 16 * 1024;
@@ -28,7 +31,7 @@ export class RunPipes {
 
   /**
    * After the run: passes on what is left. What other processes hold the pipes open for is waited for no
-   * longer than `graceMs`. Gives the pipes to which somebody may still write.
+   * longer than `graceMs`. Gives the pipes that a process may still write to.
    */
   async finish(graceMs: number): Promise<readonly Pipe[]> {
     this.#timer.stop();
@@ -78,7 +81,7 @@ class Tap {
     return read === "closed";
   }
 
-  /** False: somebody may still write to the pipe. */
+  /** False: a process may still write to the pipe. */
   async finish(graceMs: number): Promise<boolean> {
     if (this.#first && !this.#stream) {
       const first = this.#first;

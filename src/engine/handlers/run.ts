@@ -8,7 +8,7 @@ import type { RunOutput, Sinks } from "./run-output.ts";
 /** One run of a command. */
 export interface RunRequest extends Sinks {
   readonly input: Payload;
-  /** What it is told besides the environment of all: STREAMCTL_…, FIELD_…. */
+  /** Its own part of the environment: STREAMCTL_…, FIELD_…. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -19,7 +19,7 @@ export type EndReason = "timeout" | "stopped";
 
 /** How a run is ended before its time: TERM, then KILL, to its process group. The first reason wins. */
 export class RunEnd {
-  readonly #processes: Processes;
+  readonly #processes: Pick<Processes, "end">;
   readonly #timeoutMs: number | undefined;
   readonly #limit: Timer | undefined;
   #pgid: number | undefined;
@@ -31,7 +31,10 @@ export class RunEnd {
   readonly abandoned = new Promise<void>((resolve) => (this.#abandon = resolve));
 
   /** Its time begins now, if there is a limit. */
-  constructor(processes: Processes, limits?: Pick<HandlerSettings, "timeoutMs" | "killAfterMs">) {
+  constructor(
+    processes: Pick<Processes, "end">,
+    limits?: Pick<HandlerSettings, "timeoutMs" | "killAfterMs">,
+  ) {
     this.#processes = processes;
     const { timeoutMs, killAfterMs = 0 } = limits ?? {};
     this.#timeoutMs = timeoutMs;
@@ -68,7 +71,7 @@ export class RunEnd {
   }
 
   /** What its being ended comes to, once it is over; undefined: it ended by itself. */
-  outcome({ tail }: RunOutput): Outcome | undefined {
+  outcome({ tail }: Pick<RunOutput, "tail">): Outcome | undefined {
     if (this.#reason === undefined) return undefined;
     // No process has had it.
     if (this.#pgid === undefined) return { kind: "unrun" };

@@ -7,7 +7,10 @@ export interface Syntax {
   readonly complaint?: string;
 }
 
-/** Has the shell read a command without running it. Where it can't be asked, nothing is said against the command. */
+/**
+ * Has the shell read a command without running it. Where it can't be asked, nothing is said against the
+ * command.
+ */
 export async function checkSyntax(
   command: string,
   { cwd, env }: Omit<StartOptions, "stdio">,

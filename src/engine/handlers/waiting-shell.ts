@@ -129,8 +129,8 @@ export class WaitingShell {
   }
 
   /**
-   * Runs the command once; resolves when its output has been passed on, too. One at a time. `input`: the path of its
-   * stdin; `onExit`: it has ended, and what it printed may still have to be taken.
+   * Runs the command once; resolves when its output has been passed on, too. One at a time. `input`: the path
+   * of its stdin; `onExit`: it has ended, and what it printed may still have to be taken.
    */
   async run(request: RunRequest, input: string, onExit: () => void): Promise<ShellEnd> {
     const pipes = new RunPipes(this.#pipes, request, this.#chatty);
@@ -207,7 +207,10 @@ function streamOf(variables: RunRequest["variables"]): string {
   return variables["STREAMCTL_STREAM"] ?? "";
 }
 
-/** Whether a stream's name fits as the last word of a line: no line end, no blanks at its ends; empty says something else. */
+/**
+ * Whether a stream's name fits as the last word of a line: no line end, no blanks at its ends; empty says
+ * something else.
+ */
 export function fitsLine({ variables }: RunRequest, serves: Serves): boolean {
   const stream = streamOf(variables);
   return !stream.includes("\n") && stream.trim() === stream && (stream !== "" || serves === "batch");
@@ -249,7 +252,8 @@ interface ScriptPaths {
  */
 export function shellArguments(command: string, whole: boolean, paths: ScriptPaths): string[] {
   const args = (run: string): string[] => ["-c", script(run, paths), "sh", command];
-  // A subshell has its parent's `$$` and is inside its parent's loop, so such a command gets a shell of its own.
+  // A subshell has its parent's `$$` and is inside its parent's loop, so such a command gets a shell of its
+  // own.
   if (/\$\$|\b(?:break|continue)\b/.test(command)) return args('exec /bin/sh -c "$__streamctl_command"');
   if (!whole || /\n|<<|\\$/.test(command)) return args('eval "$__streamctl_command"');
   return args(command);

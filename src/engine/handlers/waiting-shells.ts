@@ -1,5 +1,5 @@
-import type { Command, HandlerSettings } from "./handler.ts";
 import { memberVariables } from "./environment.ts";
+import type { Command, HandlerSettings } from "./handler.ts";
 import { directoryGone, isShortage, type Outcome, shellOutcome, signalOutcome } from "./outcome.ts";
 import type { Processes } from "./processes.ts";
 import type { RunInput } from "./run-input.ts";
@@ -16,8 +16,8 @@ import {
 const MAX_UNBEGUN = 3;
 
 /**
- * Runs a shell command through waiting shells (see waiting-shell.ts), as many as there are runs at once. Needs
- * /proc, by which a shell opens files and pipes that have no name any more.
+ * Runs a shell command through waiting shells (see waiting-shell.ts), as many as there are runs at once.
+ * Needs /proc, by which a shell opens files and pipes that have no name any more.
  */
 export class WaitingShells {
   readonly #settings: WaitingShellSettings;
@@ -38,8 +38,8 @@ export class WaitingShells {
   }
 
   /**
-   * Undefined when waiting shells can't take it: nothing was run, and a process of its own must be. Rejects for want of
-   * descriptors, processes or memory.
+   * Undefined when waiting shells can't take it: nothing was run, and a process of its own must be. Rejects
+   * for want of descriptors, processes or memory.
    */
   async run(request: RunRequest, end: RunEnd): Promise<Outcome | undefined> {
     if (this.#able === false || !fitsLine(request, this.#settings.serves)) return undefined;

@@ -1,7 +1,7 @@
-import type { Job } from "../../../src/engine/handlers/handler.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AnswerSheet, parseAnswer, quoted } from "../../../src/engine/handlers/answers.ts";
+import type { Job } from "../../../src/engine/handlers/handler.ts";
 
 function job(stream: string, id: string): Job {
   return { stream, entry: { id, fields: [] }, deliveries: 1 };

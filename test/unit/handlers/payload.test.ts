@@ -1,7 +1,13 @@
-import type { Job } from "../../../src/engine/handlers/handler.ts";
 import { describe, expect, test } from "vitest";
+import type { Job } from "../../../src/engine/handlers/handler.ts";
+import {
+  inputLine,
+  type Payload,
+  piecesOf,
+  stdinFor,
+  type StdinForm,
+} from "../../../src/engine/handlers/payload.ts";
 import { entryPrefix, JsonBytes, writeEntry, writeFields } from "../../../src/entry/json-encode.ts";
-import { type Payload, piecesOf, stdinFor, type StdinForm } from "../../../src/engine/handlers/payload.ts";
 
 function job(...fields: (string | Buffer)[]): Job {
   const bytes = fields.map((field) => (Buffer.isBuffer(field) ? field : Buffer.from(field)));
@@ -51,5 +57,25 @@ describe("what a handler gets", () => {
     const fields = new JsonBytes();
     writeFields(fields, entry.entry.fields);
     expect(bytesOf(stdinFor(entry, { kind: "fields" }, "c"))?.equals(fields.byte(0x0a).take())).toBe(true);
+  });
+
+  test.each([
+    [{ kind: "entry" }, /^\{"stream":"orders".*\}\n$/],
+    [{ kind: "fields" }, /^\{"a":"1"\}\n$/],
+    [{ kind: "field", name: "a", optional: false }, /^1\n$/],
+    [{ kind: "field", name: "b", optional: true }, /^\n$/],
+    [{ kind: "none" }, /^$/],
+  ] as [StdinForm, RegExp][])("one line among others, whatever the form: %j", (form, expected) => {
+    const input = inputLine(job("a", "1"), form, "c");
+    expect("line" in input && bytesOf(input.line)?.toString()).toMatch(expected);
+  });
+
+  test.each([
+    ["missing", job(), "no field a"],
+    ["more than one line", job("a", "1\n2"), "field a holds a line end"],
+  ])("a field that is %s is no line: its entry is dead", (_what, entry, reason) => {
+    expect(inputLine(entry, { kind: "field", name: "a", optional: false }, "c")).toMatchObject({
+      outcome: { kind: "answer", answer: "dead", reason: expect.stringContaining(reason) },
+    });
   });
 });

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { PipePool } from "../../../src/engine/handlers/pipe-pool.ts";
 import { Shortage } from "../../../src/engine/handlers/outcome.ts";
+import { PipePool } from "../../../src/engine/handlers/pipe-pool.ts";
 
 test.each([
   ["before it has made", ""],

@@ -227,6 +227,25 @@ describe("--persistent", () => {
     );
   });
 
+  test("what a command leaves behind may print for as long as it likes: the next entry does not wait for it", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 2);
+    const dir = await scratchDir();
+    const chatter = `(while [ ! -e ${dir}/enough ]; do echo chatter >&2; sleep 0.1; done) </dev/null >/dev/null &`;
+    const command = `read -r l || exit; echo >> ${dir}/seen; ${chatter} echo ok; exit 3`;
+    const draining = drain(stream, command, PERSISTENT);
+    try {
+      await until(
+        "both entries have begun",
+        async () => (await readFile(`${dir}/seen`, "utf8").catch(() => "")) === "\n\n",
+      );
+    } finally {
+      await writeFile(`${dir}/enough`, "");
+    }
+    expect(await draining).toMatchObject({ code: 0 });
+  });
+
   test("a command that always dies at once is not started over and over without a pause", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
