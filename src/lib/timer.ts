@@ -81,3 +81,14 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener("abort", done, { once: true });
   });
 }
+
+/** Resolves with `event`, or after `ms` if that comes first. Rejects as `event` does; leaves no timer. */
+export async function waitAtMost(ms: number, event: Promise<unknown>): Promise<void> {
+  let timer: Timer | undefined;
+  const late = new Promise<void>((resolve) => (timer = startTimer(ms, resolve)));
+  try {
+    await Promise.race([event, late]);
+  } finally {
+    timer?.stop();
+  }
+}

@@ -1,5 +1,5 @@
 import { eachLine, tagLines, Tail } from "../../lib/lines.ts";
-import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
+import { startTimer, type Timer, waitAtMost } from "../../lib/timer.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
 import { memberVariables } from "./environment.ts";
 import type { HandlerOutput, HandlerSettings, Job, Notice } from "./handler.ts";
@@ -132,11 +132,9 @@ export class PersistentProcess {
   async close(killAfterMs: number): Promise<void> {
     this.#endedBy ??= { kind: "closing" };
     this.#ends?.stdin.end();
-    const patience = new AbortController();
-    const gone = this.#gone.then(() => patience.abort());
-    await sleep(killAfterMs, patience.signal);
+    await waitAtMost(killAfterMs, this.#gone);
     if (!this.#over) await this.end({ kind: "closing" }, killAfterMs);
-    await gone;
+    await this.#gone;
   }
 
   async #live(): Promise<void> {

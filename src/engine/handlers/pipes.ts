@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
+import { startTimer, type Timer, waitAtMost } from "../../lib/timer.ts";
 
 /**
  * What Node gives a child as a pipe is a pair of sockets, which /dev/stdout and its like can't open. A FIFO
@@ -122,9 +122,7 @@ export class PipeStream extends Readable implements OutputSource {
   /** Goes on reading, until no process can write any more, for no longer than that. */
   async #endsWithin(ms: number): Promise<void> {
     this.#attach();
-    const waiting = new AbortController();
-    this.#onOver = () => waiting.abort();
-    await sleep(ms, waiting.signal);
+    await waitAtMost(ms, new Promise<void>((resolve) => (this.#onOver = resolve)));
     this.#onOver = undefined;
   }
 
@@ -178,10 +176,7 @@ export class PipeStream extends Readable implements OutputSource {
   }
 }
 
-/**
- * What comes over Node's own pipe, a socket: it can't be asked whether a process may still write, so silence
- * has to do.
- */
+/** What comes over Node's own pipe, a socket, which can't be asked what is left in it or who may still write. */
 export class SocketSource implements OutputSource {
   readonly stream: Socket;
 
@@ -191,13 +186,13 @@ export class SocketSource implements OutputSource {
 
   async finish(graceMs: number): Promise<boolean> {
     const { stream } = this;
-    const waiting = new AbortController();
-    stream.once("close", () => waiting.abort());
-    // What its reader has not taken yet is no silence.
-    for (let seen = -1; !stream.closed && (stream.bytesRead > seen || stream.readableLength > 0);) {
-      seen = stream.bytesRead;
-      await sleep(graceMs, waiting.signal);
-    }
+    if (stream.closed) return true;
+    const closed = new Promise((resolve) => stream.once("close", resolve));
+    do {
+      await waitAtMost(graceMs, closed);
+      // After a pause of this process the timer comes first, then what is there to read.
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (stream.readableLength > 0);
     stream.destroy();
     return true;
   }

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import type { Socket } from "node:net";
-import { sleep } from "../../lib/timer.ts";
+import { waitAtMost } from "../../lib/timer.ts";
 import type { Command } from "./handler.ts";
 import type { Pipe } from "./pipes.ts";
 import { type Ended, exitOf } from "./process.ts";
@@ -150,9 +150,7 @@ export class WaitingShell {
   /** Lets an idle shell end; one that can't be ended is not waited for. */
   async close(): Promise<void> {
     this.#channel.end();
-    const waiting = new AbortController();
-    void this.#exited.then(() => waiting.abort());
-    await sleep(CLOSE_GRACE_MS, waiting.signal);
+    await waitAtMost(CLOSE_GRACE_MS, this.#exited);
     this.#channel.destroy();
     const { pipes, leftovers } = this.#processes;
     for (const [i, pipe] of this.#pipes.entries()) {
@@ -189,9 +187,7 @@ export class WaitingShell {
     this.#gone = true;
     this.#onGone(this);
     // What it said before is still on the way.
-    const waiting = new AbortController();
-    void this.#closed.then(() => waiting.abort());
-    await sleep(CLOSE_GRACE_MS, waiting.signal);
+    await waitAtMost(CLOSE_GRACE_MS, this.#closed);
     this.#channel.destroy();
     const expected = this.#expected;
     this.#expected = undefined;

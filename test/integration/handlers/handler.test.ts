@@ -108,6 +108,13 @@ describe.each([
     expect(rest).toBe("rest");
   });
 
+  test("is not waited for by what a process left behind goes on printing", async () => {
+    const { handler } = make(shell("(while :; do echo chatter; sleep 0.05; done) & echo $! >&2; exit 5"));
+    const [outcome] = await handler.run([job(1)]);
+    expect(outcome).toMatchObject({ kind: "exit", code: 5 });
+    if (outcome?.kind === "exit") process.kill(Number(outcome.stderr.toString()), "SIGKILL");
+  });
+
   test("of several entries settles by fd 3 what it names there, by its exit all others", async () => {
     const { handler } = make(shell('[ "$(wc -l)" -eq 3 ] && echo "2-0 dead bad" >&3'), { manner: BATCH });
     expect(handler.batch.size).toBe(10);

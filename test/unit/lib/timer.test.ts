@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { MAX_TIMER_MS, sleep, startInterval, startTimer } from "../../../src/lib/timer.ts";
+import { MAX_TIMER_MS, sleep, startInterval, startTimer, waitAtMost } from "../../../src/lib/timer.ts";
 
 const DAY = 86_400_000;
 
@@ -74,5 +74,29 @@ test("a sleep of 30 days ends at once when its signal aborts", async () => {
   expect(vi.getTimerCount()).toBe(1);
   stop.abort();
   await slept;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("what comes in time is not waited for any longer, and leaves no timer", async () => {
+  let come: () => void = () => {};
+  const waited = waitAtMost(30 * DAY, new Promise<void>((resolve) => (come = resolve)));
+  vi.advanceTimersByTime(29 * DAY);
+  come();
+  await waited;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("what never comes is waited for as long as was said", async () => {
+  let over = false;
+  const waited = waitAtMost(200, new Promise(() => {})).then(() => (over = true));
+  await vi.advanceTimersByTimeAsync(199);
+  expect(over).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  await waited;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a failure of what is waited for comes through, and leaves no timer", async () => {
+  await expect(waitAtMost(200, Promise.reject(new Error("no")))).rejects.toThrow("no");
   expect(vi.getTimerCount()).toBe(0);
 });
