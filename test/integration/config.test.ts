@@ -266,6 +266,11 @@ describe("options from outside the command line", () => {
       ["pending", "payload: true", ["-g", "g"], 0],
       ["claim", "limit: 5, all: true", ["-g", "g", "--to", "c", "5-5"], 4],
       ["dlq purge", "reason: x", ["-y"], 2],
+      ["dlq purge", "reason: x, min-deliveries: 2", ["-y"], 2],
+      ["produce", "field: payload, keep-id: true, keep-unread: true", ["a=1"], 0],
+      ["consume", "group: g, where: a=1, from: '-'", ["--until-empty"], 0],
+      ["consume", "group: g, batch-wait: 1s, group-start: $", ["--until-empty"], 0],
+      ["group forget-consumer", "idle: 1d", ["nobody", "-g", "g"], 4],
     ])("%s with defaults {%s} and %o", async (command, defaults, more, code) => {
       const key = await behind();
       write(`url: ${url()}\ndefaults: {"${command}": {${defaults}}}\n`);
@@ -280,6 +285,30 @@ describe("options from outside the command line", () => {
       const { code, stderr } = await run(["trim", key], { env });
       expect(code, stderr).toBe(0);
       expect(await rawRedis().xlen(key)).toBe(2);
+    });
+
+    test("--field of a variable does not keep a configured worker from running", async () => {
+      const key = await behind();
+      write(`url: ${url()}\ndefaults: {consume: {group: g, until-empty: true, exec: "echo ran"}}\n`);
+      const { code, stdout, stderr } = await run(["consume", key], { env: { STREAMCTL_FIELD: "a" } });
+      expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: "ran\nran\n" });
+    });
+
+    test("a switch that is turned off takes nobody's place", async () => {
+      const key = await behind();
+      write(`url: ${url()}\ndefaults: {consume: {group: g, until-empty: true, batch: 2}}\n`);
+      const env = { STREAMCTL_PERSISTENT: "false" };
+      const { code, stdout } = await run(["consume", key, "--exec", "wc -l | tr -d ' '"], { env });
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "2\n" });
+    });
+
+    test("--dry-run is never left out, not even where it does nothing", async () => {
+      const key = await behind();
+      await rawRedis().xgroup("CREATECONSUMER", key, "g", "c");
+      const env = { STREAMCTL_URL: url(), STREAMCTL_DRY_RUN: "1" };
+      const { code, stderr } = await run(["group", "forget-consumer", key, "c", "-g", "g"], { env });
+      expect(code).toBe(2);
+      expect(stderr).toContain("--dry-run goes with --all-empty");
     });
 
     test("a typed --profile is stronger than the environment, its defaults, too", async () => {

@@ -49,9 +49,9 @@ function tableOf(flags: readonly Flag[]): string {
   return [line(heads), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-/** In characters. */
+/** In columns of a terminal; nothing in a help text is wider than one. */
 function length(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }
 
 /** Plain text: nothing of it is a tag, or struck through. */

@@ -4,6 +4,7 @@ import type { WatchedGroup, WatchRequest } from "../../engine/lag/watch.ts";
 import { inOrder, watchLag, type WatchOrder } from "../../engine/lag/watch.ts";
 import { ExitCode, StreamctlError, UsageError } from "../../errors.ts";
 import { SCREEN_COLUMNS, WATCH_COLUMNS } from "../../output/lag-columns.ts";
+import { LagScreen } from "../../output/lag-screen.ts";
 import { timeText } from "../../output/format.ts";
 import { printSets } from "../../output/rows.ts";
 import { onWatchKeys, type WatchKey } from "../../output/watch-keys.ts";
@@ -56,8 +57,7 @@ async function show(
   request: WatchRequest,
   quit: AbortController,
 ): Promise<void> {
-  const { LagScreen } = await import("../../output/lag-screen.ts");
-  let screen: InstanceType<typeof LagScreen<WatchedGroup>> | undefined;
+  let screen: LagScreen<WatchedGroup> | undefined;
   let last: readonly WatchedGroup[] = [];
   let order: WatchOrder = "age";
   let failure: string | undefined;
