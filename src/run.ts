@@ -117,7 +117,9 @@ class Run {
     return readFlags(command);
   }
 
-  /** A second signal does not wait for what the command is doing, but gives it a moment to kill its children. */
+  /**
+   * A second signal does not wait for what the command is doing, but gives it a moment to kill its children.
+   */
   #killed(): Promise<number> {
     return new Promise((resolve) => {
       this.#kill.signal.addEventListener(
@@ -177,7 +179,7 @@ class Run {
     });
   }
 
-  /** The message on stderr and the exit code of whatever was thrown; a command may have its own for a flag of its. */
+  /** The message on stderr and the exit code of whatever was thrown; a definition may have its own (`failure`). */
   async report(error: unknown): Promise<number> {
     const code = this.#tell(error);
     if (!this.#failure || code === ExitCode.ok) return code;
@@ -263,7 +265,8 @@ function logFormat(options: Record<string, unknown>): LogFormat {
 }
 
 /**
- * Text that Node could not decode would name another stream, group or file, and put other bytes into an entry.
+ * Text that Node could not decode would name another stream, group or file, and put other bytes into an
+ * entry.
  */
 function refuseAltered({ altered }: Io): void {
   const hint = 'produce --input entries takes any bytes as {"base64": …}';

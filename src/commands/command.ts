@@ -139,8 +139,8 @@ function helpBelow({ notes, examples }: CommandDefinition): string {
 }
 
 /**
- * The values of a command's flags and of the common ones, as its run function takes them. Fails with exit 2 when they
- * break a rule. To be called when the defaults of files and environment are there.
+ * The values of a command's flags and of the common ones, as its run function takes them. Fails with exit 2
+ * when they break a rule. To be called when the defaults of files and environment are there.
  */
 export function readFlags(command: Command): Record<string, unknown> {
   const line = new Line(command);

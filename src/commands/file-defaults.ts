@@ -12,9 +12,9 @@ export function hasDefaults(file: ConfigFile): boolean {
 }
 
 /**
- * Every command and flag that a file's defaults name must exist in the whole tree below `root`: a typo
- * would silently change nothing. And the flag must take one from there: some stand for a decision made at the keyboard,
- * others would let a project's file run programs or write files.
+ * Every command and flag that a file's defaults name must exist in the whole tree below `root`: a typo would
+ * silently change nothing. And the flag must take one from there: some stand for a decision made at the
+ * keyboard, others would let a project's file run programs or write files.
  */
 export function checkDefaults(root: Command, file: ConfigFile): void {
   const commands = allCommands(root);

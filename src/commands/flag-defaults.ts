@@ -22,7 +22,9 @@ const RESOLVED_ELSEWHERE = new Set<string>([
   "version",
 ]);
 
-/** Whether variables and files can have a default for a flag; those of the connection have settings instead. */
+/**
+ * Whether variables and files can have a default for a flag; those of the connection have settings instead.
+ */
 export function hasDefault(option: Option): boolean {
   return !RESOLVED_ELSEWHERE.has(nameOf(option));
 }
@@ -45,9 +47,9 @@ export interface DefaultSources {
 /**
  * Gives a command the flags that its command line left out, each from the strongest of its sources that has
  * it: STREAMCTL_<FLAG>, or the profiles' and files' defaults for this command. They go through the flags' own
- * parsers; an error names the variable, or file and line. A default that contradicts what a stronger source says,
- * or does nothing without another flag, is left out: the rules are those of the flags (see Marks in flag.ts).
- * `accept` throws InvalidArgumentError for a value that the flag takes elsewhere, but not here.
+ * parsers; an error names the variable, or file and line. A default that contradicts what a stronger source
+ * says, or does nothing without another flag, is left out: the rules are those of the flags (see Marks in
+ * flag.ts). `accept` throws InvalidArgumentError for a value that the flag takes elsewhere, but not here.
  */
 export function applyFlagDefaults(command: Command, sources: DefaultSources, accept: Accept): void {
   const path = commandPath(command);

@@ -2,7 +2,10 @@ import type { Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
 import { type Flag, flagOf, longName, nameOf, type Rule, type RuleInWords } from "./flag.ts";
 
-/** What a command line says by now, as the rules of flags ask for it: what was typed, and the defaults it was given. */
+/**
+ * What a command line says by now, as the rules of flags ask for it: what was typed, and the defaults it was
+ * given.
+ */
 export class Line {
   readonly #command: Command;
   /** By long name. A command may have a flag of its own with the name of a global one. */

@@ -1,15 +1,16 @@
 import { InvalidArgumentError, Option } from "commander";
-import type { Names } from "../completion/known-names.ts";
 import { parseCount, parseDuration, parseRate, parseSize } from "../units.ts";
 
 /**
- * All that is said about a flag, in one place: from it come the parser, the type that the run function sees, the help,
- * the variable and the key in configuration files, what Tab offers, and its line in docs/. `Spec` is what is typed:
- * `-g, --group <group>`, `--no-ack`.
+ * All that is said about a flag, in one place: from it come the parser, the type that the run function sees,
+ * the help, the variable and the key in configuration files, what Tab offers, and its line in docs/. `Spec`
+ * is what is typed: `-g, --group <group>`, `--no-ack`.
  */
 export interface Flag<Spec extends string = string, Value = unknown> extends Marks {
   readonly spec: Spec;
-  /** What it does, as help says it; what is added for the default and the choices comes from their own fields. */
+  /**
+   * What it does, as help says it; what is added for the default and the choices comes from their own fields.
+   */
   readonly about: string;
   /** What it may be, where that is a fixed set. */
   readonly choices?: readonly string[] | undefined;
@@ -44,20 +45,25 @@ export interface Marks {
   readonly names?: Names;
 }
 
+/** What is looked up when Tab is pressed, because only the server or the configuration knows it. */
+export type Names = "streams" | "keys" | "groups" | "consumers" | "profiles" | "letters" | "pending";
+
 /**
- * What stands on a command line: a flag (`--group`), a flag with one value (`--input lines`), an argument (`[id...]`), or
- * `--` for a program after two dashes.
+ * What stands on a command line: a flag (`--group`), a flag with one value (`--input lines`), an argument
+ * (`[id...]`), or `--` for a program after two dashes.
  */
 export type Rule = string | RuleInWords;
 
 export interface RuleInWords {
   readonly any: readonly string[];
   /**
-   * The error: a sentence; what follows the flag's name, if it begins with a space; what follows the names of all
-   * flags that break such a rule, if it begins with a colon.
+   * The error: a sentence; what follows the flag's name, if it begins with a space; what follows the names of
+   * all flags that break such a rule, if it begins with a colon.
    */
   readonly says?: string;
-  /** The flag's default gives way to defaults of these: to equally strong ones, which is an error without, or always. */
+  /**
+   * The flag's default gives way to defaults of these, always or to equally strong ones; without, they clash.
+   */
   readonly yields?: "to equals" | "always";
 }
 

@@ -4,7 +4,7 @@ import { type Flag, flag, reader, section, type ValuesOf } from "./flag.ts";
 
 /** The flags that every command takes, in the order of the help text. */
 export const COMMON_FLAGS = [
-  // Takes any text: a command may have forms of its own, and which command it is, is not known yet (see src/run.ts).
+  // Takes any text: a command may have forms of its own, and which one it is, is not known yet (output-forms.ts).
   { ...flag.choice("-o, --output <format>", "output format", FORMATS), read: (text: string) => text },
   flag.switch("--json", "the same as -o json", { asDefault: { not: "--output" } }),
   flag.switch("--no-color", "no colour"),

@@ -4,8 +4,8 @@ import { lag } from "./lag/lag.ts";
 export type Definition = CommandDefinition | CommandGroup;
 
 /**
- * The command `name`; every command, in the order of the help text, when it is none. `lag` is started all the time, and
- * does not pay for the text of all others.
+ * The command `name`; every command, in the order of the help text, when it is none. `lag` is started all the
+ * time, and does not pay for the text of all others.
  */
 export async function commandsFor(name: string | undefined): Promise<readonly Definition[]> {
   if (name === lag.name) return [lag];

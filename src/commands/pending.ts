@@ -3,8 +3,8 @@ import { flag, type Marks } from "./flag.ts";
 import { requiredGroup } from "./flags.ts";
 
 /**
- * The filters of every command that takes pending entries; they have the names of PendingFilter. `limit`: what more
- * there is to say of `--limit`.
+ * The filters of every command that takes pending entries; they have the names of PendingFilter. `limit`:
+ * what more there is to say of `--limit`.
  */
 export function pendingFilters<const Limit extends Marks = Marks>(limit?: Limit) {
   return [

@@ -1,8 +1,5 @@
 import type { Argument, Command, Option } from "commander";
-import { flagOf } from "../commands/flag.ts";
-
-/** What is looked up when Tab is pressed, because only the server or the configuration knows it. */
-export type Names = "streams" | "keys" | "groups" | "consumers" | "profiles" | "letters" | "pending";
+import { flagOf, type Names } from "../commands/flag.ts";
 
 const BY_PLACEHOLDER: Readonly<Record<string, Names>> = {
   stream: "streams",

@@ -1,5 +1,6 @@
 import type { Command, Option } from "commander";
-import { namesOfArgument, namesOfOption, type Names } from "./known-names.ts";
+import type { Names } from "../commands/flag.ts";
+import { namesOfArgument, namesOfOption } from "./known-names.ts";
 
 /** What a command line says that is still being typed. */
 export interface TypedLine {

@@ -1,10 +1,10 @@
+import type { Names } from "../commands/flag.ts";
 import { dlqKey, looksLikeQueue } from "../engine/dlq/name.ts";
 import type { Connection } from "../redis/connection.ts";
 import { consumerInfos, groupInfos } from "../redis/ops/info.ts";
 import { pendingIds } from "../redis/ops/pending.ts";
 import { newestIds } from "../redis/ops/range.ts";
 import { scanEach } from "../redis/ops/scan.ts";
-import type { Names } from "./known-names.ts";
 import type { TypedLine } from "./line.ts";
 
 /** What a shell takes as one plain word: other names would need quoting, or do worse things. */

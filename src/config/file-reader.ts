@@ -8,7 +8,9 @@ import { hasPassword } from "./url.ts";
 export interface FileSettings {
   readonly values: ReadonlyMap<SettingName, SettingValue>;
   readonly lines: ReadonlyMap<SettingName, number>;
-  /** Per command (`dlq list`), per flag (`claim-idle`): the text the flag's parser gets; a list for several. */
+  /**
+   * Per command (`dlq list`), per flag (`claim-idle`): the text the flag's parser gets; a list for several.
+   */
   readonly defaults: ReadonlyMap<string, ReadonlyMap<string, FileDefault>>;
 }
 

@@ -11,7 +11,9 @@ const COLUMNS: readonly Column<SettingRow>[] = [
   { key: "source", title: "FROM", value: (row) => row.source },
 ];
 
-/** Everything that is set, in the order of the help text: profile, connection, then the commands' defaults. */
+/**
+ * Everything that is set, in the order of the help text: profile, connection, then the commands' defaults.
+ */
 export async function run(
   context: Context,
   _args: unknown,

@@ -42,7 +42,9 @@ export type LetterFlags = ValuesOf<typeof letterFlags>;
 /** What chooses letters besides their names. */
 const CHOOSING = [flag.switch("--all", "every dead letter of the stream"), ...FILTERS] as const;
 
-/** Which letters are meant is said on the command line: a default narrows that choice, and is none by itself. */
+/**
+ * Which letters are meant is said on the command line: a default narrows that choice, and is none by itself.
+ */
 const [all, ...filters] = marked(CHOOSING, (one) => ({
   not: {
     any: ["[id...]"],
