@@ -38,11 +38,16 @@ for i = 1, math.min(tonumber(ARGV[5]), tonumber(ARGV[6]) - waiting) do
   if not reply then break end
   local entry = reply[1][2][1]
   local id, key = entry[1], key_of(entry[2], ARGV[3])
-  local ids = key and live(with(redis.call('HGET', KEYS[2], key) or '', id))
-  if key then store(key, ids) end
+  local starts = not key
+  if key then
+    local known = with(redis.call('HGET', KEYS[2], key) or '', id)
+    local ids = live(known)
+    starts = first_of(ids) == id
+    store(key, starts and ids or known)
+  end
   note_holder(id, 1, key, consumer)
   redis.call('HSET', KEYS[3], 'last', id)
-  if not key or first_of(ids) == id then started[#started + 1] = entry end
+  if starts then started[#started + 1] = entry end
 end
 return {started, last}
 `,
@@ -85,12 +90,13 @@ for i = 10, #ARGV do
     if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       local key = found and key_of(found[2], ARGV[7])
-      local ids = key and live(with(redis.call('HGET', KEYS[2], key) or '', id))
+      local known = key and with(redis.call('HGET', KEYS[2], key) or '', id)
+      local ids = key and live(known)
       if not key or first_of(ids) == id then
         if key then store(key, ids) end
         take_held(id, count, owner, found and found[2], not mine or ARGV[6] == '2', key)
       elseif key and not in_ledger(id) then
-        store(key, ids)
+        store(key, known)
         note_holder(id, count, true, owner)
       end
     end
@@ -138,10 +144,11 @@ for i = 1, #scanned[2], 2 do
   if #taken >= tonumber(ARGV[6]) then return {ARGV[7], taken} end
   local key, before = scanned[2][i], scanned[2][i + 1]
   local ids = live(before)
-  if ids ~= before then store(key, ids) end
   local id = first_of(ids)
+  if not id then store(key, ids) end
   local row = id and not skip[id] and pending(id)
   if row and row[3] >= due_after(row[4]) then
+    if ids ~= before then store(key, ids) end
     local found = redis.call('XRANGE', KEYS[1], id, id)[1]
     take_held(id, row[4], row[2], found and found[2], true, true)
   end

@@ -283,3 +283,40 @@ async function doneIn(dir: string, keys: number): Promise<number[]> {
     for (const [n, code] of await runsOf(dir, `k${key}`)) if (code === 0) done.add(n);
   return [...done];
 }
+
+describe("the next entry of a key, between the ack of the one before and the step that moves the key on,", () => {
+  const rule = { claimIdleMs: 60_000, delayMs: 1_000, maxDelayMs: 60_000 };
+
+  test.each(["a sweep", "a read of a third"])("is not left parked by %s", async (what) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [first, second] = [
+      await redis.xadd(stream, "*", "key", "a"),
+      await redis.xadd(stream, "*", "key", "a"),
+    ];
+    await redis.xgroup("CREATE", stream, "g", "0");
+    const streams = streamsOf(await openConnection());
+    const member = { group: "g", consumer: "c", holders: () => `${stream}:held:g` };
+    const ordered = { member, ledger: `${stream}:order:g`, field: Buffer.from("key") };
+    const most = { places: 5, look: 10, pending: 100 };
+    expect((await streams.readInOrder(stream, ordered, most)).entries).toMatchObject([{ id: first }]);
+    await streams.ackOwned(stream, member, [{ id: first as string, fence: 1 }], { remove: false });
+    const other = { ...ordered, member: { ...member, consumer: "other" } };
+    if (what === "a sweep") {
+      const found = await streams.takeFronts(stream, other, rule, {
+        limit: 5,
+        cursor: "0",
+        keys: 10,
+        skip: [],
+      });
+      expect(found.taken).toEqual([]);
+    } else {
+      await redis.xadd(stream, "*", "key", "a");
+      expect((await streams.readInOrder(stream, other, most)).entries).toEqual([]);
+    }
+    expect(await streams.nextInOrder(stream, ordered, Buffer.from("a"), first as string)).toMatchObject({
+      id: second,
+    });
+    expect(await redis.hget(`${stream}:order:g`, "a")).not.toContain(first);
+  });
+});

@@ -9,8 +9,9 @@ import { TAKING } from "./taking.ts";
  *
  * Reading and writing into the ledger are one step, so its order is the stream's. IDs at the front that are
  * settled, acked by hand or trimmed are passed over, so a stale ledger never blocks a key; what was thrown away is
- * made pending again there. The rule that keeps two from running one key: whoever drops an ID from the front is
- * the one to take what comes next.
+ * made pending again there. The rule that keeps two from running one key: only a step that takes what comes next drops
+ * IDs from the front. One that did not would leave the next entry parked: whoever settled the first finds it gone, and
+ * believes that another has moved the key on.
  */
 export const LEDGER = `
 local group, consumer = ARGV[1], ARGV[2]
