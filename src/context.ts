@@ -18,6 +18,13 @@ export interface ContextParts {
   readonly assumeYes: boolean;
 }
 
+export interface ConnectOptions {
+  /** A signal is the run's end, not a failure. */
+  readonly untilStopped?: boolean | undefined;
+  /** What the names of its connections say besides the command. */
+  readonly runName?: string | undefined;
+}
+
 /**
  * What one run of one command has at hand. Heavy things are functions, so that a command pays only for
  * what it uses; what they open is released in reverse order when the command ends, however it ends.
@@ -46,13 +53,13 @@ export class Context {
     this.#assumeYes = parts.assumeYes;
   }
 
-  /** The connection of this run, made at the first call. `untilStopped`: a signal is the run's end, not a failure. */
-  connect(options: { readonly untilStopped?: boolean | undefined } = {}): Promise<Connection> {
-    this.#connection ??= this.#open(options.untilStopped === true);
+  /** The connection of this run, made at the first call. */
+  connect(options: ConnectOptions = {}): Promise<Connection> {
+    this.#connection ??= this.#open(options);
     return this.#connection;
   }
 
-  async #open(isItsEnd: boolean): Promise<Connection> {
+  async #open({ untilStopped: isItsEnd = false, runName }: ConnectOptions): Promise<Connection> {
     const { config, log } = this;
     const [{ Connection }, { loadSecrets }] = await Promise.all([
       import("./redis/connection.ts"),
@@ -62,7 +69,7 @@ export class Context {
     config.warnings.forEach(warn);
     const settings = await loadSecrets(config.connection, config.secrets, this.io, warn, this.stop);
     const connection = await Connection.open(settings, {
-      name: `streamctl:${this.command.replaceAll(" ", "-")}`,
+      name: [`streamctl:${this.command.replaceAll(" ", "-")}`, runName].filter(Boolean).join(":"),
       signal: this.stop,
       onWarning: warn,
     }).catch((error: unknown) => {

@@ -36,7 +36,8 @@ const PASSWORD_UNUSED = "a password was given, but the server asks for none";
 export class Connection {
   readonly settings: ConnectionSettings;
   readonly cluster: boolean;
-  readonly #name: string;
+  /** The CLIENT SETNAME of all its connections. */
+  readonly name: string;
   readonly #client: Client;
   readonly #listeners = new Set<(state: LinkState) => void>();
   readonly #extras = new Set<{ close(): void }>();
@@ -46,7 +47,7 @@ export class Connection {
   private constructor(client: Client, settings: ConnectionSettings, options: OpenOptions) {
     this.settings = settings;
     this.cluster = settings.mode === "cluster";
-    this.#name = options.name;
+    this.name = options.name;
     this.#client = client;
     this.#client.onPasswordUnused(once(() => options.onWarning?.(PASSWORD_UNUSED)));
     this.#client.on("ready", () => {
@@ -189,14 +190,14 @@ export class Connection {
 
   /** A connection of its own for blocking reads. */
   async reader(): Promise<BlockingReader> {
-    return this.#track(await BlockingReader.open(this.#client, this.settings, this.#name));
+    return this.#track(await BlockingReader.open(this.#client, this.settings, this.name));
   }
 
   /** A connection of its own for bulk transfers on one key, to the node that holds it. */
   async pipeline(key: string, options: { readonly text?: boolean } = {}): Promise<Pipeline> {
     // A pipeline is opened anew when its node answers MOVED, which the control connection knows nothing of.
     await this.#client.refreshSlots();
-    const { client, address } = clientForKey(this.#client, this.settings, this.#name, key);
+    const { client, address } = clientForKey(this.#client, this.settings, this.name, key);
     return this.#track(await Pipeline.open(client, this.settings.commandTimeoutMs, address, options));
   }
 

@@ -58,6 +58,19 @@ describe("a worker as a process", () => {
     expect(await redis.xinfo("CONSUMERS", stream, "g"), "nobody lives").toEqual([]);
   });
 
+  test("killed with SIGKILL and started again under the same --consumer: goes on at once, and counts what it ran", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 2);
+    const name = ["--consumer", "pod-0", "--claim-idle", "10m"];
+    const first = worker(stream, "echo started; sleep 60", ...name);
+    await until("it works", () => first.stdout.split("started").length === 3);
+    first.signal("SIGKILL");
+    await first.done;
+    const second = await worker(stream, 'echo "$STREAMCTL_DELIVERIES"', ...name, "--until-empty").done;
+    expect(second).toMatchObject({ code: 0, stdout: "2\n2\n" });
+  });
+
   test("SIGTERM under load exits 0 and leaves no process; what it had not started is handed back", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();

@@ -22,9 +22,14 @@ export async function run(
     const { runWorker } = await import("./worker.ts");
     return runWorker(context, { patterns, group, flags, program });
   }
+  const { runNameOf } = await import("../../redis/ops/namesakes.ts");
   const { printFollowed, printGroup, printRange } = await import("./print.ts");
   const untilStopped = flags.follow || group !== undefined;
-  const args = new StreamArguments(context, await context.connect({ untilStopped }), patterns);
+  const { consumer } = flags;
+  const named = group !== undefined && consumer !== undefined;
+  const runName = named ? runNameOf({ group, consumer }) : undefined;
+  const connection = await context.connect({ untilStopped, runName });
+  const args = new StreamArguments(context, connection, patterns);
   if (group !== undefined) return printGroup(context, args, group, flags);
   return flags.follow ? printFollowed(context, args, flags) : printRange(context, args, flags);
 }

@@ -12,6 +12,7 @@ import { startStatusLine } from "../../output/status-line.ts";
 import { workerReport } from "../../output/worker-report.ts";
 import { notWithoutCluster } from "../../redis/errors.ts";
 import { streamsOf } from "../../redis/ops/streams.ts";
+import { runNameOf } from "../../redis/ops/namesakes.ts";
 import { serverName, tellsInactive } from "../../redis/server-name.ts";
 import { version } from "../../version.ts";
 import { StreamArguments } from "../stream-arguments.ts";
@@ -31,6 +32,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const { io, log, output } = context;
   const { group, flags } = request;
   const who = { group, consumer: flags.consumer ?? makeConsumerName(io.pid) };
+  const runName = flags.consumer === undefined ? undefined : runNameOf(who);
   const handling = await handlerSettings(context, request, who);
   const asked = workerSettings(flags, who);
   // With stderr it is how many service managers start what is not to log.
@@ -42,7 +44,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const { variables = [] } = io.altered ?? {};
   if (variables.length > 0) log.warn(`not UTF-8, so handlers get them altered: ${variables.join(", ")}`);
   await context.mustBeWritable();
-  const connection = await context.connect({ untilStopped: true });
+  const connection = await context.connect({ untilStopped: true, runName });
   if (await connection.persist(() => connection.isOneNode()))
     throw notWithoutCluster("a worker would find no way to its dead-letter queue");
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: flags.dlq };

@@ -58,6 +58,11 @@ export class Ordering {
     return this.#streams.takeInOrder(stream, this.#member(stream), rule, choice);
   }
 
+  /** Those of this consumer's entries that are not parked. */
+  fronts(stream: string, ids: readonly string[]): Promise<string[]> {
+    return this.#streams.frontsOf(stream, this.#member(stream), ids);
+  }
+
   /** Up to `limit` entries that are the first of their keys and due; none of `skip`. */
   async takeFronts(stream: string, rule: DueRule, limit: number, skip: readonly string[]): Promise<Taken[]> {
     const taken: Taken[] = [];

@@ -4,6 +4,7 @@ import type { OwnRule, Taken, TakeRule } from "../../redis/ops/take.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import { takeAfterMs } from "./backoff.ts";
 import type { Custody } from "./custody.ts";
+import type { EarlierRun } from "./earlier-run.ts";
 import type { Hands } from "./hands.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
@@ -32,6 +33,7 @@ export interface ReclaimerParts {
   readonly retries: Retries;
   readonly custody: Custody;
   readonly silent: SilentConsumers;
+  readonly earlier: EarlierRun;
   readonly observer: WorkerObserver;
   readonly truce: Truce;
   readonly ordering: Ordering | undefined;
@@ -49,6 +51,7 @@ export class Reclaimer {
   readonly #observer: WorkerObserver;
   readonly #custody: Custody;
   readonly #silent: SilentConsumers;
+  readonly #earlier: EarlierRun;
   readonly #truce: Truce;
   readonly #ordering: Ordering | undefined;
   readonly #everyMs: number;
@@ -66,6 +69,7 @@ export class Reclaimer {
     this.#retries = parts.retries;
     this.#custody = parts.custody;
     this.#silent = parts.silent;
+    this.#earlier = parts.earlier;
     this.#observer = parts.observer;
     this.#truce = parts.truce;
     this.#ordering = parts.ordering;
@@ -75,7 +79,8 @@ export class Reclaimer {
   /** When to look again, by the clock of performance.now(): the machine's own may be set while this runs. */
   get nextAt(): number {
     if (this.#repliesLost) return 0;
-    return Math.max(this.#truce.until, Math.min(this.#retries.nextAt, this.#nextSweepAt));
+    const next = this.#earlier.hasLeft ? 0 : Math.min(this.#retries.nextAt, this.#nextSweepAt);
+    return Math.max(this.#truce.until, next);
   }
 
   /** A reply that may have carried entries was lost: they are pending under this consumer, seen by nobody. */
@@ -89,6 +94,7 @@ export class Reclaimer {
     this.#cursors.delete(stream);
     this.#ordering?.left(stream);
     this.#silent.left(stream);
+    this.#earlier.left(stream);
   }
 
   /** Takes up to `limit` entries that are due. A lost reply here is as in `repliesLost`. */
@@ -102,6 +108,9 @@ export class Reclaimer {
     }
     const now = performance.now();
     if (now < this.#truce.until) return taken;
+    for (const stream of this.#earlier.hasLeft ? this.#settings.streams : [])
+      taken.push(...(await this.#takeLeft(stream, limit - taken.length)));
+    if (taken.length > 0) return taken;
     const sweep = now >= this.#nextSweepAt;
     if (!sweep && now < this.#retries.nextAt) return taken;
     for (const stream of this.#first.next(this.#settings.streams)) {
@@ -149,6 +158,16 @@ export class Reclaimer {
       const known = this.#retries.get(stream, id);
       return !this.#hands.has(stream, id) && (known === undefined || deliveries > known.deliveries);
     });
+  }
+
+  /** What an earlier run of this worker's name had in hand. After a lost reply it comes due as everybody's does. */
+  async #takeLeft(stream: string, limit: number): Promise<Delivery[]> {
+    if (limit <= 0) return [];
+    const left = await this.#earlier.next(stream, limit);
+    const ids = left.filter((id) => !this.#hands.has(stream, id) && !this.#retries.get(stream, id));
+    const taken = await this.#take(stream, ids, limit, "left");
+    if (taken.length > 0) this.#earlier.noteTaken(stream);
+    return taken;
   }
 
   async #takeOwn(stream: string, limit: number): Promise<Delivery[]> {

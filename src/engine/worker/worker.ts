@@ -10,6 +10,7 @@ import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Roster } from "../roster.ts";
 import { Custody } from "./custody.ts";
+import { EarlierRun } from "./earlier-run.ts";
 import { Entrance, HAND_BACK } from "./entrance.ts";
 import { GroupSetup } from "./group-setup.ts";
 import { Hands } from "./hands.ts";
@@ -76,6 +77,7 @@ export class Worker {
   readonly #retries: Retries;
   readonly #custody: Custody;
   readonly #silent: SilentConsumers;
+  readonly #earlier: EarlierRun;
   readonly #reclaimer: Reclaimer;
   readonly #groups: GroupSetup;
   readonly #verdicts: VerdictWatch;
@@ -111,6 +113,7 @@ export class Worker {
       waiting: (stream) => this.#retries.waiting(stream),
       restore: (stream, vanished) => this.#restore(stream, vanished),
     });
+    this.#earlier = new EarlierRun(streams, settings, observer, ordering);
     this.#silent = new SilentConsumers(streams, settings, observer);
     this.#reclaimer = new Reclaimer({
       streams,
@@ -119,6 +122,7 @@ export class Worker {
       retries: this.#retries,
       custody: this.#custody,
       silent: this.#silent,
+      earlier: this.#earlier,
       observer,
       truce: this.#truce,
       ordering,
@@ -269,7 +273,7 @@ export class Worker {
     for (let failures = 0; !this.#ending.signal.aborted; failures++) {
       try {
         await this.#groups.prepare();
-        for (const stream of this.#parts.settings.streams) await this.#silent.join(stream);
+        for (const stream of this.#parts.settings.streams) await this.#join(stream);
         if (!(await this.#supply.nothingPending())) await this.#truce.arrive(this.#parts.streams);
         return this.#link.works();
       } catch (error) {
@@ -279,13 +283,19 @@ export class Worker {
     }
   }
 
+  /** Before anything is read from a stream: what others, and an earlier run of this worker's name, have left there. */
+  async #join(stream: string): Promise<void> {
+    await this.#silent.join(stream);
+    await this.#earlier.join(stream);
+  }
+
   #followStreams(): void {
     const { roster, observer } = this.#parts;
     roster?.follow({
       admit: async (stream) => {
         if (this.#ending.signal.aborted) return false;
         await this.#groups.join(stream);
-        await this.#silent.join(stream);
+        await this.#join(stream);
         observer.joined(stream);
         return true;
       },

@@ -86,7 +86,7 @@ for i = 10, #ARGV do
   local row = (ARGV[9] ~= 'new' or not in_ledger(id)) and pending(id)
   if row then
     local owner, idle, count = row[2], row[3], row[4]
-    local mine = ARGV[6] ~= '0' and owner == consumer
+    local mine = owner == consumer and may_take_own(ARGV[6], id, idle, count, KEYS[3])
     if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       local key = found and key_of(found[2], ARGV[7])
@@ -94,7 +94,7 @@ for i = 10, #ARGV do
       local ids = key and live(known)
       if not key or first_of(ids) == id then
         if key then store(key, ids) end
-        take_held(id, count, owner, found and found[2], not mine or ARGV[6] == '2', key)
+        take_held(id, count, owner, found and found[2], not mine or ARGV[6] ~= '1', key)
       elseif key and not in_ledger(id) then
         store(key, known)
         note_holder(id, count, true, owner)
@@ -175,6 +175,43 @@ export interface FrontsChoice {
   readonly cursor: string;
   readonly keys: number;
   readonly skip: readonly string[];
+}
+
+/**
+ * Which entries of a consumer may run, and are not parked behind others of their keys.
+ *
+ * KEYS     the stream, the ledger, the holders
+ * ARGV     group, consumer, field, id …
+ * Returns  the IDs of those that are pending for the consumer and the first of their keys, or have none.
+ */
+const frontsScript = defineScript(
+  "fronts",
+  `${LEDGER}
+local fronts = {}
+for i = 4, #ARGV do
+  local id = ARGV[i]
+  local row = pending(id)
+  if row and row[2] == consumer then
+    local found = redis.call('XRANGE', KEYS[1], id, id)[1]
+    local key = found and key_of(found[2], ARGV[3])
+    if not key or first_of(live(with(redis.call('HGET', KEYS[2], key) or '', id))) == id then
+      fronts[#fronts + 1] = id
+    end
+  end
+end
+return fronts
+`,
+);
+
+/** One step, which may be repeated. */
+export async function frontsOf(
+  caller: Caller,
+  stream: string,
+  { member, ledger, field }: OrderedMember,
+  ids: readonly string[],
+): Promise<string[]> {
+  const args = [member.group, member.consumer, field, ...ids];
+  return asList(await caller.run(frontsScript, settlingKeys(member, stream, ledger), args)).map(asText);
 }
 
 /**

@@ -7,7 +7,8 @@ import { fateOfRetry, lossOf, mayHold } from "./holders.ts";
 import { consumerInfos, groupPosition } from "./info.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { moveOnce } from "./move.ts";
-import { nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
+import { namesakes } from "./namesakes.ts";
+import { frontsOf, nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
 import { pendingPage, pendingTotals } from "./pending.ts";
 import { replayNote } from "./replay-notes.ts";
 import { restoreGroup } from "./restore-group.ts";
@@ -26,12 +27,14 @@ const VERBS = {
   findSuccesses,
   forgetConsumer,
   forgetSilent,
+  frontsOf,
   groupPosition,
   keepAlive,
   lossOf,
   markSuccess,
   mayHold,
   moveOnce,
+  namesakes,
   nextInOrder,
   pendingPage,
   pendingTotals,

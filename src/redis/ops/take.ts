@@ -11,7 +11,8 @@ import { type Member, settlingKeys } from "./member.ts";
  * KEYS     the stream; the holders (see held.ts), unless the user may not: one that is there is now this consumer's
  * ARGV     group, consumer, claimIdleMs, retryDelayMs, retryMaxDelayMs, own, id …
  *          own = "1" or "2": entries already pending for this consumer are taken whatever their idle time; with
- *          "1" without counting a delivery (their first reply was lost on the way).
+ *          "1" without counting a delivery (their first reply was lost on the way); with "3" unless they wait
+ *          for a retry.
  * Returns  for each entry taken: [id, deliveries, previous owner, fields]; fields is nil when the data has
  *          gone from the stream, and then the entry is acked: nothing is left to deliver.
  *          Entries that are not pending, or not due, are left out.
@@ -28,10 +29,10 @@ for i = 7, #ARGV do
   local row = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
   if row then
     local owner, idle, count = row[2], row[3], row[4]
-    local mine = ARGV[6] ~= '0' and owner == consumer
+    local mine = owner == consumer and may_take_own(ARGV[6], id, idle, count, KEYS[2])
     if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
-      take(id, count, owner, found and found[2], not mine or ARGV[6] == '2')
+      take(id, count, owner, found and found[2], not mine or ARGV[6] ~= '1')
       local held = KEYS[2] and redis.call('HGET', KEYS[2], id)
       if held and not found then redis.call('HDEL', KEYS[2], id)
       elseif held then
@@ -68,11 +69,11 @@ export interface TakeRule extends DueRule {
 /**
  * What to do with entries that are pending for this consumer already. due: treat them like everybody's; lost:
  * take them whatever their idle time, because the reply that brought them was lost, and don't count that twice;
- * given: take them whatever their idle time, and count it.
+ * given: take them whatever their idle time, and count it; left: the same, unless they wait for a retry.
  */
-export type OwnRule = "due" | "lost" | "given";
+export type OwnRule = "due" | "lost" | "given" | "left";
 
-const OWN_FLAGS = { due: 0, lost: 1, given: 2 } as const;
+const OWN_FLAGS = { due: 0, lost: 1, given: 2, left: 3 } as const;
 
 /** One step, sent once. */
 export async function takeEntries(

@@ -1,8 +1,11 @@
 import type { Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
-import { cli, uniqueKey } from "../../support/cli.ts";
+import { cli, CliRun, uniqueKey } from "../../support/cli.ts";
+import { TestCluster } from "../../support/cluster.ts";
+import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { userWith, workerRights } from "../../support/users.ts";
 import { fill, pendingIn, startWorker } from "../../support/worker.ts";
 
 /** Far longer than a test: what waited for it would be a test that hangs. */
@@ -86,19 +89,142 @@ describe("what is pending under a worker's own name", () => {
     expect(worker.stdout).toBe("1\n");
     await until("it is tried again", () => worker.stdout === "1\n2\n");
   });
+});
 
-  test("a name given with --consumer may be another process's, too: nothing of it is taken early", async () => {
+/** What a run with `--consumer twin` had in hand when it was killed. */
+async function leaveBehind(redis: Redis, stream: string, count: number): Promise<void> {
+  await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM").catch(() => {});
+  await redis.xreadgroup("GROUP", "g", "twin", "COUNT", count, "STREAMS", stream, ">");
+}
+
+const RUN = 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"';
+const TWIN = [...NEVER_IDLE, "--consumer", "twin"];
+
+describe("a worker with a name of its own that comes back", () => {
+  test("takes what its earlier run had in hand at once, and counts it", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids = await fill(redis, stream, 5);
+    await leaveBehind(redis, stream, 3);
+    const worker = startWorker(stream, RUN, TWIN);
+    await until(
+      "all is done",
+      async () => (await pendingIn(redis, stream)) === 0 && worker.stdout.split("\n").length === 6,
+    );
+    const lines = ids.map((id, n) => `${id} ${n < 3 ? 2 : 1}`);
+    expect(worker.stdout.trim().split("\n").toSorted()).toEqual(lines);
+    expect(worker.stderr).toContain("going on with what an earlier run of twin had in hand");
+  });
+
+  test("--order-by: goes on with the keys that it had begun, in order", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids: string[] = [];
+    for (const key of ["a", "a", "b", "a"]) ids.push((await redis.xadd(stream, "*", "key", key)) as string);
+    const [a1, a2, b1, a3] = ids as [string, string, string, string];
+    const proxy = await Proxy.start();
+    const ordered = [...TWIN, "--order-by", "key", "-j", "2"];
+    const killed = startWorker(stream, "echo started; sleep 30", ordered, { url: proxy.url });
+    await until("it works", () => killed.stdout.split("started").length === 3);
+    proxy.cut();
+    proxy.refuse();
+    const worker = startWorker(stream, RUN, ordered);
+    await until("all is done", async () => (await pendingIn(redis, stream)) === 0);
+    const runs = worker.stdout.trim().split("\n");
+    expect(runs.toSorted()).toEqual([`${a1} 2`, `${a2} 1`, `${b1} 2`, `${a3} 1`].toSorted());
+    expect(runs.filter((line) => !line.startsWith(b1))).toEqual([`${a1} 2`, `${a2} 1`, `${a3} 1`]);
+  });
+
+  test("leaves a retry its delay", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 1);
-    await redis.xgroup("CREATE", stream, "g", "0");
-    await redis.xreadgroup("GROUP", "g", "twin", "COUNT", 1, "STREAMS", stream, ">");
-    const worker = startWorker(stream, "echo ran", [...NEVER_IDLE, "--consumer", "twin"]);
-    const [later] = await fill(redis, stream, 1);
-    await until("it works", () => worker.stdout === "ran\n");
+    const times = [...TWIN, "--retry-delay", "4s", "--retry-max-delay", "4s"];
+    const first = startWorker(stream, "exit 1", times);
+    await until("it failed", () => first.stderr.includes("retry in"));
+    first.signal("SIGTERM");
+    await first.done;
+    const second = startWorker(stream, RUN, times);
     await pause(1_200);
-    expect(worker.stdout).toBe("ran\n");
-    expect(later).toBeDefined();
+    expect(second.stdout).toBe("");
+    await until("it is tried again", () => second.stdout.includes(" 2\n"));
+  });
+
+  test.each([
+    ["a worker", ["--exec", "echo started; sleep 30"]],
+    ["a run that prints", ["--no-ack"]],
+  ])("takes nothing from %s of its name that lives", async (_, how) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    const flags = how[0] === "--exec" ? ["--claim-idle", "10m"] : [];
+    const living = new CliRun([
+      "consume",
+      stream,
+      "-g",
+      "g",
+      "--create-group",
+      "--consumer",
+      "twin",
+      ...flags,
+      ...how,
+    ]);
+    onTestFinished(async () => {
+      living.signal("SIGTERM");
+      living.signal("SIGTERM");
+      await living.done;
+    });
+    await until("it has an entry", async () => (await pendingIn(redis, stream).catch(() => 0)) === 1);
+    const worker = startWorker(stream, RUN, TWIN);
+    const [later] = await fill(redis, stream, 1);
+    await until(
+      "one of them gets another",
+      () => worker.stdout !== "" || living.stdout.split("\n").length > 2,
+    );
+    await pause(1_200);
+    expect([`${later} 1\n`, ""]).toContain(worker.stdout);
+  });
+
+  test("takes nothing early where it may not see who lives", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 1);
+    await leaveBehind(redis, stream, 1);
+    const [later] = await fill(redis, stream, 1);
+    const { url } = await userWith(
+      redis,
+      [...(await workerRights(redis)), "~*", "+client|setname"].filter((rule) => rule !== "resetchannels"),
+    );
+    const worker = startWorker(stream, RUN, TWIN, { url });
+    await until("it works", () => worker.stdout === `${later} 1\n`);
+    await pause(1_200);
+    expect(worker.stdout).toBe(`${later} 1\n`);
     expect(await pendingIn(redis, stream)).toBe(1);
+  });
+
+  test("in a cluster, too: each of its nodes is asked", async () => {
+    const cluster = await TestCluster.start();
+    onTestFinished(() => cluster.stop());
+    const options = { url: cluster.url, env: { STREAMCTL_CLUSTER: "1" } };
+    const streams = ["{a}s", "{b}s", "{c}s"];
+    for (const stream of streams)
+      expect(await cli(["produce", stream, "n=1"], options)).toMatchObject({ code: 0 });
+    const read = ["consume", ...streams, "-g", "g", "--create-group", "--consumer", "twin"];
+    expect(await cli([...read, "--no-ack", "--count", "3"], options)).toMatchObject({ code: 0 });
+    const work = (command: string): CliRun => {
+      const run = new CliRun([...read, ...NEVER_IDLE, "-j", "3", "--exec", command], options);
+      onTestFinished(async () => {
+        run.signal("SIGTERM");
+        run.signal("SIGTERM");
+        await run.done;
+      });
+      return run;
+    };
+    const living = work(`${RUN}; sleep 30`);
+    await until("it has what was left", () => living.stdout.match(/ 2$/gm)?.length === 3);
+    const other = work(RUN);
+    await until("it works", () => other.stderr.includes("working on"));
+    await pause(1_200);
+    expect(other.stdout).toBe("");
   });
 });

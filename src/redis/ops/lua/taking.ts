@@ -6,9 +6,22 @@ export const TAKING = `
 local claimIdle, delay, maxDelay = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local taken = {}
 
+-- The longest delay of a retry after so many deliveries.
+local function longest_delay(count)
+  return math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1))
+end
+
 -- How long an entry of so many deliveries stays with whoever has it.
 local function due_after(count)
-  return math.max(claimIdle, math.min(maxDelay, delay * 2 ^ (math.max(1, count) - 1)))
+  return math.max(claimIdle, longest_delay(count))
+end
+
+-- Whether a consumer may take an entry that it has, as own says: 1 and 2 in any case, 3 when it was in hand. One that
+-- waits for its retry comes due within the longest delay, and is said to by the holders, where there are any.
+local function may_take_own(own, id, idle, count, holders)
+  if own ~= '3' then return own ~= '0' end
+  local held = holders and redis.call('HGET', holders, id)
+  return idle + longest_delay(count) < due_after(count) and not (held and string.match(held, '^%S+ %S%d'))
 end
 
 -- Without fields its data has gone: it is acked, because nothing is left to deliver.
