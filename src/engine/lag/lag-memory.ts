@@ -5,17 +5,34 @@ import { serverInfo } from "../../redis/ops/server.ts";
 import type { FoundGroup } from "./find-groups.ts";
 import type { GroupCounter } from "./group-counter.ts";
 
+interface Known {
+  readonly found: FoundGroup;
+  readonly lag: number;
+  /** When it was not reckoned by differences, by performance.now(). */
+  readonly countedAt: number;
+}
+
+const RECOUNT_MS = 60_000;
+
 /**
  * What earlier looks of one run have counted. A lag that was counted once goes on by differences of the
  * server's counters, and a count that was not finished goes on at the next look: so what looks again and
- * again counts a long stream once. All of it holds only while no server has been started anew in between,
- * because a restart may set the counters back.
+ * again seldom counts a long stream. All of it holds only while no server has been started anew in between,
+ * because a restart may set the counters back. Nor do they show each time that they were set by hand, so what goes on
+ * by differences is counted anew from time to time, one group after another, those first that were counted longest ago.
  */
 export class LagMemory {
+  readonly #recountMs: number;
   #servers: string | undefined;
-  #known = new Map<string, { readonly found: FoundGroup; readonly lag: number }>();
+  #known = new Map<string, Known>();
   #counters = new Map<string, GroupCounter>();
   #seen = new Set<string>();
+  /** The group that is counted anew, and how far that has come. */
+  #recount: { readonly key: string; counter: GroupCounter | undefined } | undefined;
+
+  constructor({ recountMs = RECOUNT_MS } = {}) {
+    this.#recountMs = recountMs;
+  }
 
   /** Before anything is looked at. Groups that the last look did not see are forgotten. */
   async begin(connection: Connection): Promise<void> {
@@ -25,6 +42,8 @@ export class LagMemory {
       for (const key of map.keys()) if (!same || !this.#seen.has(key)) map.delete(key);
     this.#servers = servers;
     this.#seen = new Set();
+    if (this.#recount === undefined || !this.#known.has(this.#recount.key))
+      this.#recount = this.#nextRecount();
   }
 
   /** When the groups have been found: they may come from a server that was started anew since the look began. */
@@ -48,11 +67,30 @@ export class LagMemory {
     return this.#counters.get(keyOf(now));
   }
 
+  /** What was counted, or proven. */
   know(found: FoundGroup, lag: number): void {
     const key = keyOf(found);
     this.#seen.add(key);
     this.#counters.delete(key);
-    if (this.#servers !== undefined) this.#known.set(key, { found, lag });
+    if (this.#recount?.key === key) this.#recount = undefined;
+    if (this.#servers !== undefined) this.#known.set(key, { found, lag, countedAt: performance.now() });
+  }
+
+  /** What `lagOf` gave. */
+  goOn(found: FoundGroup, lag: number): void {
+    const key = keyOf(found);
+    this.#seen.add(key);
+    const countedAt = this.#known.get(key)?.countedAt;
+    if (countedAt !== undefined) this.#known.set(key, { found, lag, countedAt });
+  }
+
+  /** Whose turn it is to be counted anew goes on where it stopped, or begins with `fresh`; undefined for all others. */
+  recountOf(fresh: GroupCounter): GroupCounter | undefined {
+    const recount = this.#recount;
+    if (recount?.key !== keyOf(fresh.found)) return undefined;
+    const going = recount.counter;
+    const goesOn = going !== undefined && !going.error && difference(going.found, fresh.found) !== undefined;
+    return (recount.counter = goesOn ? going : fresh);
   }
 
   /** A count that is not finished. */
@@ -61,6 +99,17 @@ export class LagMemory {
     this.#seen.add(key);
     this.#known.delete(key);
     if (this.#servers !== undefined) this.#counters.set(key, counter);
+  }
+
+  #nextRecount(): { readonly key: string; counter: undefined } | undefined {
+    let key: string | undefined;
+    let before = performance.now() - this.#recountMs;
+    for (const [name, { countedAt }] of this.#known) {
+      if (countedAt > before) continue;
+      before = countedAt;
+      key = name;
+    }
+    return key === undefined ? undefined : { key, counter: undefined };
   }
 }
 
