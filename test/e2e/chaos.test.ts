@@ -13,9 +13,10 @@ async function chaos(seed: number, entries: number, setup?: Setup): Promise<void
   const slowSeconds = entries <= 2_000 ? 0.3 : 0.05;
   const options = { seed, entries, slowSeconds, say };
   const report = await runChaos(setup ? { ...options, setup } : options);
-  const { faults, runs, repeated, mayRepeat, drainedInMs } = report;
+  const { faults, runs, repeated, mayRepeat, killed, full, drainedInMs } = report;
   console.log(
-    `chaos: seed ${seed}, ${entries} entries, ${JSON.stringify(report.setup)}: ${faults} faults, ${runs} runs, ` +
+    `chaos: seed ${seed}, ${entries} entries, ${JSON.stringify(report.setup)}: ${faults} faults, ` +
+      `${killed} groups killed, ${full} full outputs, ${runs} runs, ` +
       `${repeated} repeated (the faults account for ${mayRepeat}), drained ${drainedInMs} ms after the last fault`,
   );
   expect(report.violations, `seed ${seed}`).toEqual([]);

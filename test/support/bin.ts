@@ -28,6 +28,8 @@ export interface BinOptions {
   readonly env?: Record<string, string | undefined>;
   readonly url?: string;
   readonly cwd?: string;
+  /** A descriptor that stdout is, in place of a pipe to the test. */
+  readonly stdout?: number;
   /** Another program than streamctl: what an `npm pack` installed, or a shell pipeline around it. */
   readonly program?: readonly [string, ...string[]];
 }
@@ -48,7 +50,7 @@ export class BinRun {
     const [program, ...first] = options.program ?? [process.execPath, BIN];
     this.#child = spawn(program, [...first, ...argv], {
       cwd: options.cwd ?? tmpdir(),
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", options.stdout ?? "pipe", "pipe"],
       env: {
         PATH: process.env["PATH"],
         HOME: tmpdir(),

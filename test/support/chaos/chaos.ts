@@ -1,23 +1,22 @@
-import { readFile, stat } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Redis } from "ioredis";
-import { nextId } from "../../../src/entry/id.ts";
 import { copyOfProgram } from "../bin.ts";
 import { Proxy } from "../proxy.ts";
+import { SmallDisk } from "../small-disk.ts";
 import { pendingIn, scratchDir } from "../worker.ts";
 import { DurableServer } from "./durable-server.ts";
 import { examine, parseNotes } from "./evidence.ts";
 import { drawFault } from "./faults.ts";
+import { HandlerGroups } from "./handler-groups.ts";
 import { Random } from "./random.ts";
-import { Handler, KEYS, MOST_IN_HAND, randomManner, randomSetup, RESULTS, type Setup } from "./manners.ts";
+import { Handler, MOST_IN_HAND, randomManner, randomSetup, type Setup } from "./manners.ts";
+import { keyOf, produce, Progress, STREAM } from "./producing.ts";
 import { pause, Seat } from "./seat.ts";
 import { HANDLER_TIMEOUT_MS, MAX_DELIVERIES, randomTask, type Task } from "./tasks.ts";
+import { emitted, letters, logOf, logStorms } from "./traces.ts";
 
-const STREAM = "orders";
 const WORKERS = 3;
 const CLAIM_IDLE_MS = 3_000;
-/** Nothing at all happens for so long: then somebody is stuck. */
-const STUCK_AFTER_MS = 45_000;
 /** When the last fault is over, what is left is done within this; what dead workers had takes --claim-idle of it. */
 const DRAINED_WITHIN_MS = 60_000;
 
@@ -28,7 +27,7 @@ export interface ChaosOptions {
   readonly setup?: Setup;
   /** How long a slow handler takes. */
   readonly slowSeconds: number;
-  /** Told of each fault. */
+  /** Told of each fault and, when there are violations, what the workers logged. */
   readonly say: (line: string) => void;
 }
 
@@ -39,6 +38,10 @@ export interface ChaosReport {
   readonly runs: number;
   readonly repeated: number;
   readonly mayRepeat: number;
+  /** Process groups of handlers and waiting shells. */
+  readonly killed: number;
+  /** Workers that ended because stdout was full. */
+  readonly full: number;
   /** From the end of the last fault on. */
   readonly drainedInMs: number;
 }
@@ -55,7 +58,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const notesFile = join(dir, "notes");
   const server = await DurableServer.start({ cluster: across });
   const program = await copyOfProgram(dir);
-  const handler = await Handler.write(dir, notesFile, options.slowSeconds);
+  const handler = await Handler.write(setup, { dir, notesFile, slowSeconds: options.slowSeconds });
+  const disks = await startDisks(setup, dir);
   const seats: Seat<Proxy>[] = [];
   await server.redis.xgroup("CREATE", STREAM, "g", "0", "MKSTREAM");
   for (let i = 0; i < WORKERS; i++) {
@@ -64,9 +68,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const complain = (text: string): void => void violations.push(text);
     // Each worker in a manner of its own.
     const manners = new Random(options.seed + i);
-    const argv = (): string[] => workerArgv(handler.flags(randomManner(manners, setup), setup), across);
+    const argv = (): string[] => workerArgv(handler.flags(randomManner(manners, setup)), across);
+    const own = disks[i] ?? {};
+    const command = own.shm?.around(program) ?? program;
     // A node of a cluster says where it is, past the link.
-    seats.push(new Seat({ name, link, program, argv, complain, ...(across ? { url: server.url } : {}) }));
+    const past = across ? { url: server.url } : {};
+    seats.push(new Seat({ name, link, program: command, argv, complain, ...own, ...past }));
   }
 
   const watch = new Progress(server.redis, notesFile);
@@ -75,9 +82,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let mayRepeat = 0;
   let mayDouble = 0;
   const struck = new Set<number>();
-  const targets = { server, claimIdleMs: CLAIM_IDLE_MS, stream: STREAM, seats, direct: across };
+  const groups = new HandlerGroups();
+  const targets = { server, claimIdleMs: CLAIM_IDLE_MS, stream: STREAM, seats, groups, direct: across };
   while (!watch.stuck && !(producing.finished && (await watch.unsettled()) <= MOST_IN_HAND)) {
-    const shaken = random.next() < 0.3 ? 2 : 1;
+    const shaken = random.pick([1, 2, 3]);
     const first = random.between(0, WORKERS - 1);
     let drawn = Array.from({ length: shaken }, (_, i) =>
       drawFault(random, seats[(first + i) % WORKERS] as Seat<Proxy>, targets),
@@ -88,7 +96,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       mayDouble += MOST_IN_HAND;
     }
     for (const { text, strikes } of drawn) {
-      options.say(text);
+      options.say(`${new Date().toISOString()} ${text}`);
       faults++;
       mayRepeat += strikes.length * MOST_IN_HAND;
       for (const seat of strikes) struck.add(seat.pid);
@@ -104,6 +112,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   await Promise.all(seats.map((seat) => seat.stop()));
   await producing.done;
 
+  const unprinted = seats.flatMap((seat) => seat.unprinted);
+  for (const pid of unprinted) struck.add(pid);
+  mayRepeat += unprinted.length * MOST_IN_HAND + groups.killed;
   const notes = parseNotes(await readFile(notesFile, "utf8").catch(() => ""));
   const findings = examine({
     entries,
@@ -113,13 +124,45 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     keyOf: setup.ordered ? keyOf : undefined,
     pending: await pendingIn(server.redis, STREAM),
     undelivered: await watch.undelivered(),
-    wasStruck: (consumer) => struck.has(Number(consumer.split("-").at(-2))),
+    printed: seats
+      .map((seat) => seat.stdout)
+      .join("\n")
+      .trim(),
+    wasStruck: (consumer) => struck.has(pidOf(consumer)),
+    wasKilled: ({ consumer, group }) => groups.wasKilled(pidOf(consumer), group),
     mayRepeat,
     mayDouble: setup.ordered ? 0 : mayDouble,
   });
   violations.push(...findings.violations, ...logStorms(seats, faults));
+  if (violations.length > 0)
+    for (const seat of seats) options.say(`${seat.name}:\n${logOf(seat).join("\n")}`);
   const runs = notes.filter(({ kind }) => kind === "start").length;
-  return { setup, violations, faults, runs, repeated: findings.repeated, mayRepeat, drainedInMs };
+  const { repeated } = findings;
+  const counts = { faults, runs, repeated, mayRepeat, killed: groups.killed, full: unprinted.length };
+  return { setup, violations, drainedInMs, ...counts };
+}
+
+/** The process that a consumer is named after. */
+function pidOf(consumer: string): number {
+  return Number(consumer.split("-").at(-2));
+}
+
+interface Disks {
+  readonly shm?: SmallDisk;
+  readonly outputDisk?: SmallDisk;
+}
+
+/** Small disks, for each seat its own or none, where this machine lets the test have them. */
+async function startDisks({ emit }: Setup, dir: string): Promise<Disks[]> {
+  const shm = await SmallDisk.start("/dev/shm", "size=100k,nr_inodes=40");
+  if (typeof shm === "string") {
+    console.log(`chaos without a small /dev/shm and a full disk under stdout (${shm})`);
+    return [];
+  }
+  const at = join(dir, "disk");
+  await mkdir(at);
+  const outputDisk = emit === "nowhere" ? await SmallDisk.start(at, "size=16m") : "nothing is printed";
+  return [{}, { shm }, typeof outputDisk === "string" ? {} : { outputDisk }];
 }
 
 function workerArgv(handling: readonly string[], cluster: boolean): string[] {
@@ -136,127 +179,4 @@ function workerArgv(handling: readonly string[], cluster: boolean): string[] {
   const flags = Object.entries(times).flatMap(([flag, ms]) => [flag, `${ms}ms`]);
   if (cluster) flags.push("--cluster");
   return ["consume", STREAM, "-g", "g", ...flags, "--max-deliveries", String(MAX_DELIVERIES), ...handling];
-}
-
-function keyOf(id: string): string {
-  return `k${Number(id.split("-")[0]) % KEYS}`;
-}
-
-interface Producing {
-  readonly finished: boolean;
-  readonly done: Promise<void>;
-}
-
-/** Adds the entries in portions, so that the workers now wait for entries and now have plenty. */
-function produce(redis: Redis, entries: readonly (readonly [string, Task])[], watch: Progress): Producing {
-  const portion = Math.max(20, Math.ceil(entries.length / 40));
-  let finished = false;
-  const work = async (): Promise<void> => {
-    for (let at = 0; at < entries.length && !watch.stuck; at += portion) {
-      while (!watch.stuck && (await watch.undelivered()) > portion) await pause(100);
-      for (const [id, task] of entries.slice(at, at + portion)) await addOnce(redis, id, task);
-    }
-    finished = true;
-  };
-  const done = work();
-  return {
-    done,
-    get finished() {
-      return finished;
-    },
-  };
-}
-
-/** An ID of one's own makes it safe to send again what may have arrived. */
-async function addOnce(redis: Redis, id: string, task: Task): Promise<void> {
-  await redis.xadd(STREAM, id, "task", task, "n", id, "key", keyOf(id)).catch((error: Error) => {
-    if (!error.message.includes("equal or smaller")) throw error;
-  });
-}
-
-/** Looks at how far the workers are. */
-class Progress {
-  readonly #redis: Redis;
-  readonly #notesFile: string;
-  #seen = "";
-  #seenAt = Date.now();
-
-  constructor(redis: Redis, notesFile: string) {
-    this.#redis = redis;
-    this.#notesFile = notesFile;
-  }
-
-  get stuck(): boolean {
-    return Date.now() - this.#seenAt > STUCK_AFTER_MS;
-  }
-
-  async undelivered(): Promise<number> {
-    const [group] = (await this.#redis.xinfo("GROUPS", STREAM)) as (string | number)[][];
-    // Destroyed, and not yet made again.
-    if (!group) return 1;
-    const position = String(group[group.indexOf("last-delivered-id") + 1]);
-    // Redis 6.0 knows no ranges that leave out their start.
-    const count = (await this.#redis.xrange(STREAM, nextId(position) ?? position, "+")).length;
-    await this.#note(position, count);
-    return count;
-  }
-
-  /** Undelivered and pending. */
-  async unsettled(): Promise<number> {
-    const pending = await pendingIn(this.#redis, STREAM).catch((error: Error) => {
-      if (!error.message.startsWith("NOGROUP")) throw error;
-      return 1;
-    });
-    return pending + (await this.undelivered());
-  }
-
-  async #note(position: string, undelivered: number): Promise<void> {
-    const size = await stat(this.#notesFile).then(
-      (file) => file.size,
-      () => 0,
-    );
-    const seen = `${position} ${undelivered} ${size}`;
-    if (seen === this.#seen) return;
-    this.#seen = seen;
-    this.#seenAt = Date.now();
-  }
-}
-
-/** The IDs that dead letters stand for; each must still have the fields of its entry. */
-async function letters(
-  redis: Redis,
-  queue: string,
-  entries: ReadonlyMap<string, Task>,
-  violations: string[],
-): Promise<string[]> {
-  const ids: string[] = [];
-  for (const [, [taskName, task, nName, n, ...facts]] of await redis.xrange(queue, "-", "+")) {
-    const id = facts[facts.indexOf("dlq.id") + 1] ?? "";
-    ids.push(id);
-    if (taskName !== "task" || nName !== "n" || n !== id || task !== entries.get(id))
-      violations.push(`the dead letter of ${id} has other fields than its entry`);
-  }
-  return ids;
-}
-
-/** The IDs that handlers put out. */
-async function emitted(redis: Redis): Promise<string[]> {
-  return (await redis.xrange(RESULTS, "-", "+")).map(([, fields]) => fields[1] as string);
-}
-
-/** Lines that tell of one entry each; as many as there are failures. */
-const OF_AN_ENTRY = / failed \(| dead-lettered after | belongs to another consumer | is not pending any more/;
-/** Each fault may be told of by everybody it reaches, at its beginning and at its end. */
-const LINES_PER_FAULT = 2 * WORKERS;
-
-function logStorms(seats: readonly Seat<Proxy>[], faults: number): string[] {
-  const found: string[] = [];
-  for (const seat of seats) {
-    const lines = seat.stderr.split("\n").filter((line) => line !== "" && !OF_AN_ENTRY.test(line));
-    if (lines.length > LINES_PER_FAULT * (faults + seat.workers))
-      found.push(`${seat.name} wrote ${lines.length} lines, for example: ${lines.slice(-3).join(" / ")}`);
-    const bug = lines.find((line) => /\bat .*:\d+:\d+\)?$|\bbug\b/i.test(line));
-    if (bug !== undefined) found.push(`${seat.name} reported a bug: ${bug}`);
-  }
-  return found;
 }

@@ -1,4 +1,4 @@
-import { isFatal, RUNS, type Task } from "./tasks.ts";
+import { isFatal, isNosy, RUNS, type Task } from "./tasks.ts";
 
 /** One line that a handler wrote. */
 export interface Note {
@@ -6,6 +6,10 @@ export interface Note {
   readonly id: string;
   readonly deliveries: number;
   readonly consumer: string;
+  /** Its process group. */
+  readonly group: number;
+  /** Whether a success says so on stdout. */
+  readonly prints: boolean;
 }
 
 /** What there is to be seen when everything has come to rest. */
@@ -15,15 +19,19 @@ export interface Evidence {
   readonly notes: readonly Note[];
   /** The IDs of the entries that dead letters stand for. */
   readonly letters: readonly string[];
-  /** How often each entry stands in the stream that handlers' output goes to; undefined: it goes nowhere. */
+  /** The lines that handlers printed, as the entries of the stream that they go to; undefined: they go nowhere. */
   readonly emitted: readonly string[] | undefined;
+  /** Everything that workers wrote to stdout. */
+  readonly printed: string;
   /** With order by key, the key of an entry. */
   readonly keyOf: ((id: string) => string) | undefined;
   readonly pending: number;
   readonly undelivered: number;
   /** Whether a fault may have cut this consumer off from what it had in hand. */
   readonly wasStruck: (consumer: string) => boolean;
-  /** The most entries that struck consumers had in hand, over all faults. */
+  /** Whether a fault ended the process group of this run: what ran there last has failed, and is run again. */
+  readonly wasKilled: (note: Note) => boolean;
+  /** The most entries that struck consumers had in hand, over all faults, and that ran in killed groups. */
   readonly mayRepeat: number;
   /**
    * So many entries may be settled twice: what is pending of them was deleted by hand just when another worker had settled
@@ -45,9 +53,10 @@ export function examine(evidence: Evidence): Findings {
   const doubled: string[] = [];
   const started = countById(notes, "start");
   const done = countById(notes, "done");
-  const struck = tally(
-    notes.filter(({ kind, consumer }) => kind === "start" && wasStruck(consumer)).map(({ id }) => id),
-  );
+  const struck = tally([
+    ...notes.filter(({ kind, consumer }) => kind === "start" && wasStruck(consumer)).map(({ id }) => id),
+    ...cutShort(evidence),
+  ]);
   const dead = tally(letters);
   let repeated = 0;
   for (const [id, task] of entries) {
@@ -71,7 +80,7 @@ export function examine(evidence: Evidence): Findings {
   for (const id of new Set([...started.keys(), ...dead.keys()]))
     if (!entries.has(id)) violations.push(`${id} was never produced`);
   const outputs = outputFaults(evidence);
-  violations.push(...outputs.missing, ...orderFaults(evidence));
+  violations.push(...outputs.missing, ...printFaults(evidence), ...orderFaults(evidence));
   doubled.push(...outputs.doubled);
   if (doubled.length > mayDouble) violations.push(...doubled);
   if (pending > 0) violations.push(`${pending} entries are still pending`);
@@ -81,18 +90,59 @@ export function examine(evidence: Evidence): Findings {
   return { violations, repeated };
 }
 
-/** Each success puts out one entry. */
+/** The entries whose runs were the last in process groups that faults ended, and that nothing else accounts for. */
+function cutShort({ notes, wasStruck, wasKilled }: Evidence): string[] {
+  const last = new Map<string, string>();
+  for (const note of notes)
+    if (note.kind === "start" && wasKilled(note) && !wasStruck(note.consumer))
+      last.set(`${note.consumer} ${note.group}`, note.id);
+  return [...last.values()];
+}
+
+/** Each success puts out what its run printed, once, and nothing else is put out. */
 function outputFaults({ entries, emitted }: Evidence): { missing: string[]; doubled: string[] } {
   const missing: string[] = [];
   const doubled: string[] = [];
-  const counts = tally(emitted ?? []);
-  for (const [id, task] of emitted ? entries : []) {
-    const wanted = isFatal(task) ? 0 : 1;
-    const count = counts.get(id) ?? 0;
-    if (count !== wanted)
-      (count > wanted ? doubled : missing).push(`${id} (${task}) was put out ${count} times`);
+  if (!emitted) return { missing, doubled };
+  const counts = tally(emitted.map(beginning));
+  for (const [id, task] of entries) {
+    const wanted = { out: isFatal(task) ? 0 : 1, list: isNosy(task) ? 1 : 0 };
+    for (const [what, times] of Object.entries(wanted)) {
+      const count = counts.get(`${what} ${id}`) ?? 0;
+      counts.delete(`${what} ${id}`);
+      if (count === times) continue;
+      const told = `${id} (${task}) was put out ${count} times${what === "list" ? " (its list)" : ""}`;
+      (count > times ? doubled : missing).push(told);
+    }
   }
+  for (const line of counts.keys()) missing.push(`nobody's output was put out: ${line}`);
   return { missing, doubled };
+}
+
+/** What a line says, and of which entry. */
+function beginning(line: string): string {
+  return line.split(" ", 2).join(" ");
+}
+
+/** A worker acks nothing before its output has been taken; and each run says it once. */
+function printFaults({ entries, notes, emitted, printed }: Evidence): string[] {
+  if (emitted) return printed === "" ? [] : [`stdout holds what was to be put out: ${printed.slice(0, 200)}`];
+  const faults: string[] = [];
+  const lines = tally(Array.from(printed.matchAll(/^out (\S+)$/gm), ([, id]) => id as string));
+  const printing = notes.filter(({ prints }) => prints);
+  const runs = countById(printing, "start");
+  // One that says nothing may have been the one that counts.
+  const quiet = new Set(notes.filter(({ kind, prints }) => kind === "done" && !prints).map(({ id }) => id));
+  for (const [id, task] of entries) {
+    const count = lines.get(id) ?? 0;
+    if (count === 0 && !isFatal(task) && !quiet.has(id))
+      faults.push(
+        `${id} (${task}) was acked, and its output is lost:${history(notes, id)}${around(printed, `out ${id}`)}`,
+      );
+    if (count > (runs.get(id) ?? 0))
+      faults.push(`${id} (${task}) was printed ${count} times:${history(notes, id)}`);
+  }
+  return faults;
 }
 
 /** An entry starts when the one before it of its key is settled, and never after a later one. */
@@ -136,11 +186,18 @@ export function parseNotes(text: string): Note[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [kind, id, deliveries, consumer] = line.split(" ");
-      if ((kind !== "start" && kind !== "done") || id === undefined || consumer === undefined)
+      const [kind, id, deliveries, consumer, group, prints] = line.split(" ");
+      if ((kind !== "start" && kind !== "done") || !id || !consumer || !prints)
         throw new Error(`not a handler's line: ${line}`);
-      return { kind, id, deliveries: Number(deliveries), consumer };
+      const numbers = { deliveries: Number(deliveries), group: Number(group) };
+      return { kind, id, consumer, ...numbers, prints: prints === "prints" };
     });
+}
+
+/** Where text stands all the same, with what is before and behind it. */
+function around(printed: string, text: string): string {
+  const at = printed.search(new RegExp(`${text}\\b`));
+  return at < 0 ? "" : `; but there is ${JSON.stringify(printed.slice(Math.max(0, at - 80), at + 80))}`;
 }
 
 function history(notes: readonly Note[], id: string): string {

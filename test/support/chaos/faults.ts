@@ -1,5 +1,6 @@
 import type { Proxy } from "../proxy.ts";
 import type { DurableServer } from "./durable-server.ts";
+import type { HandlerGroups, Victims } from "./handler-groups.ts";
 import type { Random } from "./random.ts";
 import { pause, type Seat as AnySeat, within } from "./seat.ts";
 
@@ -10,6 +11,7 @@ export interface FaultTargets {
   readonly claimIdleMs: number;
   readonly stream: string;
   readonly seats: readonly Seat[];
+  readonly groups: HandlerGroups;
   /** Workers reach the server past their links. */
   readonly direct: boolean;
 }
@@ -38,10 +40,15 @@ const WEIGHTS = {
   "flush the scripts": 1,
   "delete a consumer": 4,
   "destroy the group": 2,
+  "kill -9 of": 18,
+  "fill /dev/shm": 12,
+  "fill stdout's disk": 10,
 };
 
 /** Where workers don't go through their links. */
 const NO_LINKS = { cut: 0, refuse: 0, stall: 0, "lose a reply": 0 };
+const NO_SHM = { "fill /dev/shm": 0 };
+const NO_DISK = { "fill stdout's disk": 0 };
 
 /** Draws the next fault; everything about it is decided here, by the random numbers alone. */
 export function drawFault(random: Random, seat: Seat, targets: FaultTargets): Fault {
@@ -52,10 +59,19 @@ export function drawFault(random: Random, seat: Seat, targets: FaultTargets): Fa
   const long = random.pick([
     random.between(100, 900),
     random.between(900, 2 * claimIdleMs),
-    random.between(1.1 * claimIdleMs, 2 * claimIdleMs),
+    random.between(Math.ceil(1.1 * claimIdleMs), 2 * claimIdleMs),
   ]);
   const command = random.pick(["EVALSHA", "XREADGROUP"]);
-  const kind = random.weighted({ ...WEIGHTS, ...(direct ? NO_LINKS : {}) });
+  const victims = random.pick<Victims>(["idle shells", "shells of handlers", "handlers"]);
+  const howMany = random.pick(["one", "all"] as const);
+  const times = random.between(1, 4);
+  const room = random.pick(["bytes", "names"] as const);
+  const kind = random.weighted({
+    ...WEIGHTS,
+    ...(direct ? NO_LINKS : {}),
+    ...(seat.shm ? {} : NO_SHM),
+    ...(seat.outputDisk ? {} : NO_DISK),
+  });
   const on = (text: string): string => `${kind} ${text}`;
   switch (kind) {
     case "kill":
@@ -97,11 +113,25 @@ export function drawFault(random: Random, seat: Seat, targets: FaultTargets): Fa
       return alone(on(`of ${seat.name}`), [seat], () => deleteConsumer(targets, seat));
     case "destroy the group":
       return alone(kind, targets.seats, () => destroyGroup(targets));
+    case "kill -9 of":
+      return fault(on(`${howMany} of the ${victims} of ${seat.name}, ${times} times`), [], async () => {
+        for (let n = 0; n < times; n++) await targets.groups.kill(seat.pid, victims, howMany);
+      });
+    case "fill /dev/shm":
+      return fault(on(`of ${seat.name} with ${room} for ${long} ms`), [], async () => {
+        seat.shm?.fill(room);
+        await pause(long);
+        seat.shm?.free();
+      });
+    case "fill stdout's disk":
+      return fault(on(`of ${seat.name} for ${short} ms`), [], () => seat.fillOutput(short));
   }
 }
 
 /** XGROUP DELCONSUMER under a worker that lives, until it has noticed: if it died before, nobody would know of what it had. */
-async function deleteConsumer({ server, stream, claimIdleMs }: FaultTargets, seat: Seat): Promise<void> {
+async function deleteConsumer(targets: FaultTargets, seat: Seat): Promise<void> {
+  const { server, stream, seats, claimIdleMs } = targets;
+  await untilNoneEnds(seats);
   for (const { name, pid } of await consumersOf(server, stream))
     if (pid === seat.pid) await server.command("XGROUP", "DELCONSUMER", stream, "g", name);
   await pause(claimIdleMs / 2);
@@ -112,6 +142,7 @@ async function deleteConsumer({ server, stream, claimIdleMs }: FaultTargets, sea
  * nobody would know of. Not at all when that takes too long.
  */
 async function destroyGroup({ server, stream, seats, claimIdleMs }: FaultTargets): Promise<void> {
+  await untilNoneEnds(seats);
   for (const end = Date.now() + 4 * claimIdleMs; Date.now() < end; await pause(50)) {
     const living = new Set(seats.map(({ pid }) => pid));
     const consumers = await consumersOf(server, stream);
@@ -122,6 +153,11 @@ async function destroyGroup({ server, stream, seats, claimIdleMs }: FaultTargets
     await server.command("XGROUP", "DESTROY", stream, "g");
     return pause(claimIdleMs / 2);
   }
+}
+
+/** A worker whose stdout was full lives for a while, and knows of what it has no longer than that. */
+async function untilNoneEnds(seats: readonly Seat[]): Promise<void> {
+  while (seats.some(({ overFullDiskAt }) => Date.now() < overFullDiskAt)) await pause(50);
 }
 
 interface Consumer {

@@ -8,6 +8,8 @@ export const RUNS = {
   fail2: 3,
   hang1: 2,
   crash1: 2,
+  nosy: 1,
+  nosyfail: 2,
   dead: 1,
   poison: 8,
 } as const;
@@ -16,6 +18,11 @@ export type Task = keyof typeof RUNS;
 
 export const MAX_DELIVERIES = RUNS.poison;
 export const HANDLER_TIMEOUT_MS = 2_000;
+
+/** Those that print all that they find out about themselves and about other processes. */
+export function isNosy(task: Task): boolean {
+  return task === "nosy" || task === "nosyfail";
+}
 
 /** Those that end in the dead-letter queue. */
 export function isFatal(task: Task): boolean {
@@ -30,6 +37,8 @@ export function randomTask(random: Random): Task {
     fail2: 3,
     hang1: 0.4,
     crash1: 1.6,
+    nosy: 1.2,
+    nosyfail: 1.2,
     dead: 2,
     poison: 2,
   });
