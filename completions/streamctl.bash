@@ -104,10 +104,10 @@ _streamctl() {
         --sentinel-password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         -g|--group|--consumer|--profile) compopt +o default 2>/dev/null; _streamctl_names; return ;;
-        --min-idle|--min-deliveries|--limit|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
+        --min-idle|--min-deliveries|--limit|--claim-idle|--retry-delay|--retry-max-delay|-u|--url|-H|--host|-p|--port|-n|--db|--user|--sni|--sentinel|--master|--sentinel-user|--connect-timeout|--command-timeout|--dlq-template) return ;;
       esac
       words=''
-      flags='-g --group --list --min-idle --consumer --min-deliveries --limit --payload -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
+      flags='-g --group --list --min-idle --consumer --min-deliveries --limit --payload --claim-idle --retry-delay --retry-max-delay -h --help -o --output --json --no-color --wide -q --quiet -v --verbose -y --yes -u --url -H --host -p --port -n --db --user --password-file --askpass --tls --cacert --cert --key --sni --insecure --cluster --sentinel --master --sentinel-user --sentinel-password-file --connect-timeout --command-timeout --dlq-template --profile --config'
       names=yes
       ;;
     'claim')

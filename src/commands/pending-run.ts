@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { onStream, requireConsumer } from "../engine/groups/missing.ts";
 import { listPending, type PendingEntry } from "../engine/pending/list.ts";
 import { groupPending } from "../engine/pending/pages.ts";
+import { retryDelays, takeAfterMs } from "../engine/worker/backoff.ts";
 import { type ConsumerPending, pendingSummary } from "../engine/pending/summary.ts";
 import { type Column, FieldList } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
@@ -30,8 +31,13 @@ export async function run(context: Context, [stream]: readonly [string], flags: 
   const empty = { empty: nothingPending(stream, group, total, consumer) };
   let printed: number;
   if (flags.list) {
-    const request = { ...list, ...common, limit: flags.limit, payload: flags.payload };
-    const columns = flags.payload ? [...ENTRY_COLUMNS, FIELDS] : ENTRY_COLUMNS;
+    const { claimIdle, retryDelay, retryMaxDelay } = flags;
+    const takenAfter =
+      claimIdle === undefined
+        ? undefined
+        : (deliveries: number) => takeAfterMs(deliveries, claimIdle, retryDelays(retryDelay, retryMaxDelay));
+    const request = { ...list, ...common, limit: flags.limit, payload: flags.payload, takenAfter };
+    const columns = [...ENTRY_COLUMNS, ...(takenAfter ? [DUE] : []), ...(flags.payload ? [FIELDS] : [])];
     printed = await printRows(context, columns, listPending(connection, request), empty);
   } else {
     const rows = await pendingSummary(connection, list, common);
@@ -83,6 +89,14 @@ const ENTRY_COLUMNS: readonly Column<PendingEntry>[] = [
   },
   durationColumn("ageMs", "AGE"),
 ];
+
+const DUE: Column<PendingEntry> = {
+  key: "dueInMs",
+  title: "DUE",
+  align: "right",
+  value: (row) => row.dueInMs ?? null,
+  text: (row) => (row.dueInMs === 0 ? "now" : `in ${durationText(row.dueInMs ?? null)}`),
+};
 
 const FIELDS: Column<PendingEntry> = {
   key: "fields",

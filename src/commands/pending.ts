@@ -20,6 +20,21 @@ const flags = [
   flag.switch("--list", "one row per entry instead of one per consumer"),
   ...pendingFilters(),
   flag.switch("--payload", "with --list: the entries' fields, too", { needs: "--list" }),
+  flag.duration(
+    "--claim-idle <duration>",
+    "with --list: when workers with this --claim-idle may take each entry",
+    {
+      needs: "--list",
+    },
+  ),
+  flag.duration("--retry-delay <duration>", "their --retry-delay", {
+    default: "1s",
+    needs: "--claim-idle",
+  }),
+  flag.duration("--retry-max-delay <duration>", "their --retry-max-delay", {
+    otherwise: "5m",
+    needs: "--claim-idle",
+  }),
 ] as const;
 
 export type PendingFlags = FlagsOf<typeof flags>;
@@ -34,10 +49,14 @@ AGE counts from the entry's ID, IDLE from when it was last delivered or claimed.
 set and did not pass: it waits for its retry, or was handed back or replayed and may be taken at once.
 --min-idle goes by what the server says in any case.
 
+When a retry comes due is kept as an idle time that workers reckon with their own settings, which Redis does not know. Say these with
+--claim-idle, --retry-delay and --retry-max-delay, and DUE tells: for what a worker has in hand, when it goes to others if that worker dies.
+
 Without --list the filters choose what is counted. With it, an entry whose data was deleted or trimmed from the stream has missing: true.`,
   examples: [
     "streamctl pending orders -g billing",
     "streamctl pending orders -g billing --list --min-idle 5m --payload",
+    "streamctl pending orders -g billing --list --claim-idle 1m",
   ],
   run: () => import("./pending-run.ts"),
 });

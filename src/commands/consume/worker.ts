@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
+import { retryDelays } from "../../engine/worker/backoff.ts";
 import type { HandlerOutput } from "../../engine/handlers/handler.ts";
 import { makeHandler } from "../../engine/handlers/make-handler.ts";
 import type { WorkerResult, WorkerSettings, RetryPolicy } from "../../engine/worker/types.ts";
@@ -139,8 +140,7 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     claimIdleMs,
     retry: {
       maxDeliveries: flags.maxDeliveries,
-      delayMs,
-      maxDelayMs: flags.retryMaxDelay ?? Math.max(delayMs, 300_000),
+      ...retryDelays(delayMs, flags.retryMaxDelay),
       ...exitCodes(flags),
     },
     shutdownTimeoutMs: flags.shutdownTimeout,

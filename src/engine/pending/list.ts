@@ -14,6 +14,8 @@ export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
   readonly ageMs: number | null;
   /** Since it was delivered or claimed; null when somebody has set it, so that it may be taken sooner. */
   readonly idleMs: number | null;
+  /** In how long a worker that has none of it in hand may take it; 0 is now. Only when asked for. */
+  readonly dueInMs: number | undefined;
   /** The entry's data is gone from the stream: deleted or trimmed. */
   readonly missing: boolean;
   /** Only when asked for, and not when missing. */
@@ -22,6 +24,8 @@ export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
 
 export interface PendingListRequest extends PendingList, PendingFilter {
   readonly payload: boolean;
+  /** After how long a time workers take an entry of so many deliveries, in ms, by their own settings. */
+  readonly takenAfter?: ((deliveries: number) => number) | undefined;
   readonly limit?: number | undefined;
   readonly signal: AbortSignal;
   /** Hears how many pending entries were looked at. */
@@ -36,7 +40,7 @@ export async function* listPending(
   connection: Connection,
   request: PendingListRequest,
 ): AsyncGenerator<PendingEntry> {
-  const { stream, group, payload, signal, limit = Number.POSITIVE_INFINITY } = request;
+  const { stream, group, payload, takenAfter, signal, limit = Number.POSITIVE_INFINITY } = request;
   const clock = await serverClock(connection);
   const pages = pendingPages(connection, request);
   let left = limit;
@@ -62,6 +66,7 @@ export async function* listPending(
         consumer,
         ageMs,
         idleMs,
+        dueInMs: takenAfter && Math.max(0, Math.round(takenAfter(deliveries)) - row.idleMs),
         deliveries,
         missing,
         fields,

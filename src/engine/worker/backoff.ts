@@ -1,5 +1,14 @@
 import type { RetryPolicy } from "./types.ts";
 
+export type RetryDelays = Pick<RetryPolicy, "delayMs" | "maxDelayMs">;
+
+const LONGEST_MS = 300_000;
+
+/** The delays of a worker that was told one or both of them. */
+export function retryDelays(delayMs: number, maxDelayMs = Math.max(delayMs, LONGEST_MS)): RetryDelays {
+  return { delayMs, maxDelayMs };
+}
+
 /**
  * Backoff is kept in Redis, in what the pending list has anyway: the delivery count and the idle time.
  *
@@ -8,19 +17,19 @@ import type { RetryPolicy } from "./types.ts";
  * worker whose handler failed instead sets the idle time so far ahead that just the delay is left. The
  * take script (redis/ops/lua/taking.ts) computes the same threshold.
  */
-export function takeAfterMs(deliveries: number, claimIdleMs: number, policy: RetryPolicy): number {
+export function takeAfterMs(deliveries: number, claimIdleMs: number, policy: RetryDelays): number {
   return Math.max(claimIdleMs, longestDelayMs(deliveries, policy));
 }
 
 /** The delay after the k-th delivery before jitter: doubles from `delayMs`, up to `maxDelayMs`. */
-export function longestDelayMs(deliveries: number, policy: RetryPolicy): number {
+export function longestDelayMs(deliveries: number, policy: RetryDelays): number {
   return Math.min(policy.maxDelayMs, policy.delayMs * 2 ** (Math.max(1, deliveries) - 1));
 }
 
 /** The delay to use: between half of the longest and all of it, so that a burst of failures spreads out. */
 export function retryDelayMs(
   deliveries: number,
-  policy: RetryPolicy,
+  policy: RetryDelays,
   random: () => number = Math.random,
 ): number {
   return Math.round(longestDelayMs(deliveries, policy) * (0.5 + random() / 2));
@@ -31,7 +40,7 @@ export function idleForDelayMs(
   deliveries: number,
   delayMs: number,
   claimIdleMs: number,
-  policy: RetryPolicy,
+  policy: RetryDelays,
 ): number {
   return Math.max(0, Math.round(takeAfterMs(deliveries, claimIdleMs, policy) - delayMs));
 }

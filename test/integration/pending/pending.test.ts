@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { idleForDelayMs, retryDelays } from "../../../src/engine/worker/backoff.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
 
@@ -175,6 +176,29 @@ describe("pending", () => {
     expect((await cli(["pending", key, "-g", "g", "--list"], { columns: 160 })).stdout).toContain("waiting");
     const chosen = await rowsOf([key, "-g", "g", "--list", "--min-idle", "50s"]);
     expect(chosen.map((row) => row["id"])).toEqual(ids.slice(0, 2));
+  });
+
+  test("--claim-idle tells when a retry comes due, as workers with these settings reckon it", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) ids.push((await redis.xadd(key, "*", "n", String(n))) as string);
+    await redis.xreadgroup("GROUP", "g", "a", "STREAMS", key, ">");
+    const ahead = idleForDelayMs(3, 40_000, 60_000, retryDelays(30_000));
+    await redis.xclaim(key, "g", "a", 0, ids[0] as string, "IDLE", ahead, "RETRYCOUNT", 3, "JUSTID");
+    await redis.xclaim(key, "g", "b", 0, ids[1] as string, "TIME", 0, "RETRYCOUNT", 0, "JUSTID");
+    const argv = [key, "-g", "g", "--list", "--claim-idle", "1m", "--retry-delay", "30s"];
+    const [waits, replayed, inHand] = await rowsOf(argv);
+    expect(waits).toMatchObject({ idleMs: null });
+    expect(waits?.["dueInMs"]).toBeGreaterThan(20_000);
+    expect(waits?.["dueInMs"]).toBeLessThanOrEqual(40_000);
+    expect(replayed).toMatchObject({ idleMs: null, dueInMs: 0 });
+    expect(inHand?.["dueInMs"]).toBeGreaterThan(40_000);
+    const { stdout } = await cli(["pending", ...argv], { columns: 160 });
+    expect(stdout).toMatch(/waiting .* in \d/);
+    expect(stdout).toMatch(/waiting .* now/);
+    expect((await rowsOf([key, "-g", "g", "--list"]))[0]).not.toHaveProperty("dueInMs");
   });
 
   test("filters that let nothing through say so, and of how many", async () => {
