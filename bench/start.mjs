@@ -22,6 +22,7 @@ export async function bench(tools) {
   return [
     await measure("streamctl lag", 2, "lag", "bench:start", "-u", tools.redisUrl),
     await measure("streamctl --version", 1.5, "--version"),
-    await measure("names for Tab", 2, "__complete", "streams", "bench:", "-u", tools.redisUrl),
+    await measure("names for Tab", 2, "__complete", "--", `streamctl -u ${tools.redisUrl} consume bench:`),
+    await measure("flags for Tab", 2, "__complete", "--", "streamctl lag --"),
   ];
 }

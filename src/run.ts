@@ -143,6 +143,7 @@ class Run {
     const config = definition.withoutConfig
       ? builtInConfig()
       : await resolveConfig(rootOf(command).opts(), this.#io);
+    if (definition.withoutDefaults) return config;
     const withDefaults = config.files.filter(hasDefaults);
     if (withDefaults.length > 0) {
       const whole = await buildProgram(NO_ACT);

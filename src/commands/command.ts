@@ -64,6 +64,8 @@ interface Parts {
   readonly hidden?: true;
   /** It touches no configured server, and must work when a configuration file is broken. */
   readonly withoutConfig?: true;
+  /** Its flags are only those that are typed: a broken variable must not end it. */
+  readonly withoutDefaults?: true;
   /** What stands after `--` is a program for it to run. */
   readonly takesProgram?: true;
   /** How errors end a run for which this flag is given, those that come before it runs included. */

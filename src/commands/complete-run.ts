@@ -1,21 +1,40 @@
-import { commandOf, readLine } from "../completion/line.ts";
+import { commandOf, readLine, type TypedLine } from "../completion/line.ts";
 import { lookUp, offered } from "../completion/look-up.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { Context } from "../context.ts";
 import { startTimer } from "../lib/timer.ts";
 import type { Invocation } from "./command.ts";
+import type { Names } from "./flag.ts";
 
 /** All of it together; and a server that is silent for this long is given up before. */
 const COMPLETE_MS = 1_500;
 const SILENT_MS = 1_000;
 
-/** Scripts take silence for an answer: it never fails, asks nothing and takes no longer than a moment. */
+/**
+ * Answers with a line for each word that may stand at the cursor, and a tab and what it is where that is known;
+ * and with a line that begins with a tab where files are wanted (`files`), or nothing that a shell could know
+ * (`nothing`: the names of a server). It never fails, asks nothing and takes no longer than a moment.
+ */
 export async function run(
   context: Context,
   [text]: readonly [string],
   _flags: unknown,
   { tree }: Invocation,
 ): Promise<void> {
+  const line = await read(tree, text);
+  const answer = line.words.map(({ word, about }) => (about === "" ? word : `${word}\t${about}`));
+  if (line.files) answer.push("\tfiles");
+  if (line.wanted !== undefined) answer.push(...(await names(context, line, line.wanted)), "\tnothing");
+  await context.output.write(answer.map((one) => `${one}\n`).join(""));
+}
+
+async function read(tree: Invocation["tree"], text: string): Promise<TypedLine> {
+  const first = commandOf(await tree("__complete"), text);
+  // What stands at the place of the command, or behind help, may be any of them.
+  return readLine(await (first === undefined || first === "help" ? tree() : tree(first)), text);
+}
+
+async function names(context: Context, line: TypedLine, wanted: Names): Promise<string[]> {
   const late = new AbortController();
   const timer = startTimer(COMPLETE_MS, () => late.abort());
   context.defer(() => timer.stop());
@@ -23,20 +42,18 @@ export async function run(
   const gaveUp = new Promise<string[]>((resolve) => {
     signal.addEventListener("abort", () => resolve([]), { once: true });
   });
-  const names = await Promise.race([find(context, tree, text, signal).catch(() => []), gaveUp]);
+  const found = await Promise.race([find(context, line, wanted, signal).catch(() => []), gaveUp]);
   timer.stop();
-  await context.output.write(names.map((name) => `${name}\n`).join(""));
+  return found;
 }
 
 async function find(
   context: Context,
-  tree: Invocation["tree"],
-  text: string,
+  line: TypedLine,
+  wanted: Names,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const line = readLine(await tree(commandOf(await tree("__complete"), text)), text);
-  const { wanted, prefix, globals } = line;
-  if (wanted === undefined) return [];
+  const { prefix, globals } = line;
   const flags = { ...globals, askpass: undefined, connectTimeout: SILENT_MS, commandTimeout: SILENT_MS };
   const config = await resolveConfig(flags, context.io);
   if (wanted === "profiles")

@@ -10,7 +10,7 @@ const BY_PLACEHOLDER: Readonly<Record<string, Names>> = {
 };
 
 /** `group` of `-g, --group <group>`; undefined for a flag without a value. */
-export function placeholderOf({ required, optional, flags }: Option): string | undefined {
+function placeholderOf({ required, optional, flags }: Option): string | undefined {
   return required || optional ? (/[<[](.+?)[\]>]/.exec(flags)?.[1] ?? "value") : undefined;
 }
 
@@ -28,4 +28,9 @@ export function namesOfArgument(command: Command, argument: Argument): Names | u
   const name = argument.name();
   if (name === "id") return command.parent?.name() === "dlq" ? "letters" : "pending";
   return Object.hasOwn(BY_PLACEHOLDER, name) ? BY_PLACEHOLDER[name] : undefined;
+}
+
+/** The flag's value names a file or a folder. */
+export function takesFile(option: Option): boolean {
+  return /^(file|path|folder)$/i.test(placeholderOf(option) ?? "");
 }

@@ -1,11 +1,23 @@
 import type { Command, Option } from "commander";
-import type { Names } from "../commands/flag.ts";
-import { namesOfArgument, namesOfOption } from "./known-names.ts";
+import { flagOf, type Names } from "../commands/flag.ts";
+import { rootOf } from "../commands/tree.ts";
+import { TOPICS } from "../help/topic-names.ts";
+import { namesOfArgument, namesOfOption, takesFile } from "./known-names.ts";
+
+/** A word that may stand at the cursor. */
+export interface Offer {
+  readonly word: string;
+  readonly about: string;
+}
 
 /** What a command line says that is still being typed. */
 export interface TypedLine {
   /** What the word at the cursor names; undefined where nothing can be looked up. */
   readonly wanted: Names | undefined;
+  /** Subcommands, flags, or the values of a flag or an operand with a fixed set of them; none where something else is wanted. */
+  readonly words: readonly Offer[];
+  /** The word names a file, or belongs to another program's line. */
+  readonly files: boolean;
   /** The word as far as it is typed, without the flag before `=`. */
   readonly prefix: string;
   readonly operands: readonly string[];
@@ -38,6 +50,7 @@ class Reading {
   readonly #operands: string[] = [];
   readonly #options = new Map<string, string>();
   readonly #globals: Record<string, unknown> = {};
+  readonly #given = new Set<Option>();
   /** A flag whose value is the next word. */
   #open: Option | undefined;
   /** Behind `--` stands another program's line. */
@@ -66,9 +79,11 @@ class Reading {
     const equals = word.startsWith("--") ? word.indexOf("=") : -1;
     const option = equals < 0 ? this.#open : this.#find(word.slice(0, equals));
     const isFlag = this.#open === undefined && word.startsWith("-") && equals < 0;
-    const known = option ? namesOfOption(option) : this.#operandNames();
+    const value = isFlag || this.#over ? NOTHING : option ? valuesOf(option) : this.#operandValues(equals);
     return {
-      wanted: this.#over || isFlag ? undefined : known,
+      ...value,
+      words: isFlag && !this.#over ? this.#flags() : value.words,
+      files: this.#over || value.files,
       prefix: word.slice(equals + 1),
       operands: this.#operands,
       options: this.#options,
@@ -76,11 +91,31 @@ class Reading {
     };
   }
 
-  #operandNames(): Names | undefined {
-    const args = this.#command.registeredArguments;
+  /** The flags that may follow: the command's own, then those of the program, but none that was given. */
+  #flags(): Offer[] {
+    const command = this.#command;
+    const root = rootOf(command);
+    const own = command.createHelp().visibleOptions(command);
+    // A command may give a global flag's letter or name a meaning of its own.
+    const taken = new Set(own.flatMap(flagsOf));
+    const inherited = root.options.filter(
+      (option) =>
+        !option.hidden && option.long !== "--version" && !flagsOf(option).some((flag) => taken.has(flag)),
+    );
+    return [...own, ...(command === root ? [] : inherited)]
+      .filter((option) => !this.#given.has(option) || flagOf(option)?.many)
+      .flatMap((option) => flagsOf(option).map((word) => ({ word, about: option.description })));
+  }
+
+  #operandValues(equals: number): Values {
+    const command = this.#command;
+    // The value of a flag that nothing is known of.
+    if (equals >= 0) return NOTHING;
+    const args = command.registeredArguments;
     const last = args.at(-1);
     const argument = args[this.#operands.length] ?? (last?.variadic ? last : undefined);
-    return argument && namesOfArgument(this.#command, argument);
+    const wanted = argument && namesOfArgument(command, argument);
+    return { wanted, words: this.#operands.length > 0 ? [] : firstWords(command), files: false };
   }
 
   #operand(word: string): void {
@@ -114,11 +149,13 @@ class Reading {
   }
 
   #flag(option: Option): void {
+    this.#given.add(option);
     if (option.required) this.#open = option;
     else if (this.#isGlobal(option)) this.#globals[option.attributeName()] = !option.negate;
   }
 
   #set(option: Option, text: string): void {
+    this.#given.add(option);
     if (!this.#isGlobal(option)) {
       this.#options.set((option.long ?? "").slice(2), text);
       return;
@@ -144,8 +181,40 @@ class Reading {
   }
 }
 
-function rootOf(command: Command): Command {
-  return command.parent ? rootOf(command.parent) : command;
+type Values = Pick<TypedLine, "wanted" | "words" | "files">;
+
+const NOTHING: Values = { wanted: undefined, words: [], files: false };
+
+function valuesOf(option: Option): Values {
+  const words = (option.argChoices ?? []).map((word) => ({ word, about: "" }));
+  return { wanted: namesOfOption(option), words, files: takesFile(option) };
+}
+
+/** What may come first: subcommands, or what the first operand may be where that is a fixed set. */
+function firstWords(command: Command): Offer[] {
+  const { parent } = command;
+  if (parent !== null && command.name() === "help") {
+    const commands = visible(parent).filter(({ word }) => word !== "help");
+    return [...commands, ...Object.keys(TOPICS).map((word) => ({ word, about: "" }))];
+  }
+  const choices = command.registeredArguments[0]?.argChoices ?? [];
+  return [...visible(command), ...choices.map((word) => ({ word, about: "" }))];
+}
+
+function visible(command: Command): Offer[] {
+  return (
+    command
+      .createHelp()
+      .visibleCommands(command)
+      // Not the one that commander makes.
+      .filter((child) => command.commands.includes(child))
+      .map((child) => ({ word: child.name(), about: child.description() }))
+  );
+}
+
+/** `-o` and `--output`, whichever there are. */
+function flagsOf({ short, long }: Option): string[] {
+  return [short, long].filter((flag) => flag !== undefined);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -10,26 +11,102 @@ import { uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
 import { userWith } from "../support/users.ts";
 
-/** What bash offers at the end of this line, with streamctl on PATH; `words` is how bash splits it. */
-async function bashOffers(
-  line: string,
-  words: string[],
-  env: Record<string, string> = {},
-): Promise<string[]> {
+/** A folder with streamctl, which is removed with all that a shell leaves in it. */
+async function folderWithProgram(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "path-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const program = join(folder, "streamctl");
   await writeFile(program, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}/bin/streamctl.js" "$@"\n`);
   await chmod(program, 0o755);
+  return folder;
+}
+
+async function shellOffers(
+  program: [string, ...string[]],
+  args: string[],
+  env: Record<string, string>,
+): Promise<string[]> {
+  const folder = await folderWithProgram();
+  const PATH = `${folder}${delimiter}${process.env["PATH"]}`;
+  const result = await bin(args, { program, env: { HOME: folder, PATH, ...env } });
+  expect(result).toMatchObject({ code: 0, stderr: "" });
+  return result.stdout.split("\n").filter((name) => name !== "");
+}
+
+/** What bash offers at the end of this line, with streamctl on PATH; `words` is how bash splits it. */
+function bashOffers(line: string, words: string[], env: Record<string, string> = {}): Promise<string[]> {
   const script = `source "${ROOT}/completions/streamctl.bash"
 COMP_LINE=$1 COMP_POINT=\${#1}; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _streamctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const result = await bin([line, ...words], {
-    program: ["bash", "-c", script, "bash"],
-    env: { PATH: `${folder}${delimiter}${process.env["PATH"]}`, ...env },
+  return shellOffers(["bash", "-c", script, "bash"], [line, ...words], env);
+}
+
+/** The same of zsh, whose own functions print what they are given. */
+function zshOffers(line: string): Promise<string[]> {
+  const script = `compdef() { }
+_describe() { print -rl -- \${(P)@[-1]} }
+compadd() { print -rl -- \${(P)@[-1]} }
+compset() { PREFIX=\${PREFIX#*=} }
+_files() { print -r -- files of $PREFIX }
+source "${ROOT}/completions/_streamctl"
+words=("\${(@)\${(@s: :)1}}") CURRENT=\${#words} PREFIX=\${words[-1]}
+_streamctl`;
+  return shellOffers(["zsh", "-f", "-c", script, "zsh"], [line], {});
+}
+
+function fishOffers(line: string): Promise<string[]> {
+  const script = `source "${ROOT}/completions/streamctl.fish"; complete -C $argv[1]`;
+  return shellOffers(["fish", "--no-config", "-c", script], [line], {});
+}
+
+/** The names of commands, flags and values alone. */
+function withoutAbout(offers: readonly string[]): string[] {
+  return offers.map((offer) => offer.replace(/[:\t].*/, ""));
+}
+
+describe("commands, flags and values", () => {
+  test("in bash", async () => {
+    const offers = (line: string): Promise<string[]> => bashOffers(line, bashWords(line));
+    expect(await offers("streamctl cons")).toEqual(["consume"]);
+    expect(await offers("streamctl dlq ")).toEqual(["list", "show", "replay", "purge"]);
+    expect(await offers("streamctl lag --max-p")).toEqual(["--max-pending"]);
+    expect(await offers("streamctl lag -o pro")).toEqual(["prometheus"]);
+    expect(await offers("streamctl lag --output=n")).toEqual(["ndjson"]);
+    expect(await offers("streamctl lag --output=")).toContain("table");
+    const folder = join(ROOT, "completions");
+    expect(await offers(`streamctl produce orders --file ${folder}/streamctl.b`)).toEqual([
+      `${folder}/streamctl.bash`,
+    ]);
+    expect(await offers("streamctl group create orders billing --at ")).toEqual([]);
   });
-  expect(result).toMatchObject({ code: 0, stderr: "" });
-  return result.stdout.split("\n").filter((name) => name !== "");
+
+  test("in zsh, with what they do", async (context) => {
+    if (!isInstalled("zsh")) return context.skip("zsh is not installed");
+    expect(await zshOffers("streamctl ")).toContain("lag:show how far each group is behind");
+    expect(withoutAbout(await zshOffers("streamctl dlq "))).toEqual(["list", "show", "replay", "purge"]);
+    expect(await zshOffers("streamctl lag -")).toContain("--group:the consumer group");
+    expect(await zshOffers("streamctl lag --output=n")).toContain("ndjson");
+    expect(await zshOffers("streamctl produce orders --file a")).toEqual(["files of a"]);
+    expect(await zshOffers("streamctl produce orders --file=a")).toEqual(["files of a"]);
+  });
+
+  test("in fish, with what they do", async (context) => {
+    if (!isInstalled("fish")) return context.skip("fish is not installed");
+    expect(await fishOffers("streamctl la")).toEqual(["lag\tshow how far each group is behind"]);
+    expect(withoutAbout(await fishOffers("streamctl lag --max-p"))).toEqual(["--max-pending"]);
+    expect(await fishOffers("streamctl lag --output=n")).toContain("--output=ndjson");
+    const file = join(ROOT, "package-l");
+    expect(await fishOffers(`streamctl produce orders --file=${file}`)).toEqual([`--file=${file}ock.json`]);
+  });
+
+  test("also where the configuration is broken, and without a server", async () => {
+    const env = { STREAMCTL_URL: "redis://127.0.0.1:1", STREAMCTL_PORT: "none", STREAMCTL_QUIET: "maybe" };
+    expect(await bashOffers("streamctl lag -o t", ["streamctl", "lag", "-o", "t"], env)).toEqual(["table"]);
+  });
+});
+
+function isInstalled(shell: string): boolean {
+  return spawnSync(shell, ["-c", "true"]).error === undefined;
 }
 
 test("Tab offers the streams of the server, past colons, and none whose name a shell would act on", async () => {

@@ -1,22 +1,20 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { Command, Option } from "commander";
 import { describe, expect, test } from "vitest";
+import { readLine } from "../../src/completion/line.ts";
 import { completionScript, type Shell } from "../../src/completion/script.ts";
 import { buildProgram } from "../../src/program.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "completions");
-const program = (): Promise<Command> => buildProgram(() => () => Promise.resolve());
 
 describe("the files in completions/", () => {
   test.each<[Shell, string]>([
     ["bash", "streamctl.bash"],
     ["zsh", "_streamctl"],
     ["fish", "streamctl.fish"],
-  ])("%s: is what the command tree gives (npm run completions writes it anew)", async (shell, file) => {
-    expect(await readFile(join(FOLDER, file), "utf8")).toBe(completionScript(shell, await program()));
+  ])("%s: is what the program prints (npm run completions writes it anew)", async (shell, file) => {
+    expect(await readFile(join(FOLDER, file), "utf8")).toBe(completionScript(shell));
   });
 });
 
@@ -30,48 +28,59 @@ function example(): Command {
   return root;
 }
 
-/** What bash offers when Tab is pressed after these words. */
-async function bashOffers(...words: string[]): Promise<string[]> {
-  const script = `${completionScript("bash", example())}
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tool; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout } = await promisify(execFile)("bash", ["-c", script, "bash", "tool", ...words], {
-    cwd: FOLDER,
-  });
-  return stdout.split("\n").filter((line) => line !== "");
+/** What is offered behind this line of the small tree. */
+function offered(line: string): string[] {
+  return readLine(example(), line).words.map(({ word }) => word);
 }
 
-describe("bash completion", () => {
-  test("offers subcommands, and hides what help hides", async () => {
-    expect(await bashOffers("")).toEqual(["queue", "load"]);
-    expect(await bashOffers("queue", "")).toEqual(["list"]);
-    expect(await bashOffers("load", "--")).not.toContain("--internal");
+describe("what is offered", () => {
+  test("subcommands, and nothing that help hides", () => {
+    expect(offered("tool ")).toEqual(["queue", "load"]);
+    expect(offered("tool queue ")).toEqual(["list"]);
+    expect(offered("tool load --")).not.toContain("--internal");
   });
 
-  test("offers a command's own flags and the global ones", async () => {
-    expect(await bashOffers("queue", "list", "--")).toEqual(
+  test("a command's own flags and the global ones, each with what it does", async () => {
+    expect(offered("tool queue list --")).toEqual(
       expect.arrayContaining(["--since", "--group", "--output", "--help"]),
     );
+    expect(readLine(example(), "tool ").words[0]).toEqual({ word: "queue", about: "it's a queue" });
+    const program = await buildProgram(() => () => Promise.resolve());
+    const { words } = readLine(program, "streamctl lag -");
+    expect(words).toContainEqual({ word: "-g", about: "the consumer group" });
+    expect(words.filter(({ word }) => word === "-o")).toHaveLength(1);
+    expect(words.map(({ word }) => word)).not.toContain("--version");
   });
 
-  test("offers an option's choices, in both spellings", async () => {
-    expect(await bashOffers("queue", "-o", "j")).toEqual(["json"]);
-    expect(await bashOffers("queue", "--output", "=", "c")).toEqual(["csv"]);
-    expect(await bashOffers("queue", "--output", "=")).toEqual(["json", "csv"]);
+  test("no flag again that was given, unless it may be given several times", async () => {
+    expect(offered("tool queue list -g billing --")).not.toContain("--group");
+    const program = await buildProgram(() => () => Promise.resolve());
+    const { words } = readLine(program, "streamctl consume orders --where a=1 --json --");
+    const names = words.map(({ word }) => word);
+    expect(names).toContain("--where");
+    expect(names).not.toContain("--json");
   });
 
-  test("offers files where a file is wanted, and nothing where only the user knows", async () => {
-    expect(await bashOffers("load", "--file", "streamctl.b")).toEqual(["streamctl.bash"]);
-    expect(await bashOffers("queue", "list", "--since", "")).toEqual([]);
+  test("a flag's choices, in both spellings", () => {
+    expect(offered("tool queue -o j")).toEqual(["json", "csv"]);
+    expect(offered("tool queue --output=")).toEqual(["json", "csv"]);
+    expect(offered("tool queue --output ")).toEqual(["json", "csv"]);
   });
 
-  test("offers nothing of its own for the command after --", async () => {
-    expect(await bashOffers("load", "--", "--f")).toEqual([]);
+  test("commands and topics behind help, and an argument's choices", async () => {
+    const program = await buildProgram(() => () => Promise.resolve());
+    const names = (line: string): string[] => readLine(program, line).words.map(({ word }) => word);
+    expect(names("streamctl help ")).toEqual(expect.arrayContaining(["lag", "dlq", "exit-codes"]));
+    expect(names("streamctl completion ")).toEqual(["bash", "zsh", "fish"]);
+    expect(names("streamctl completion bash ")).toEqual([]);
   });
-});
 
-test("descriptions with quotes and brackets do not break a script", () => {
-  const tree = example();
-  tree.command("odd").option("--x <y>", "don't [do]: this\\that");
-  expect(completionScript("fish", tree)).toContain(String.raw`-d 'don\'t [do]: this\\that'`);
-  expect(completionScript("zsh", tree)).toContain(String.raw`[don'\''t \[do\]\: this\\that]`);
+  test("files where a file is wanted, and nothing where only the user knows", () => {
+    expect(readLine(example(), "tool load --file streamctl.b")).toMatchObject({ files: true, words: [] });
+    expect(readLine(example(), "tool queue list --since ")).toMatchObject({ files: false, words: [] });
+  });
+
+  test("nothing of its own for the command after --: files", () => {
+    expect(readLine(example(), "tool load -- --f")).toMatchObject({ files: true, words: [] });
+  });
 });
