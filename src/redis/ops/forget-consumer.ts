@@ -5,7 +5,6 @@ import { type Member, settlingKeys } from "./member.ts";
 /**
  * Lua that removes a consumer which has nothing pending. KEYS[2] are the holders (see lua/held.ts), if they are kept: an entry
  * that the consumer had there and that is not pending was acked by hand. Without the consumer it would look thrown away.
- * The last consumer takes the holders along, when they name no entry.
  *
  * Wants `group`.
  */
@@ -18,7 +17,13 @@ local function forget(name)
     if string.match(all[i + 1], '^%S+ %S+ (.*)$') == name then redis.call('HDEL', KEYS[2], all[i]) end
   end
   redis.call('HDEL', KEYS[2], 'lost ' .. name)
-  if #redis.call('XINFO', 'CONSUMERS', KEYS[1], group) > 0 then return end
+end
+`;
+
+/** Lua for a consumer that leaves: the last one takes the holders along, when they name no entry. */
+const TAKE_ALONG = `
+local function take_along()
+  if not KEYS[2] or #redis.call('XINFO', 'CONSUMERS', KEYS[1], group) > 0 then return end
   local names = redis.call('HLEN', KEYS[2]) < 100 and redis.call('HKEYS', KEYS[2]) or {'1-0'}
   for _, field in ipairs(names) do
     if string.match(field, '^%d') then return end
@@ -39,9 +44,10 @@ const forgetConsumerScript = defineScript(
   "forget-consumer",
   `
 local group = ARGV[1]
-${FORGET}
+${FORGET}${TAKE_ALONG}
 if #redis.call('XPENDING', KEYS[1], group, '-', '+', 1, ARGV[2]) > 0 then return 0 end
 forget(ARGV[2])
+take_along()
 return 1
 `,
 );

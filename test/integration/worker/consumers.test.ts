@@ -1,6 +1,8 @@
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
+import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
+import { openConnection } from "../../support/connection.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { drain, fill, pendingIn, startWorker } from "../../support/worker.ts";
@@ -138,6 +140,25 @@ describe("a consumer whose process has gone does not stay for ever:", () => {
     await until("it has gone", () => gone(redis, stream, "host-17-00c0ffee"));
     expect(await gone(redis, stream, "worker-1")).toBe(false);
   });
+});
+
+test("what says where to make a destroyed group again stays when the last consumer that Redis knows is removed", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  await fill(redis, stream, 1);
+  await leaveBehind(redis, stream, "worker-1", 1);
+  const worker = startWorker(stream, "echo ran");
+  await until("it has been taken", () => worker.stdout === "ran\n");
+  await until("it is acked", async () => (await pendingIn(redis, stream)) === 0);
+  const last = await redis.hget(`${stream}:held:g`, "last");
+  expect(last).not.toBeNull();
+  const streams = streamsOf(await openConnection());
+  const member = { group: "g", consumer: "other", holders: () => `${stream}:held:g` };
+  // Before 7.2, a worker that was deleted by hand is back only with its next entry.
+  for (const name of (await consumersOf(redis, stream)).keys())
+    if (name !== "worker-1") await redis.xgroup("DELCONSUMER", stream, "g", name);
+  await streams.forgetSilent(stream, member, [{ name: "worker-1", silentMs: 0 }]);
+  expect(await redis.hget(`${stream}:held:g`, "last")).toBe(last);
 });
 
 describe("a consumer whose process lives stays:", () => {
