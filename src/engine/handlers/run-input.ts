@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
+import { startInterval, type Timer } from "../../lib/timer.ts";
 import { scratchFile } from "../../lib/scratch-file.ts";
 import { type Payload, piecesOf } from "./payload.ts";
 import type { PipePool } from "./pipe-pool.ts";
@@ -10,6 +11,9 @@ import type { Pipe } from "./pipes.ts";
  * Larger inputs would fill the memory that files take from all; they go through a pipe while they are read.
  */
 const MAX_FILE = 1024 * 1024;
+
+/** How long a handler waits that opens its input by name when all of it has been read. */
+const VISIT_MS = 50;
 
 interface InputSettings {
   /** Where files have names for a moment, the best first: in memory where the system has such a folder. */
@@ -77,6 +81,8 @@ class InputPipe implements RunInput {
   readonly #pipe: Pipe;
   readonly #socket: Socket;
   readonly #reader: number;
+  #visits: Timer | undefined;
+  #closed = false;
 
   constructor(pipe: Pipe, payload: Payload) {
     this.#pipe = pipe;
@@ -91,7 +97,23 @@ class InputPipe implements RunInput {
     }
     this.#socket = new Socket({ fd: writer, readable: false, writable: true });
     this.#socket.on("error", () => {});
+    this.#socket.on("close", () => this.#endForLateReaders());
     void writePayload(this.#socket, payload);
+  }
+
+  /**
+   * Opening a FIFO to read waits until there is a writer, also when there never will be one: `cat /dev/stdin` behind
+   * another reader. A writer that comes and goes shows those who wait the end.
+   */
+  #endForLateReaders(): void {
+    if (this.#closed) return;
+    this.#visits = startInterval(VISIT_MS, () => {
+      try {
+        closeSync(openSync(this.#pipe.path, constants.O_WRONLY | constants.O_NONBLOCK));
+      } catch {
+        // No descriptor is left: the next visit may have one.
+      }
+    }).unref();
   }
 
   descriptor(): number {
@@ -100,6 +122,8 @@ class InputPipe implements RunInput {
 
   /** What is left unread goes with the pipe. */
   close(): void {
+    this.#closed = true;
+    this.#visits?.stop();
     closeSync(this.#reader);
     this.#socket.destroy();
     this.#pipe.close();

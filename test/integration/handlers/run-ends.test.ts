@@ -289,6 +289,26 @@ describe("the names of a handler's descriptors", () => {
     expect(result.stdout.endsWith("out\n")).toBe(true);
   });
 
+  test.each([[100_000], [3_000_000]])(
+    "show the end of %i bytes of input to what opens it late",
+    async (size) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      await redis.xadd(stream, "*", "big", "x".repeat(size));
+      const late = "wc -c; cat /dev/stdin > /dev/null; echo behind it";
+      const result = await drain(stream, late, [
+        "--stdin",
+        "field:big",
+        "--max-deliveries",
+        "1",
+        "--timeout",
+        "20s",
+      ]);
+      expect(result.stderr).toContain("1 ok, 0 dead-lettered");
+      expect(result.stdout).toBe(`${size}\nbehind it\n`);
+    },
+  );
+
   test("can be opened by a persistent command, and a batch's fd 3", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
