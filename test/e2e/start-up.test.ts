@@ -71,3 +71,10 @@ test("ls loads what lag does, and the definitions of commands", async () => {
 test("--help loads no Redis", async () => {
   expect((await loadedBy(["--help"])).files).toEqual(["commands", "main.js", "rolldown-runtime", "run"]);
 });
+
+test("Tab loads no Redis where it completes commands, flags and values", async () => {
+  for (const line of ["streamctl ", "streamctl lag --", "streamctl lag -o "]) {
+    const { files } = await loadedBy(["__complete", "--", line]);
+    expect(files, line).not.toContain("redis");
+  }
+});
