@@ -1,7 +1,7 @@
 import { startTimer, type Timer } from "../lib/timer.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import type { Log } from "./log.ts";
-import { startStatusLine, type StatusLine } from "./status-line.ts";
+import { startLiveLine, type LiveLine } from "./live-line.ts";
 
 /** Whoever is done sooner than this has seen no progress line flash by. */
 const SHOW_AFTER_MS = 500;
@@ -39,7 +39,7 @@ class ProgressLine implements Progress {
   readonly #options: ProgressOptions;
   readonly #samples: { readonly at: number; readonly done: number }[] = [{ at: Date.now(), done: 0 }];
   readonly #timer: Timer;
-  #status: StatusLine | undefined;
+  #status: LiveLine | undefined;
   #stopped = false;
   #done = 0;
   #total: number | undefined;
@@ -67,7 +67,7 @@ class ProgressLine implements Progress {
     const { default: ora } = await import("ora");
     if (this.#stopped) return;
     const spinner = ora({ stream: this.#log.stream as NodeJS.WriteStream, isEnabled: true, color: false });
-    this.#status = startStatusLine(this.#log, () => {
+    this.#status = startLiveLine(this.#log, () => {
       spinner.text = this.#line();
       return spinner.frame();
     });

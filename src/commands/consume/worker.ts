@@ -9,7 +9,7 @@ import { Holders } from "../../engine/worker/holders.ts";
 import { Worker } from "../../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../../errors.ts";
 import { PipeClosed } from "../../output/output.ts";
-import { startStatusLine } from "../../output/status-line.ts";
+import { startLiveLine } from "../../output/live-line.ts";
 import { workerReport } from "../../output/worker-report.ts";
 import { notWithoutCluster } from "../../redis/errors.ts";
 import { streamsOf } from "../../redis/ops/streams.ts";
@@ -72,7 +72,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const lag = await pollLag(context, connection, settings, flags);
   const watched = { connection, reader, settings, lag, state: () => worker.state };
   const metrics = await workerMetrics(context, flags, watched);
-  const status = startStatusLine(log, () => report.statusLine(worker.state, lag?.latest));
+  const status = startLiveLine(log, () => report.statusLine(worker.state, lag?.latest));
   context.defer(() => status.stop());
   const handlerOutput: HandlerOutput = {
     async stdout(lines) {

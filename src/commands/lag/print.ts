@@ -85,12 +85,12 @@ async function wait(
   request: LagRequest,
   timeoutMs: number | undefined,
 ): Promise<{ drained: boolean; pages: readonly (readonly GroupLag[])[] }> {
-  const [{ waitUntilDrained }, { startStatusLine }] = await Promise.all([
+  const [{ waitUntilDrained }, { startLiveLine }] = await Promise.all([
     import("../../engine/lag/wait.ts"),
-    import("../../output/status-line.ts"),
+    import("../../output/live-line.ts"),
   ]);
   let behind: readonly GroupLag[] = [];
-  const status = startStatusLine(context.log, () => waitingFor(behind));
+  const status = startLiveLine(context.log, () => waitingFor(behind));
   context.defer(() => status.stop());
   const result = await waitUntilDrained(connection, {
     ...request,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Log } from "../../../src/output/log.ts";
 import { Output } from "../../../src/output/output.ts";
 import { createProgress } from "../../../src/output/progress.ts";
-import { startStatusLine } from "../../../src/output/status-line.ts";
+import { startLiveLine } from "../../../src/output/live-line.ts";
 
 /** A terminal that keeps what is drawn on it. */
 class Terminal extends Writable {
@@ -33,7 +33,7 @@ describe("the status line", () => {
   test("is redrawn at most five times a second, fits the terminal, and is gone after stop", () => {
     const terminal = new Terminal();
     let drawn = 0;
-    const status = startStatusLine(logOn(terminal), () => `${++drawn} ${"x".repeat(100)}`);
+    const status = startLiveLine(logOn(terminal), () => `${++drawn} ${"x".repeat(100)}`);
     vi.advanceTimersByTime(1_000);
     expect(drawn).toBe(5);
     expect(terminal.text.split("\r").every((line) => line.replace("\u001b[2K", "").length < 40)).toBe(true);
@@ -45,7 +45,7 @@ describe("the status line", () => {
   test("stays below what is logged", () => {
     const terminal = new Terminal();
     const log = logOn(terminal);
-    const status = startStatusLine(log, () => "busy");
+    const status = startLiveLine(log, () => "busy");
     vi.advanceTimersByTime(200);
     log.info("something happened");
     expect(terminal.text.endsWith("\r\u001b[2Kstreamctl: something happened\n\r\u001b[2Kbusy")).toBe(true);
@@ -54,7 +54,7 @@ describe("the status line", () => {
 
   test("shows no control characters of what it tells", () => {
     const terminal = new Terminal();
-    const status = startStatusLine(logOn(terminal), () => "\u001b[2J\n");
+    const status = startLiveLine(logOn(terminal), () => "\u001b[2J\n");
     vi.advanceTimersByTime(200);
     expect(terminal.text).toContain("\\e[2J\\n");
     status.stop();
@@ -62,7 +62,7 @@ describe("the status line", () => {
 
   test.each([0, -1, Number.NaN])("on a terminal of %d columns is drawn as on one of 80", (columns) => {
     const terminal = Object.assign(new Terminal(), { columns });
-    const status = startStatusLine(logOn(terminal), () => "x".repeat(100));
+    const status = startLiveLine(logOn(terminal), () => "x".repeat(100));
     vi.advanceTimersByTime(200);
     expect(terminal.text).toBe(`\r\u001b[2K${"x".repeat(78)}…`);
     status.stop();
@@ -71,7 +71,7 @@ describe("the status line", () => {
   test("draws nothing with -q or without a terminal", () => {
     const quiet = new Terminal();
     const pipe = Object.assign(new Terminal(), { isTTY: false });
-    for (const log of [logOn(quiet, true), logOn(pipe)]) startStatusLine(log, () => "busy");
+    for (const log of [logOn(quiet, true), logOn(pipe)]) startLiveLine(log, () => "busy");
     expect(vi.getTimerCount()).toBe(0);
     expect(quiet.text + pipe.text).toBe("");
   });

@@ -7,9 +7,7 @@ import { terminalSize } from "./terminal.ts";
 /** At most five redraws a second. */
 const REDRAW_MS = 200;
 
-export interface StatusLine {
-  /** Takes the line away, so that something else can be written; the next redraw brings it back. */
-  clear(): void;
+export interface LiveLine {
   /** Draws the line now. */
   draw(): void;
   /** Takes the line away for good and releases its timer. */
@@ -17,12 +15,12 @@ export interface StatusLine {
 }
 
 /**
- * One line at the bottom of a terminal that shows `text()`, redrawn five times a second and kept below
- * the log and below what the run's Output writes. Without a terminal, with -q or with --log json it draws
- * nothing.
+ * The one live line of a run, at the bottom of the terminal: a worker's status, the progress of what takes long, what is
+ * waited for. Shows `text()`, redrawn five times a second and kept below the log and below what the run's Output
+ * writes. Without a terminal, with -q or with --log json it draws nothing.
  */
-export function startStatusLine(log: Log, text: () => string): StatusLine {
-  if (!log.live) return { clear() {}, draw() {}, stop() {} };
+export function startLiveLine(log: Log, text: () => string): LiveLine {
+  if (!log.live) return { draw() {}, stop() {} };
   let shown = false;
   const clear = (): void => {
     if (shown) log.stream.write("\r\u001b[2K");
@@ -35,10 +33,8 @@ export function startStatusLine(log: Log, text: () => string): StatusLine {
     shown = true;
   };
   const timer = startInterval(REDRAW_MS, draw);
-  const status = { clear, draw };
-  log.keepBelow(status);
+  log.keepBelow({ clear, draw });
   return {
-    clear,
     draw,
     stop() {
       timer.stop();
