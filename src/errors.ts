@@ -51,16 +51,19 @@ export class ConnectionError extends StreamctlError {
 export class ServerError extends StreamctlError {
   readonly code: string;
   readonly reply: string;
+  /** The key that the command was about. */
+  readonly key: string | undefined;
 
   constructor(
     kind: ErrorKind,
     code: string,
     reply: string,
     message: string,
-    options: { hint?: string; cause?: unknown } = {},
+    options: { hint?: string; cause?: unknown; key?: string | undefined } = {},
   ) {
     super(kind, message, options);
     this.name = "ServerError";
+    this.key = options.key;
     this.code = code;
     this.reply = reply;
   }

@@ -13,7 +13,10 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
   const code = errorCode(reply);
   const on = context.key === undefined ? "" : ` on ${context.key}`;
   const make = (kind: ErrorKind, message: string, hint?: string): ServerError =>
-    new ServerError(kind, code, reply, message, hint === undefined ? {} : { hint });
+    new ServerError(kind, code, reply, message, {
+      key: context.key,
+      ...(hint === undefined ? {} : { hint }),
+    });
   switch (code) {
     case "WRONGTYPE":
       return make(

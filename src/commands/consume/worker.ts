@@ -2,6 +2,7 @@ import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
 import { retryDelays } from "../../engine/worker/backoff.ts";
+import { namingType } from "../../engine/groups/missing.ts";
 import type { HandlerOutput } from "../../engine/handlers/handler.ts";
 import { makeHandler } from "../../engine/handlers/make-handler.ts";
 import type { WorkerResult, WorkerSettings, RetryPolicy } from "../../engine/worker/types.ts";
@@ -115,7 +116,9 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   await metrics?.listen();
   report.started({ version, target: connection.target, server, asked: request.patterns, jobs: flags.jobs });
   const startedAt = Date.now();
-  const result = await worker.run();
+  const result = await worker.run().catch(async (error: unknown) => {
+    throw await namingType(connection, error);
+  });
   status.stop();
   report.summary(result, Date.now() - startedAt, output.format === "json");
   return exitCode(context, result, flags);

@@ -8,6 +8,7 @@ const flags = [
   flag.switch(
     "--all-groups",
     "where only a new entry can be added, other groups of the stream may get it, too",
+    { not: { any: ["--to"], says: " does nothing with --to: all groups of that stream get new entries" } },
   ),
   flag.switch("--keep", "leave the letters in the queue, marked so that they are not replayed again"),
   flag.switch("--edit", "open each entry in $EDITOR first", { defaults: "not in projects" }),

@@ -1,5 +1,6 @@
 import type { Context } from "../../context.ts";
 import { openSource } from "../../entry/sources/open-source.ts";
+import { namingType } from "../../engine/groups/missing.ts";
 import { produce } from "../../engine/produce/produce.ts";
 import type { ProduceReport } from "../../engine/produce/request.ts";
 import { ExitCode } from "../../errors.ts";
@@ -28,7 +29,8 @@ export async function run(
   if (typed) context.log.info(`reading ${plan.input.form} from the terminal, one line each: end with Ctrl-D`);
   const startedAt = performance.now();
   const request = { ...plan.request, stream, source, signal: context.stop };
-  const report = await produce(connection, request, outputs);
+  const made = await produce(connection, request, outputs);
+  const report = { ...made, failure: await namingType(connection, made.failure) };
   await outputs.close();
   summarize(context, stream, plan, report, performance.now() - startedAt);
   return codeOf(report);

@@ -4,6 +4,7 @@ import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { packedSize, type Replay } from "../../redis/ops/replay-pack.ts";
 import { type Fate, Reach } from "../../redis/ops/replay-fate.ts";
+import { namingType } from "../groups/missing.ts";
 import { Pace } from "../../lib/rate.ts";
 import type { IdRange } from "../position.ts";
 import type { DeadLetter } from "./letter.ts";
@@ -142,7 +143,8 @@ class Replayer {
       this.#fail(error);
     }
     await this.#sending;
-    return { ...this.#counts, failure: this.#failure, interrupted: this.#interrupted };
+    const failure = await namingType(this.#connection, this.#failure);
+    return { ...this.#counts, failure, interrupted: this.#interrupted };
   }
 
   get #stopped(): boolean {

@@ -32,7 +32,7 @@ export async function explain(
   error: unknown,
 ): Promise<unknown> {
   if (!(error instanceof ServerError)) return error;
-  if (error.code === "WRONGTYPE") return wrongType(connection, stream, error);
+  if (error.code === "WRONGTYPE") return namingType(connection, error, stream);
   if (error.kind !== "notFound") return error;
   return group === undefined ? noStream(stream) : missingGroup(connection, stream, group, error);
 }
@@ -69,11 +69,16 @@ export function noGroup(stream: string, group: string, existing: readonly string
   return new StreamctlError("notFound", `no group "${group}" on ${stream}`, { hint: `${have}; ${create}` });
 }
 
-async function wrongType(connection: Caller, stream: string, error: ServerError): Promise<StreamctlError> {
-  const type = await keyType(connection, stream).catch(() => undefined);
+/** The same error; where a key holds no stream, what it holds instead. */
+export async function namingType<E>(caller: Caller, error: E, stream?: string): Promise<E | StreamctlError> {
+  if (!(error instanceof ServerError) || error.code !== "WRONGTYPE") return error;
+  const { key = stream, hint = "" } = error;
+  if (key === undefined) return error;
+  const type = await keyType(caller, key).catch(() => undefined);
   if (type === undefined || type === "none" || type === "stream") return error;
-  const name = type === "zset" ? "sorted set" : type;
-  return new StreamctlError("failed", `${stream} is a ${name}, not a stream`, { hint: error.hint ?? "" });
+  return new StreamctlError("failed", `${key} is a ${type === "zset" ? "sorted set" : type}, not a stream`, {
+    hint,
+  });
 }
 
 /** A name as a shell takes it. */

@@ -228,6 +228,16 @@ describe("dlq replay on a stream with several groups", () => {
     expect(await pendingRows(redis, stream)).toEqual([]);
   });
 
+  test("--all-groups, which would do nothing with --to, is refused", async () => {
+    const argv = ["dlq", "replay", uniqueKey(), "--all", "--to", uniqueKey()];
+    const { code, stderr } = await cli([...argv, "--all-groups"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--all-groups does nothing with --to");
+    // A default that does nothing here is no error.
+    const { stderr: byDefault } = await cli([...argv, "-y"], { env: { STREAMCTL_ALL_GROUPS: "true" } });
+    expect(byDefault).toContain("no such stream");
+  });
+
   test("a large entry that still stands is made pending again", async () => {
     const redis = rawRedis();
     const fields = Array.from({ length: 9_000 }, (_, n) => Buffer.from(`${n % 2 ? "value" : "name"}${n}`));

@@ -320,7 +320,7 @@ describe("dlq replay, whatever fails", () => {
     await redis.lpush(list, "x");
     const { code, stderr } = await cli(["dlq", "replay", queue.stream, ...flags, "--to", list]);
     expect(code).toBe(1);
-    expect(stderr).toContain(`${list} is not a stream`);
+    expect(stderr).toContain(`${list} is a list, not a stream`);
     expect(await redis.xlen(queue.dlq)).toBe(10);
   });
 

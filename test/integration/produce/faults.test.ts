@@ -20,13 +20,13 @@ describe("a server that refuses", () => {
     await rawRedis().lpush(key, "x");
     const result = await cli(["produce", key, "-o", "json"], { stdin: numbered(1, 5_000) });
     expect(result.code).toBe(1);
-    expect(result.stderr.match(/is not a stream/g)).toHaveLength(2);
+    expect(result.stderr.match(/is a list, not a stream/g)).toHaveLength(2);
     expect(summaryOf(result)).toMatchObject({
       inRedis: 0,
       rejected: 0,
       lastLine: 0,
       complete: false,
-      error: `${key} is not a stream`,
+      error: `${key} is a list, not a stream`,
     });
     expect(result.stderr.split("\n").filter((line) => line.includes("error:"))).toHaveLength(1);
   });

@@ -198,7 +198,7 @@ describe("what goes wrong", () => {
     await redis.lpush(key, "x");
     const result = await cli(["produce", key, ...BY_N], { stdin: numbered(1, 10) });
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain(`${key} is not a stream`);
+    expect(result.stderr).toContain(`${key} is a list, not a stream`);
     expect(await redis.keys(`${key}:*`)).toEqual([]);
   });
 

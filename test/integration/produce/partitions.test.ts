@@ -64,7 +64,7 @@ test("a partition that refuses ends the run, and the count is what is in all of 
   await redis.lpush(`${key}:${bad}`, "x");
   const result = await cli(["produce", key, ...BY_CUSTOMER, "-o", "json"], { stdin: byCustomer(1, 30_000) });
   expect(result.code).toBe(1);
-  expect(result.stderr).toContain(`${key}:${bad} is not a stream`);
+  expect(result.stderr).toContain(`${key}:${bad} is a list, not a stream`);
   const summary = summaryOf(result);
   let there = 0;
   for (let i = 0; i < 4; i++) if (i !== bad) there += await redis.xlen(`${key}:${i}`);

@@ -176,8 +176,16 @@ describe("the worker and its verdicts", () => {
     await redis.set(`${stream}:dlq`, "a string");
     const result = await drain(stream, "exit 65");
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain(`${stream}:dlq is not a stream`);
+    expect(result.stderr).toContain(`${stream}:dlq is a string, not a stream`);
     expect(await pendingIn(redis, stream)).toBe(1);
+  });
+
+  test("a worker's key that is no stream is named with what it holds", async () => {
+    const stream = uniqueKey();
+    await rawRedis().sadd(stream, "x");
+    const result = await drain(stream, "true");
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain(`${stream} is a set, not a stream`);
   });
 
   test("--dlq names another queue", async () => {
