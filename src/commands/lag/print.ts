@@ -5,11 +5,12 @@ import { type GroupLag, lagPages, type LagRequest } from "../../engine/lag/lag.t
 import { type Crossing, crossings, type Thresholds } from "../../engine/lag/thresholds.ts";
 import { LAG_COLUMNS } from "../../output/lag-columns.ts";
 import { printPages } from "../../output/rows.ts";
+import type { Roster } from "../../engine/roster.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { formatDuration, formatNumber } from "../../units.ts";
 import type { LagFlags } from "./lag.ts";
 import { countRequest } from "./request.ts";
-import { chooseStreams } from "../stream-arguments.ts";
+import { StreamArguments } from "../stream-arguments.ts";
 
 /** Prints each group once, after the wait if there is one. Exit 6 when a threshold was crossed or the wait timed out. */
 export async function printLags(
@@ -20,8 +21,11 @@ export async function printLags(
 ): Promise<number | undefined> {
   const { maxLag, maxPending, maxAge: maxAgeMs } = flags;
   const thresholds: Thresholds = { maxLag, maxPending, maxAgeMs };
+  const args = new StreamArguments(context, connection, names);
+  const roster = flags.wait ? await args.roster(false) : undefined;
   const request: LagRequest = {
-    ...(await chooseStreams(context, connection, names)),
+    streams: roster?.streams ?? (await args.findSome()),
+    named: args.named,
     group: flags.group,
     ...countRequest(flags),
     signal: context.stop,
@@ -31,7 +35,7 @@ export async function printLags(
     connection,
     request,
   );
-  if (flags.wait) ({ drained, pages } = await wait(context, connection, request, flags.timeout));
+  if (roster) ({ drained, pages } = await wait(context, connection, { request, roster }, flags.timeout));
 
   const crossed: string[] = [];
   const unknown: string[] = [];
@@ -82,18 +86,20 @@ async function print(
 async function wait(
   context: Context,
   connection: Connection,
-  request: LagRequest,
+  { request, roster }: { readonly request: LagRequest; readonly roster: Roster },
   timeoutMs: number | undefined,
 ): Promise<{ drained: boolean; pages: readonly (readonly GroupLag[])[] }> {
   const [{ waitUntilDrained }, { startLiveLine }] = await Promise.all([
     import("../../engine/lag/wait.ts"),
     import("../../output/live-line.ts"),
   ]);
+  roster.follow({ admit: async () => true, left() {} });
   let behind: readonly GroupLag[] = [];
   const status = startLiveLine(context.log, () => waitingFor(behind));
   context.defer(() => status.stop());
   const result = await waitUntilDrained(connection, {
     ...request,
+    streams: () => roster.streams,
     timeoutMs,
     onLook: (rows) => {
       behind = rows;

@@ -5,7 +5,9 @@ import { LagMemory } from "./lag-memory.ts";
 
 const POLL_MS = 500;
 
-export interface WaitRequest extends LagRequest {
+export interface WaitRequest extends Omit<LagRequest, "streams"> {
+  /** The streams of the moment: patterns may match others by the next look. */
+  readonly streams: () => readonly string[];
   /** Undefined: as long as it takes. */
   readonly timeoutMs?: number | undefined;
   /** Hears the groups that are not drained yet, at every look. */
@@ -20,12 +22,13 @@ export async function waitUntilDrained(
   connection: Connection,
   request: WaitRequest,
 ): Promise<{ readonly drained: boolean; readonly rows: readonly GroupLag[] }> {
-  const { signal, timeoutMs = Number.POSITIVE_INFINITY } = request;
+  const { signal, streams, budget, timeoutMs = Number.POSITIVE_INFINITY } = request;
   const deadline = performance.now() + timeoutMs;
   const memory = new LagMemory();
   for (;;) {
     // What has been counted once is not counted anew every half second.
-    const rows: GroupLag[] = await groupLags(connection, { ...request, memory });
+    const look = { ...request, streams: streams(), budget: budget && { ...budget }, memory };
+    const rows: GroupLag[] = await groupLags(connection, look);
     const behind = rows.filter((row) => row.lag !== 0 || row.pending > 0);
     request.onLook?.(behind);
     const left = deadline - performance.now();

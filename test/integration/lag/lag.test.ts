@@ -359,6 +359,28 @@ describe("lag", () => {
     expect(ndjson(stdout)).toMatchObject([{ lag: 0, pending: 0 }]);
   });
 
+  test("--wait sees a stream that comes later and matches its pattern", async () => {
+    const redis = rawRedis();
+    const prefix = uniqueKey();
+    for (const name of ["a", "b"]) await add(redis, `${prefix}:${name}`, ids(1));
+    await redis.xgroup("CREATE", `${prefix}:a`, "g", "0");
+    await redis.xgroup("CREATE", `${prefix}:b`, "g", "0");
+    const run = new CliRun(["lag", `${prefix}:*`, "--wait", "--timeout", "60s"]);
+    await until("it waits", async () => String(await redis.client("LIST")).includes("streamctl:lag"));
+    await add(redis, `${prefix}:c`, ids(3));
+    await redis.xgroup("CREATE", `${prefix}:c`, "g", "0");
+    await redis.del(`${prefix}:b`);
+    await until(
+      "it says so",
+      () => run.stderr.includes(`${prefix}:c joined`) && run.stderr.includes(`${prefix}:b left`),
+    );
+    await redis.xgroup("SETID", `${prefix}:a`, "g", "$");
+    await redis.xgroup("SETID", `${prefix}:c`, "g", "$");
+    const { code, stdout } = await run.done;
+    expect(code).toBe(0);
+    expect(ndjson(stdout).map((row) => row["stream"])).toEqual([`${prefix}:a`, `${prefix}:c`]);
+  });
+
   test("--wait gives up at its timeout with exit 6 and says what is left", async () => {
     const redis = rawRedis();
     const key = uniqueKey();
