@@ -48,9 +48,6 @@ export class BlockingReader {
   async call(command: string, args: readonly Arg[], blockMs: number): Promise<Value> {
     try {
       const link = await this.#linkFor(command, args);
-      // The ID lets another connection wake this one; a user without the right waits for the block to end.
-      link.id ??= asNumber(await link.client.call("CLIENT", ["ID"], GRACE_MS).catch(refusedId));
-      this.#blocked = link;
       return await this.#read(link, command, args, blockMs + GRACE_MS);
     } catch (error) {
       throw translateThrown(error, { command });
@@ -90,6 +87,9 @@ export class BlockingReader {
 
   async #read(link: Link, command: string, args: readonly Arg[], timeoutMs: number): Promise<Value> {
     try {
+      // The ID lets another connection wake this one; a user without the right waits for the block to end.
+      link.id ??= asNumber(await link.client.call("CLIENT", ["ID"], GRACE_MS).catch(refusedId));
+      this.#blocked = link;
       return await link.client.call(command, args, timeoutMs);
     } catch (error) {
       if (link.address !== undefined) this.#dropWhenStale(link, error);

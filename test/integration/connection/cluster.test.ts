@@ -98,6 +98,20 @@ describe("a cluster", () => {
     }
   });
 
+  test("a reader whose connection is lost between two reads reads on", async () => {
+    const connection = await openConnection(cluster.url, CLUSTER);
+    const reader = await connection.reader();
+    const key = keyOn(0);
+    await connection.call(...add(key));
+    const read = (): Promise<unknown> => reader.call("XREAD", ["BLOCK", 1, "STREAMS", key, "0"], 1);
+    await read();
+    await cluster.on(0, (redis) => redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"));
+    await until("the control connection is back", () =>
+      connection.persist(() => connection.call("XLEN", key)),
+    );
+    expect(await connection.persist(read, { budgetMs: 5_000 })).toHaveLength(1);
+  });
+
   test("a slot that moves takes writes and readers with it", async () => {
     const connection = await openConnection(cluster.url, CLUSTER);
     const reader = await connection.reader();
