@@ -4,13 +4,14 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { BIN, bin, BinRun } from "../support/bin.ts";
 import { ROOT } from "../support/build.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { until } from "../support/redis.ts";
 import { freePort } from "../../src/sandbox/server.ts";
+import { serverUrl } from "../support/server-url.ts";
 
 const run = promisify(execFile);
 
@@ -111,7 +112,7 @@ describe("bytes that are no UTF-8", () => {
 
 test("the password of -u is not in the process list", async () => {
   const key = uniqueKey();
-  const { port } = new URL(inject("redisUrl"));
+  const { port } = new URL(serverUrl());
   const url = `redis://default:hunter2@127.0.0.1:${port}`;
   const run = new BinRun(["consume", key, "-f", "-u", url], { url: "" });
   await until("it waits", () => run.stderr.includes("no entries yet"));

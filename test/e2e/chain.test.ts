@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from "ioredis";
-import { expect, inject, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { copyOfProgram } from "../support/bin.ts";
 import { Random } from "../support/chaos/random.ts";
 import { pause, Seat } from "../support/chaos/seat.ts";
@@ -7,6 +7,7 @@ import { uniqueKey } from "../support/cli.ts";
 import { TestCluster } from "../support/cluster.ts";
 import { rawRedis, until } from "../support/redis.ts";
 import { pendingIn, scratchDir } from "../support/worker.ts";
+import { serverUrl } from "../support/server-url.ts";
 
 /** Another one every time: CHAIN_SEED=n npx vitest run --project e2e test/e2e/chain.test.ts */
 const SEED = Number(process.env["CHAIN_SEED"] ?? 1);
@@ -27,7 +28,7 @@ interface Place {
 }
 
 async function oneServer(): Promise<Place> {
-  return { redis: rawRedis(), url: inject("redisUrl"), flags: [] };
+  return { redis: rawRedis(), url: serverUrl(), flags: [] };
 }
 
 /** Each stream has a slot of its own: what a worker puts out and its ack are two steps. */

@@ -4,12 +4,13 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { bin } from "../support/bin.ts";
 import { ROOT } from "../support/build.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
 import { userWith } from "../support/users.ts";
+import { serverUrl } from "../support/server-url.ts";
 
 /** A folder with streamctl, which is removed with all that a shell leaves in it. */
 async function folderWithProgram(): Promise<string> {
@@ -160,7 +161,7 @@ test("Tab offers the groups, consumers, pending IDs and dead letters of the stre
 test("Tab asks the server that the line names, and knows the profiles", async () => {
   const key = uniqueKey("tab");
   await rawRedis().xadd(key, "*", "a", "1");
-  const { host, hostname, port } = new URL(inject("redisUrl"));
+  const { host, hostname, port } = new URL(serverUrl());
   const folder = await mkdtemp(join(tmpdir(), "config-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, "config.yaml");

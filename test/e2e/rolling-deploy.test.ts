@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import type { Redis } from "ioredis";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bin, BinRun, copyOfProgram } from "../support/bin.ts";
 import { pause } from "../support/chaos/seat.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { ask, metricsUrl } from "../support/http.ts";
 import { rawRedis, until } from "../support/redis.ts";
 import { fill, pendingIn, scratchDir } from "../support/worker.ts";
+import { serverUrl } from "../support/server-url.ts";
 
 const JOBS = 4;
 /** What runs, and as many whose verdicts are on their way. */
@@ -42,7 +43,7 @@ class Site {
   worker(seconds: number | string, ...flags: string[]): BinRun {
     const note = `echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES $STREAMCTL_CONSUMER $(date +%s%3N)" >> ${this.#file}`;
     const argv = ["consume", this.stream, "-g", "g", "--create-group", ...flags];
-    const options = { program: this.#program, url: inject("redisUrl") };
+    const options = { program: this.#program, url: serverUrl() };
     return new BinRun([...argv, "--exec", `${note}; sleep ${seconds}`], options);
   }
 

@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, describe, expect, inject, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { cli, type CliOptions, type CliResult, ndjson, uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
+import { serverUrl } from "../support/server-url.ts";
 
 let home: string;
 let file: string;
@@ -123,7 +124,7 @@ describe("options from outside the command line", () => {
     await raw.xadd(key, "*", "a", "2");
     return key;
   }
-  const url = (): string => inject("redisUrl");
+  const url = (): string => serverUrl();
 
   test("flag over environment over profile over file", async () => {
     const key = await behind();
@@ -345,7 +346,7 @@ describe("options from outside the command line", () => {
 test("global flags work before and after the command, and its help shows them", async () => {
   const key = uniqueKey();
   await rawRedis().xadd(key, "*", "a", "1");
-  const { hostname, port } = new URL(inject("redisUrl"));
+  const { hostname, port } = new URL(serverUrl());
   expect((await run(["-H", hostname, "-p", port, "lag", key])).code).toBe(0);
   expect((await run(["lag", key, "-H", hostname, "-p", port])).code).toBe(0);
   const help = await run(["lag", "--help"]);

@@ -1,10 +1,11 @@
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Connection } from "../../src/redis/connection.ts";
 import { encodeCommand } from "../../src/redis/resp.ts";
 import { uniqueKey } from "../support/cli.ts";
+import { serverUrl } from "../support/server-url.ts";
 
 function settings() {
-  const url = new URL(inject("redisUrl"));
+  const url = new URL(serverUrl());
   return {
     mode: "standalone",
     host: url.hostname,

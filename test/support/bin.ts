@@ -8,6 +8,7 @@ import { inject, onTestFinished } from "vitest";
 import { ROOT } from "./build.ts";
 import { type FoundProcess, killAll, markedEnv, markedProcesses } from "./processes.ts";
 import { until } from "./redis.ts";
+import { serverUrl } from "./server-url.ts";
 
 export const BIN = join(ROOT, "bin", "streamctl.js");
 
@@ -56,7 +57,7 @@ export class BinRun {
         HOME: tmpdir(),
         TMPDIR: tmpdir(),
         STREAMCTL_REDIS_SERVER: inject("redisExecutable"),
-        STREAMCTL_URL: options.url ?? inject("redisUrl"),
+        STREAMCTL_URL: options.url ?? serverUrl(),
         ...options.env,
         ...this.#env,
       },

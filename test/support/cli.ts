@@ -1,9 +1,10 @@
 import { EventEmitter } from "node:events";
 import { PassThrough, Readable, Writable } from "node:stream";
-import { inject } from "vitest";
+
 import type { Io } from "../../src/io.ts";
 import { main } from "../../src/main.ts";
 import { markedEnv } from "./processes.ts";
+import { serverUrl } from "./server-url.ts";
 
 export interface CliResult {
   readonly code: number;
@@ -53,7 +54,7 @@ export class CliRun {
       env: {
         PATH: process.env["PATH"],
         HOME: "/nonexistent",
-        STREAMCTL_URL: options.url ?? inject("redisUrl"),
+        STREAMCTL_URL: options.url ?? serverUrl(),
         ...options.env,
         ...markedEnv(),
       },

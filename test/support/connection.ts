@@ -1,6 +1,7 @@
-import { inject, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
 import { Connection, type OpenOptions } from "../../src/redis/connection.ts";
 import type { ConnectionSettings } from "../../src/redis/settings.ts";
+import { serverUrl } from "./server-url.ts";
 
 /** Settings for a server; the limits are short, because tests wait for them. */
 function settingsFor(url: string, overrides: Partial<ConnectionSettings> = {}): ConnectionSettings {
@@ -18,7 +19,7 @@ function settingsFor(url: string, overrides: Partial<ConnectionSettings> = {}): 
 
 /** A Connection to `url` (default: the shared test server) that is closed when the test ends. */
 export async function openConnection(
-  url: string = inject("redisUrl"),
+  url: string = serverUrl(),
   overrides: Partial<ConnectionSettings> = {},
   options: Partial<OpenOptions> = {},
 ): Promise<Connection> {

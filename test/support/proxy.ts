@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { inject, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
+import { serverUrl } from "./server-url.ts";
 
 type Mode = "pass" | "swallow-replies" | "swallow-both";
 
@@ -32,7 +33,7 @@ export class Proxy {
   }
 
   /** `url`: the server behind it, default the shared test server. `listenPort`: default any free one. */
-  static async start(url: string = inject("redisUrl"), listenPort = 0): Promise<Proxy> {
+  static async start(url: string = serverUrl(), listenPort = 0): Promise<Proxy> {
     const { hostname, port } = new URL(url);
     const proxy = new Proxy({ host: hostname, port: Number(port) });
     await proxy.#listen(listenPort);

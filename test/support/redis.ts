@@ -1,8 +1,9 @@
 import { Redis } from "ioredis";
-import { inject, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
+import { serverUrl } from "./server-url.ts";
 
 /** A plain client to look at the server behind streamctl's back; closed when the test ends. */
-export function rawRedis(url: string = inject("redisUrl")): Redis {
+export function rawRedis(url: string = serverUrl()): Redis {
   const redis = new Redis(url, { maxRetriesPerRequest: 1 });
   redis.on("error", () => {});
   onTestFinished(() => redis.disconnect());

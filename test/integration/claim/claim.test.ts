@@ -4,6 +4,7 @@ import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { age, pendingRows, pendingStream } from "../../support/pending.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { startWorker } from "../../support/worker.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 describe("claim by ID", () => {
   test("moves those entries, counts no delivery, and prints what they were", async () => {
@@ -335,7 +336,7 @@ describe("claim refuses", () => {
       "+ping",
     );
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const { hostname, port } = new URL(inject("redisUrl"));
+    const { hostname, port } = new URL(serverUrl());
     const { code, stderr } = await cli(["claim", key, "-g", "g", "1-0", "--to", "z"], {
       url: `redis://${user}:pw@${hostname}:${port}`,
     });

@@ -1,8 +1,9 @@
 import { createServer as createHttp } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../../../src/sandbox/server.ts";
 import { cli, CliRun } from "../../support/cli.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 /** Starts a server of something else; gives its `host:port`. */
 async function listening(server: Server): Promise<string> {
@@ -24,7 +25,7 @@ const greets = (): Promise<string> =>
   listening(createServer((socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n")));
 const isSilent = (): Promise<string> => listening(createServer(() => {}));
 const isNotThere = async (): Promise<string> => `127.0.0.1:${await freePort()}`;
-const isPlainRedis = (): Promise<string> => Promise.resolve(new URL(inject("redisUrl")).host);
+const isPlainRedis = (): Promise<string> => Promise.resolve(new URL(serverUrl()).host);
 
 describe("a server that is not what was meant: one line with what to do, exit 3", () => {
   test.each([

@@ -7,6 +7,7 @@ import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 const ids = (stdout: string): unknown[] => ndjson(stdout).map(({ id }) => id);
 const upTo = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i + 1}-1`);
@@ -160,7 +161,7 @@ describe("consume -g loses nothing and doubles nothing", () => {
       "+ping",
     );
     try {
-      const url = new URL(inject("redisUrl"));
+      const url = new URL(serverUrl());
       url.username = user;
       url.password = "secret";
       const { code, stdout, stderr } = await cli(["consume", key, "-g", "g", "--until-empty"], {

@@ -1,6 +1,7 @@
-import { expect, inject, test } from "vitest";
+import { expect, test } from "vitest";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 test("lists the streams that a pattern matches, sorted, and nothing that is no stream", async () => {
   const redis = rawRedis();
@@ -45,7 +46,7 @@ test("a user without the right to MEMORY still sees the rest", async () => {
   await redis.xadd(key, "1-0", "a", "1");
   const user = uniqueKey("user").replaceAll(":", "-");
   await redis.call("ACL", "SETUSER", user, "on", ">pw", "~*", "-@all", "+xinfo", "+info", "+ping");
-  const url = new URL(inject("redisUrl"));
+  const url = new URL(serverUrl());
   url.username = user;
   url.password = "pw";
   const { stdout, stderr } = await cli(["ls", key], { url: url.href });

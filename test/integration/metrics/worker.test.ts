@@ -1,11 +1,12 @@
 import { createServer } from "node:net";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { CliRun } from "../../support/cli.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { ask, metricsUrl, scrape } from "../../support/http.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { fill, pendingIn, startWorker, workerArgv } from "../../support/worker.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 const ANY_PORT = ["--metrics-port", "0"];
 
@@ -116,7 +117,7 @@ describe("a worker's metrics", () => {
     const rights = ["on", ">secret", `~${stream}`, "+@all", "-time", "-info"];
     await redis.call("ACL", "SETUSER", user, ...rights);
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const redisUrl = inject("redisUrl").replace("redis://", `redis://${user}:secret@`);
+    const redisUrl = serverUrl().replace("redis://", `redis://${user}:secret@`);
     const worker = startWorker(stream, "true", ANY_PORT, { url: redisUrl });
     const url = await listening(worker);
     await until("it is counted", async () => (await verdicts(url, stream))["ok"] === 1);

@@ -7,6 +7,7 @@ import { cli, CliRun, openStdin, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { numbered, numbers, summaryOf, valuesOf } from "./support.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 async function serverWith(...args: string[]): Promise<SandboxServer> {
   const server = await SandboxServer.start({ executable: inject("redisExecutable"), args });
@@ -56,7 +57,7 @@ describe("a server that refuses", () => {
     const redis = rawRedis();
     await redis.call("ACL", "SETUSER", user, "on", ">secret", "~*", "-@all", "+ping", "+xlen");
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const url = new URL(inject("redisUrl"));
+    const url = new URL(serverUrl());
     url.username = user;
     url.password = "secret";
     const { code, stderr } = await cli(["produce", "s"], { stdin: numbered(1, 10), url: url.href });
@@ -70,7 +71,7 @@ describe("a server that refuses", () => {
     const redis = rawRedis();
     await redis.call("ACL", "SETUSER", user, "on", ">secret", "~*", "-@all", "+xadd");
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const url = new URL(inject("redisUrl"));
+    const url = new URL(serverUrl());
     url.username = user;
     url.password = "secret";
     const key = uniqueKey();

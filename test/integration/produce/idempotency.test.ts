@@ -12,6 +12,7 @@ import {
   summaryOf,
   valuesOf,
 } from "./support.ts";
+import { serverUrl } from "../../support/server-url.ts";
 
 const BY_N = ["--idempotency-key", "n", "-o", "json"];
 
@@ -217,7 +218,7 @@ describe("what goes wrong", () => {
     const redis = rawRedis();
     await redis.call("ACL", "SETUSER", user, "on", ">secret", `~${key}`, "+@all");
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const url = new URL(inject("redisUrl"));
+    const url = new URL(serverUrl());
     url.username = user;
     url.password = "secret";
     const { code, stderr } = await cli(["produce", key, ...BY_N], { stdin: numbered(1, 10), url: url.href });
@@ -233,7 +234,7 @@ describe("what goes wrong", () => {
     const rights = ["-@all", "+eval", "+evalsha", "+xadd", "+set", "+get", "+del"];
     await redis.call("ACL", "SETUSER", user, "on", ">secret", `~${key}`, `~${key}:produced:*`, ...rights);
     onTestFinished(async () => void (await redis.call("ACL", "DELUSER", user)));
-    const url = new URL(inject("redisUrl"));
+    const url = new URL(serverUrl());
     url.username = user;
     url.password = "secret";
     const options = { stdin: numbered(1, 10), url: url.href };
