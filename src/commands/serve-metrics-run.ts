@@ -3,7 +3,7 @@ import { dlqKey } from "../engine/dlq/name.ts";
 import { LagMemory } from "../engine/lag/lag-memory.ts";
 import { Poll } from "../engine/poll.ts";
 import { type Survey, survey } from "../engine/survey.ts";
-import { LinkWatch } from "../engine/worker/link-watch.ts";
+import { LinkWatch } from "../lib/link-watch.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { MetricSet } from "../metrics/metric-set.ts";
 import { addSurveyMetrics } from "../metrics/survey-metrics.ts";

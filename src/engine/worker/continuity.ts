@@ -52,3 +52,14 @@ export class Continuity {
     return gotAt > (this.#from <= since ? Math.max(this.#until, since) : since);
   }
 }
+
+/** One for each stream. */
+export class Continuities {
+  readonly #continuities = new Map<string, Continuity>();
+
+  of(stream: string): Continuity {
+    let continuity = this.#continuities.get(stream);
+    if (!continuity) this.#continuities.set(stream, (continuity = new Continuity()));
+    return continuity;
+  }
+}

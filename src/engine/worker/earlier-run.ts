@@ -9,23 +9,18 @@ const MOST = 10_000;
 
 /**
  * What was pending for a consumer with a name of its choice when its run began: an earlier run of that name had it in
- * hand. It need not wait out --claim-idle, when no other run has the name now. That is asked for again each time that
+ * flight. It need not wait out --claim-idle, when no other run has the name now. That is asked for again each time that
  * some is to be taken: a run that began later may have taken it by then.
  */
 export class EarlierRun {
   readonly #streams: Streams;
   readonly #settings: WorkerSettings;
   readonly #observer: WorkerObserver;
-  readonly #ordering: Ordering | undefined;
+  readonly #ordering: Ordering;
   readonly #left = new Map<string, string[]>();
   readonly #told = new Set<string>();
 
-  constructor(
-    streams: Streams,
-    settings: WorkerSettings,
-    observer: WorkerObserver,
-    ordering: Ordering | undefined,
-  ) {
+  constructor(streams: Streams, settings: WorkerSettings, observer: WorkerObserver, ordering: Ordering) {
     this.#streams = streams;
     this.#settings = settings;
     this.#observer = observer;
@@ -41,7 +36,7 @@ export class EarlierRun {
       const rows = await this.#streams.pendingPage(stream, group, start, PAGE, consumer);
       const page = rows.map(({ id }) => id);
       // With order by key most of them may be parked: they come when what is before them is settled.
-      ids.push(...((await this.#ordering?.fronts(stream, page)) ?? page));
+      ids.push(...(await this.#ordering.fronts(stream, page)));
       const last = rows.at(-1);
       start = rows.length === PAGE && last ? nextId(last.id) : undefined;
     }

@@ -3,26 +3,27 @@ import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { startTimer } from "../../lib/timer.ts";
-import type { Custody } from "./custody.ts";
-import type { Hands } from "./hands.ts";
+import type { Ownership } from "./ownership.ts";
+import type { WorkerEvents } from "./events.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { Recoverer } from "./recover.ts";
 import type { SilentConsumers } from "./silent-consumers.ts";
-import type { Truce } from "./truce.ts";
-import type { WorkerObserver, WorkerSettings } from "./types.ts";
+import type { GracePeriod } from "./grace-period.ts";
+import type { WorkerSettings } from "./types.ts";
 
 export interface HeartbeatParts {
   readonly connection: Connection;
   readonly settings: WorkerSettings;
-  readonly hands: Hands;
-  readonly custody: Custody;
-  /** Looks at what this worker has left pending. */
-  readonly review: (stream: string) => Promise<void>;
+  readonly inFlight: InFlight;
+  readonly ownership: Ownership;
+  readonly recoverer: Recoverer;
   readonly silent: SilentConsumers;
-  readonly truce: Truce;
-  readonly observer: WorkerObserver;
+  readonly grace: GracePeriod;
+  readonly events: WorkerEvents;
 }
 
 /**
- * Keeps what is in hand from being taken over: three beats in every claimIdle, so that two may fail, and one
+ * Keeps what is in flight from being taken over: three beats in every claimIdle, so that two may fail, and one
  * as soon as a lost connection is back. An entry found with another owner is marked lost; it is not stolen back.
  */
 export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
@@ -49,27 +50,30 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
 
 /** False when Redis could not be asked. */
 async function beatAll(parts: HeartbeatParts): Promise<boolean> {
-  const { settings, truce, observer } = parts;
+  const { settings, grace, events } = parts;
   let reached = true;
   for (const stream of settings.streams) {
     try {
-      if (await beat(parts, stream)) truce.worked();
+      if (await beat(parts, stream)) grace.worked();
     } catch (error) {
       // The reading side says so, too. A group that is gone must not keep the other streams from their beat.
-      observer.notice("detail", `heartbeat on ${stream} failed: ${errorText(error)}`);
+      events.notice("detail", `heartbeat on ${stream} failed: ${errorText(error)}`);
       if (!isTransient(error)) continue;
-      truce.failed();
+      grace.failed();
       reached = false;
     }
   }
   return reached;
 }
 
-/** False when nothing is in hand: then nothing was asked. */
-async function beat({ hands, custody, review, silent }: HeartbeatParts, stream: string): Promise<boolean> {
-  const held = [...hands.of(stream)];
-  await custody.beat(stream, held);
-  await review(stream);
+/** False when nothing is in flight: then nothing was asked. */
+async function beat(
+  { inFlight, ownership, recoverer, silent }: HeartbeatParts,
+  stream: string,
+): Promise<boolean> {
+  const held = [...inFlight.of(stream)];
+  await ownership.beat(stream, held);
+  await recoverer.review(stream);
   await silent.look(stream);
   return held.length > 0;
 }

@@ -1,5 +1,5 @@
 import { longestDelayMs } from "./backoff.ts";
-import type { RetryPolicy, Verdict } from "./types.ts";
+import type { RetryPolicy, Verdict, WorkerObserver } from "./types.ts";
 
 /**
  * Tells an outage behind the handler from bad entries: after so many failures in a row nothing is taken
@@ -9,19 +9,15 @@ import type { RetryPolicy, Verdict } from "./types.ts";
 export class OutageGuard {
   readonly #threshold: number | undefined;
   readonly #policy: RetryPolicy;
-  readonly #notice: (level: "info" | "warn", message: string) => void;
+  readonly #events: Pick<WorkerObserver, "notice">;
   #inARow = 0;
   #probes = 0;
   #probeAt = 0;
 
-  constructor(
-    threshold: number | undefined,
-    policy: RetryPolicy,
-    notice: (level: "info" | "warn", message: string) => void,
-  ) {
+  constructor(threshold: number | undefined, policy: RetryPolicy, events: Pick<WorkerObserver, "notice">) {
     this.#threshold = threshold;
     this.#policy = policy;
-    this.#notice = notice;
+    this.#events = events;
   }
 
   get paused(): boolean {
@@ -42,7 +38,7 @@ export class OutageGuard {
   /** Looks at a run's verdict and gives the one to deliver. `failed`: whether the run failed in a way that may pass. */
   pass(verdict: Verdict, failed: boolean, reason: string): Verdict {
     if (verdict.kind === "ack") {
-      if (this.paused) this.#notice("info", "the probe succeeded: going on");
+      if (this.paused) this.#events.notice("info", "the probe succeeded: going on");
       this.#inARow = 0;
       this.#probes = 0;
       return verdict;
@@ -54,7 +50,7 @@ export class OutageGuard {
     const delayMs = longestDelayMs(++this.#probes, this.#policy);
     this.#probeAt = performance.now() + delayMs;
     if (!before) {
-      this.#notice(
+      this.#events.notice(
         "warn",
         `paused after ${this.#inARow} failures in a row (${reason}): probing with one entry at a time`,
       );

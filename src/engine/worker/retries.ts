@@ -1,7 +1,6 @@
 import type { Held } from "../../redis/ops/restore-group.ts";
 import { idleForDelayMs, takeAfterMs } from "./backoff.ts";
-import type { Waiting } from "./custody.ts";
-import type { Hands } from "./hands.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { WorkerSettings } from "./types.ts";
 
 const MARGIN_MS = 2;
@@ -14,6 +13,12 @@ const REMEMBERED = 100_000;
  * due was not taken by them. It was acked by hand, or Redis has thrown it away.
  */
 const GRACE_MS = 250;
+
+/** Some retry that others can't have taken yet, and when it was last known to be pending (of performance.now()). */
+export interface Waiting {
+  readonly id: string;
+  readonly since: number;
+}
 
 /** Times by performance.now(): the machine's own clock may be set while this runs. */
 interface Retry {
@@ -32,17 +37,35 @@ interface Retry {
  */
 export class Retries {
   readonly #settings: WorkerSettings;
-  readonly #hands: Hands;
+  readonly #inFlight: InFlight;
   readonly #graceMs: number;
   readonly #retries = new Map<string, Map<string, Retry>>();
   #nextAt = Number.POSITIVE_INFINITY;
   /** Some are not remembered: they can't be told from what was given to this worker. */
   #forgetful = false;
+  #mayHaveStrays = false;
 
-  constructor(settings: WorkerSettings, hands: Hands) {
+  constructor(settings: WorkerSettings, inFlight: InFlight) {
     this.#settings = settings;
-    this.#hands = hands;
+    this.#inFlight = inFlight;
     this.#graceMs = settings.consumerIsUnique ? GRACE_MS : 0;
+  }
+
+  /**
+   * A reply that may have carried entries was lost: they are pending under this consumer, and not remembered. A name that
+   * others may have says nothing of what is pending under it.
+   */
+  replyLost(): void {
+    this.#mayHaveStrays = this.#settings.consumerIsUnique;
+  }
+
+  /** What came in lost replies has been looked for, and nothing is left of it. */
+  straysTaken(): void {
+    this.#mayHaveStrays = false;
+  }
+
+  get mayHaveStrays(): boolean {
+    return this.#mayHaveStrays;
   }
 
   /** When the first of them comes due. */
@@ -96,8 +119,8 @@ export class Retries {
     const due: string[] = [];
     for (const [id, { at }] of this.#retries.get(stream) ?? []) {
       if (due.length >= limit) break;
-      // Until its retry is written down the entry is still in hand, and must not be forgotten here.
-      if (at <= now && !this.#hands.has(stream, id)) due.push(id);
+      // Until its retry is written down the entry is still in flight, and must not be forgotten here.
+      if (at <= now && !this.#inFlight.has(stream, id)) due.push(id);
     }
     return due;
   }
@@ -108,7 +131,7 @@ export class Retries {
     const ids: string[] = [];
     for (const [id, { at, othersAt }] of this.#retries.get(stream) ?? []) {
       if (ids.length >= limit) break;
-      if (othersAt <= now && Number.isFinite(at) && !this.#hands.has(stream, id)) ids.push(id);
+      if (othersAt <= now && Number.isFinite(at) && !this.#inFlight.has(stream, id)) ids.push(id);
     }
     return ids;
   }
@@ -148,7 +171,7 @@ export class Retries {
   waiting(stream: string): Waiting | undefined {
     const now = performance.now();
     for (const [id, { at, othersAt, since }] of this.#retries.get(stream) ?? []) {
-      if (othersAt > now && Number.isFinite(at) && !this.#hands.has(stream, id)) return { id, since };
+      if (othersAt > now && Number.isFinite(at) && !this.#inFlight.has(stream, id)) return { id, since };
     }
     return undefined;
   }

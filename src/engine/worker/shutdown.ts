@@ -2,12 +2,14 @@ import { errorText, ServerError } from "../../errors.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
 import { takeAfterMs } from "./backoff.ts";
-import type { Hands } from "./hands.ts";
-import type { Reclaimer } from "./reclaimer.ts";
-import type { Settler } from "./settler.ts";
+import type { WorkerEvents } from "./events.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { Ordering } from "./ordering.ts";
+import type { Settler } from "./settle.ts";
 import type { SilentConsumers } from "./silent-consumers.ts";
-import type { WorkerObserver, WorkerSettings } from "./types.ts";
 import { formatCount } from "../../units.ts";
+import type { PendingSweep } from "./sweep.ts";
+import type { WorkerSettings } from "./types.ts";
 
 /** How long verdicts may take to be delivered once every handler has ended. */
 const DRAIN_MS = 10_000;
@@ -18,14 +20,14 @@ export interface ShutdownParts {
   readonly streams: Streams;
   readonly settings: WorkerSettings;
   readonly handler: Handler;
-  readonly observer: WorkerObserver;
+  readonly events: WorkerEvents;
   readonly kill: AbortSignal;
-  readonly hands: Hands;
+  readonly inFlight: InFlight;
   readonly settler: Settler;
-  readonly reclaimer: Reclaimer;
+  readonly sweep: PendingSweep;
   readonly silent: SilentConsumers;
-  /** What the last verdicts set going: it may bring entries to hand back. */
-  readonly moves: ReadonlySet<Promise<void>>;
+  /** What the last verdicts set going may bring entries to hand back. */
+  readonly ordering: Ordering;
 }
 
 /**
@@ -34,20 +36,20 @@ export interface ShutdownParts {
  * holds nothing. The heartbeat goes on until all that is done.
  */
 export async function shutDown(parts: ShutdownParts): Promise<void> {
-  const { settings, handler, kill, hands, settler, observer } = parts;
+  const { settings, handler, kill, inFlight, settler, events } = parts;
   const { shutdownTimeoutMs, killAfterMs } = settings;
-  if (!(await within(shutdownTimeoutMs, hands, () => hands.running === 0, kill))) {
+  if (!(await within(shutdownTimeoutMs, inFlight, () => inFlight.running === 0, kill))) {
     await handler.killAll(kill.aborted ? Math.min(HURRY_MS, killAfterMs) : killAfterMs);
   }
-  const { moves } = parts;
+  const moves = parts.ordering.underWay;
   do {
     await Promise.all(moves);
-    await within(DRAIN_MS, hands, () => hands.count === 0, kill.aborted ? undefined : kill);
+    await within(DRAIN_MS, inFlight, () => inFlight.count === 0, kill.aborted ? undefined : kill);
   } while (moves.size > 0);
-  if (hands.count > 0) {
-    observer.notice(
+  if (inFlight.count > 0) {
+    events.notice(
       "warn",
-      `${formatCount(hands.count, "entry stays", "entries stay")} pending: verdicts could not be delivered`,
+      `${formatCount(inFlight.count, "entry stays", "entries stay")} pending: verdicts could not be delivered`,
     );
     settler.giveUp();
   }
@@ -59,13 +61,13 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
 }
 
 async function leaveGroup(
-  { streams, settings, observer, reclaimer }: ShutdownParts,
+  { streams, settings, events, sweep }: ShutdownParts,
   stream: string,
 ): Promise<void> {
   const { group, claimIdleMs, retry } = settings;
   try {
     if (settings.consumerIsUnique) {
-      for (const { id, deliveries } of await reclaimer.ownStrays(stream)) {
+      for (const { id, deliveries } of await sweep.strays(stream)) {
         const count = deliveries - 1;
         const idleMs = takeAfterMs(count, claimIdleMs, retry);
         const left = { idleMs, dueIdleMs: idleMs, deliveries: count };
@@ -76,18 +78,23 @@ async function leaveGroup(
   } catch (error) {
     // The group has gone, or never was: there is nothing to leave.
     if (error instanceof ServerError && error.kind === "notFound") return;
-    observer.notice("detail", `could not leave group ${group} on ${stream}: ${errorText(error)}`);
+    events.notice("detail", `could not leave group ${group} on ${stream}: ${errorText(error)}`);
   }
 }
 
 /** Waits until `done`, for no longer than `ms` and not past the signal. */
-async function within(ms: number, hands: Hands, done: () => boolean, signal?: AbortSignal): Promise<boolean> {
+async function within(
+  ms: number,
+  inFlight: InFlight,
+  done: () => boolean,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = performance.now() + ms;
   const never = new AbortController().signal;
   while (!done()) {
     const left = deadline - performance.now();
     if (left <= 0 || signal?.aborted) break;
-    await hands.changed(signal ?? never, left);
+    await inFlight.changed(signal ?? never, left);
   }
   return done();
 }

@@ -3,7 +3,7 @@ import { isDenied } from "../../redis/errors.ts";
 import { REPLAY_CONSUMER } from "../../redis/ops/replay-fate.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { isMadeUp } from "../consumer-name.ts";
-import { SURE_SHARE } from "./custody.ts";
+import { SURE_SHARE } from "./ownership.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** Looked at in one step: a fraction of a millisecond of the server's time. */
@@ -16,7 +16,7 @@ const REMEMBERED = 1_000;
  * empty at the start. Only what holds nothing and has missed two heartbeats goes.
  *
  * It may be that of a worker which stands still, and which must not take its absence for XGROUP DELCONSUMER by hand when it
- * goes on. It does not for what was in its hands: others had to wait for that for --claim-idle. Nor for retries: the
+ * goes on. It does not for what it had in flight: others had to wait for that for --claim-idle. Nor for retries: the
  * verdict of another takes them out of the holders. So where no holders are kept, no such consumer is removed.
  */
 export class SilentConsumers {

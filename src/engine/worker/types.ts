@@ -1,4 +1,3 @@
-import type { Instant } from "../../lib/instant.ts";
 import type { Job } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 
@@ -69,20 +68,10 @@ export interface RetryPolicy {
   readonly retryOn: ReadonlySet<number>;
 }
 
-/** One entry in this worker's hands. */
+/** One entry as this worker got it. What comes of it is in in-flight.ts. */
 export interface Delivery extends Job {
   /** The delivery count that it has in Redis, where that is not `deliveries`. */
   readonly fence?: number;
-  /** When Redis was asked that last said that it is this worker's; others may take it --claim-idle after that. */
-  ownedAt?: Instant;
-  /** Set by the heartbeat when another consumer was found to own it: its verdict counts for nothing. */
-  lost: boolean;
-  /** Set when its data was found gone from the stream: this worker alone has it, and Redis keeps nothing of it. */
-  orphaned?: boolean;
-  /** Its verdict is on its way, or its reply was lost: what Redis has of it now proves nothing. */
-  verdictSent?: boolean;
-  /** Set when it came once more while in hand, from a group that was made again: its verdict may have come too early. */
-  cameAgain?: boolean;
 }
 
 /** What is to become of an entry. */
@@ -106,9 +95,12 @@ export type Verdict =
   /** The deployment is broken, not the entry: it goes back uncounted and the worker stops. */
   | { readonly kind: "broken"; readonly reason: string };
 
+/** Others get the entry at once, and its delivery is not counted. */
+export const HAND_BACK: Verdict = { kind: "release", counted: false };
+
 /** What a worker tells its surroundings while it runs. */
 export interface WorkerObserver {
-  /** An invocation for a unit of entries has ended, with an outcome for each. */
+  /** An invocation for a batch of entries has ended, with an outcome for each. */
   ran(outcomes: readonly Outcome[], durationMs: number): void;
   settled(delivery: Delivery, verdict: Verdict, durationMs: number): void;
   /**

@@ -1,4 +1,5 @@
 import { errorText } from "../../errors.ts";
+import type { LinkWatch } from "../../lib/link-watch.ts";
 import { formatCount, formatDuration } from "../../units.ts";
 import type { Delivery, WorkerObserver } from "./types.ts";
 
@@ -15,15 +16,15 @@ const TOLD_AFTER_MS = 1_000;
 export class VerdictWatch {
   readonly #observer: Pick<WorkerObserver, "notice">;
   /** Redis is away altogether, which is told elsewhere. */
-  readonly #linkDown: () => boolean;
+  readonly #link: Pick<LinkWatch, "down">;
   readonly #waiting = new Map<Delivery, number>();
   #bytes = 0;
   #since: number | undefined;
   #reason: string | undefined;
 
-  constructor(observer: Pick<WorkerObserver, "notice">, linkDown: () => boolean) {
+  constructor(observer: Pick<WorkerObserver, "notice">, link: Pick<LinkWatch, "down">) {
     this.#observer = observer;
-    this.#linkDown = linkDown;
+    this.#link = link;
   }
 
   /** Why verdicts wait; undefined when they don't, or not for long. */
@@ -35,7 +36,7 @@ export class VerdictWatch {
   waits(delivery: Delivery, bytes: number, error: unknown): boolean {
     const now = performance.now();
     this.#since ??= now;
-    if (this.#reason === undefined && now - this.#since >= TOLD_AFTER_MS && !this.#linkDown()) {
+    if (this.#reason === undefined && now - this.#since >= TOLD_AFTER_MS && !this.#link.down) {
       this.#reason = errorText(error);
       this.#observer.notice(
         "warn",

@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { Ordering } from "../../../src/engine/worker/ordering.ts";
+import { OrderBy, type OrderByParts } from "../../../src/engine/worker/order-by.ts";
 import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
+import type { Connection } from "../../../src/redis/connection.ts";
 import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
@@ -248,13 +249,14 @@ describe("--order-by", () => {
 test("streams that leave while the worker is about to wait for them are not waited for, which Redis would refuse", async () => {
   const connection = await openConnection();
   const reader = await connection.reader();
-  const ordering = new Ordering(
-    streamsOf(connection),
-    { group: "g", consumer: "c" } as WorkerSettings,
-    "key",
-  );
-  await expect(ordering.wait(reader, [uniqueKey()], 20)).resolves.toBeUndefined();
+  const settings = { group: "g", consumer: "c" } as WorkerSettings;
+  await expect(orderBy(connection, settings).wait(reader, [uniqueKey()], 1, 20)).resolves.toEqual([]);
 });
+
+/** As much of a worker as the steps of order by key need. */
+function orderBy(connection: Connection, settings: WorkerSettings): OrderBy {
+  return new OrderBy("key", { streams: streamsOf(connection), settings } as OrderByParts);
+}
 
 /** Reads all there is in order, as consumer ghost, and does nothing more. Gives how many are pending then. */
 async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): Promise<number> {
@@ -262,10 +264,11 @@ async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): P
   const connection = await openConnection();
   const holders = (key: string): string => `${key}:held:g`;
   const settings = { group: "g", consumer: "ghost", holders } as WorkerSettings;
-  const ordering = new Ordering(streamsOf(connection), settings, "key");
+  const reader = await connection.reader();
+  const ordering = orderBy(connection, settings);
   for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
     before = now;
-    await ordering.read(stream, 10_000);
+    await ordering.look(reader, [stream], 10_000);
   }
   return pendingIn(redis, stream);
 }

@@ -1,8 +1,10 @@
 import type { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { moveToDeadLetters } from "../../../src/engine/worker/dead-letters.ts";
-import { settleSuccess } from "../../../src/engine/worker/success.ts";
-import type { Delivery, WorkerSettings } from "../../../src/engine/worker/types.ts";
+import { moveToDeadLetters } from "../../../src/engine/worker/dead-letter.ts";
+import { InFlight, type InFlightEntry } from "../../../src/engine/worker/in-flight.ts";
+import { settleSuccess } from "../../../src/engine/worker/emit.ts";
+import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
+import { now } from "../../../src/lib/instant.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { isDone, type Owned } from "../../../src/redis/ops/owned.ts";
@@ -25,16 +27,13 @@ function settingsOf(consumer: string, emitTo?: string): WorkerSettings {
 }
 
 /** An entry that consumer "slow" has read. */
-async function delivered(redis: Redis, stream: string, fields: string[]): Promise<Delivery> {
+async function delivered(redis: Redis, stream: string, fields: string[]): Promise<InFlightEntry> {
   await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
   const id = (await redis.xadd(stream, "*", ...fields)) as string;
   await redis.xreadgroup("GROUP", "g", "slow", "COUNT", 1, "STREAMS", stream, ">");
-  return {
-    stream,
-    entry: { id, fields: fields.map((field) => Buffer.from(field)) },
-    deliveries: 1,
-    lost: false,
-  };
+  const entry = { id, fields: fields.map((field) => Buffer.from(field)) };
+  const inFlight = new InFlight({ slots: 1, batch: { size: 1, waitMs: 0 } });
+  return inFlight.hold({ stream, entry, deliveries: 1 }, now(), performance.now());
 }
 
 /**

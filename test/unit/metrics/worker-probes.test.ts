@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Turns } from "../../../src/engine/worker/turns.ts";
+import { IterationWatchdog } from "../../../src/engine/worker/health.ts";
 import type { WorkerState } from "../../../src/engine/worker/types.ts";
 import { notReadyReason, type ProbedWorker, stuckReason } from "../../../src/metrics/worker-probes.ts";
 
@@ -52,7 +52,7 @@ describe("turns", () => {
   afterEach(() => void vi.useRealTimers());
 
   test("are measured from their beginning, again each time, and not between", () => {
-    const turns = new Turns();
+    const turns = new IterationWatchdog();
     expect(turns.begun).toBe(false);
     turns.begin();
     vi.advanceTimersByTime(300);

@@ -5,13 +5,17 @@ import { isNoGroup, isTransient } from "../../redis/errors.ts";
 import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { takeAfterMs } from "./backoff.ts";
-import { claimOf, type Custody } from "./custody.ts";
-import { moveToDeadLetters } from "./dead-letters.ts";
-import type { Hands } from "./hands.ts";
+import { moveToDeadLetters } from "./dead-letter.ts";
+import { settleSuccess } from "./emit.ts";
+import { claimOf } from "./fence.ts";
+import type { WorkerEvents } from "./events.ts";
+import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from "./in-flight.ts";
+import type { Ordering } from "./ordering.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Restorer } from "./restore.ts";
 import type { Retries } from "./retries.ts";
-import { settleSuccess } from "./success.ts";
 import type { VerdictWatch } from "./verdict-watch.ts";
-import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "./types.ts";
+import type { Verdict, WorkerSettings } from "./types.ts";
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
 const ACK_BATCH = 200;
@@ -23,7 +27,7 @@ const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "release", "brok
 type Send = (items: readonly Settling[]) => Promise<Owned[]>;
 
 interface Settling {
-  readonly delivery: Delivery;
+  readonly delivery: InFlightEntry;
   readonly verdict: Verdict;
   readonly durationMs: number;
   readonly failedAt: Date;
@@ -34,15 +38,13 @@ interface Settling {
 export interface SettlerParts {
   readonly streams: Streams;
   readonly settings: WorkerSettings;
-  readonly hands: Hands;
-  readonly custody: Custody;
+  readonly inFlight: InFlight;
+  readonly ownership: Ownership;
   readonly retries: Retries;
   readonly watch: VerdictWatch;
-  readonly observer: WorkerObserver;
-  /** Told of an error that no waiting mends: the worker must stop. */
-  readonly onFatal: (error: unknown) => void;
-  /** Told of each entry that nothing is left to do for. */
-  readonly onFinal: (delivery: Delivery) => void;
+  readonly restorer: Restorer;
+  readonly ordering: Ordering;
+  readonly events: WorkerEvents;
 }
 
 /**
@@ -60,14 +62,15 @@ export class Settler {
     this.#parts = parts;
   }
 
-  settle(delivery: Delivery, verdict: Verdict, durationMs: number): void {
+  settle(delivery: InFlightEntry, verdict: Verdict, durationMs: number): void {
+    this.#parts.inFlight.settles(delivery);
     this.#accept({ delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() });
   }
 
   /** The entry is not this worker's any more: it was not run. */
-  drop(delivery: Delivery): void {
-    this.#parts.observer.lost(delivery, undefined, "another");
-    this.#parts.hands.settled(delivery);
+  drop(delivery: InFlightEntry): void {
+    this.#parts.events.lost(delivery, undefined, "another");
+    this.#parts.inFlight.settled(delivery);
   }
 
   #accept(item: Settling): void {
@@ -87,10 +90,10 @@ export class Settler {
    */
   #settleOrphan(item: Settling): void {
     const { delivery, verdict } = item;
-    const { hands, observer } = this.#parts;
+    const { inFlight, events } = this.#parts;
     if (verdict.kind === "release" || verdict.kind === "broken") {
-      observer.missing(delivery.stream, [delivery.entry.id]);
-      hands.settled(delivery);
+      events.missing(delivery.stream, [delivery.entry.id]);
+      inFlight.settled(delivery);
     } else if (this.#isPlainAck(verdict)) this.#done(item, "done", false);
     else if (verdict.kind === "retry") {
       const reason = `${verdict.reason}; no retry: its data has gone from the stream`;
@@ -166,7 +169,7 @@ export class Settler {
 
   /** Repeats `send` until it is answered, then tells what came of each item. */
   async #deliver(items: readonly Settling[], send: Send): Promise<void> {
-    const { observer, onFatal } = this.#parts;
+    const { events } = this.#parts;
     let replyLost = false;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -179,11 +182,11 @@ export class Settler {
           return;
         }
         if (!isTransient(error)) {
-          onFatal(error);
+          events.failed(error);
           return this.#leave(items);
         }
         replyLost ||= error instanceof ConnectionError && error.sent;
-        observer.notice("detail", `verdict not delivered yet: ${errorText(error)}`);
+        events.notice("detail", `verdict not delivered yet: ${errorText(error)}`);
         for (const item of items) this.#setAside(item, error);
         if (!this.#giveUp.signal.aborted) await sleep(reconnectDelayMs(attempt), this.#giveUp.signal);
         if (this.#giveUp.signal.aborted) return this.#leave(items);
@@ -196,26 +199,26 @@ export class Settler {
    * once more when the entries are pending again. After a lost reply, "not pending" is our own success.
    */
   async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
-    const { custody } = this.#parts;
+    const { ownership } = this.#parts;
     const stream = items[0]?.delivery.stream ?? "";
-    const before = custody.standing(stream);
+    const before = ownership.standing(stream);
     const sending = this.#sendMarked(items, send, replyLost);
-    if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) custody.holdReads(sending);
+    if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) ownership.holdReads(sending);
     const answers = await sending;
     const gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
       const answer = answers[i] ?? "notPending";
-      if (isDone(answer)) custody.stillHad(item.delivery, before.at);
+      if (isDone(answer)) ownership.stillHad(item.delivery, before.at);
       else if (isGone(answer)) gone.push(item);
     }
     if (replyLost || gone.length === 0) return answers;
     const sign = answers.find(isGone) ?? "notPending";
-    await custody.readEnded();
+    await ownership.readEnded();
     // A read on another connection may have come to Redis before the verdicts, though it was asked for after them.
-    const { gotAt, askedAt } = custody.standing(stream);
+    const { gotAt, askedAt } = ownership.standing(stream);
     const lost = gone.map(({ delivery }) => delivery);
-    const regained = await custody.regain(stream, lost, sign, { ...before, gotAt, askedAt });
-    const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain === true);
+    const regained = await ownership.regain(stream, lost, sign, { ...before, gotAt, askedAt });
+    const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain);
     if (astray.length === 0) return answers;
     const again = await this.#sendMarked(astray, send, false);
     return items.map((item, i) => again[astray.indexOf(item)] ?? answers[i] ?? "notPending");
@@ -228,26 +231,26 @@ export class Settler {
    * group that has gone is made again.
    */
   async #sendMarked(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
-    const { custody } = this.#parts;
+    const { restorer } = this.#parts;
     const stream = items[0]?.delivery.stream ?? "";
-    await custody.restored(stream);
-    for (const { delivery } of items) delivery.verdictSent = true;
+    await restorer.ended(stream);
+    for (const { delivery } of items) noteVerdictSent(delivery, true);
     try {
       const answers = await send(items);
       for (const [i, { delivery }] of items.entries())
-        delivery.verdictSent = isDone(answers[i] ?? "notPending");
+        noteVerdictSent(delivery, isDone(answers[i] ?? "notPending"));
       return answers;
     } catch (error) {
       if (!replyLost && !(error instanceof ConnectionError && error.sent))
-        for (const { delivery } of items) delivery.verdictSent = false;
-      if (!isNoGroup(error) || !(await custody.restore(stream, true))) throw error;
+        for (const { delivery } of items) noteVerdictSent(delivery, false);
+      if (!isNoGroup(error) || !(await restorer.restore(stream, true))) throw error;
       return this.#sendMarked(items, send, replyLost);
     }
   }
 
   #setAside(item: Settling, error: unknown): void {
-    const { watch, hands } = this.#parts;
-    if (watch.waits(item.delivery, bytesOf(item), error)) hands.setAside(item.delivery);
+    const { watch, inFlight } = this.#parts;
+    if (watch.waits(item.delivery, bytesOf(item), error)) inFlight.setAside(item.delivery);
   }
 
   /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */
@@ -256,31 +259,31 @@ export class Settler {
       const { stream, entry, deliveries } = delivery;
       this.#parts.retries.leave(stream, entry.id, deliveries);
       this.#parts.watch.ends(delivery);
-      this.#parts.hands.settled(delivery);
+      this.#parts.inFlight.settled(delivery);
     }
   }
 
   #done(item: Settling, answer: Owned, replyLost: boolean): void {
     const { delivery, verdict, durationMs } = item;
-    const { hands, observer, onFinal, retries, watch } = this.#parts;
+    const { inFlight, events, ordering, retries, watch } = this.#parts;
     watch.ends(delivery);
     if (answer === "orphaned") {
-      delivery.orphaned = true;
+      noteOrphaned(delivery);
       retries.forget(delivery.stream, delivery.entry.id);
       return this.#accept(item);
     }
     // After a lost reply, "not pending" is what our own success looks like.
     if (isDone(answer) || (isGone(answer) && replyLost)) {
       if (verdict.kind === "ack" || verdict.kind === "dead" || verdict.kind === "duplicate") {
-        hands.over(delivery);
-        onFinal(delivery);
+        inFlight.over(delivery);
+        ordering.settled(delivery);
       }
-      observer.settled(delivery, verdict, durationMs);
+      events.settled(delivery, verdict, durationMs);
     } else {
       retries.forget(delivery.stream, delivery.entry.id);
-      observer.lost(delivery, verdict, answer === "takenByOther" ? "another" : "nobody");
+      events.lost(delivery, verdict, answer === "takenByOther" ? "another" : "nobody");
     }
-    hands.settled(delivery);
+    inFlight.settled(delivery);
   }
 }
 

@@ -1,13 +1,16 @@
-import { errorText } from "../../errors.ts";
-import { formatDuration } from "../../units.ts";
-import type { WorkerObserver } from "./types.ts";
+import { errorText } from "../errors.ts";
+import { formatDuration } from "../units.ts";
+
+interface Noticing {
+  notice(level: "info" | "warn", message: string): void;
+}
 
 /** Tells of an outage when it begins and when it ends, however often it is met in between. */
 export class LinkWatch {
-  readonly #observer: Pick<WorkerObserver, "notice">;
+  readonly #observer: Noticing;
   #since: number | undefined;
 
-  constructor(observer: Pick<WorkerObserver, "notice">) {
+  constructor(observer: Noticing) {
     this.#observer = observer;
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
 import type { RetryPolicy } from "../../../src/engine/worker/types.ts";
-import { judge } from "../../../src/engine/worker/verdict.ts";
+import { judge } from "../../../src/engine/worker/judge.ts";
 
 const policy: RetryPolicy = {
   maxDeliveries: 3,

@@ -4,9 +4,9 @@ import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { encodeRecord } from "../dlq/record.ts";
 import { replayedBefore } from "../dlq/replay-memory.ts";
-import { claimOf } from "./custody.ts";
-import { MARKER_TTL_MS, moveFenced } from "./fenced-move.ts";
-import type { Delivery, Verdict, WorkerSettings } from "./types.ts";
+import { claimOf, MARKER_TTL_MS, moveFenced } from "./fence.ts";
+import type { InFlightEntry } from "./in-flight.ts";
+import type { Verdict, WorkerSettings } from "./types.ts";
 
 /**
  * Moves an entry to its dead-letter queue; repeating it after a lost reply neither loses nor doubles the record.
@@ -18,7 +18,7 @@ import type { Delivery, Verdict, WorkerSettings } from "./types.ts";
 export async function moveToDeadLetters(
   streams: Streams,
   settings: WorkerSettings,
-  delivery: Delivery,
+  delivery: InFlightEntry,
   verdict: Verdict & { kind: "dead" },
   failedAt: Date,
 ): Promise<Owned> {

@@ -1,9 +1,12 @@
 import { type Instant, msSince, now } from "../../lib/instant.ts";
 import { isNoGroup } from "../../redis/errors.ts";
-import { type Claim, isGone, NO_FENCE, type Owned } from "../../redis/ops/owned.ts";
+import { type Claim, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { Continuity } from "./continuity.ts";
-import type { Hands } from "./hands.ts";
+import type { Continuities } from "./continuity.ts";
+import { claimOf } from "./fence.ts";
+import { type InFlight, type InFlightEntry, noteLost, noteOrphaned, noteOwned } from "./in-flight.ts";
+import type { Restorer } from "./restore.ts";
+import type { Retries, Waiting } from "./retries.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** So many IDs a script call: a fraction of a millisecond of the server's time. */
@@ -18,60 +21,32 @@ export interface Standing {
   readonly askedAt: number;
 }
 
-/** Some retry that others can't have taken yet, and when it was last known to be pending. */
-export interface Waiting {
-  readonly id: string;
-  readonly since: number;
-}
-
-export interface CustodyParts {
+export interface OwnershipParts {
   readonly streams: Streams;
   readonly settings: WorkerSettings;
-  readonly hands: Hands;
-  readonly waiting: (stream: string) => Waiting | undefined;
-  /**
-   * Makes pending again all that this worker knows of; `vanished`: first the group. False when the worker is stopping,
-   * and the group has gone.
-   */
-  readonly restore: (stream: string, vanished: boolean) => Promise<boolean>;
-}
-
-/** The token of a take, as redis/ops/owned.ts has it. */
-export function claimOf(delivery: Delivery, settings: WorkerSettings): Claim {
-  const fence = settings.consumerIsUnique ? NO_FENCE : (delivery.fence ?? delivery.deliveries);
-  return { id: delivery.entry.id, fence };
+  readonly inFlight: InFlight;
+  readonly retries: Retries;
+  readonly continuities: Continuities;
+  readonly restorer: Restorer;
 }
 
 /**
  * What this worker knows of its hold on what was delivered to it: since when Redis has not said so, what others
  * have taken, and what Redis has thrown away, which is then made pending again.
  */
-export class Custody {
-  readonly #parts: CustodyParts;
-  readonly #continuity = new Map<string, Continuity>();
-  readonly #restores = new Map<string, Restores>();
-  /** Per stream, what the holders said of this consumer when all that it has was restored last. */
-  readonly #losses = new Map<string, string | undefined>();
-  readonly #gotAt = new WeakMap<Delivery, number>();
-  #askedAt = Number.NEGATIVE_INFINITY;
+export class Ownership {
+  readonly #parts: OwnershipParts;
   #reading = Promise.resolve();
   readonly #unanswered = new Set<Promise<unknown>>();
 
-  constructor(parts: CustodyParts) {
+  constructor(parts: OwnershipParts) {
     this.#parts = parts;
   }
 
-  /** Redis is about to be asked for entries, which makes a consumer that was deleted anew. Gives the time. */
-  asks(): Instant {
-    const askedAt = now();
-    this.#askedAt = askedAt.steady;
-    return askedAt;
-  }
-
-  /** A step that reads, over a connection of its own; it ends when what it brought has come into this worker's hands. */
+  /** A step that reads, over a connection of its own; it ends when what it brought is in flight. */
   async reads<T>(step: (askedAt: Instant) => Promise<T>): Promise<T> {
     await Promise.all(this.#unanswered);
-    const reading = step(this.asks());
+    const reading = step(this.#parts.inFlight.asks());
     this.#reading = reading.then(
       () => {},
       () => {},
@@ -97,29 +72,26 @@ export class Custody {
     return this.#reading;
   }
 
-  /** Deliveries of one step come into this worker's hands, which Redis was asked for then. */
-  got(deliveries: readonly Delivery[], askedAt: Instant): void {
+  /** Deliveries of one step have come. Gives the time. */
+  got(deliveries: readonly Delivery[]): number {
     const at = performance.now();
-    for (const delivery of deliveries) {
-      delivery.ownedAt = askedAt;
-      this.#gotAt.set(delivery, at);
-      this.#of(delivery.stream).got(at);
-    }
+    for (const { stream } of deliveries) this.#parts.continuities.of(stream).got(at);
+    return at;
   }
 
   /** An entry was pending for this worker when its verdict came, which was sent then. */
-  stillHad(delivery: Delivery, sentAt: number): void {
-    this.#of(delivery.stream).stillHad(this.#gotAt.get(delivery) ?? sentAt, sentAt);
+  stillHad(delivery: InFlightEntry, sentAt: number): void {
+    this.#parts.continuities.of(delivery.stream).stillHad(delivery.gotAt, sentAt);
   }
 
   /** Whether no other can have taken it yet. Asks only this machine's clocks, so it holds for this very moment. */
-  isSure({ ownedAt, orphaned }: Delivery): boolean {
+  isSure({ ownedAt, orphaned }: InFlightEntry): boolean {
     if (orphaned) return true;
-    return ownedAt !== undefined && msSince(ownedAt) < SURE_SHARE * this.#parts.settings.claimIdleMs;
+    return msSince(ownedAt) < SURE_SHARE * this.#parts.settings.claimIdleMs;
   }
 
   /** Asks Redis for entries about which this worker is not sure; gives those that are still its own. */
-  async confirm(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+  async confirm(deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
     const unsure = deliveries.filter((delivery) => !this.isSure(delivery));
     for (const stream of new Set(unsure.map((delivery) => delivery.stream))) {
       const gone = await this.beat(
@@ -127,7 +99,7 @@ export class Custody {
         unsure.filter((delivery) => delivery.stream === stream),
       );
       const still = gone.length === 0 ? [] : await this.beat(stream, gone);
-      for (const delivery of still) delivery.lost = true;
+      for (const delivery of still) noteLost(delivery);
     }
     return deliveries.filter(({ lost }) => !lost);
   }
@@ -136,9 +108,9 @@ export class Custody {
    * A heartbeat: keeps entries from being taken over and notes what became of them. Gives those that are not
    * pending any more; what was thrown away is pending again by then.
    */
-  async beat(stream: string, deliveries: readonly Delivery[]): Promise<Delivery[]> {
+  async beat(stream: string, deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
     const before = this.standing(stream);
-    const gone: Delivery[] = [];
+    const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
     for (let at = 0; at < deliveries.length; at += BATCH) {
       const beat = await this.#ask(stream, deliveries.slice(at, at + BATCH));
@@ -151,27 +123,35 @@ export class Custody {
 
   /** How things are before a question is sent to Redis whose answer may be that an entry is gone. */
   standing(stream: string): Standing {
-    return { at: performance.now(), gotAt: this.#of(stream).gotAt, askedAt: this.#askedAt };
+    return {
+      at: performance.now(),
+      gotAt: this.#parts.continuities.of(stream).gotAt,
+      askedAt: this.#parts.inFlight.askedAt,
+    };
   }
 
   /**
    * Entries were not pending when that was asked. True when they were thrown away and are pending again: verdicts may
    * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`.
    */
-  async regain(stream: string, gone: readonly Delivery[], sign: Owned, before: Standing): Promise<boolean> {
-    const continuity = this.#of(stream);
+  async regain(
+    stream: string,
+    gone: readonly InFlightEntry[],
+    sign: Owned,
+    before: Standing,
+  ): Promise<boolean> {
+    const continuity = this.#parts.continuities.of(stream);
     const sinces: number[] = [];
     for (const delivery of gone) {
-      const { ownedAt } = delivery;
-      if (ownedAt === undefined) continue;
-      if (continuity.brokenSince(ownedAt.steady)) return this.restore(stream);
+      const { ownedAt, gotAt } = delivery;
+      if (continuity.brokenSince(ownedAt.steady)) return this.#parts.restorer.restore(stream);
       // That the consumer has got this very entry is no sign; what it got after that may be.
-      const since = Math.max(ownedAt.steady, this.#gotAt.get(delivery) ?? 0);
+      const since = Math.max(ownedAt.steady, gotAt);
       // After so long a silence another worker has taken and settled it, if it was not thrown away before.
       if (msSince(ownedAt) < this.#parts.settings.claimIdleMs) sinces.push(since);
     }
     if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, before))) return false;
-    return this.restore(stream);
+    return this.#parts.restorer.restore(stream);
   }
 
   /**
@@ -179,8 +159,8 @@ export class Custody {
    * can, only what else is gone tells that it was thrown away.
    */
   async regainRetry(stream: string, { id, since }: Waiting, sure: boolean): Promise<boolean> {
-    const continuity = this.#of(stream);
-    if (continuity.brokenSince(since)) return this.restore(stream);
+    const continuity = this.#parts.continuities.of(stream);
+    if (continuity.brokenSince(since)) return this.#parts.restorer.restore(stream);
     const before = this.standing(stream);
     const { streams, settings } = this.#parts;
     const holders = settings.holders?.(stream);
@@ -189,15 +169,19 @@ export class Custody {
       const fate = await this.#inGroup(stream, ask);
       if (fate === "settled") return false;
       if (!isGone(fate)) return true;
-      return (await this.#isThrownAway(stream, [since], fate, before)) && this.restore(stream);
+      return (
+        (await this.#isThrownAway(stream, [since], fate, before)) && this.#parts.restorer.restore(stream)
+      );
     }
     // Of an entry that is not pending nothing else comes of it.
     const [sign = "notPending"] = await this.#keepAlive(stream, [{ id, fence: -1 }]);
     // Another step has made it pending again.
     if (!isGone(sign)) return true;
     if (sure || sign === "thrownAway")
-      return (await this.#isThrownAway(stream, [since], sign, before)) && this.restore(stream);
-    await this.beat(stream, [...this.#parts.hands.of(stream)]);
+      return (
+        (await this.#isThrownAway(stream, [since], sign, before)) && this.#parts.restorer.restore(stream)
+      );
+    await this.beat(stream, [...this.#parts.inFlight.of(stream)]);
     if (continuity.brokenSince(since)) return true;
     const missed = await this.#lookAtWaiting(stream);
     return missed !== undefined && this.regainRetry(stream, missed, true);
@@ -214,35 +198,6 @@ export class Custody {
     }
   }
 
-  /**
-   * Makes pending again all that this worker has of the stream. `vanished`: its group was not there, and is made first,
-   * or moved on when another has made it; only then, because somebody may have set it back. False when the worker is
-   * stopping, and the group has gone.
-   */
-  restore(stream: string, vanished = false): Promise<boolean> {
-    let restores = this.#restores.get(stream);
-    if (!restores) {
-      restores = new Restores(async (gone) => {
-        const loss = await this.#lossOf(stream);
-        const restored = await this.#parts.restore(stream, gone);
-        this.#losses.set(stream, loss);
-        return restored;
-      });
-      this.#restores.set(stream, restores);
-    }
-    return restores.another(vanished);
-  }
-
-  /** Resolves when nothing of the stream is being made pending again. */
-  async restored(stream: string): Promise<void> {
-    await this.#restores.get(stream)?.ended();
-  }
-
-  /** All that this worker has of the stream was made pending again, by a step that was answered then. */
-  noteRestored(stream: string, at: number): void {
-    this.#of(stream).broke(at);
-  }
-
   /** Whether what was last known to be pending at one of these times was thrown away, and not acked by hand. */
   async #isThrownAway(
     stream: string,
@@ -253,13 +208,7 @@ export class Custody {
     if (sign === "thrownAway") return true;
     if (await this.#mayBeThrownAway(stream, sinces, sign, before)) return true;
     // Last of all: what others have restored in the meantime has passed for proof.
-    return (await this.#lossOf(stream)) !== this.#losses.get(stream);
-  }
-
-  async #lossOf(stream: string): Promise<string | undefined> {
-    const { streams, settings } = this.#parts;
-    const holders = settings.holders?.(stream);
-    return holders === undefined ? undefined : streams.lossOf(settings, holders);
+    return this.#parts.restorer.lostSince(stream);
   }
 
   async #mayBeThrownAway(
@@ -268,13 +217,13 @@ export class Custody {
     sign: Owned,
     before: Standing,
   ): Promise<boolean> {
-    const continuity = this.#of(stream);
+    const continuity = this.#parts.continuities.of(stream);
     // Before 7.2 a consumer that has only asked looks like one that has got something.
     const gotAt = sign === "perhapsThrownAway" ? before.askedAt : before.gotAt;
     const maybe = (): boolean => sinces.some((since) => continuity.mayHaveBroken(since, gotAt));
     if (!maybe()) return false;
     // What else it has may prove that the consumer has been there all the time.
-    await this.#ask(stream, [...this.#parts.hands.of(stream)].slice(0, BATCH));
+    await this.#ask(stream, [...this.#parts.inFlight.of(stream)].slice(0, BATCH));
     if (maybe()) await this.#lookAtWaiting(stream);
     return maybe();
   }
@@ -282,22 +231,22 @@ export class Custody {
   /** Gives the retry that it looked at when that is not pending. */
   async #lookAtWaiting(stream: string): Promise<Waiting | undefined> {
     const { streams, settings } = this.#parts;
-    const retry = this.#parts.waiting(stream);
+    const retry = this.#parts.retries.waiting(stream);
     if (!retry) return undefined;
     const sentAt = performance.now();
     const [row] = await streams.pendingPage(stream, settings.group, retry.id, 1);
     if (row?.id !== retry.id) return retry;
-    if (row.consumer === settings.consumer) this.#of(stream).stillHad(retry.since, sentAt);
+    if (row.consumer === settings.consumer) this.#parts.continuities.of(stream).stillHad(retry.since, sentAt);
     return undefined;
   }
 
   async #ask(
     stream: string,
-    deliveries: readonly Delivery[],
-  ): Promise<{ readonly gone: Delivery[]; readonly sign: Owned }> {
+    deliveries: readonly InFlightEntry[],
+  ): Promise<{ readonly gone: InFlightEntry[]; readonly sign: Owned }> {
     const { settings } = this.#parts;
     const askable = deliveries.filter(({ orphaned, lost }) => !orphaned && !lost);
-    const gone: Delivery[] = [];
+    const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
     if (askable.length === 0) return { gone, sign };
     const sentAt = now();
@@ -312,10 +261,10 @@ export class Custody {
         if (delivery.verdictSent) continue;
         sign = answer;
         gone.push(delivery);
-      } else if (answer === "takenByOther") delivery.lost = true;
+      } else if (answer === "takenByOther") noteLost(delivery);
       else {
-        if (answer === "orphaned") delivery.orphaned = true;
-        delivery.ownedAt = sentAt;
+        if (answer === "orphaned") noteOrphaned(delivery);
+        noteOwned(delivery, sentAt);
         this.stillHad(delivery, sentAt.steady);
       }
     }
@@ -332,50 +281,8 @@ export class Custody {
     try {
       return await step();
     } catch (error) {
-      if (!isNoGroup(error) || !(await this.restore(stream, true))) throw error;
+      if (!isNoGroup(error) || !(await this.#parts.restorer.restore(stream, true))) throw error;
       return step();
     }
-  }
-
-  #of(stream: string): Continuity {
-    let continuity = this.#continuity.get(stream);
-    if (!continuity) this.#continuity.set(stream, (continuity = new Continuity()));
-    return continuity;
-  }
-}
-
-/** One step at a time; those who ask while one is under way share the next: it knows what they know. */
-class Restores {
-  readonly #step: (vanished: boolean) => Promise<boolean>;
-  #underWay: Promise<boolean> | undefined;
-  #next: Promise<boolean> | undefined;
-  #nextVanished = false;
-
-  constructor(step: (vanished: boolean) => Promise<boolean>) {
-    this.#step = step;
-  }
-
-  another(vanished: boolean): Promise<boolean> {
-    if (this.#underWay === undefined) return this.#begin(vanished);
-    this.#nextVanished ||= vanished;
-    this.#next ??= this.#underWay
-      .catch(() => false)
-      .then(() => {
-        const gone = this.#nextVanished;
-        this.#next = undefined;
-        this.#nextVanished = false;
-        return this.#begin(gone);
-      });
-    return this.#next;
-  }
-
-  /** Resolves when no step is under way. */
-  async ended(): Promise<void> {
-    while (this.#underWay) await this.#underWay.catch(() => false);
-  }
-
-  #begin(vanished: boolean): Promise<boolean> {
-    this.#underWay = this.#step(vanished).finally(() => (this.#underWay = undefined));
-    return this.#underWay;
   }
 }

@@ -8,7 +8,7 @@ const TRUCE_MS = 3_000;
  * take what the others are still working on. So for a while nothing is taken from the pending list, until
  * everybody that lives has had the time to come back and beat.
  */
-export class Truce {
+export class GracePeriod {
   readonly #harmlessMs: number;
   #lastContact = performance.now();
   #cutOffSince: number | undefined;

@@ -1,40 +1,54 @@
-import { createHash } from "node:crypto";
-import { fieldValue } from "../../entry/entry.ts";
+import { EntryDraft } from "../../entry/entry-draft.ts";
+import { JsonDecoder } from "../../entry/json-decode.ts";
+import { JsonFault } from "../../entry/json-scan.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
+import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { claimOf } from "./custody.ts";
-import { MARKER_TTL_MS, moveFenced } from "./fenced-move.ts";
-import type { Delivery, WorkerSettings } from "./types.ts";
+import { dedupeKey, successMarker } from "./dedupe.ts";
+import { claimOf, MARKER_TTL_MS, moveFenced } from "./fence.ts";
+import type { InFlightEntry } from "./in-flight.ts";
+import type { WorkerSettings } from "./types.ts";
 
-/** The marker that says that this entry's key has succeeded; undefined when it has no key to go by. */
-function successMarker(settings: WorkerSettings, delivery: Delivery, cluster: boolean): string | undefined {
-  const key = dedupeKey(settings, delivery);
-  return key === undefined
-    ? undefined
-    : siblingKey(delivery.stream, `:done:${settings.group}:${key}`, cluster);
+const PAYLOAD = Buffer.from("payload");
+const LINE_END = 0x0a;
+
+/**
+ * What a handler printed as entries: a line that is a JSON object gives a field per key, as in produce; any
+ * other line is one field `payload`. Empty lines are none. Text says why the output can't be written.
+ */
+export function outputEntries(stdout: Buffer): Buffer[][] | string {
+  const decoder = new JsonDecoder();
+  const draft = new EntryDraft();
+  const entries: Buffer[][] = [];
+  for (let begin = 0, line = 1; begin < stdout.length; line++) {
+    const newline = stdout.indexOf(LINE_END, begin);
+    const end = newline < 0 ? stdout.length : newline;
+    if (end > begin) {
+      const fields = lineFields(decoder, draft, stdout, begin, end);
+      if (fields.length > MAX_SCRIPT_VALUES)
+        return `line ${line} of its output has more fields than one step can write`;
+      entries.push(fields);
+    }
+    begin = end + 1;
+  }
+  return entries;
 }
 
-/** Those of the deliveries whose keys have succeeded before. */
-export async function alreadyDone(
-  streams: Streams,
-  settings: WorkerSettings,
-  deliveries: readonly Delivery[],
-): Promise<Set<Delivery>> {
-  const done = new Set<Delivery>();
-  if (!settings.dedupe) return done;
-  for (const stream of new Set(deliveries.map((delivery) => delivery.stream))) {
-    const keyed = new Map<Delivery, string>();
-    for (const delivery of deliveries) {
-      const marker =
-        delivery.stream === stream ? successMarker(settings, delivery, streams.cluster) : undefined;
-      if (marker !== undefined) keyed.set(delivery, marker);
-    }
-    if (keyed.size === 0) continue;
-    const found = await streams.findSuccesses([...keyed.values()]);
-    for (const [i, delivery] of [...keyed.keys()].entries()) if (found[i]) done.add(delivery);
+function lineFields(
+  decoder: JsonDecoder,
+  draft: EntryDraft,
+  source: Buffer,
+  begin: number,
+  end: number,
+): Buffer[] {
+  try {
+    decoder.object(source, begin, end, draft);
+    return draft.fields();
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    return [PAYLOAD, source.subarray(begin, end)];
   }
-  return done;
 }
 
 /**
@@ -47,7 +61,7 @@ export async function alreadyDone(
 export async function settleSuccess(
   streams: Streams,
   settings: WorkerSettings,
-  delivery: Delivery,
+  delivery: InFlightEntry,
   outputs: readonly (readonly Buffer[])[],
 ): Promise<Owned> {
   const { stream } = delivery;
@@ -77,13 +91,4 @@ export async function settleSuccess(
     if (marker) await streams.markSuccess(marker, claim.id);
     return "done";
   }
-}
-
-/** The value of the dedupe field as part of a key's name: itself when it is short and plain, else its hash. */
-function dedupeKey(settings: WorkerSettings, delivery: Delivery): string | undefined {
-  if (!settings.dedupe) return undefined;
-  const value = fieldValue(delivery.entry, Buffer.from(settings.dedupe.field));
-  if (!value) return undefined;
-  const text = value.toString("latin1");
-  return /^[\w.@:-]{1,100}$/.test(text) ? text : `sha256-${createHash("sha256").update(value).digest("hex")}`;
 }

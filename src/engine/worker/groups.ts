@@ -9,11 +9,13 @@ import type { WorkerObserver, WorkerSettings } from "./types.ts";
 /** Of more streams than this, those that have left are forgotten. */
 const REMEMBERED = 10_000;
 
-/**
- * Told of each step that made pending again what this worker has of a stream: when it was answered, and whether the
- * group had been destroyed.
- */
-export type OnRestored = (stream: string, at: number, destroyed: boolean) => void;
+/** A step that made pending again what this worker has of a stream. */
+export interface MadePending {
+  /** When it was answered, by performance.now(). */
+  readonly at: number;
+  /** The group had been destroyed. */
+  readonly destroyed: boolean;
+}
 
 /**
  * Makes groups where that was asked for, and makes them again when they vanish while the worker runs: after the last
@@ -22,13 +24,10 @@ export type OnRestored = (stream: string, at: number, destroyed: boolean) => voi
  * again. Every worker does so when it meets that: the first one makes the group, the others move it on to where they
  * were.
  */
-export class GroupSetup {
+export class Groups {
   readonly #streams: Streams;
   readonly #caller: Caller;
   readonly #settings: WorkerSettings;
-  /** What this worker has of a stream and the holders don't name. */
-  readonly #held: (stream: string) => readonly Held[];
-  readonly #onRestored: OnRestored;
   readonly #observer: WorkerObserver;
   readonly #roster: Roster | undefined;
   /** Per stream, also one that has left, an ID up to which everything has been delivered, as far as this worker knows. */
@@ -38,8 +37,6 @@ export class GroupSetup {
     streams: Streams,
     caller: Caller,
     settings: WorkerSettings,
-    held: (stream: string) => readonly Held[],
-    onRestored: OnRestored,
     observer: WorkerObserver,
     roster?: Roster,
   ) {
@@ -47,21 +44,22 @@ export class GroupSetup {
     this.#streams = streams;
     this.#caller = caller;
     this.#settings = settings;
-    this.#held = held;
-    this.#onRestored = onRestored;
     this.#observer = observer;
   }
 
   /** At the start: every group exists, or is made if that was asked for, or this fails with exit 4. */
   async prepare(): Promise<void> {
     const { streams } = this.#settings;
-    for (const stream of streams) await this.#prepareOne(stream);
+    for (const stream of streams) await this.prepareOne(stream);
   }
 
-  /** The same for a stream that joins later; one that was read before, and has come anew, gets its group in any case. */
-  async join(stream: string): Promise<void> {
-    if (this.#givenUpTo.has(stream)) await this.#restore(stream, true);
-    else await this.#prepareOne(stream);
+  /** Whether a stream was read before. */
+  knows(stream: string): boolean {
+    return this.#givenUpTo.has(stream);
+  }
+
+  /** Where those that have left are too many, they are forgotten; `stream` is about to join. */
+  forgetLeft(stream: string): void {
     if (this.#givenUpTo.size <= REMEMBERED) return;
     const current = new Set(this.#settings.streams);
     for (const known of this.#givenUpTo.keys()) {
@@ -69,7 +67,7 @@ export class GroupSetup {
     }
   }
 
-  async #prepareOne(stream: string): Promise<void> {
+  async prepareOne(stream: string): Promise<void> {
     const { group, createGroup, groupStart } = this.#settings;
     const rule = { at: groupStart, makeStream: true };
     if (createGroup && (await this.#streams.ensureGroup(stream, group, rule)) === "made")
@@ -90,20 +88,20 @@ export class GroupSetup {
   }
 
   /**
-   * Makes pending again what this worker had of a stream and Redis has thrown away. `make`: first the group, when it
-   * has gone. A stream that a pattern matched, and that somebody has deleted, is not made again.
+   * Whether the group of a stream may be made again, which is `wanted` when it has gone. A stream that a pattern matched,
+   * and that somebody has deleted, is not made again.
    */
-  async restore(stream: string, make: boolean): Promise<void> {
-    if (make && this.#roster?.mayChange && !(await this.exists(stream))) await this.#roster.dropGone();
-    await this.#restore(stream, make && this.#settings.streams.includes(stream));
+  async mayMake(stream: string, wanted: boolean): Promise<boolean> {
+    if (wanted && this.#roster?.mayChange && !(await this.exists(stream))) await this.#roster.dropGone();
+    return wanted && this.#settings.streams.includes(stream);
   }
 
-  async #restore(stream: string, make: boolean): Promise<void> {
+  /** Makes pending again what this worker had of a stream. `make`: first the group, when it has gone. */
+  async makePending(stream: string, make: boolean, held: readonly Held[]): Promise<MadePending> {
     const { group, consumer } = this.#settings;
     const start = make ? (this.#givenUpTo.get(stream) ?? "0-0") : undefined;
-    const held = this.#held(stream);
     const { made, position, entries } = await this.#streams.restoreGroup(stream, this.#settings, start, held);
-    this.#onRestored(stream, performance.now(), position !== undefined);
+    const at = performance.now();
     // A stream that was made anew has other entries, whose IDs may be smaller.
     if (position !== undefined) this.#givenUpTo.set(stream, position);
     const again = `${entries} ${entries === 1 ? "entry is" : "entries are"} pending again`;
@@ -111,5 +109,6 @@ export class GroupSetup {
       this.#observer.notice("warn", `group ${group} on ${stream} had gone: made it again after ${position}`);
     } else if (entries > 0)
       this.#observer.notice("warn", `${stream}: consumer ${consumer} of ${group} had been deleted: ${again}`);
+    return { at, destroyed: position !== undefined };
   }
 }

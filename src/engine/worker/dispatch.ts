@@ -1,0 +1,198 @@
+import { ConnectionError } from "../../errors.ts";
+import type { Instant } from "../../lib/instant.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
+import type { Batches } from "./batch.ts";
+import { alreadyDone } from "./dedupe.ts";
+import type { WorkerEvents } from "./events.ts";
+import { type Fetcher, MAX_BLOCK_MS } from "./fetch.ts";
+import type { Groups } from "./groups.ts";
+import { type InFlight, noteCameAgain } from "./in-flight.ts";
+import type { OutageGuard } from "./outage-guard.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Pacer } from "./pacer.ts";
+import type { Recoverer } from "./recover.ts";
+import type { Settler } from "./settle.ts";
+import { type Delivery, HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
+
+/** With an end to watch for, the last handler's end must be noticed soon. */
+const ENDING_BLOCK_MS = 50;
+
+/** After a lost reply so many times fewer entries are asked for, and again more as replies come. */
+const LESS = 10;
+const MORE = 2;
+
+/** When Redis was asked for entries, and, by performance.now(), when they came. */
+interface Came {
+  readonly askedAt: Instant;
+  readonly gotAt: number;
+}
+
+export interface DispatcherParts {
+  readonly streams: Streams;
+  readonly settings: WorkerSettings;
+  readonly inFlight: InFlight;
+  readonly ownership: Ownership;
+  readonly fetcher: Fetcher;
+  readonly recoverer: Recoverer;
+  readonly guard: OutageGuard;
+  readonly pacer: Pacer;
+  readonly batches: Batches;
+  readonly settler: Settler;
+  readonly groups: Groups;
+  readonly events: WorkerEvents;
+  /** Aborted: what comes now is handed back. */
+  readonly ending: AbortSignal;
+}
+
+/**
+ * Decides what comes next and how many: where entries may be taken from, when enough were, and what each that came is
+ * to get: most a run, in a batch, some their verdict without.
+ */
+export class Dispatcher {
+  readonly #parts: DispatcherParts;
+  /** The last turn brought retries and take-overs: new entries come first in this one. */
+  #newFirst = false;
+  /** How many entries may be asked for at once: fewer after a reply that was lost, which may have been too large. */
+  #most = Number.POSITIVE_INFINITY;
+  /** The last read has brought nothing: the next one is likely to wait. */
+  #quiet = false;
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+  }
+
+  /** How many entries may be taken now. */
+  places(): number | "finished" {
+    const { settings, inFlight, guard, pacer, events } = this.#parts;
+    const free = pacer.allow(guard.allow(inFlight.free, inFlight.running, performance.now()));
+    const { count } = settings.ends;
+    if (count === undefined) return free;
+    const left = count - events.final;
+    return left <= 0 ? "finished" : Math.max(0, Math.min(free, left - inFlight.count));
+  }
+
+  /** When a place may come free by itself, and not because a run has ended. */
+  waitMs(): number | undefined {
+    const { guard, pacer } = this.#parts;
+    const waits = [guard.waitMs(performance.now()), pacer.waitMs()].filter((ms) => ms !== undefined);
+    return waits.length === 0 ? undefined : Math.min(...waits);
+  }
+
+  /** One turn of the worker's loop: takes up to `places` entries and lets them in. True when enough was read. */
+  turn(places: number): Promise<boolean> {
+    return this.#parts.ownership.reads(async (askedAt) => {
+      const deliveries = await this.#next(places);
+      if (deliveries === "finished") return true;
+      for (const { stream, entry } of deliveries) this.#parts.groups.noteGiven(stream, entry.id);
+      await this.admit(deliveries, askedAt);
+      return false;
+    });
+  }
+
+  /**
+   * Due retries and take-overs, then new entries; while there are both they take turns at being first. Gives
+   * nothing when there was nothing for a while.
+   */
+  async #next(places: number): Promise<Delivery[] | "finished"> {
+    const asked = Math.min(places, this.#most);
+    try {
+      const found = await this.#look(asked);
+      if (found.length > 0) this.#most = Math.max(this.#most, asked * MORE);
+      return found;
+    } catch (error) {
+      if (error instanceof ConnectionError && error.sent) this.#most = Math.max(1, Math.floor(asked / LESS));
+      throw error;
+    }
+  }
+
+  async #look(places: number): Promise<Delivery[] | "finished"> {
+    const { settings, fetcher, recoverer, ownership, inFlight } = this.#parts;
+    // A probe goes to what has failed before: each one of a new entry would leave one more waiting.
+    if (this.#newFirst && !this.#parts.guard.paused) {
+      this.#newFirst = false;
+      const fresh = await fetcher.read(places, 0);
+      if (fresh.length > 0) return fresh;
+    }
+    const due = await recoverer.takeDue(places);
+    this.#newFirst = due.length > 0;
+    if (due.length > 0) return due;
+    const idle = inFlight.count === 0;
+    const { ends } = settings;
+    if (idle && ends.untilEmpty) {
+      const fresh = await fetcher.read(places, 0);
+      if (fresh.length > 0) return fresh;
+      if (await this.nothingPending()) return "finished";
+    }
+    if (idle && ends.idleMs !== undefined && performance.now() - this.#parts.events.activeAt >= ends.idleMs)
+      return "finished";
+    if (this.#quiet) await ownership.checkWaiting();
+    const fresh = await fetcher.read(places, this.#blockMs());
+    this.#quiet = fresh.length === 0;
+    return fresh;
+  }
+
+  /** Whether no entry of any stream waits for its verdict, whoever has it. */
+  async nothingPending(): Promise<boolean> {
+    const { streams, settings } = this.#parts;
+    for (const stream of settings.streams) {
+      if ((await streams.pendingTotals(stream, settings.group)).count > 0) return false;
+    }
+    return true;
+  }
+
+  /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
+  async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
+    const { streams, settings, ownership, inFlight, batches } = this.#parts;
+    const gotAt = ownership.got(deliveries);
+    const duplicates = await alreadyDone(streams, settings, deliveries);
+    for (const delivery of deliveries) {
+      if (!inFlight.isOverSince(askedAt.steady, delivery))
+        this.#admitOne(delivery, duplicates.has(delivery), { askedAt, gotAt });
+    }
+    batches.readEnded();
+  }
+
+  #admitOne(delivery: Delivery, duplicate: boolean, came: Came): void {
+    const { settings, inFlight, batches, pacer, ending, events } = this.#parts;
+    // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
+    // So may a group that was made again.
+    const held = inFlight.get(delivery.stream, delivery.entry.id);
+    if (held) {
+      noteCameAgain(held);
+      return;
+    }
+    events.active();
+    if (ending.aborted) {
+      // Its read was on the way when the worker was told to stop.
+      this.#settleUnrun(delivery, HAND_BACK, came);
+    } else if (duplicate) this.#settleUnrun(delivery, { kind: "duplicate" }, came);
+    else if (delivery.deliveries > settings.retry.maxDeliveries) {
+      // Its last permitted run never reported back: it may be what ends the workers. Not run once more.
+      const deliveries = Math.min(delivery.deliveries - 1, Number.MAX_SAFE_INTEGER);
+      const reason = `no verdict after ${deliveries} deliveries: the workers that ran it died`;
+      this.#settleUnrun(
+        { ...delivery, deliveries, fence: delivery.deliveries },
+        { kind: "dead", reason, stderr: Buffer.alloc(0) },
+        came,
+      );
+    } else {
+      pacer.count();
+      batches.add(inFlight.hold(delivery, came.askedAt, came.gotAt));
+    }
+  }
+
+  #settleUnrun(delivery: Delivery, verdict: Verdict, { askedAt, gotAt }: Came): void {
+    const { inFlight, settler } = this.#parts;
+    settler.settle(inFlight.hold(delivery, askedAt, gotAt), verdict, 0);
+  }
+
+  #blockMs(): number {
+    const { settings, recoverer } = this.#parts;
+    const { ends } = settings;
+    const now = performance.now();
+    const idleLeft =
+      ends.idleMs === undefined ? Number.POSITIVE_INFINITY : this.#parts.events.activeAt + ends.idleMs - now;
+    const most = ends.untilEmpty || ends.count !== undefined ? ENDING_BLOCK_MS : MAX_BLOCK_MS;
+    return Math.max(1, Math.min(most, recoverer.nextAt - now, Math.max(ENDING_BLOCK_MS, idleLeft)));
+  }
+}

@@ -1,0 +1,101 @@
+import { StreamctlError } from "../../errors.ts";
+import type { Instant } from "../../lib/instant.ts";
+import type { Outcome } from "../handlers/outcome.ts";
+import type { Delivery, Verdict, WorkerObserver, WorkerResult } from "./types.ts";
+
+/** What the worker does about an event. */
+export interface Reactions {
+  /** No waiting mends this: the worker must stop. */
+  readonly failed: (error: unknown) => void;
+  /** Entries came by a step of their own, which Redis was asked for then, and not by a turn of the loop. */
+  readonly came: (deliveries: readonly Delivery[], askedAt: Instant) => Promise<void>;
+}
+
+/**
+ * What the roles of a worker report: it is counted and goes on to the observer (log, metrics). No role knows the worker;
+ * what one of them can't go on with by itself comes back to it through the two reactions.
+ */
+export class WorkerEvents implements WorkerObserver {
+  readonly #counts = { ok: 0, retried: 0, dead: 0, lost: 0, missing: 0, duplicates: 0, killed: 0 };
+  readonly #observer: WorkerObserver;
+  readonly #reactions: Reactions;
+  #activeAt = performance.now();
+
+  constructor(observer: WorkerObserver, reactions: Reactions) {
+    this.#observer = observer;
+    this.#reactions = reactions;
+  }
+
+  /** Entries that nothing is left to do for. */
+  get final(): number {
+    return this.#counts.ok + this.#counts.dead + this.#counts.duplicates;
+  }
+
+  get result(): WorkerResult {
+    return { ...this.#counts };
+  }
+
+  /** By performance.now(), when something came last, or a run ended. */
+  get activeAt(): number {
+    return this.#activeAt;
+  }
+
+  /** Something came: the time without work begins anew. */
+  active(): void {
+    this.#activeAt = performance.now();
+  }
+
+  failed(error: unknown): void {
+    this.#reactions.failed(error);
+  }
+
+  /** The deployment is broken, and no entry at fault. */
+  broken(reason: string): void {
+    this.failed(new StreamctlError("failed", reason, { hint: "no entry was counted or dead-lettered" }));
+  }
+
+  came(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
+    return this.#reactions.came(deliveries, askedAt);
+  }
+
+  /** A handler was ended because the worker could not wait for it. */
+  killed(): void {
+    this.#counts.killed++;
+  }
+
+  ran(outcomes: readonly Outcome[], durationMs: number): void {
+    this.active();
+    this.#observer.ran(outcomes, durationMs);
+  }
+
+  settled(delivery: Delivery, verdict: Verdict, durationMs: number): void {
+    const counts = this.#counts;
+    if (verdict.kind === "ack") counts.ok++;
+    else if (verdict.kind === "dead") counts.dead++;
+    else if (verdict.kind === "duplicate") counts.duplicates++;
+    else if (verdict.kind === "retry") counts.retried++;
+    this.#observer.settled(delivery, verdict, durationMs);
+  }
+
+  lost(delivery: Delivery, verdict: Verdict | undefined, owner: "another" | "nobody"): void {
+    this.#counts.lost++;
+    this.#observer.lost(delivery, verdict, owner);
+  }
+
+  missing(stream: string, ids: readonly string[]): void {
+    this.#counts.missing += ids.length;
+    this.#observer.missing(stream, ids);
+  }
+
+  takenOver(delivery: Delivery, from: string): void {
+    this.#observer.takenOver(delivery, from);
+  }
+
+  joined(stream: string): void {
+    this.#observer.joined(stream);
+  }
+
+  notice(level: "detail" | "info" | "warn", message: string): void {
+    this.#observer.notice(level, message);
+  }
+}

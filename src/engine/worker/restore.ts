@@ -1,0 +1,135 @@
+import type { Streams } from "../../redis/ops/streams.ts";
+import type { Continuities } from "./continuity.ts";
+import type { Groups } from "./groups.ts";
+import type { Ordering } from "./ordering.ts";
+import type { Retries } from "./retries.ts";
+import type { WorkerSettings } from "./types.ts";
+
+/** The time in which a worker that is busy learns that its group was destroyed, by a verdict or a read. */
+const OTHERS_NOTICE_MS = 300;
+
+export interface RestorerParts {
+  readonly streams: Streams;
+  readonly settings: WorkerSettings;
+  readonly groups: Groups;
+  readonly retries: Retries;
+  readonly ordering: Ordering;
+  readonly continuities: Continuities;
+  /** Aborted: a group that has been destroyed is left alone. */
+  readonly ending: AbortSignal;
+}
+
+/** Makes pending again what this worker has and Redis has thrown away, with its consumer or with the whole group. */
+export class Restorer {
+  readonly #parts: RestorerParts;
+  readonly #steps = new Map<string, Steps>();
+  /** Per stream, what the holders said of this consumer when all that it has was restored last. */
+  readonly #losses = new Map<string, string | undefined>();
+  #readAgainAt = 0;
+
+  constructor(parts: RestorerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * When to read again, by performance.now(): after a group was made again, others move it on to where they were, before
+   * what they had is read as new.
+   */
+  get readAgainAt(): number {
+    return this.#readAgainAt;
+  }
+
+  /** A stream joins: its group is there, or is made; one that was read before, and has come anew, gets it in any case. */
+  async join(stream: string): Promise<void> {
+    const { groups } = this.#parts;
+    if (groups.knows(stream)) await this.#makePending(stream, true);
+    else await groups.prepareOne(stream);
+    groups.forgetLeft(stream);
+  }
+
+  /**
+   * Makes pending again all that this worker has of the stream. `vanished`: its group was not there, and is made first,
+   * or moved on when another has made it; only then, because somebody may have set it back. False when the worker is
+   * stopping, and the group has gone.
+   */
+  restore(stream: string, vanished = false): Promise<boolean> {
+    let steps = this.#steps.get(stream);
+    if (!steps) {
+      steps = new Steps(async (gone) => {
+        const loss = await this.#lossOf(stream);
+        const restored = await this.#restore(stream, gone);
+        this.#losses.set(stream, loss);
+        return restored;
+      });
+      this.#steps.set(stream, steps);
+    }
+    return steps.another(vanished);
+  }
+
+  /** Resolves when nothing of the stream is being made pending again. */
+  async ended(stream: string): Promise<void> {
+    await this.#steps.get(stream)?.ended();
+  }
+
+  /** Whether the holders tell of a loss of this consumer since all that it has was restored last. */
+  async lostSince(stream: string): Promise<boolean> {
+    return (await this.#lossOf(stream)) !== this.#losses.get(stream);
+  }
+
+  async #restore(stream: string, vanished: boolean): Promise<boolean> {
+    const { groups, ending } = this.#parts;
+    const stopping = ending.aborted;
+    await this.#makePending(stream, await groups.mayMake(stream, vanished && !stopping));
+    return !stopping || (await groups.exists(stream));
+  }
+
+  async #makePending(stream: string, make: boolean): Promise<void> {
+    const { groups, retries, ordering, continuities } = this.#parts;
+    const { at, destroyed } = await groups.makePending(stream, make, ordering.held(stream));
+    continuities.of(stream).broke(at);
+    retries.noteRestored(stream, at);
+    if (destroyed) this.#readAgainAt = at + OTHERS_NOTICE_MS;
+  }
+
+  async #lossOf(stream: string): Promise<string | undefined> {
+    const { streams, settings } = this.#parts;
+    const holders = settings.holders?.(stream);
+    return holders === undefined ? undefined : streams.lossOf(settings, holders);
+  }
+}
+
+/** One step at a time; those who ask while one is under way share the next: it knows what they know. */
+class Steps {
+  readonly #step: (vanished: boolean) => Promise<boolean>;
+  #underWay: Promise<boolean> | undefined;
+  #next: Promise<boolean> | undefined;
+  #nextVanished = false;
+
+  constructor(step: (vanished: boolean) => Promise<boolean>) {
+    this.#step = step;
+  }
+
+  another(vanished: boolean): Promise<boolean> {
+    if (this.#underWay === undefined) return this.#begin(vanished);
+    this.#nextVanished ||= vanished;
+    this.#next ??= this.#underWay
+      .catch(() => false)
+      .then(() => {
+        const gone = this.#nextVanished;
+        this.#next = undefined;
+        this.#nextVanished = false;
+        return this.#begin(gone);
+      });
+    return this.#next;
+  }
+
+  /** Resolves when no step is under way. */
+  async ended(): Promise<void> {
+    while (this.#underWay) await this.#underWay.catch(() => false);
+  }
+
+  #begin(vanished: boolean): Promise<boolean> {
+    this.#underWay = this.#step(vanished).finally(() => (this.#underWay = undefined));
+    return this.#underWay;
+  }
+}

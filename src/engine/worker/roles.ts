@@ -1,0 +1,99 @@
+import { LinkWatch } from "../../lib/link-watch.ts";
+import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import type { Connection } from "../../redis/connection.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
+import type { Handler } from "../handlers/handler.ts";
+import type { Roster } from "../roster.ts";
+import { Batches } from "./batch.ts";
+import { Continuities } from "./continuity.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { EarlierRun } from "./earlier-run.ts";
+import type { WorkerEvents } from "./events.ts";
+import { Fetcher } from "./fetch.ts";
+import { GracePeriod } from "./grace-period.ts";
+import { Groups } from "./groups.ts";
+import { IterationWatchdog } from "./health.ts";
+import { InFlight } from "./in-flight.ts";
+import { OrderBy } from "./order-by.ts";
+import { OutageGuard } from "./outage-guard.ts";
+import { Ownership } from "./ownership.ts";
+import { Pacer } from "./pacer.ts";
+import { Recoverer } from "./recover.ts";
+import { Restorer } from "./restore.ts";
+import { Retries } from "./retries.ts";
+import { Runner } from "./run.ts";
+import { Settler } from "./settle.ts";
+import { SilentConsumers } from "./silent-consumers.ts";
+import { PendingSweep } from "./sweep.ts";
+import type { WorkerObserver, WorkerSettings } from "./types.ts";
+import { Unordered } from "./unordered.ts";
+import { VerdictWatch } from "./verdict-watch.ts";
+
+export interface WorkerParts {
+  readonly connection: Connection;
+  /** The verbs of that connection. */
+  readonly streams: Streams;
+  readonly reader: BlockingReader;
+  readonly settings: WorkerSettings;
+  /** What changes `settings.streams`, where patterns do. */
+  readonly roster?: Roster | undefined;
+  readonly handler: Handler;
+  readonly observer: WorkerObserver;
+  /** First signal: stop cleanly. */
+  readonly stop: AbortSignal;
+  /** Second signal: end the handlers. */
+  readonly kill: AbortSignal;
+}
+
+/** What a worker is made of. Each role knows only those that were made before it. */
+export type Roles = ReturnType<typeof makeRoles>;
+
+/** `ending`: aborted when nothing is to be begun any more. */
+export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: AbortSignal) {
+  const { connection, streams, reader, settings, handler } = parts;
+  const base = { streams, settings, events, ending, handler, connection };
+
+  const inFlight = new InFlight(handler);
+  const retries = new Retries(settings, inFlight);
+  const sweep = new PendingSweep(streams, settings, inFlight, retries);
+  const silent = new SilentConsumers(streams, settings, events);
+  const found = { ...base, inFlight, retries, sweep, silent };
+  const ordering =
+    settings.orderBy === undefined ? new Unordered(found) : new OrderBy(settings.orderBy, found);
+
+  const earlier = new EarlierRun(streams, settings, events, ordering);
+
+  const groups = new Groups(streams, connection, settings, events, parts.roster);
+  const continuities = new Continuities();
+  const restorer = new Restorer({ ...found, groups, ordering, continuities });
+  const ownership = new Ownership({ ...found, continuities, restorer });
+
+  const grace = new GracePeriod(settings.claimIdleMs);
+  const owned = { ...found, ordering, earlier, groups, restorer, ownership, grace };
+  const fetcher = new Fetcher(reader, settings, connection.cluster, ordering);
+  const recoverer = new Recoverer(owned);
+
+  const link = new LinkWatch(events);
+  const verdicts = new VerdictWatch(events, link);
+  const settler = new Settler({ ...owned, watch: verdicts });
+  const guard = new OutageGuard(settings.pauseAfter, settings.retry, events);
+  const runner = new Runner({ ...owned, guard, settler });
+  const batches = new Batches(handler.batch, runner);
+  const pacer = new Pacer(settings.ratePerSecond);
+  const dispatcher = new Dispatcher({ ...owned, fetcher, recoverer, guard, pacer, batches, settler });
+
+  const watchdog = new IterationWatchdog();
+  return {
+    ...owned,
+    fetcher,
+    recoverer,
+    link,
+    verdicts,
+    settler,
+    guard,
+    runner,
+    batches,
+    dispatcher,
+    watchdog,
+  };
+}

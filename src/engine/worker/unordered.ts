@@ -1,0 +1,91 @@
+import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import type { Held } from "../../redis/ops/restore-group.ts";
+import { readNew } from "../../redis/ops/read.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
+import type { Taken, TakeRule } from "../../redis/ops/take.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { Ordering } from "./ordering.ts";
+import type { Retries } from "./retries.ts";
+import type { Found, PendingSweep } from "./sweep.ts";
+import type { Delivery, WorkerSettings } from "./types.ts";
+
+export interface UnorderedParts {
+  readonly streams: Streams;
+  readonly settings: WorkerSettings;
+  readonly inFlight: InFlight;
+  readonly retries: Retries;
+  readonly sweep: PendingSweep;
+}
+
+/** Entries may start in any order: XREADGROUP for new ones, the pending list for what is due. */
+export class Unordered implements Ordering {
+  readonly waitsAsItLooks = true;
+  readonly underWay: ReadonlySet<Promise<void>> = new Set();
+  readonly #parts: UnorderedParts;
+
+  constructor(parts: UnorderedParts) {
+    this.#parts = parts;
+  }
+
+  async look(reader: BlockingReader, streams: readonly string[], count: number): Promise<Delivery[]> {
+    const found: Delivery[] = [];
+    for (let at = 0; at < streams.length && found.length < count;) {
+      const left = count - found.length;
+      const some = streams.slice(at, at + left);
+      at += some.length;
+      found.push(...(await this.#read(reader, some, left, 0)));
+    }
+    return found;
+  }
+
+  wait(reader: BlockingReader, streams: readonly string[], count: number, ms: number): Promise<Delivery[]> {
+    return this.#read(reader, streams.slice(0, count), count, ms);
+  }
+
+  search(stream: string, limit: number): Promise<Found> {
+    return this.#parts.sweep.look(stream, limit, "again");
+  }
+
+  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+    const { streams, settings } = this.#parts;
+    return streams.takeEntries(stream, settings, rule, ids.slice(0, limit));
+  }
+
+  async takeFirsts(): Promise<Taken[]> {
+    return [];
+  }
+
+  async fronts(_stream: string, ids: readonly string[]): Promise<readonly string[]> {
+    return ids;
+  }
+
+  /** Where holders are kept they name the retries. */
+  held(stream: string): Held[] {
+    const { settings, inFlight, retries } = this.#parts;
+    const own = [...inFlight.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
+    return [
+      ...own.map(({ entry, deliveries }) => ({ id: entry.id, idleMs: 0, deliveries })),
+      ...(settings.holders?.(stream) === undefined ? retries.held(stream) : []),
+    ];
+  }
+
+  settled(): void {}
+
+  left(stream: string): void {
+    this.#parts.sweep.left(stream);
+  }
+
+  async #read(
+    reader: BlockingReader,
+    streams: readonly string[],
+    count: number,
+    blockMs: number,
+  ): Promise<Delivery[]> {
+    // COUNT applies to each stream, so the free places are shared out among them.
+    const each = Math.max(1, Math.floor(count / streams.length));
+    const found = await readNew(reader, this.#parts.settings, streams, each, blockMs);
+    return found.flatMap(({ stream, entries }) =>
+      entries.map((entry): Delivery => ({ stream, entry, deliveries: 1 })),
+    );
+  }
+}
