@@ -2,45 +2,17 @@ import { describe, expect, test } from "vitest";
 import { Holders } from "../../../src/engine/worker/holders.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
 import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
-import type { WorkerObserver, WorkerSettings } from "../../../src/engine/worker/types.ts";
+import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
 import { Worker } from "../../../src/engine/worker/worker.ts";
 import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
 import { rawRedis } from "../../support/redis.ts";
+import { SILENT, settingsFor } from "../../support/roles.ts";
 import { losing } from "../../support/streams.ts";
 import { deadLetters, fill, pendingIn } from "../../support/worker.ts";
 
 const NO_STDERR = Buffer.alloc(0);
-const SILENT: WorkerObserver = {
-  ran() {},
-  settled() {},
-  lost() {},
-  missing() {},
-  takenOver() {},
-  joined() {},
-  notice() {},
-};
-
-function settingsFor(stream: string, more: Partial<WorkerSettings>): WorkerSettings {
-  return {
-    streams: [stream],
-    group: "g",
-    consumer: "c",
-    consumerIsUnique: true,
-    claimIdleMs: 60_000,
-    retry: { maxDeliveries: 5, delayMs: 10, maxDelayMs: 10, deadOn: new Set([65]), retryOn: new Set() },
-    shutdownTimeoutMs: 5_000,
-    killAfterMs: 1_000,
-    deleteAcked: false,
-    createGroup: true,
-    groupStart: "0",
-    dlqKey: (key) => `${key}:dlq`,
-    ends: { untilEmpty: true },
-    ...more,
-  };
-}
-
 type Lost = Parameters<typeof losing>[1];
 
 /**

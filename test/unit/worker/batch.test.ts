@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Batches } from "../../../src/engine/worker/batch.ts";
+import { InFlight, type InFlightEntry } from "../../../src/engine/worker/in-flight.ts";
+import { now } from "../../../src/lib/instant.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function batching(size: number, waitMs: number) {
+  const started: string[][] = [];
+  const rule = { size, waitMs };
+  const start = (batch: readonly InFlightEntry[]): void =>
+    void started.push(batch.map(({ entry }) => entry.id));
+  const batches = new Batches(rule, { start });
+  const inFlight = new InFlight({ slots: 1, batch: rule });
+  const add = (id: string): void =>
+    batches.add(inFlight.hold({ stream: "s", entry: { id, fields: [] }, deliveries: 1 }, now(), 0));
+  return { batches, started, add };
+}
+
+describe("a batch", () => {
+  test("starts as soon as it is full", () => {
+    const { started, add } = batching(2, 1_000);
+    for (const id of ["1-0", "2-0", "3-0"]) add(id);
+    expect(started).toEqual([["1-0", "2-0"]]);
+  });
+
+  test("that waits starts when its first entry has waited long enough, also when others came later", () => {
+    const { batches, started, add } = batching(3, 1_000);
+    add("1-0");
+    batches.readEnded();
+    vi.advanceTimersByTime(900);
+    add("2-0");
+    vi.advanceTimersByTime(99);
+    expect(started).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(started).toEqual([["1-0", "2-0"]]);
+  });
+
+  test("without a time to wait is what came together", () => {
+    const { batches, started, add } = batching(3, 0);
+    add("1-0");
+    add("2-0");
+    expect(started).toEqual([]);
+    batches.readEnded();
+    batches.readEnded();
+    expect(started).toEqual([["1-0", "2-0"]]);
+  });
+
+  test("that is given up does not start, and the next one waits its own time", () => {
+    const { batches, started, add } = batching(2, 1_000);
+    add("1-0");
+    expect(batches.abandon().map(({ entry }) => entry.id)).toEqual(["1-0"]);
+    vi.advanceTimersByTime(900);
+    add("2-0");
+    vi.advanceTimersByTime(500);
+    expect(started).toEqual([]);
+    vi.advanceTimersByTime(500);
+    expect(started).toEqual([["2-0"]]);
+  });
+});
