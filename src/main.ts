@@ -33,12 +33,12 @@ async function printVersion({ stdout, stderr }: Io): Promise<number> {
 /** The entry of bin/streamctl.js: this process as Io. */
 export async function run(): Promise<number> {
   const stdout = openStdout(() => process.stdout);
-  // A stream may report its error after the run has ended, when nobody else listens any more.
-  for (const stream of [stdout, process.stderr]) {
-    stream.on("error", (error) => {
-      if (!isPipeError(error)) process.exitCode = ExitCode.failed;
-    });
-  }
+  // A stream may report its error after the run has ended, when nobody else listens any more. What stderr could not
+  // take says nothing about what was done.
+  stdout.on("error", (error) => {
+    if (!isPipeError(error)) process.exitCode = ExitCode.failed;
+  });
+  process.stderr.on("error", ignore);
   const terminals = [0, 1, 2].filter(isTerminal);
   const argv = process.argv.slice(2);
   const altered = await alteredText(argv);

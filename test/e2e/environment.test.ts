@@ -187,3 +187,20 @@ test("SIGHUP does not stop what has no terminal, as with nohup; SIGTERM does", a
   run.signal("SIGTERM");
   expect((await run.done).code).toBe(0);
 });
+
+test.skipIf(!existsSync("/dev/full"))(
+  "a stderr that takes nothing changes no exit code (needs /dev/full)",
+  async () => {
+    const key = uniqueKey();
+    const into = async (argv: readonly string[], stdin = ""): Promise<BinResult> => {
+      const program = ["sh", "-c", '"$@" 2>/dev/full', "sh", process.execPath, BIN, ...argv] as const;
+      return bin([], { program: [...program], stdin });
+    };
+    expect((await into(["produce", key], '{"a":"1"}\n')).code).toBe(0);
+    expect(await into(["consume", key, "-o", "raw"])).toMatchObject({ code: 0, stdout: "1\n" });
+    const argv = ["consume", key, "-g", "g", "--create-group", "--until-empty", "--exec", "cat"];
+    expect((await into(argv)).code).toBe(0);
+    expect((await into(["info", `${key}:nowhere`])).code).toBe(4);
+    expect((await into(["info", "--nonsense"])).code).toBe(2);
+  },
+);
