@@ -5,7 +5,7 @@ import type { Column } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { printRows } from "../output/rows.ts";
 import type { AckFlags } from "./ack.ts";
-import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
+import { checkIds, givenIds, ofGroup, Rejects } from "./id-arguments.ts";
 
 export async function run(
   context: Context,
@@ -20,7 +20,7 @@ export async function run(
   const rows = ackPending(connection, {
     stream,
     group,
-    ids: givenIds(context, ids, rejects),
+    ids: givenIds(context, ids, rejects, ofGroup(stream, group)),
     dryRun,
     signal: context.stop,
     onNotPending: (id) => rejects.add(`${id} is not pending`),

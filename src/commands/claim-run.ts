@@ -11,7 +11,7 @@ import { printRows } from "../output/rows.ts";
 import { formatCount } from "../units.ts";
 import type { ClaimState } from "../redis/ops/claim.ts";
 import type { ClaimFlags } from "./claim.ts";
-import { checkIds, givenIds, Rejects } from "./id-arguments.ts";
+import { checkIds, givenIds, ofGroup, Rejects } from "./id-arguments.ts";
 import { nothingPending } from "./nothing-pending.ts";
 
 export async function run(
@@ -35,7 +35,7 @@ export async function run(
     ...ruleOf(flags),
     stream,
     group,
-    ids: flags.all ? undefined : givenIds(context, ids, rejects),
+    ids: flags.all ? undefined : givenIds(context, ids, rejects, ofGroup(stream, group)),
     limit: flags.limit,
     signal: context.stop,
     onProgress: (seen) => progress.update(seen, filtered ? undefined : total),

@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import type { JudgeOrigin } from "../engine/claim/id-source.ts";
 import { parseEntryId } from "../entry/id.ts";
 import { UsageError } from "../errors.ts";
 
@@ -7,20 +8,31 @@ const NAMED = 10;
 
 /**
  * The IDs that a command got: its arguments, or with `-` the lines of stdin. Fails with exit 2 for an
- * argument that is no ID; a line that is none is told on `rejects`.
+ * argument that is no ID; a line that is none, or a row that `judge` refuses, is told on `rejects`.
  */
 export async function* givenIds(
   context: Context,
   args: readonly string[],
   rejects: Rejects,
+  judge: JudgeOrigin,
 ): AsyncGenerator<readonly string[]> {
   if (args.includes("-")) {
     const { readIds } = await import("../engine/claim/id-source.ts");
     yield* readIds(context.io.stdin, {
       signal: context.stop,
+      judge,
       onBad: ({ line, reason }) => rejects.add(`line ${line} ${reason}`),
     });
   } else yield [...new Set(args.map((arg) => parseEntryId(arg) as string))];
+}
+
+/** Rows of another stream or group name entries that only by chance have the same IDs here. */
+export function ofGroup(stream: string, group: string): JudgeOrigin {
+  return (row) => {
+    if (row.stream !== undefined && row.stream !== stream) return `stream ${row.stream}, not ${stream}`;
+    if (row.group !== undefined && row.group !== group) return `group ${row.group}, not ${group}`;
+    return undefined;
+  };
 }
 
 /** Fails with exit 2 for what is neither an ID nor `-` alone. */

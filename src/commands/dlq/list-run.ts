@@ -18,7 +18,7 @@ export async function run(
   flags: ListFlags,
 ): Promise<number | undefined> {
   const connection = await context.connect();
-  const key = queueOf(context, connection, stream, flags.dlq);
+  const key = queueOf(context, stream, flags.dlq);
   const total = await queueLength(context, connection, stream, key);
   const { range, ...failed } = await letterWindow(connection, key, flags);
   const progress = createProgress(context.log, { label: `reading ${key}`, unit: "entries" });

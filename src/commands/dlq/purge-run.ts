@@ -22,7 +22,7 @@ export async function run(
   [stream, ids]: readonly [string, string[]],
   flags: PurgeFlags,
 ): Promise<number | undefined> {
-  const choice = await readChoice(context, ids, flags);
+  const choice = await readChoice(context, stream, ids, flags);
   if (choice.kind === "none")
     throw new UsageError("which dead letters?", { hint: "name their IDs, or give filters, or --all" });
   if (!flags.dryRun) await context.mustBeWritable();

@@ -1,19 +1,13 @@
 import type { Context } from "../../context.ts";
 import type { LetterFilter } from "../../engine/dlq/filter.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
-import type { Connection } from "../../redis/connection.ts";
 import type { LetterFlags } from "./letter-flags.ts";
 
 /** The queue that holds a stream's dead letters. */
-export function queueOf(
-  context: Context,
-  connection: Connection,
-  stream: string,
-  explicit: string | undefined,
-): string {
+export function queueOf({ config }: Context, stream: string, explicit: string | undefined): string {
   return dlqKey(stream, {
-    cluster: connection.cluster,
-    template: context.config.dlqTemplate,
+    cluster: config.connection.mode === "cluster",
+    template: config.dlqTemplate,
     explicit,
   });
 }

@@ -13,7 +13,7 @@ export async function run(
   [stream, ids]: readonly [string, string[]],
   flags: ReplayFlags,
 ): Promise<number | undefined> {
-  const choice = await readChoice(context, ids, flags);
+  const choice = await readChoice(context, stream, ids, flags);
   if (!flags.dryRun) await context.mustBeWritable();
   const connection = await context.connect();
   let selection: Selection;

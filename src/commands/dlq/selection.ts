@@ -4,6 +4,7 @@ import type { DeadLetter } from "../../engine/dlq/letter.ts";
 import { letterWindow } from "../../engine/dlq/window.ts";
 import { noStream, streamLength } from "../../engine/groups/missing.ts";
 import { type IdRange, lastGeneratedId } from "../../engine/position.ts";
+import type { JudgeOrigin } from "../../engine/claim/id-source.ts";
 import { compareIds, parseEntryId } from "../../entry/id.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -26,11 +27,12 @@ type Choice = NamedLetters | { kind: "filtered" } | { kind: "none" };
 /** Letters that are named are dealt with oldest first, as those are that filters choose. */
 export async function readChoice(
   context: Context,
+  stream: string,
   args: readonly string[],
   flags: SelectionFlags,
 ): Promise<Choice> {
   if (args.length === 0) return flags.all || areNarrowed(flags) ? { kind: "filtered" } : { kind: "none" };
-  const named = await readNames(context, args);
+  const named = await readNames(context, stream, args, flags);
   return { ...named, ids: named.ids.toSorted((a, b) => compareIds(a, b)) };
 }
 
@@ -38,7 +40,12 @@ export async function readChoice(
 const MOST_NAMED = 100_000;
 
 /** The IDs that are the arguments, or with `-` the lines of stdin, which may be rows of dlq list. */
-export async function readNames(context: Context, args: readonly string[]): Promise<NamedLetters> {
+export async function readNames(
+  context: Context,
+  stream: string,
+  args: readonly string[],
+  { dlq }: Pick<LetterFlags, "dlq">,
+): Promise<NamedLetters> {
   if (args.includes("-") && args.length > 1)
     throw new UsageError("- reads all IDs from stdin: give no others");
   for (const arg of args) {
@@ -47,7 +54,7 @@ export async function readNames(context: Context, args: readonly string[]): Prom
   }
   const rejects = new Rejects(context);
   const ids = new Set<string>();
-  for await (const some of givenIds(context, args, rejects)) {
+  for await (const some of givenIds(context, args, rejects, ofQueue(queueOf(context, stream, dlq)))) {
     // As a piece of its line's text an ID would keep all of that text in memory.
     for (const id of some) ids.add(Buffer.from(id, "latin1").toString("latin1"));
     if (ids.size > MOST_NAMED)
@@ -57,6 +64,14 @@ export async function readNames(context: Context, args: readonly string[]): Prom
   }
   rejects.finish();
   return { kind: "named", ids: [...ids], badLines: rejects.count };
+}
+
+/** A row of dlq list names its queue; any other row of an entry stands for a letter only if it is the queue's own. */
+function ofQueue(queue: string): JudgeOrigin {
+  return ({ dlq, stream }) => {
+    if (dlq !== undefined) return dlq === queue ? undefined : `queue ${dlq}, not ${queue}`;
+    return stream === undefined || stream === queue ? undefined : `stream ${stream}, not ${queue}`;
+  };
 }
 
 /** The letters that a command is about. They can be read more than once. */
@@ -89,7 +104,7 @@ export async function selectLetters(
   flags: Partial<LetterFlags>,
   choice: Exclude<Choice, { kind: "none" }>,
 ): Promise<Selection> {
-  const key = queueOf(context, connection, stream, flags.dlq);
+  const key = queueOf(context, stream, flags.dlq);
   const length = await queueLength(context, connection, stream, key);
   const { layout } = flags;
   if (choice.kind === "named") {

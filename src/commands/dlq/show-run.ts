@@ -13,7 +13,7 @@ export async function run(
   [stream, ids]: readonly [string, string[]],
   flags: ShowFlags,
 ): Promise<number | undefined> {
-  const choice = await readNames(context, ids);
+  const choice = await readNames(context, stream, ids, flags);
   const connection = await context.connect();
   const selection = await selectLetters(context, connection, stream, flags, choice);
   async function* rows(): AsyncGenerator<LetterInFull> {

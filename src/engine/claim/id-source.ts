@@ -14,16 +14,30 @@ export interface BadId {
   readonly reason: string;
 }
 
+/** What rows say their entry is of; a name that is no UTF-8 is left out. */
+export interface RowOrigin {
+  readonly stream?: string;
+  readonly group?: string;
+  readonly dlq?: string;
+}
+
+/** Why a row is of something else than what is worked on; undefined when it may be. */
+export type JudgeOrigin = (origin: RowOrigin) => string | undefined;
+
 /**
  * The entry IDs in a stream of lines, chunk by chunk as they come. A line is an ID, or a row that another
- * command printed as JSON: an object with an `id`. Empty lines are passed over. Reading ends at the
- * signal, which destroys the input.
+ * command printed as JSON: an object with an `id`. `judge` refuses rows by what they say of themselves. Empty
+ * lines are passed over. Reading ends at the signal, which destroys the input.
  */
 export async function* readIds(
   input: Readable,
-  options: { readonly signal: AbortSignal; readonly onBad: (bad: BadId) => void },
+  options: {
+    readonly signal: AbortSignal;
+    readonly judge: JudgeOrigin;
+    readonly onBad: (bad: BadId) => void;
+  },
 ): AsyncGenerator<string[]> {
-  const { signal, onBad } = options;
+  const { signal, judge, onBad } = options;
   const onAbort = (): void => void input.destroy();
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
@@ -36,12 +50,14 @@ export async function* readIds(
     const ids: string[] = [];
     for (const bytes of eachLine(lines ?? NOTHING)) {
       line++;
-      const id = idOfLine(scanner, bytes);
+      const { id, origin } = readLine(scanner, bytes);
+      const foreign = origin && judge(origin);
       if (line === 1 && id === undefined && isCsvHeader(bytes))
         throw new UsageError("stdin is CSV, of whose values a line may look like the ID of another entry", {
           hint: "print the rows with -o ndjson",
         });
       if (id === undefined) onBad({ line, reason: `is no entry ID: ${bytes.toString("utf8", 0, SHOWN)}` });
+      else if (foreign !== undefined) onBad({ line, reason: `is of ${foreign}: ${id}` });
       else if (id !== "") ids.push(id);
     }
     return ids;
@@ -71,34 +87,43 @@ function isCsvHeader(line: Buffer): boolean {
 
 const LONGEST_HEADER = 1_000;
 
-/** The ID that a line names, empty for an empty line; undefined when it names none. */
-function idOfLine(scanner: JsonScanner, line: Buffer): string | undefined {
-  scanner.open(line, 0, line.length);
-  const first = scanner.peek();
-  if (first < 0) return "";
-  if (first === OBJECT) return idOfRow(scanner);
-  return line.length > LONGEST_ID ? undefined : parseEntryId(line.toString("utf8").trim());
+/** A line's ID, empty for an empty line and undefined when it names none; with what it is of, if it is a row. */
+interface Line {
+  readonly id: string | undefined;
+  readonly origin?: RowOrigin;
 }
 
-/** The `id` of a row, of which nothing else is looked at but whether it is whole. */
-function idOfRow(scanner: JsonScanner): string | undefined {
+function readLine(scanner: JsonScanner, line: Buffer): Line {
+  scanner.open(line, 0, line.length);
+  const first = scanner.peek();
+  if (first < 0) return { id: "" };
+  if (first === OBJECT) return readRow(scanner);
+  return { id: line.length > LONGEST_ID ? undefined : parseEntryId(line.toString("utf8").trim()) };
+}
+
+const ORIGINS: ReadonlySet<string> = new Set(["stream", "group", "dlq"] satisfies (keyof RowOrigin)[]);
+
+/** Of a row nothing else is looked at but whether it is whole. */
+function readRow(scanner: JsonScanner): Line {
   let id: string | undefined;
+  const origin: Record<string, string> = {};
   try {
     scanner.expect(OBJECT);
-    if (scanner.peek() === OBJECT_END) return undefined;
+    if (scanner.peek() === OBJECT_END) return { id: undefined };
     do {
       scanner.string();
-      const named = scanner.text() === "id";
+      const name = scanner.text();
       scanner.expect(COLON);
-      if (named && scanner.peek() === QUOTE) {
+      if ((name === "id" || ORIGINS.has(name)) && scanner.peek() === QUOTE) {
         scanner.string();
-        id = parseEntryId(scanner.text());
+        if (name === "id") id = parseEntryId(scanner.text());
+        else origin[name] = scanner.text();
       } else scanner.value();
     } while (scanner.more(OBJECT_END));
     scanner.finish();
-    return id;
+    return { id, origin };
   } catch (error) {
-    if (error instanceof JsonFault) return undefined;
+    if (error instanceof JsonFault) return { id: undefined };
     throw error;
   }
 }

@@ -49,6 +49,26 @@ test("takes the rows of pending --list from stdin, names the first few that are 
   expect(again.stderr).toContain("and 240 more");
 });
 
+test("a row of another stream or group is refused by name: it has an ID that stands for another entry here", async () => {
+  const redis = rawRedis();
+  const [key, other] = [await pendingStream(redis, 3), await pendingStream(redis, 3)];
+  const rows = (await cli(["pending", other, "-g", "g", "--list", "--limit", "1"])).stdout;
+  for (const command of [["ack"], ["claim", "--to", "z"]]) {
+    const [name = "", ...more] = command;
+    const argv = [name, key, "-g", "g", ...more, "-"];
+    const before = await pendingRows(redis, key);
+    const all = await cli(argv, { stdin: `${rows}{"stream":"${key}","group":"h","id":"2-0"}\n` });
+    expect(all.stderr).toContain(`line 1 is of stream ${other}, not ${key}: 1-0`);
+    expect(all.stderr).toContain("line 2 is of group h, not g: 2-0");
+    expect(all.code).toBe(4);
+    expect(await pendingRows(redis, key)).toEqual(before);
+    const some = await cli(argv, {
+      stdin: `${rows}{"stream":"${key}","id":"${name === "ack" ? 2 : 3}-0"}\n`,
+    });
+    expect(some.code).toBe(5);
+  }
+});
+
 test("a missing group or stream, a bad ID, a missing -g", async () => {
   const redis = rawRedis();
   const key = await pendingStream(redis, 1);

@@ -44,4 +44,24 @@ describe("dead letters named by their IDs", () => {
     expect((await cli(["dlq", "replay", stream, "-", "1-1"])).code).toBe(2);
     expect((await cli(["dlq", "replay", stream, "-", "--all"])).code).toBe(2);
   });
+
+  test("a row of another queue, or of a stream that is no queue, is refused by name", async () => {
+    const redis = rawRedis();
+    const { stream, dlq } = await deadStream(redis, [{}, {}]);
+    const other = await deadStream(redis, [{}]);
+    const [id] = (await redis.xrange(dlq, "-", "+")).map(([found]) => found);
+    const rows = [
+      ...ndjson((await cli(["dlq", "list", other.stream])).stdout).map((row) => ({ ...row, id })),
+      { stream, id, fields: {} },
+    ];
+    const stdin = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    const { code, stderr } = await cli(["dlq", "purge", stream, "-", "-y"], { stdin });
+    expect(stderr).toContain(`line 1 is of queue ${other.dlq}, not ${dlq}: ${id}`);
+    expect(stderr).toContain(`line 2 is of stream ${stream}, not ${dlq}: ${id}`);
+    expect(code).toBe(4);
+    expect(await redis.xlen(dlq)).toBe(2);
+    const own = (await cli(["consume", dlq, "--count", "1"])).stdout;
+    expect((await cli(["dlq", "purge", stream, "-", "-y"], { stdin: own })).code).toBe(0);
+    expect(await redis.xlen(dlq)).toBe(1);
+  });
 });
