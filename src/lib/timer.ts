@@ -63,6 +63,21 @@ export function startTimer(ms: number, action: () => void): Timer {
   return new Timer(ms, action, false);
 }
 
+/**
+ * As startTimer, for the end of somebody's time: what has come by then is taken before, and may stop it. When this
+ * process stood still (a SIGSTOP, a machine without time for it) timers fire ahead of all that happened meanwhile.
+ */
+export function startTimeLimit(ms: number, action: () => void): Pick<Timer, "stop"> {
+  let late: NodeJS.Immediate | undefined;
+  const timer = startTimer(ms, () => (late = setImmediate(action)));
+  return {
+    stop() {
+      timer.stop();
+      clearImmediate(late);
+    },
+  };
+}
+
 /** Calls `action` every `ms` until it is stopped. */
 export function startInterval(ms: number, action: () => void): Timer {
   return new Timer(ms, action, true);

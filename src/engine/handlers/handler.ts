@@ -14,9 +14,10 @@ export interface Handler {
   readonly slots: number;
   /**
    * One run for all of these jobs, at most `batch.size`. Gives an outcome for each, in their order. Never
-   * rejects: what goes wrong is an outcome.
+   * rejects: what goes wrong is an outcome. What has waited here is begun only while `mayBegin` says so, else it
+   * is `unrun`.
    */
-  run(jobs: readonly Job[]): Promise<readonly Outcome[]>;
+  run<J extends Job>(jobs: readonly J[], mayBegin: (job: J) => boolean): Promise<readonly Outcome[]>;
   /** Ends everything that runs: TERM to the process groups, KILL after `killAfterMs`. */
   killAll(killAfterMs: number): Promise<void>;
   /** Nothing runs any more: releases what waits for further jobs. */

@@ -11,7 +11,7 @@ const UNRUN: Outcome = { kind: "unrun" };
 
 /**
  * Hands entries out to long-lived processes, which are started when there is work for them and replaced
- * when they fail. What was written to a process that failed, but not begun, goes to another.
+ * when they fail. What was written to a process that failed, but not begun, goes to another, while it may.
  */
 export class PersistentHandler implements Handler {
   readonly batch = ONE;
@@ -51,8 +51,8 @@ export class PersistentHandler implements Handler {
     return slots;
   }
 
-  run(jobs: readonly Job[]): Promise<readonly Outcome[]> {
-    return Promise.all(jobs.map((job) => this.#runOne(job)));
+  run<J extends Job>(jobs: readonly J[], mayBegin: (job: J) => boolean): Promise<readonly Outcome[]> {
+    return Promise.all(jobs.map((job) => this.#runOne(job, () => mayBegin(job))));
   }
 
   async killAll(killAfterMs: number): Promise<void> {
@@ -66,14 +66,14 @@ export class PersistentHandler implements Handler {
     await this.#processes.close();
   }
 
-  #runOne(job: Job): Promise<Outcome> {
+  #runOne(job: Job, mayBegin: () => boolean): Promise<Outcome> {
     const { stdin, consumer } = this.#settings;
     if (this.#stopping) return Promise.resolve(UNRUN);
     const input = inputLine(job, stdin, consumer);
     if ("outcome" in input) return Promise.resolve(input.outcome);
     const { line } = input;
     return new Promise((resolve) => {
-      this.#queue.push({ job, line, resolve });
+      this.#queue.push({ job, line, mayBegin, resolve });
       this.#dispatchSoon();
     });
   }
@@ -89,14 +89,20 @@ export class PersistentHandler implements Handler {
   }
 
   #dispatch(): void {
-    let given = 0;
-    for (; given < this.#queue.length; given++) {
+    let done = 0;
+    for (; done < this.#queue.length; done++) {
+      const queued = this.#queue[done] as QueuedJob;
+      // It may have waited behind one that hung, longer than it is sure to be this worker's.
+      if (!queued.mayBegin()) {
+        queued.resolve(UNRUN);
+        continue;
+      }
       const child = this.#freest();
       if (!child) break;
-      child.give(this.#queue[given] as QueuedJob);
+      child.give(queued);
     }
-    if (given === 0) return;
-    this.#queue = this.#queue.slice(given);
+    if (done === 0) return;
+    this.#queue = this.#queue.slice(done);
     for (const child of this.#running) child.flush();
   }
 

@@ -1,5 +1,5 @@
 import { eachLine, tagLines, Tail } from "../../lib/lines.ts";
-import { startTimer, type Timer, waitAtMost } from "../../lib/timer.ts";
+import { startTimeLimit, startTimer, type Timer, waitAtMost } from "../../lib/timer.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
 import { memberVariables } from "./environment.ts";
 import type { HandlerOutput, HandlerSettings, Job, Notice } from "./handler.ts";
@@ -19,6 +19,8 @@ export interface QueuedJob {
   readonly job: Job;
   /** Its line of stdin, line end included. */
   readonly line: Payload;
+  /** Asked whenever a process is to get it. */
+  readonly mayBegin: () => boolean;
   readonly resolve: (outcome: Outcome) => void;
 }
 
@@ -66,7 +68,7 @@ export class PersistentProcess {
   #over = false;
   #endedBy: EndReason | undefined;
   #workingSince = 0;
-  #timer: Timer | undefined;
+  #timer: Pick<Timer, "stop"> | undefined;
   #pipeTimer: Timer | undefined;
 
   constructor(parts: PersistentParts) {
@@ -271,14 +273,14 @@ export class PersistentProcess {
   #nowWorksOnNext(): void {
     this.#workingSince = performance.now();
     const { timeoutMs } = this.#parts.settings;
-    if (timeoutMs !== undefined) this.#timer ??= startTimer(timeoutMs, () => this.#watch(timeoutMs));
+    if (timeoutMs !== undefined) this.#timer ??= startTimeLimit(timeoutMs, () => this.#watch(timeoutMs));
   }
 
   #watch(timeoutMs: number): void {
     this.#timer = undefined;
     if (this.load === 0 || this.#endedBy) return;
     const left = this.#workingSince + timeoutMs - performance.now();
-    if (left > 0) this.#timer = startTimer(left, () => this.#watch(timeoutMs));
+    if (left > 0) this.#timer = startTimeLimit(left, () => this.#watch(timeoutMs));
     else void this.end({ kind: "timeout" }, this.#parts.settings.killAfterMs);
   }
 

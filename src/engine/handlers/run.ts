@@ -1,4 +1,4 @@
-import { startTimer, type Timer } from "../../lib/timer.ts";
+import { startTimeLimit, startTimer, type Timer } from "../../lib/timer.ts";
 import type { HandlerSettings } from "./handler.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Payload } from "./payload.ts";
@@ -21,7 +21,7 @@ export type EndReason = "timeout" | "stopped";
 export class RunEnd {
   readonly #processes: Pick<Processes, "end">;
   readonly #timeoutMs: number | undefined;
-  readonly #limit: Timer | undefined;
+  readonly #limit: Pick<Timer, "stop"> | undefined;
   #pgid: number | undefined;
   #reason: EndReason | undefined;
   #ending: Promise<void> | undefined;
@@ -39,7 +39,7 @@ export class RunEnd {
     const { timeoutMs, killAfterMs = 0 } = limits ?? {};
     this.#timeoutMs = timeoutMs;
     if (timeoutMs !== undefined)
-      this.#limit = startTimer(timeoutMs, () => void this.end("timeout", killAfterMs));
+      this.#limit = startTimeLimit(timeoutMs, () => void this.end("timeout", killAfterMs));
   }
 
   get reason(): EndReason | undefined {

@@ -85,7 +85,8 @@ export class Ownership {
   }
 
   /** Whether no other can have taken it yet. Asks only this machine's clocks, so it holds for this very moment. */
-  isSure({ ownedAt, orphaned }: InFlightEntry): boolean {
+  isSure({ ownedAt, orphaned, lost }: InFlightEntry): boolean {
+    if (lost) return false;
     if (orphaned) return true;
     return msSince(ownedAt) < SURE_SHARE * this.#parts.settings.claimIdleMs;
   }

@@ -56,9 +56,9 @@ export class Runner {
   }
 
   async #execute(batch: readonly InFlightEntry[]): Promise<void> {
-    const { handler, settler, events } = this.#parts;
+    const { handler, ownership, settler, events } = this.#parts;
     const startedAt = performance.now();
-    const outcomes = await handler.run(batch);
+    const outcomes = await handler.run(batch, (delivery) => ownership.isSure(delivery));
     const durationMs = Math.round(performance.now() - startedAt);
     events.ran(outcomes, durationMs);
     for (const [i, delivery] of batch.entries()) {

@@ -3,6 +3,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Command, Handler, HandlerSettings, Job } from "../../../src/engine/handlers/handler.ts";
 import { makeHandler } from "../../../src/engine/handlers/make-handler.ts";
 
+const always = (): boolean => true;
+
 const BATCH = { kind: "batch", rule: { size: 10, waitMs: 0 } } as const;
 const PERSISTENT = { kind: "persistent", ahead: 10 } as const;
 
@@ -70,26 +72,30 @@ describe.each([
 
   test("passes both outputs on by lines, the last one given its end", async () => {
     const { handler, printed } = make(shell('printf "%s" "$STREAMCTL_ID"; printf "why" >&2; exit 3'));
-    expect(await handler.run([job(1)])).toEqual([{ kind: "exit", code: 3, stderr: Buffer.from("why\n") }]);
+    expect(await handler.run([job(1)], always)).toEqual([
+      { kind: "exit", code: 3, stderr: Buffer.from("why\n") },
+    ]);
     expect(printed).toEqual({ stdout: "1-0\n", stderr: "why\n" });
   });
 
   test("keeps what is to be emitted, and passes it on to nobody", async () => {
     const { handler, printed } = make(shell("cat"), { captureStdout: true, stdin: { kind: "fields" } });
-    expect(await handler.run([job(7)])).toMatchObject([{ code: 0, stdout: Buffer.from('{"n":"7"}\n') }]);
+    expect(await handler.run([job(7)], always)).toMatchObject([
+      { code: 0, stdout: Buffer.from('{"n":"7"}\n') },
+    ]);
     expect(printed.stdout).toBe("");
   });
 
   test("that takes too long is ended, and what it said before counts", async () => {
     const { handler } = make(shell("echo slow >&2; sleep 30"), { timeoutMs: 500 });
-    expect(await handler.run([job(1)])).toEqual([
+    expect(await handler.run([job(1)], always)).toEqual([
       { kind: "timeout", afterMs: 500, stderr: Buffer.from("slow\n") },
     ]);
   });
 
   test("that is stopped says nothing about its entry", async () => {
     const { handler, printed } = make(shell("echo begun; sleep 30"));
-    const running = handler.run([job(1)]);
+    const running = handler.run([job(1)], always);
     await expect.poll(() => printed.stdout).toBe("begun\n");
     await handler.killAll(1_000);
     expect(await running).toEqual([{ kind: "stopped" }]);
@@ -97,12 +103,12 @@ describe.each([
 
   test("that can't be found is unstarted, no failure of the entry", async () => {
     const { handler } = make({ kind: "program", program: "/no/such/program", args: [] });
-    expect(await handler.run([job(1)])).toMatchObject([{ kind: "unstarted", code: 127 }]);
+    expect(await handler.run([job(1)], always)).toMatchObject([{ kind: "unstarted", code: 127 }]);
   });
 
   test("is not waited for by the pipes that a process left behind holds, nor is its last line lost", async () => {
     const { handler, printed } = make(shell("sleep 30 & echo $!; printf rest"));
-    expect(await handler.run([job(1)])).toMatchObject([{ kind: "exit", code: 0 }]);
+    expect(await handler.run([job(1)], always)).toMatchObject([{ kind: "exit", code: 0 }]);
     const [left, rest] = printed.stdout.split("\n");
     process.kill(Number(left), "SIGKILL");
     expect(rest).toBe("rest");
@@ -110,7 +116,7 @@ describe.each([
 
   test("is not waited for by what a process left behind goes on printing", async () => {
     const { handler } = make(shell("(while :; do echo chatter; sleep 0.05; done) & echo $! >&2; exit 5"));
-    const [outcome] = await handler.run([job(1)]);
+    const [outcome] = await handler.run([job(1)], always);
     expect(outcome).toMatchObject({ kind: "exit", code: 5 });
     if (outcome?.kind === "exit") process.kill(Number(outcome.stderr.toString()), "SIGKILL");
   });
@@ -118,7 +124,7 @@ describe.each([
   test("of several entries settles by fd 3 what it names there, by its exit all others", async () => {
     const { handler } = make(shell('[ "$(wc -l)" -eq 3 ] && echo "2-0 dead bad" >&3'), { manner: BATCH });
     expect(handler.batch.size).toBe(10);
-    expect(await handler.run([job(1), job(2), job(3)])).toMatchObject([
+    expect(await handler.run([job(1), job(2), job(3)], always)).toMatchObject([
       { kind: "exit", code: 0 },
       { kind: "answer", answer: "dead", reason: "bad" },
       { kind: "exit", code: 0 },
@@ -129,18 +135,20 @@ describe.each([
     const { handler } = make(shell("while read -r line; do echo ok; done"), { manner: PERSISTENT });
     expect(handler.slots).toBe(2);
     for (let n = 1; n <= 20; n++)
-      expect(await handler.run([job(n)])).toMatchObject([{ kind: "answer", answer: "ok" }]);
+      expect(await handler.run([job(n)], always)).toMatchObject([{ kind: "answer", answer: "ok" }]);
     await expect.poll(() => handler.slots).toBeGreaterThan(2);
   });
 
   test("that stays and ends with an entry unanswered fails that one alone", async () => {
     const { handler } = make(shell("read -r line; echo why >&2; exit 4"), { manner: PERSISTENT });
-    expect(await handler.run([job(1)])).toEqual([{ kind: "exit", code: 4, stderr: Buffer.from("why\n") }]);
+    expect(await handler.run([job(1)], always)).toEqual([
+      { kind: "exit", code: 4, stderr: Buffer.from("why\n") },
+    ]);
   });
 
   test("that was told to stop begins nothing more", async () => {
     const { handler } = make(shell("while read -r line; do echo ok; done"), { manner: PERSISTENT });
     await handler.close();
-    expect(await handler.run([job(1)])).toEqual([{ kind: "unrun" }]);
+    expect(await handler.run([job(1)], always)).toEqual([{ kind: "unrun" }]);
   });
 });

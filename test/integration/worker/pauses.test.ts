@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { nextInOrderScript } from "../../../src/redis/ops/order.ts";
@@ -73,5 +74,36 @@ describe("after a pause longer than --claim-idle", () => {
     await until("it is told", () => paused.stderr.includes("its dead letter was dropped"));
     await until("the other acks it", async () => (await pendingIn(redis, stream)) === 0);
     expect(await redis.exists(`${stream}:dlq`)).toBe(0);
+  });
+
+  test("--persistent: what was written ahead to a process that hung is not begun in another", async () => {
+    const redis = rawRedis();
+    const proxy = await Proxy.start();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    // Fast answers first, so that some are written ahead.
+    for (let n = 0; n < 40; n++) await redis.xadd(stream, "*", "n", String(n));
+    const command = `while read -r l; do n=\${l#*'"n":"'}; n=\${n%%'"'*}; echo $n >> ${dir}/runs
+      [ $n != hang ] || [ -e ${dir}/hung ] || { echo $$ > ${dir}/hung; sleep 600; }; echo ok; done`;
+    const persistent = ["--persistent", "--ahead", "8"];
+    const argv = [...persistent, "--timeout", "2500ms", "--kill-after", "100ms"];
+    const paused = startWorker(stream, command, argv, { url: proxy.url });
+    await until("it is fast", async () => (await runsIn(dir)).length === 40);
+    await until("and idle", async () => (await pendingIn(redis, stream)) === 0);
+    const pipeline = redis.multi();
+    for (const n of ["hang", "a", "b", "c"]) pipeline.xadd(stream, "*", "n", n);
+    await pipeline.exec();
+    await until("one hangs", () => existsSync(`${dir}/hung`));
+    await until("the others are written behind it", async () => (await pendingIn(redis, stream)) > 1);
+    proxy.hold();
+    const ahead = (await pendingIn(redis, stream)) - 1;
+    startWorker(stream, command, persistent);
+    await until("another has run them", async () => (await runsIn(dir)).length >= 45);
+    await until("and acked them", async () => (await pendingIn(redis, stream)) === 0);
+    const pid = (await readFile(`${dir}/hung`, "utf8")).trim();
+    await until("the hung one has had its time", () => !existsSync(`/proc/${pid}`));
+    proxy.release();
+    await until("all are told of", () => (paused.stderr.match(/ was dropped$/gm)?.length ?? 0) > ahead);
+    expect((await runsIn(dir)).slice(40).sort()).toEqual(["a", "b", "c", "hang", "hang"]);
   });
 });
