@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
@@ -66,3 +66,14 @@ export async function scratchDir(): Promise<string> {
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
+
+/** The lines that a handler has written to a file; none before it is there. */
+export async function linesOf(file: string): Promise<string[]> {
+  return (await readFile(file, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+}
+
+/** Every way of running a shell command for one entry. */
+export const SHELL_WAYS: [string, string[]][] = [
+  ["through a waiting shell", []],
+  ["as a process of its own", ["--env-fields"]],
+];

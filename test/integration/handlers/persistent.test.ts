@@ -7,6 +7,7 @@ import {
   deadLetters,
   drain,
   fill,
+  linesOf,
   pendingIn,
   scratchDir,
   startWorker,
@@ -23,10 +24,6 @@ function loop(body: string): string {
 /** Fails in one way at the first delivery of entry 1, and answers ok otherwise. */
 function failing(how: string): string {
   return loop(`if [ "$n-$d" = 1-1 ]; then ${how}; else echo ok; fi`);
-}
-
-async function linesOf(file: string): Promise<string[]> {
-  return (await readFile(file, "utf8")).trim().split("\n");
 }
 
 describe("--persistent", () => {

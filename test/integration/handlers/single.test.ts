@@ -2,15 +2,9 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
-import { drain, fill, scratchDir } from "../../support/worker.ts";
+import { drain, fill, scratchDir, SHELL_WAYS } from "../../support/worker.ts";
 
-/** Every way of running a handler must give it the same things. */
-const WAYS: [string, string[]][] = [
-  ["through a waiting shell", []],
-  ["as a process of its own", ["--env-fields"]],
-];
-
-describe.each(WAYS)("a handler run %s", (_, way) => {
+describe.each(SHELL_WAYS)("a handler run %s", (_, way) => {
   test("gets the entry as one JSON line on stdin, and its facts in the environment", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();

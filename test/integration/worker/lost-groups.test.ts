@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
 import type { Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { deadLetters, fill, linesOf, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 /** Fails at its first delivery, after a while in which the test can do its worst. */
 const FAILS_ONCE =
@@ -18,11 +17,6 @@ function pause(ms: number): Promise<void> {
 async function deleteConsumers(redis: Redis, stream: string): Promise<void> {
   for (const [, name] of (await redis.xinfo("CONSUMERS", stream, "g")) as string[][])
     await redis.xgroup("DELCONSUMER", stream, "g", name as string);
-}
-
-async function linesOf(file: string): Promise<string[]> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  return text.split("\n").filter((line) => line !== "");
 }
 
 describe("entries in hand are not lost with their place in the pending list:", () => {

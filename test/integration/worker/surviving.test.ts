@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
@@ -8,17 +7,12 @@ import { TestCluster } from "../../support/cluster.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { TestSentinel } from "../../support/sentinel.ts";
-import { fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { fill, linesOf, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 async function ownServer(...args: string[]): Promise<SandboxServer> {
   const server = await SandboxServer.start({ executable: inject("redisExecutable"), args });
   onTestFinished(() => server.stop());
   return server;
-}
-
-async function linesOf(file: string): Promise<string[]> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  return text.split("\n").filter((line) => line !== "");
 }
 
 function pause(ms: number): Promise<void> {
