@@ -1,3 +1,4 @@
+import type { Entry } from "../../entry/entry.ts";
 import { type Instant, now } from "../../lib/instant.ts";
 import { startTimer } from "../../lib/timer.ts";
 import type { Handler } from "../handlers/handler.ts";
@@ -48,6 +49,30 @@ export interface InFlightEntry extends Delivery {
   readonly verdictSent: boolean;
   /** It came once more while in flight, from a group that was made again: its verdict may have come too early. */
   readonly cameAgain: boolean;
+}
+
+/** A class, because objects put together by spreading have no fixed shape in V8: batches of 50 were a third slower. */
+class FlightRecord implements InFlightEntry {
+  readonly stream: string;
+  readonly entry: Entry;
+  readonly deliveries: number;
+  readonly fence: number | undefined;
+  readonly gotAt: number;
+  readonly ownedAt: Instant;
+  readonly state: FlightState = "waiting";
+  readonly lost: boolean = false;
+  readonly orphaned: boolean = false;
+  readonly verdictSent: boolean = false;
+  readonly cameAgain: boolean = false;
+
+  constructor(delivery: Delivery, askedAt: Instant, gotAt: number) {
+    this.stream = delivery.stream;
+    this.entry = delivery.entry;
+    this.deliveries = delivery.deliveries;
+    this.fence = delivery.fence;
+    this.gotAt = gotAt;
+    this.ownedAt = askedAt;
+  }
 }
 
 type Changeable = { -readonly [Name in keyof InFlightEntry]: InFlightEntry[Name] };
@@ -158,8 +183,7 @@ export class InFlight {
   /** A delivery that came at `gotAt`, by a question that was asked at `askedAt`; it waits from now on. */
   hold(delivery: Delivery, askedAt: Instant, gotAt: number): InFlightEntry {
     const { stream } = delivery;
-    const facts = { lost: false, orphaned: false, verdictSent: false, cameAgain: false };
-    const entry: InFlightEntry = { ...delivery, state: "waiting", ownedAt: askedAt, gotAt, ...facts };
+    const entry: InFlightEntry = new FlightRecord(delivery, askedAt, gotAt);
     let ofStream = this.#held.get(stream);
     if (!ofStream) this.#held.set(stream, (ofStream = new Map<string, InFlightEntry>()));
     ofStream.set(entry.entry.id, entry);

@@ -71,7 +71,7 @@ export interface RetryPolicy {
 /** One entry as this worker got it. What comes of it is in in-flight.ts. */
 export interface Delivery extends Job {
   /** The delivery count that it has in Redis, where that is not `deliveries`. */
-  readonly fence?: number;
+  readonly fence?: number | undefined;
 }
 
 /** What is to become of an entry. */
