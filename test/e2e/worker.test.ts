@@ -139,7 +139,10 @@ describe("a worker as a process", () => {
     const key = uniqueKey();
     await redis.lpush(key, "x");
     const result = await bin(["consume", key, "-g", "g", "--create-group", "--exec", "cat"]);
-    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining(`${key} is not a stream`) });
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`${key} is a list, not a stream`),
+    });
   });
 
   test("a group that does not exist: exit 4, in one line", async () => {

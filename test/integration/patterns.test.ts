@@ -76,9 +76,9 @@ describe("a pattern leaves out dead-letter queues", () => {
     const { base, stream, dlq } = await streamWithQueue();
     const doctor = await cli(["doctor", `${base}:*`, "-o", "ndjson"]);
     expect(streamsIn(doctor.stdout)).not.toContain(dlq);
-    expect((await cli(["__complete", `streamctl lag ${base}:`])).stdout).toBe(`${stream}\n`);
+    expect((await cli(["__complete", `streamctl lag ${base}:`])).stdout).toBe(`${stream}\n\tnothing\n`);
     // Who has typed so much means the queue.
-    expect((await cli(["__complete", `streamctl lag ${base}:orders:`])).stdout).toBe(`${dlq}\n`);
+    expect((await cli(["__complete", `streamctl lag ${base}:orders:`])).stdout).toBe(`${dlq}\n\tnothing\n`);
   });
 
   test("nothing but queues: exit 4, and what to do", async () => {
