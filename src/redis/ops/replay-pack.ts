@@ -28,14 +28,29 @@ export function packedSize({ id, group, originalId, fields }: Replay): number {
 /** More than this is none the wiser, and does not fit. */
 const MOST = 2 ** 32 - 1;
 
+/** From so many bytes on, a value is not copied. */
+const LARGE = 1_200_000;
+
+/** Lua: what packReplays has made, of the arguments from the nth on. */
+export const UNPACK = `
+local function unpack_replays(n)
+  return cmsgpack.unpack(#ARGV == n and ARGV[n] or table.concat(ARGV, '', n))
+end
+`;
+
 /**
- * Replays as MessagePack, an array of `[id, replays, deliveries, group, originalId, [name, value, …]]`, for
- * cmsgpack.unpack in Lua.
+ * Replays as MessagePack, an array of `[id, replays, deliveries, group, originalId, [name, value, …]]`, in one piece
+ * but for large values, which are pieces of their own.
  */
-export function packReplays(replays: readonly Replay[]): Buffer {
+export function packReplays(replays: readonly Replay[]): Buffer[] {
   let size = HEAD;
-  for (const replay of replays) size += packedSize(replay);
+  for (const replay of replays) {
+    size += packedSize(replay);
+    for (const field of replay.fields) if (field.length >= LARGE) size -= field.length;
+  }
+  const pieces: Buffer[] = [];
   const out = Buffer.allocUnsafe(size);
+  let begin = 0;
   let at = arrayHead(out, 0, replays.length);
   for (const { id, replays: number, deliveries, group, originalId, fields } of replays) {
     at = arrayHead(out, at, 6);
@@ -47,10 +62,15 @@ export function packReplays(replays: readonly Replay[]): Buffer {
     at = arrayHead(out, at, fields.length);
     for (const field of fields) {
       at = stringHead(out, at, field.length);
-      at += field.copy(out, at);
+      if (field.length < LARGE) at += field.copy(out, at);
+      else {
+        pieces.push(out.subarray(begin, at), field);
+        begin = at;
+      }
     }
   }
-  return out.subarray(0, at);
+  if (begin < at) pieces.push(out.subarray(begin, at));
+  return pieces;
 }
 
 function text(out: Buffer, at: number, value: string): number {

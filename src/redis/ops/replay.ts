@@ -6,11 +6,11 @@ import type { Caller } from "./caller.ts";
 import { MAX_SCRIPT_VALUES } from "./limits.ts";
 import { decodeFates, FATE, type Fate, type Reach } from "./replay-fate.ts";
 import { dayOf, NOTES } from "./replay-notes.ts";
-import { packReplays, type Replay } from "./replay-pack.ts";
+import { packReplays, type Replay, UNPACK } from "./replay-pack.ts";
 import type { Harmless } from "./rights.ts";
 
 /** Lua: carries out what fate_of says for one replay of a pack; what became of it, or the error of an XADD. */
-const CARRY_OUT = `
+const CARRY_OUT = `${UNPACK}
 local function carry_out(fate, replay)
   local replays, deliveries, group, id = replay[2], replay[3], replay[4], replay[5]
   if fate == ADDED then
@@ -41,7 +41,7 @@ end
  *
  * KEYS     the dead-letter queue, the target stream, optionally its notes
  * ARGV     reach, retention of notes in ms, the day as dayOf has it,
- *          replays as packReplays writes them: an array of
+ *          from the 4th on replays as packReplays writes them: an array of
  *          {ID in the queue, its number of replays, deliveries until now, group, ID in the stream, fields}
  * Returns  one character per letter (see FATES), as far as it came; the error of an XADD that failed, or nil.
  */
@@ -52,7 +52,7 @@ ${NOTES}${FATE}${CARRY_OUT}
 local failure = find_groups()
 if failure then return failure end
 local answers, proven = {}, {}
-for i, replay in ipairs(cmsgpack.unpack(ARGV[4])) do
+for i, replay in ipairs(unpack_replays(4)) do
   local fate = fate_of_replay(replay)
   if fate ~= HELD and fate ~= LARGE then
     local there
@@ -85,8 +85,8 @@ return {table.concat(answers), failure and failure.err or false}
  * gone from its queue, because another run may have read the letter before.
  *
  * KEYS     the target stream, the marks beside it, its notes
- * ARGV     reach, retention of notes and marks in ms, the day as dayOf has it, replays as above, what to put
- *          before a letter's ID to make its mark, now in ms by the server's clock
+ * ARGV     reach, retention of notes and marks in ms, the day as dayOf has it, what to put before a letter's ID to
+ *          make its mark, now in ms by the server's clock, from the 6th on replays as above
  * Returns  as above; "absent" is what was replayed before. A target that is not there any more holds nothing of
  *          what was added before.
  */
@@ -96,14 +96,14 @@ const onceScript = defineScript(
 ${NOTES}${FATE}${CARRY_OUT}
 local failure = find_groups()
 if failure then return failure end
-local retention, now = tonumber(ARGV[2]), tonumber(ARGV[6])
+local retention, now = tonumber(ARGV[2]), tonumber(ARGV[5])
 -- Once a script has written, memory that has run out no longer stops it: so no DEL of what is not there.
 if redis.call('EXISTS', KEYS[1]) == 0 and redis.call('EXISTS', KEYS[2]) == 1 then redis.call('DEL', KEYS[2]) end
 local answers = {}
-for i, replay in ipairs(cmsgpack.unpack(ARGV[4])) do
-  local mark = ARGV[5] .. replay[1]
+for i, replay in ipairs(unpack_replays(6)) do
+  local mark = ARGV[4] .. replay[1]
   local fate = ABSENT
-  if redis.call('ZADD', KEYS[2], 'NX', ARGV[6], mark) == 1 then
+  if redis.call('ZADD', KEYS[2], 'NX', ARGV[5], mark) == 1 then
     fate = fate_of_replay(replay)
     local left = fate == HELD or fate == LARGE
     if not left then fate, failure = carry_out(fate, replay) end
@@ -123,17 +123,17 @@ return {table.concat(answers), failure and failure.err or false}
  * Says what would become of letters, and changes nothing.
  *
  * KEYS[1]  the target stream
- * ARGV     reach, replays as above
+ * ARGV     reach, from the 2nd on replays as above
  * Returns  one character per letter; none is absent.
  */
 const planScript = defineScript(
   "replay-plan",
   `local reach, target = ARGV[1], KEYS[1]
-${FATE}
+${FATE}${UNPACK}
 local failure = find_groups()
 if failure then return failure end
 local answers = {}
-for i, replay in ipairs(cmsgpack.unpack(ARGV[2])) do
+for i, replay in ipairs(unpack_replays(2)) do
   local group, id, fields = replay[4], replay[5], replay[6]
   local fate = fate_of(group, id, fields, #fields)
   if fate == REVIVED and #redis.call('XPENDING', target, group, id, id, 1) > 0 then fate = AWAITED end
@@ -169,7 +169,7 @@ export async function moveLetters(
   rule: ReplayRule,
   replays: readonly Replay[],
 ): Promise<Replayed> {
-  const args = [...headOf(rule), packReplays(replays)];
+  const args = [...headOf(rule), ...packReplays(replays)];
   return decodeReplayed(await caller.run(moveScript, keysOf(rule, dlq, rule.target), args));
 }
 
@@ -183,7 +183,7 @@ export async function addLettersOnce(
   rule: ReplayRule,
   replays: readonly Replay[],
 ): Promise<Replayed> {
-  const args = [...headOf(rule), packReplays(replays), prefix, rule.nowMs];
+  const args = [...headOf(rule), prefix, rule.nowMs, ...packReplays(replays)];
   return decodeReplayed(await caller.run(onceScript, keysOf(rule, rule.target, marks), args));
 }
 
@@ -193,7 +193,7 @@ export async function planLetters(
   { target, reach }: Pick<ReplayRule, "target" | "reach">,
   replays: readonly Replay[],
 ): Promise<Fate[]> {
-  return decodeFates(asText(await caller.run(planScript, [target], [reach, packReplays(replays)])));
+  return decodeFates(asText(await caller.run(planScript, [target], [reach, ...packReplays(replays)])));
 }
 
 /** The first arguments of every step that replays. */

@@ -191,6 +191,28 @@ describe("dlq replay", () => {
     ]);
   });
 
+  test("large values among small ones, moved and kept", async () => {
+    const redis = rawRedis();
+    const large = (byte: string): Buffer => Buffer.alloc(1_300_000, byte);
+    const fields = [
+      Buffer.from("a"),
+      large("x"),
+      Buffer.from("b"),
+      Buffer.from("small"),
+      large("n"),
+      large("y"),
+    ];
+    const { stream } = await deadStream(redis, [{}, { fields }, {}]);
+    const kept = uniqueKey("kept");
+    const expected = [textFields([["n", "0"]]), fields, textFields([["n", "2"]])];
+    expect((await cli(["dlq", "replay", stream, "--all", "--keep", "--to", kept])).code).toBe(0);
+    expect(await fieldsIn(redis, kept)).toEqual(expected);
+    const dry = await cli(["dlq", "replay", stream, "--all", "--dry-run"]);
+    expect(dry.stderr).toContain("would replay 3 entries");
+    expect((await cli(["dlq", "replay", stream, "--all", "--reason", "~exit"])).code).toBe(0);
+    expect(await fieldsIn(redis, stream)).toEqual(expected);
+  });
+
   test("--dry-run prints exactly the letters that would go, and changes nothing", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [{ reason: "timeout 30s" }, {}, { replays: 9 }]);
