@@ -99,7 +99,9 @@ export class Ownership {
         stream,
         unsure.filter((delivery) => delivery.stream === stream),
       );
-      const still = gone.length === 0 ? [] : await this.beat(stream, gone);
+      if (gone.length === 0) continue;
+      await this.readEnded();
+      const still = await this.beat(stream, gone);
       for (const delivery of still) noteLost(delivery);
     }
     return deliveries.filter(({ lost }) => !lost);
@@ -110,7 +112,7 @@ export class Ownership {
    * pending any more; what was thrown away is pending again by then.
    */
   async beat(stream: string, deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
-    const before = this.standing(stream);
+    const { at } = this.standing(stream);
     const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
     for (let at = 0; at < deliveries.length; at += BATCH) {
@@ -118,7 +120,8 @@ export class Ownership {
       gone.push(...beat.gone);
       if (beat.gone.length > 0) sign = beat.sign;
     }
-    if (gone.length > 0) await this.regain(stream, gone, sign, before);
+    // A read may have come to Redis before the question, and its reply after the answer.
+    if (gone.length > 0) await this.regain(stream, gone, sign, { ...this.standing(stream), at });
     return gone;
   }
 
@@ -219,8 +222,9 @@ export class Ownership {
     before: Standing,
   ): Promise<boolean> {
     const continuity = this.#parts.continuities.of(stream);
-    // Before 7.2 a consumer that has only asked looks like one that has got something.
-    const gotAt = sign === "perhapsThrownAway" ? before.askedAt : before.gotAt;
+    // Before 7.2 a consumer that has only asked looks like one that has got something. A read that waits makes a deleted
+    // consumer anew when it gets something, long after it was asked for.
+    const gotAt = sign === "perhapsThrownAway" ? Math.max(before.askedAt, before.gotAt) : before.gotAt;
     const maybe = (): boolean => sinces.some((since) => continuity.mayHaveBroken(since, gotAt));
     if (!maybe()) return false;
     // What else it has may prove that the consumer has been there all the time.

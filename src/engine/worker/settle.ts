@@ -212,7 +212,9 @@ export class Settler {
       else if (isGone(answer)) gone.push(item);
     }
     if (replyLost || gone.length === 0) return answers;
-    const sign = answers.find(isGone) ?? "notPending";
+    // A handler's output, or its dead letter, is delivered also when the entry may have been acked by hand meanwhile.
+    const carriesMore = gone.some(({ verdict }) => !this.#isPlainAck(verdict) && !LEAVING.has(verdict.kind));
+    const sign = carriesMore ? "thrownAway" : (answers.find(isGone) ?? "notPending");
     await ownership.readEnded();
     // A read on another connection may have come to Redis before the verdicts, though it was asked for after them.
     const { gotAt, askedAt } = ownership.standing(stream);

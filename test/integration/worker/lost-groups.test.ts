@@ -192,6 +192,22 @@ describe("entries in hand are not lost with their place in the pending list:", (
     expect(letters).toHaveLength(new Set(letters).size);
   });
 
+  test("a failed one whose consumer was deleted while a read waited, which then made it anew", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const command = `case $STREAMCTL_ID in ${id}) ;; *) exit 0;; esac
+      echo "start $STREAMCTL_DELIVERIES"; sleep 1.2; test "$STREAMCTL_DELIVERIES" -gt 1`;
+    const worker = startWorker(stream, command, ["-j", "2", "--claim-idle", "2s"]);
+    await until("the handler runs", () => worker.stdout.includes("start 1"));
+    // A heartbeat comes after the read that waits was asked for.
+    await pause(800);
+    await deleteConsumers(redis, stream);
+    await fill(redis, stream, 1);
+    await until("it is retried", () => worker.stdout.includes("start 2"));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+
   test("one that waits for its retry, when its worker has stopped before the group is destroyed", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
