@@ -66,7 +66,7 @@ export function drawFault(random: Random, seat: Seat, targets: FaultTargets): Fa
   const command = random.pick(["EVALSHA", "XREADGROUP"]);
   const victims = random.pick<Victims>(["idle shells", "shells of handlers", "handlers"]);
   const howMany = random.pick(["one", "all"] as const);
-  const times = random.between(1, 4);
+  const times = random.between(1, 3);
   const room = random.pick(["bytes", "names"] as const);
   const kind = random.weighted({
     ...WEIGHTS,
