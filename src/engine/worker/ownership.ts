@@ -14,9 +14,8 @@ const BATCH = 200;
 /** Heartbeats come three times in --claim-idle; what had none for two of them is asked for before it is acted on. */
 export const SURE_SHARE = 2 / 3;
 
-/** Times by performance.now(): the present one, and when this worker last got something, and asked for it. */
-export interface Standing {
-  readonly at: number;
+/** Times by performance.now(): when this worker last got something, and asked for it. */
+interface Standing {
   readonly gotAt: number;
   readonly askedAt: number;
 }
@@ -112,7 +111,6 @@ export class Ownership {
    * pending any more; what was thrown away is pending again by then.
    */
   async beat(stream: string, deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
-    const { at } = this.standing(stream);
     const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
     for (let at = 0; at < deliveries.length; at += BATCH) {
@@ -120,15 +118,12 @@ export class Ownership {
       gone.push(...beat.gone);
       if (beat.gone.length > 0) sign = beat.sign;
     }
-    // A read may have come to Redis before the question, and its reply after the answer.
-    if (gone.length > 0) await this.regain(stream, gone, sign, { ...this.standing(stream), at });
+    if (gone.length > 0) await this.regain(stream, gone, sign);
     return gone;
   }
 
-  /** How things are before a question is sent to Redis whose answer may be that an entry is gone. */
-  standing(stream: string): Standing {
+  #standing(stream: string): Standing {
     return {
-      at: performance.now(),
       gotAt: this.#parts.continuities.of(stream).gotAt,
       askedAt: this.#parts.inFlight.askedAt,
     };
@@ -136,14 +131,11 @@ export class Ownership {
 
   /**
    * Entries were not pending when that was asked. True when they were thrown away and are pending again: verdicts may
-   * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`.
+   * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`. To be called after the answer: a read
+   * that was asked for after the question may have come to Redis before it.
    */
-  async regain(
-    stream: string,
-    gone: readonly InFlightEntry[],
-    sign: Owned,
-    before: Standing,
-  ): Promise<boolean> {
+  async regain(stream: string, gone: readonly InFlightEntry[], sign: Owned): Promise<boolean> {
+    const standing = this.#standing(stream);
     const continuity = this.#parts.continuities.of(stream);
     const sinces: number[] = [];
     for (const delivery of gone) {
@@ -154,7 +146,7 @@ export class Ownership {
       // After so long a silence another worker has taken and settled it, if it was not thrown away before.
       if (msSince(ownedAt) < this.#parts.settings.claimIdleMs) sinces.push(since);
     }
-    if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, before))) return false;
+    if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, standing))) return false;
     return this.#parts.restorer.restore(stream);
   }
 
@@ -165,7 +157,7 @@ export class Ownership {
   async regainRetry(stream: string, { id, since }: Waiting, sure: boolean): Promise<boolean> {
     const continuity = this.#parts.continuities.of(stream);
     if (continuity.brokenSince(since)) return this.#parts.restorer.restore(stream);
-    const before = this.standing(stream);
+    const standing = this.#standing(stream);
     const { streams, settings } = this.#parts;
     const holders = settings.holders?.(stream);
     if (holders !== undefined) {
@@ -174,7 +166,7 @@ export class Ownership {
       if (fate === "settled") return false;
       if (!isGone(fate)) return true;
       return (
-        (await this.#isThrownAway(stream, [since], fate, before)) && this.#parts.restorer.restore(stream)
+        (await this.#isThrownAway(stream, [since], fate, standing)) && this.#parts.restorer.restore(stream)
       );
     }
     // Of an entry that is not pending nothing else comes of it.
@@ -183,7 +175,7 @@ export class Ownership {
     if (!isGone(sign)) return true;
     if (sure || sign === "thrownAway")
       return (
-        (await this.#isThrownAway(stream, [since], sign, before)) && this.#parts.restorer.restore(stream)
+        (await this.#isThrownAway(stream, [since], sign, standing)) && this.#parts.restorer.restore(stream)
       );
     await this.beat(stream, [...this.#parts.inFlight.of(stream)]);
     if (continuity.brokenSince(since)) return true;
@@ -207,10 +199,10 @@ export class Ownership {
     stream: string,
     sinces: readonly number[],
     sign: Owned,
-    before: Standing,
+    standing: Standing,
   ): Promise<boolean> {
     if (sign === "thrownAway") return true;
-    if (await this.#mayBeThrownAway(stream, sinces, sign, before)) return true;
+    if (await this.#mayBeThrownAway(stream, sinces, sign, standing)) return true;
     // Last of all: what others have restored in the meantime has passed for proof.
     return this.#parts.restorer.lostSince(stream);
   }
@@ -219,12 +211,12 @@ export class Ownership {
     stream: string,
     sinces: readonly number[],
     sign: Owned,
-    before: Standing,
+    { gotAt: lastGotAt, askedAt }: Standing,
   ): Promise<boolean> {
     const continuity = this.#parts.continuities.of(stream);
     // Before 7.2 a consumer that has only asked looks like one that has got something. A read that waits makes a deleted
     // consumer anew when it gets something, long after it was asked for.
-    const gotAt = sign === "perhapsThrownAway" ? Math.max(before.askedAt, before.gotAt) : before.gotAt;
+    const gotAt = sign === "perhapsThrownAway" ? Math.max(askedAt, lastGotAt) : lastGotAt;
     const maybe = (): boolean => sinces.some((since) => continuity.mayHaveBroken(since, gotAt));
     if (!maybe()) return false;
     // What else it has may prove that the consumer has been there all the time.

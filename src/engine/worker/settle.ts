@@ -146,8 +146,7 @@ export class Settler {
         const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
         const idleMs = retries.wait(stream, id, delayMs, count);
-        const dueIdleMs = takeAfterMs(count, claimIdleMs, retry);
-        return streams.requeueOwned(stream, settings, claim, { idleMs, dueIdleMs, deliveries: count });
+        return streams.requeueOwned(stream, settings, claim, { idleMs, deliveries: count });
       }
       case "dead":
         return moveToDeadLetters(streams, settings, delivery, verdict, failedAt);
@@ -156,8 +155,7 @@ export class Settler {
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
         retries.leave(stream, id, count);
-        const dueIdleMs = takeAfterMs(count, claimIdleMs, retry);
-        const left = { idleMs: dueIdleMs, dueIdleMs, deliveries: count };
+        const left = { idleMs: takeAfterMs(count, claimIdleMs, retry), deliveries: count };
         return streams.requeueOwned(stream, settings, claim, left);
       }
       case "ack":
@@ -201,14 +199,14 @@ export class Settler {
   async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
     const { ownership } = this.#parts;
     const stream = items[0]?.delivery.stream ?? "";
-    const before = ownership.standing(stream);
+    const sentAt = performance.now();
     const sending = this.#sendMarked(items, send, replyLost);
     if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) ownership.holdReads(sending);
     const answers = await sending;
     const gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
       const answer = answers[i] ?? "notPending";
-      if (isDone(answer)) ownership.stillHad(item.delivery, before.at);
+      if (isDone(answer)) ownership.stillHad(item.delivery, sentAt);
       else if (isGone(answer)) gone.push(item);
     }
     if (replyLost || gone.length === 0) return answers;
@@ -216,10 +214,8 @@ export class Settler {
     const carriesMore = gone.some(({ verdict }) => !this.#isPlainAck(verdict) && !LEAVING.has(verdict.kind));
     const sign = carriesMore ? "thrownAway" : (answers.find(isGone) ?? "notPending");
     await ownership.readEnded();
-    // A read on another connection may have come to Redis before the verdicts, though it was asked for after them.
-    const { gotAt, askedAt } = ownership.standing(stream);
     const lost = gone.map(({ delivery }) => delivery);
-    const regained = await ownership.regain(stream, lost, sign, { ...before, gotAt, askedAt });
+    const regained = await ownership.regain(stream, lost, sign);
     const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain);
     if (astray.length === 0) return answers;
     const again = await this.#sendMarked(astray, send, false);

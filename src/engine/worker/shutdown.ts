@@ -70,7 +70,7 @@ async function leaveGroup(
       for (const { id, deliveries } of await sweep.strays(stream)) {
         const count = deliveries - 1;
         const idleMs = takeAfterMs(count, claimIdleMs, retry);
-        const left = { idleMs, dueIdleMs: idleMs, deliveries: count };
+        const left = { idleMs, deliveries: count };
         await streams.requeueOwned(stream, settings, { id, fence: deliveries }, left);
       }
     }

@@ -2,6 +2,7 @@ import { defineScript } from "../script.ts";
 import { asList, asNumber } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { FORGET } from "./forget-consumer.ts";
+import { FACTS } from "./lua/facts.ts";
 import { type Member, settlingKeys } from "./member.ts";
 
 /**
@@ -16,11 +17,10 @@ const forgetSilentScript = defineScript(
   "forget-silent",
   `
 local group = ARGV[1]
-${FORGET}
+${FORGET}${FACTS}
 local consumers, answers = {}, {}
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
-  local facts = {}
-  for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
+  local facts = facts_of(info)
   consumers[facts.name] = facts
 end
 for i = 2, #ARGV, 2 do

@@ -21,6 +21,7 @@ ${HELD}
 local given, last = last_given(), redis.call('HGET', KEYS[2], 'last')
 if not given then return 0 end
 redis.call('HSET', KEYS[2], 'last', last and id_before(last, given) and last or given)
+-- What restoring needs, too: a right that is missing must show now.
 if redis.call('HLEN', KEYS[2]) < 100 then redis.call('HGETALL', KEYS[2]) end
 -- What is pending of workers that died would be passed over.
 if not last then redis.call('HDEL', KEYS[2], 'last') end

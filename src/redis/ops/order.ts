@@ -30,7 +30,7 @@ const readInOrderScript = defineScript(
   "read-in-order",
   `${LEDGER}
 local started = {}
-local last = value_of(redis.call('XINFO', 'STREAM', KEYS[1]), 'last-generated-id')
+local last = facts_of(redis.call('XINFO', 'STREAM', KEYS[1]))['last-generated-id']
 local waiting = redis.call('XPENDING', KEYS[1], group)[1]
 for i = 1, math.min(tonumber(ARGV[5]), tonumber(ARGV[6]) - waiting) do
   if #started >= tonumber(ARGV[4]) then break end

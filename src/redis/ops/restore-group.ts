@@ -32,7 +32,7 @@ if start == '' then
 else
   local last = KEYS[2] and redis.call('HGET', KEYS[2], 'last')
   if last and id_before(start, last) then start = last end
-  if info.err or id_before(value_of(info, 'last-generated-id'), start) then start = '0-0' end
+  if info.err or id_before(facts_of(info)['last-generated-id'], start) then start = '0-0' end
   local reply = redis.pcall('XGROUP', 'CREATE', KEYS[1], group, start, 'MKSTREAM')
   if not reply.err then moved, made = start, 1
   elseif string.sub(reply.err, 1, 9) ~= 'BUSYGROUP' then return reply end

@@ -53,15 +53,15 @@ export async function ackOwned(
  * Leaves entries pending with an idle time that says when they may be taken again.
  *
  * KEYS     the stream; the holders
- * ARGV     group, consumer, then per entry: id, fence, idle ms, delivery count, the idle time at which it is due
+ * ARGV     group, consumer, then per entry: id, fence, idle ms, delivery count
  * Returns  per entry: 1 done; 2 it was pending, but without data, and is so no more; else as OWNED.
  */
 const requeueScript = defineScript(
   "requeue",
   `${OWNED}
 local answers = {}
-for i = 3, #ARGV, 5 do
-  local id, fence, idle, count, due = unpack(ARGV, i, i + 4)
+for i = 3, #ARGV, 4 do
+  local id, fence, idle, count = unpack(ARGV, i, i + 3)
   local owned = state(id, fence)
   if owned == 1 then
     if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
@@ -71,7 +71,7 @@ for i = 3, #ARGV, 5 do
     else
       if KEYS[2] then
         local kind = string.match(redis.call('HGET', KEYS[2], id) or '', '^%S+ (%S)') or '-'
-        redis.call('HSET', KEYS[2], id, count .. ' ' .. kind .. due .. ' ' .. consumer)
+        redis.call('HSET', KEYS[2], id, count .. ' ' .. kind .. ' ' .. consumer)
       end
       redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'IDLE', idle, 'RETRYCOUNT', count, 'JUSTID')
     end
@@ -87,8 +87,6 @@ export interface LeftPending {
   readonly deliveries: number;
   /** The idle time to set. */
   readonly idleMs: number;
-  /** The idle time at which it comes due. */
-  readonly dueIdleMs: number;
 }
 
 /** One step of one entry, sent once. */
@@ -97,9 +95,9 @@ export async function requeueOwned(
   stream: string,
   member: Member,
   { id, fence }: Claim,
-  { deliveries, idleMs, dueIdleMs }: LeftPending,
+  { deliveries, idleMs }: LeftPending,
 ): Promise<Owned> {
-  const args = [member.group, member.consumer, id, fence, idleMs, deliveries, Math.round(dueIdleMs)];
+  const args = [member.group, member.consumer, id, fence, idleMs, deliveries];
   const [answer] = asList(await caller.run(requeueScript, settlingKeys(member, stream), args));
   return decodeOwned(answer);
 }

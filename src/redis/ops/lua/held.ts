@@ -1,10 +1,11 @@
+import { FACTS } from "./facts.ts";
 import { ID_BEFORE } from "./id-before.ts";
 
 /**
  * The holders of a group: a hash beside the stream, from entries that are not settled to `count kind consumer`: the
- * delivery count; "k" for an entry that has a key to be ordered by, "-" for others, followed by the idle time in ms at
- * which a retry comes due; and the consumer that has the entry. With order by key it has every such entry, else those
- * that were left pending for a later run: retries, and what was handed back.
+ * delivery count; "k" for an entry that has a key to be ordered by, "-" for others; and the consumer that has the entry.
+ * With order by key it has every such entry, else those that were left pending for a later run: retries, and what was
+ * handed back.
  *
  * The pending list knows that, too; but XGROUP DELCONSUMER and DESTROY throw that away, also for entries that no living
  * worker knows of. A verdict takes the entry out in the step that acks it. So what is among the holders and not pending
@@ -19,26 +20,21 @@ import { ID_BEFORE } from "./id-before.ts";
  *
  * Wants `group` and `consumer`.
  */
-export const HELD = `${ID_BEFORE}
-local function value_of(list, name)
-  for i = 1, #list, 2 do
-    if list[i] == name then return list[i + 1] end
-  end
-end
-
+export const HELD = `${ID_BEFORE}${FACTS}
 local function pending(id)
   return redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
 end
 
 local function last_given()
-  for _, facts in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    if value_of(facts, 'name') == group then return value_of(facts, 'last-delivered-id') end
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local facts = facts_of(info)
+    if facts['name'] == group then return facts['last-delivered-id'] end
   end
 end
 
 local function consumers()
   local names = {}
-  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do names[value_of(info, 'name')] = true end
+  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do names[facts_of(info)['name']] = true end
   return names
 end
 
@@ -49,8 +45,7 @@ local function hold(id, owner, count, idle, given)
   return 1
 end
 
--- Makes pending again, for the consumers that had it, what was thrown away.
--- Gives how many. A consumer that is known to have lost all that it had counts as not there.
+-- Makes pending again, for the consumers that had it, what was thrown away; gives how many. A consumer that is known to have lost all that it had counts as not there.
 local function restore_held(holders, bereft)
   local known, given, count = consumers(), last_given(), 0
   if bereft then known[bereft] = nil end
