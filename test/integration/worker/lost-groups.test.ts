@@ -212,17 +212,19 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id] = await fill(redis, stream, 1);
-    const failing = startWorker(stream, "exit 1", ["--retry-delay", "60s", "--retry-max-delay", "60s"]);
+    // So long that the other does not take the retry before the group is destroyed.
+    const times = ["--retry-delay", "5s", "--retry-max-delay", "5s"];
+    const failing = startWorker(stream, "exit 1", times);
     await until("it failed once", () => failing.stderr.includes("retry in"));
     failing.signal("SIGTERM");
     await failing.done;
-    const other = startWorker(stream, 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"');
-    await until(
-      "the other reads",
-      async () => ((await redis.xinfo("CONSUMERS", stream, "g")) as unknown[]).length === 2,
-    );
+    const other = startWorker(stream, 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"', times);
+    const [next] = await fill(redis, stream, 1);
+    await until("the other reads on", () => other.stdout === `${next} 1\n`);
+    await until("and acks", async () => (await pendingIn(redis, stream)) === 1);
     await redis.xgroup("DESTROY", stream, "g");
-    await until("the other runs it", () => other.stdout === `${id} 2\n`);
+    await until("the other runs it", () => other.stdout === `${next} 1\n${id} 2\n`);
+    expect(other.stderr).toContain("made it again");
   });
 
   test("one that somebody acked by hand is left alone, and the log says what happened", async () => {
