@@ -131,6 +131,18 @@ export class Proxy {
     });
   }
 
+  /**
+   * Lets what clients send through one chunk at a time, and asks after each whether it has `begun`. Then everything is
+   * held, the reply to that chunk, too: a client that waits for its replies can't have come to its end.
+   */
+  async holdWhen(begun: () => Promise<boolean>): Promise<void> {
+    do {
+      const sent = this.holdReplyTo("");
+      this.release();
+      await sent;
+    } while (!(await begun()));
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#pairs) socket.destroy();
     if (!this.#server.listening) return;
