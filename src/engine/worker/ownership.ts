@@ -137,15 +137,11 @@ export class Ownership {
   async regain(stream: string, gone: readonly InFlightEntry[], sign: Owned): Promise<boolean> {
     const standing = this.#standing(stream);
     const continuity = this.#parts.continuities.of(stream);
-    const sinces: number[] = [];
-    for (const delivery of gone) {
-      const { ownedAt, gotAt } = delivery;
-      if (continuity.brokenSince(ownedAt.steady)) return this.#parts.restorer.restore(stream);
-      // That the consumer has got this very entry is no sign; what it got after that may be.
-      const since = Math.max(ownedAt.steady, gotAt);
-      // After so long a silence another worker has taken and settled it, if it was not thrown away before.
-      if (msSince(ownedAt) < this.#parts.settings.claimIdleMs) sinces.push(since);
-    }
+    if (gone.some(({ ownedAt }) => continuity.brokenSince(ownedAt.steady)))
+      return this.#parts.restorer.restore(stream);
+    const untaken = await this.#untaken(stream, gone);
+    // That the consumer has got this very entry is no sign; what it got after that may be.
+    const sinces = untaken.map(({ ownedAt, gotAt }) => Math.max(ownedAt.steady, gotAt));
     if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, standing))) return false;
     return this.#parts.restorer.restore(stream);
   }
@@ -192,6 +188,21 @@ export class Ownership {
       const missed = await this.#lookAtWaiting(stream);
       if (missed) await this.regainRetry(stream, missed, true);
     }
+  }
+
+  /** Without those that another worker may have taken, and settled, after a long silence of this one. */
+  async #untaken(stream: string, gone: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
+    const { streams, settings } = this.#parts;
+    const silences = gone.map(({ ownedAt }) => msSince(ownedAt) >= settings.claimIdleMs);
+    const silent = gone.filter((_, i) => silences[i]);
+    const untaken = gone.filter((_, i) => !silences[i]);
+    const holders = settings.holders?.(stream);
+    if (silent.length === 0 || holders === undefined) return untaken;
+    const taken = await streams.takenSince(
+      holders,
+      silent.map(({ entry, deliveries }) => ({ id: entry.id, deliveries })),
+    );
+    return [...untaken, ...silent.filter((_, i) => taken[i] !== true)];
   }
 
   /** Whether what was last known to be pending at one of these times was thrown away, and not acked by hand. */

@@ -1,8 +1,9 @@
 import { isDenied } from "../errors.ts";
 import { defineScript } from "../script.ts";
-import { asText } from "../value.ts";
+import { asList, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { HELD } from "./lua/held.ts";
+import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import type { Member } from "./member.ts";
 import { decodeOwned, OWNED, type Owned } from "./owned.ts";
 
@@ -21,8 +22,10 @@ ${HELD}
 local given, last = last_given(), redis.call('HGET', KEYS[2], 'last')
 if not given then return 0 end
 redis.call('HSET', KEYS[2], 'last', last and id_before(last, given) and last or given)
--- What restoring needs, too: a right that is missing must show now.
+-- What taking and restoring need, too: a right that is missing must show now.
 if redis.call('HLEN', KEYS[2]) < 100 then redis.call('HGETALL', KEYS[2]) end
+redis.call('HMGET', KEYS[2], 'takes')
+if redis.call('HINCRBY', KEYS[2], 'takes', 0) == 0 then redis.call('HDEL', KEYS[2], 'takes') end
 -- What is pending of workers that died would be passed over.
 if not last then redis.call('HDEL', KEYS[2], 'last') end
 return 1
@@ -75,6 +78,32 @@ export async function fateOfRetry(
   const args = [member.group, member.consumer, id];
   const answer = await caller.run(fateScript, [stream, holders], args);
   return answer === SETTLED ? "settled" : decodeOwned(answer);
+}
+
+/**
+ * Which entries another consumer has taken.
+ *
+ * KEYS[1]  the holders
+ * ARGV     per entry: id, delivery count
+ * Returns  per entry: 1 when it was taken after it had been delivered so often, else 0.
+ */
+const takenSinceScript = defineScript(
+  "taken-since",
+  `${TAKES_OF_GROUP}
+local answers = {}
+for i = 1, #ARGV, 2 do answers[#answers + 1] = taken_since(KEYS[1], ARGV[i], ARGV[i + 1]) and 1 or 0 end
+return answers
+`,
+);
+
+/** Of each entry, whether another consumer has taken it since it had been delivered so often; as far as is remembered. */
+export async function takenSince(
+  caller: Caller,
+  holders: string,
+  entries: readonly { readonly id: string; readonly deliveries: number }[],
+): Promise<boolean[]> {
+  const args = entries.flatMap(({ id, deliveries }) => [id, deliveries]);
+  return asList(await caller.run(takenSinceScript, [holders], args)).map((answer) => answer === 1);
 }
 
 /** Changes when others have restored what the member had. */

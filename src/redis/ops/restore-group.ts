@@ -2,6 +2,7 @@ import { defineScript } from "../script.ts";
 import { asList, asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { HELD } from "./lua/held.ts";
+import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import { type Member, settlingKeys } from "./member.ts";
 
 /**
@@ -18,13 +19,13 @@ import { type Member, settlingKeys } from "./member.ts";
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
  *          pending; 1 when the group was made].
  *          The ID is 0-0 for a stream that has gone, too, or that has been made anew with smaller IDs: all that
- *          comes there is new. An entry is made pending only when its data exists and the group has been given it:
- *          XREADGROUP would deliver it a second time.
+ *          comes there is new. An entry is made pending only when its data exists and the group has been given it
+ *          (XREADGROUP would deliver it a second time), and no other consumer has taken it since.
  */
 const restoreGroupScript = defineScript(
   "restore-group",
   `local group, consumer, start = ARGV[1], ARGV[2], ARGV[3]
-${HELD}
+${HELD}${TAKES_OF_GROUP}
 local moved, made = false, 0
 local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
 if start == '' then
@@ -45,7 +46,8 @@ if start ~= '' and id_before(given, start) and not redis.pcall('XGROUP', 'SETID'
 end
 local count = KEYS[2] and restore_held(KEYS[2], consumer) or 0
 for i = 4, #ARGV, 3 do
-  if not pending(ARGV[i]) then count = count + hold(ARGV[i], consumer, ARGV[i + 2], ARGV[i + 1], given) end
+  local settled = KEYS[2] and taken_since(KEYS[2], ARGV[i], ARGV[i + 2])
+  if not settled and not pending(ARGV[i]) then count = count + hold(ARGV[i], consumer, ARGV[i + 2], ARGV[i + 1], given) end
 end
 return {moved, count, made}
 `,

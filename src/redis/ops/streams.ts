@@ -3,7 +3,7 @@ import { deadLetter } from "./dead-letter.ts";
 import { forgetConsumer } from "./forget-consumer.ts";
 import { forgetSilent } from "./forget-silent.ts";
 import { ensureGroup } from "./groups.ts";
-import { fateOfRetry, lossOf, mayHold } from "./holders.ts";
+import { fateOfRetry, lossOf, mayHold, takenSince } from "./holders.ts";
 import { consumerInfos, groupPosition } from "./info.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { moveOnce } from "./move.ts";
@@ -47,6 +47,7 @@ const VERBS = {
   takeEntries,
   takeFronts,
   takeInOrder,
+  takenSince,
 } as const;
 
 type Verbs = typeof VERBS;

@@ -2,13 +2,15 @@ import { defineScript } from "../script.ts";
 import { type Arg, asList, asNumber, asText, type Value } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { decodeEntry } from "./entry.ts";
+import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import { TAKING } from "./lua/taking.ts";
 import { type Member, settlingKeys } from "./member.ts";
 
 /**
  * Takes pending entries that are due: whose owner has been silent, or whose retry delay has passed.
  *
- * KEYS     the stream; the holders (see held.ts), unless the user may not: one that is there is now this consumer's
+ * KEYS     the stream; the holders (see held.ts), unless the user may not: one that is there is now this consumer's,
+ *          and what was taken from another is noted there (see takes.ts)
  * ARGV     group, consumer, claimIdleMs, retryDelayMs, retryMaxDelayMs, own, id …
  *          own = "1" or "2": entries already pending for this consumer are taken whatever their idle time; with
  *          "1" without counting a delivery (their first reply was lost on the way); with "3" unless they wait
@@ -23,7 +25,7 @@ export const takeScript = defineScript(
   "take",
   `
 local group, consumer = ARGV[1], ARGV[2]
-${TAKING}
+${TAKING}${TAKES_OF_GROUP}
 for i = 7, #ARGV do
   local id = ARGV[i]
   local row = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
@@ -33,6 +35,7 @@ for i = 7, #ARGV do
     if mine or idle >= due_after(count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       take(id, count, owner, found and found[2], not mine or ARGV[6] ~= '1')
+      if KEYS[2] and found and not mine then note_take(KEYS[2], id, count + 1) end
       local held = KEYS[2] and redis.call('HGET', KEYS[2], id)
       if held and not found then redis.call('HDEL', KEYS[2], id)
       elseif held then

@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { deadLetters, fill, linesOf, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
@@ -207,6 +208,57 @@ describe("entries in hand are not lost with their place in the pending list:", (
     await until("it is retried", () => worker.stdout.includes("start 2"));
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });
+
+  test.each<[string, string[], (redis: Redis, stream: string) => Promise<unknown>]>([
+    ["consumer was deleted", [], deleteConsumers],
+    ["consumer was deleted, with order by key", ["--order-by", "n"], deleteConsumers],
+    ["group was destroyed", [], (redis, stream) => redis.xgroup("DESTROY", stream, "g")],
+  ])("a failed one whose %s in an outage longer than --claim-idle is retried", async (_, more, strike) => {
+    const redis = rawRedis();
+    const proxy = await Proxy.start();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const command = `test "$STREAMCTL_ID" = ${id} || exit 0
+      echo "start $STREAMCTL_DELIVERIES"; test "$STREAMCTL_DELIVERIES" -gt 1 || { sleep 2.5; exit 1; }`;
+    const flags = ["--claim-idle", "1s", "-j", "2", ...more];
+    const worker = startWorker(stream, command, flags, { url: proxy.url });
+    await until("the handler runs", () => worker.stdout.includes("start 1"));
+    proxy.refuse();
+    await pause(1_500);
+    await strike(redis, stream);
+    await fill(redis, stream, 1);
+    proxy.accept();
+    await until("it is retried", () => worker.stdout.includes("start 2"));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+
+  test.each<[string, (redis: Redis, stream: string) => Promise<unknown>]>([
+    ["consumer was deleted", deleteConsumers],
+    ["group was destroyed", (redis, stream) => redis.xgroup("DESTROY", stream, "g")],
+  ])(
+    "one that another worker has taken and settled in an outage does not come back when the %s then",
+    async (_, strike) => {
+      const redis = rawRedis();
+      const proxy = await Proxy.start();
+      const stream = uniqueKey();
+      const [id] = await fill(redis, stream, 1);
+      const command = `echo "start $STREAMCTL_ID $STREAMCTL_DELIVERIES"; test "$STREAMCTL_DELIVERIES" -gt 1 || sleep 2.5
+      test "$STREAMCTL_ID" != ${id} || test "$STREAMCTL_DELIVERIES" -gt 1`;
+      const cutOff = startWorker(stream, command, ["--claim-idle", "1s", "-j", "2"], { url: proxy.url });
+      await until("the handler runs", () => cutOff.stdout.includes(`start ${id} 1`));
+      proxy.refuse();
+      const other = startWorker(stream, command, ["--claim-idle", "1s"]);
+      await until("another has taken it", () => other.stdout.includes(`start ${id} 2`));
+      await until("and settled it", async () => (await pendingIn(redis, stream)) === 0);
+      await strike(redis, stream);
+      const [next] = await fill(redis, stream, 1);
+      proxy.accept();
+      await until("the worker is told", () => cutOff.stderr.includes("its retry was dropped"));
+      await until("what is new is run", () => `${cutOff.stdout}${other.stdout}`.includes(`start ${next}`));
+      await until("and settled", async () => (await pendingIn(redis, stream)) === 0);
+      expect(`${cutOff.stdout}${other.stdout}`.split(`start ${id}`)).toHaveLength(3);
+    },
+  );
 
   test("one that waits for its retry, when its worker has stopped before the group is destroyed", async () => {
     const redis = rawRedis();

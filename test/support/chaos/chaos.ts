@@ -83,15 +83,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let mayDouble = 0;
   const struck = new Set<number>();
   const groups = new HandlerGroups();
-  const targets = {
-    server,
-    claimIdleMs: CLAIM_IDLE_MS,
-    stream: STREAM,
-    seats,
-    groups,
-    direct: across,
-    ordered: setup.ordered,
-  };
+  const targets = { server, claimIdleMs: CLAIM_IDLE_MS, stream: STREAM, seats, groups, direct: across };
   while (!watch.stuck && !(producing.finished && (await watch.unsettled()) <= MOST_IN_HAND)) {
     const shaken = random.pick([1, 2, 3]);
     const first = random.between(0, WORKERS - 1);

@@ -14,8 +14,6 @@ export interface FaultTargets {
   readonly groups: HandlerGroups;
   /** Workers reach the server past their links. */
   readonly direct: boolean;
-  /** Order by key: then Redis itself has a record of what each worker has in hand. */
-  readonly ordered: boolean;
 }
 
 export interface Fault {
@@ -134,7 +132,6 @@ export function drawFault(random: Random, seat: Seat, targets: FaultTargets): Fa
 async function deleteConsumer(targets: FaultTargets, seat: Seat): Promise<void> {
   const { server, stream, seats, claimIdleMs } = targets;
   await untilNoneEnds(seats);
-  if (!(await untilHeardOf(targets, [seat]))) return;
   for (const { name, pid } of await consumersOf(server, stream))
     if (pid === seat.pid) await server.command("XGROUP", "DELCONSUMER", stream, "g", name);
   await pause(claimIdleMs / 2);
@@ -144,10 +141,8 @@ async function deleteConsumer(targets: FaultTargets, seat: Seat): Promise<void> 
  * XGROUP DESTROY while everything that is pending is a living worker's, and until all have noticed: what a dead one had
  * nobody would know of. Not at all when that takes too long.
  */
-async function destroyGroup(targets: FaultTargets): Promise<void> {
-  const { server, stream, seats, claimIdleMs } = targets;
+async function destroyGroup({ server, stream, seats, claimIdleMs }: FaultTargets): Promise<void> {
   await untilNoneEnds(seats);
-  if (!(await untilHeardOf(targets, seats))) return;
   for (const end = Date.now() + 4 * claimIdleMs; Date.now() < end; await pause(50)) {
     const living = new Set(seats.map(({ pid }) => pid));
     const consumers = await consumersOf(server, stream);
@@ -165,29 +160,10 @@ async function untilNoneEnds(seats: readonly Seat[]): Promise<void> {
   while (seats.some(({ overFullDiskAt }) => Date.now() < overFullDiskAt)) await pause(50);
 }
 
-/**
- * After an outage a worker may be cut off for some time yet. One that was silent for longer than --claim-idle can't
- * tell what was thrown away from what others have taken and settled, so what it had then would be lost. True when all
- * of the workers that have something were heard of just now.
- */
-async function untilHeardOf(targets: FaultTargets, seats: readonly Seat[]): Promise<boolean> {
-  const { server, stream, ordered, claimIdleMs } = targets;
-  if (ordered) return true;
-  const began = Date.now();
-  for (; Date.now() - began < 4 * claimIdleMs; await pause(50)) {
-    const pids = new Set(seats.map(({ pid }) => pid));
-    const own = (await consumersOf(server, stream)).filter(({ pid }) => pids.has(pid));
-    if (own.every(({ pending, idleMs }) => pending === 0 || idleMs < Date.now() - began)) return true;
-  }
-  return false;
-}
-
 interface Consumer {
   readonly name: string;
   readonly pid: number;
   readonly pending: number;
-  /** Since it was last heard of. */
-  readonly idleMs: number;
 }
 
 async function consumersOf(server: DurableServer, stream: string): Promise<Consumer[]> {
@@ -198,8 +174,7 @@ async function consumersOf(server: DurableServer, stream: string): Promise<Consu
   })) as (string | number)[][];
   return rows.map((row) => {
     const name = String(row[row.indexOf("name") + 1]);
-    const [pending, idleMs] = ["pending", "idle"].map((fact) => Number(row[row.indexOf(fact) + 1]));
-    return { name, pid: Number(name.split("-").at(-2)), pending: pending ?? 0, idleMs: idleMs ?? 0 };
+    return { name, pid: Number(name.split("-").at(-2)), pending: Number(row[row.indexOf("pending") + 1]) };
   });
 }
 
