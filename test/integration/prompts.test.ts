@@ -90,11 +90,11 @@ describe("a signal while the dead letters of a question are still read", () => {
     const stream = uniqueKey();
     await longQueue(redis, 20_000, { stream, dlq: `${stream}:dlq` });
     const proxy = await Proxy.start();
-    proxy.delay(40);
     const argv = ["dlq", command, stream, ...flags];
     const run = new CliRun(argv, { stdin: keyboard(), columns: 100, url: proxy.url });
-    await until("it reads", () => proxy.turns >= 9);
+    await proxy.holdWhen(async () => proxy.turns >= 9);
     run.signal(signal);
+    proxy.release();
     const { code, stderr } = await run.done;
     expect(code).toBe(CODES[signal]);
     expect(stderr).not.toMatch(/[1-9]\d* dead letters|no dead letters|\?/);
@@ -106,11 +106,11 @@ describe("a signal while the dead letters of a question are still read", () => {
     const stream = uniqueKey();
     await longQueue(redis, 20_000, { stream, dlq: `${stream}:dlq` });
     const proxy = await Proxy.start();
-    proxy.delay(40);
     const argv = ["dlq", "list", stream, "--reason", "no such reason"];
     const run = new CliRun(argv, { columns: 100, url: proxy.url });
-    await until("it reads", () => proxy.turns >= 9);
+    await proxy.holdWhen(async () => proxy.turns >= 9);
     run.signal("SIGINT");
+    proxy.release();
     const { code, stderr } = await run.done;
     expect(code).toBe(130);
     expect(stderr).not.toContain("no dead letters");

@@ -8,7 +8,6 @@ import { Proxy } from "./proxy.ts";
  */
 export async function killedMidway(argv: readonly string[], begun: () => Promise<boolean>): Promise<void> {
   const proxy = await Proxy.start();
-  proxy.hold();
   const run = new BinRun(argv, { url: proxy.url });
   const ended = run.done.then(({ stderr }) => {
     throw new Error(`it ended before it was killed: ${stderr}`);

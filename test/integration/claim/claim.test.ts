@@ -2,6 +2,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { age, pendingRows, pendingStream } from "../../support/pending.ts";
+import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { startWorker } from "../../support/worker.ts";
 import { serverUrl } from "../../support/server-url.ts";
@@ -249,9 +250,11 @@ test("a running worker runs what is claimed for its name, once", async () => {
 test("Ctrl-C stops between two steps, and the summary counts what moved", async () => {
   const redis = rawRedis();
   const key = await pendingStream(redis, 8_000);
-  const run = new CliRun(["claim", key, "-g", "g", "--all", "--to", "z"]);
-  await until("the first rows are out", () => run.stdout !== "");
+  const proxy = await Proxy.start();
+  const run = new CliRun(["claim", key, "-g", "g", "--all", "--to", "z"], { url: proxy.url });
+  await proxy.holdWhen(async () => run.stdout !== "");
   run.signal("SIGINT");
+  proxy.release();
   const { code, stdout, stderr } = await run.done;
   expect(code).toBe(130);
   const moved = (await pendingRows(redis, key)).filter(([, owner]) => owner === "z").length;

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { textFields } from "../../../src/entry/entry.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
-import { rawRedis, until } from "../../support/redis.ts";
+import { rawRedis } from "../../support/redis.ts";
 import { scratchDir } from "../../support/worker.ts";
 import { deadStream, longQueue } from "./support.ts";
 
@@ -106,11 +106,11 @@ describe("dlq purge", () => {
     await longQueue(redis, 5_000, { stream, dlq });
     const archive = join(await scratchDir(), "dead.ndjson");
     const proxy = await Proxy.start();
-    proxy.delay(10);
     const argv = ["dlq", "purge", stream, "--all", "-y", "--archive", archive];
     const run = new CliRun(argv, { url: proxy.url });
-    await until("it deletes", async () => (await redis.xlen(dlq)) < 5_000);
+    await proxy.holdWhen(async () => (await redis.xlen(dlq)) < 5_000);
     run.signal("SIGINT");
+    proxy.release();
     expect((await run.done).code).toBe(130);
     const kept = new Set(ndjson(await readFile(archive, "utf8")).map((entry) => entry["id"]));
     const left = new Set((await redis.xrange(dlq, "-", "+")).map(([id]) => id));

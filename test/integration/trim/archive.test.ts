@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
-import { rawRedis, until } from "../../support/redis.ts";
+import { rawRedis } from "../../support/redis.ts";
 import { scratchDir } from "../../support/worker.ts";
 import { group, numbered, row } from "./support.ts";
 
@@ -32,10 +32,10 @@ describe("trim --archive", () => {
     const stream = await numbered(redis, 20_000);
     const archive = join(await scratchDir(), "old.ndjson");
     const proxy = await Proxy.start();
-    proxy.delay(40);
     const run = cli(["trim", stream, "--maxlen", "0", "--archive", archive], { url: proxy.url });
-    await until("it trims", async () => (await redis.xlen(stream)) < 20_000);
+    await proxy.holdWhen(async () => (await redis.xlen(stream)) < 20_000);
     await redis.xgroup("CREATE", stream, "late", "0");
+    proxy.release();
     const left = await redis.xlen(stream);
     expect(ndjson((await run).stdout)[0]).toMatchObject({ heldBy: "late", length: left });
     // But for the page at hand.

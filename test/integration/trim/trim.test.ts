@@ -155,10 +155,10 @@ describe("trim and what groups still need", () => {
     const redis = rawRedis();
     const stream = await numbered(redis, 60_000);
     const proxy = await Proxy.start();
-    proxy.delay(60);
     const run = cli(["trim", stream, "--min-id", "60000-1", "--exact"], { url: proxy.url });
-    await until("it trims", async () => (await redis.xlen(stream)) < 60_000);
+    await proxy.holdWhen(async () => (await redis.xlen(stream)) < 60_000);
     await redis.xgroup("CREATE", stream, "late", "0");
+    proxy.release();
     const first = await firstId(redis, stream);
     const { stdout, stderr } = await run;
     expect(ndjson(stdout)[0]).toMatchObject({ boundId: first, heldBy: "late" });
@@ -313,10 +313,10 @@ describe("trim, several streams and faults", () => {
     const redis = rawRedis();
     const stream = await numbered(redis, 50_000);
     const proxy = await Proxy.start();
-    proxy.delay(30);
     const run = new CliRun(["trim", stream, "--min-id", "50000-1"], { url: proxy.url });
-    await until("it trims", async () => (await redis.xlen(stream)) < 50_000);
+    await proxy.holdWhen(async () => (await redis.xlen(stream)) < 50_000);
     run.signal("SIGINT");
+    proxy.release();
     const { code, stdout } = await run.done;
     expect(code).toBe(130);
     expect(ndjson(stdout)[0]).toMatchObject({ removed: 50_000 - (await redis.xlen(stream)) });
