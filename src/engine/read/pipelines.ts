@@ -36,15 +36,15 @@ export function boundReply(pipeline: Pipeline, count: number): void {
 }
 
 /**
- * Runs `session` on pipelines of its own, one for each of `keys`, and again on new ones whenever the link is
- * lost. A session calls `alive` when a reply has come, goes on where the last one stopped, and ends the
+ * Runs `session` on pipelines of its own, one for each slot, whose `keys` say where that is, and again on new ones
+ * whenever the link is lost. A session calls `alive` when a reply has come, goes on where the last one stopped, and ends the
  * whole by returning. When the signal aborts during an outage, the generator ends.
  */
 export async function* onPipelines<T>(
   connection: Connection,
-  keys: readonly string[],
+  keys: ReadonlyMap<number, string>,
   { signal, link, budgetMs, askForLess }: PipelinesOptions,
-  session: (pipelines: readonly Pipeline[], alive: () => void) => AsyncGenerator<T>,
+  session: (pipelines: ReadonlyMap<number, Pipeline>, alive: () => void) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let lostAt: number | undefined;
   let attempt = 0;
@@ -55,9 +55,9 @@ export async function* onPipelines<T>(
     link.back();
   };
   while (!signal.aborted) {
-    const pipelines: Pipeline[] = [];
+    const pipelines = new Map<number, Pipeline>();
     try {
-      for (const key of keys) pipelines.push(await connection.pipeline(key));
+      for (const [slot, key] of keys) pipelines.set(slot, await connection.pipeline(key));
       yield* session(pipelines, alive);
       return;
     } catch (error) {
@@ -69,9 +69,9 @@ export async function* onPipelines<T>(
         lostAt = Date.now();
         link.lost(errorText(error));
       } else if (Date.now() - lostAt > budgetMs) throw error;
-      await learnNewOwner(connection, keys, error);
+      await learnNewOwner(connection, [...keys.values()], error);
     } finally {
-      for (const pipeline of pipelines) pipeline.close();
+      for (const pipeline of pipelines.values()) pipeline.close();
     }
     await sleep(reconnectDelayMs(attempt++), signal);
   }

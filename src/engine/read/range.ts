@@ -37,9 +37,9 @@ export function readRange(
   const askForLess = (): void => reader.askForLess();
   return onPipelines(
     connection,
-    [request.stream],
+    new Map([[0, request.stream]]),
     { ...options, budgetMs, askForLess },
-    ([pipeline], alive) => reader.pages(pipeline as Pipeline, alive),
+    (pipelines, alive) => reader.pages(pipelines.get(0) as Pipeline, alive),
   );
 }
 

@@ -3,12 +3,12 @@ import { ServerError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
-import { bySlot, keySlot } from "../../redis/keys.ts";
 import type { Pipeline } from "../../redis/pipeline.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
 import { type DecodedStream, decodeStreams } from "../../redis/ops/entry.ts";
 import { PageSize } from "../../redis/ops/range.ts";
 import { fitting } from "../fitting.ts";
+import { type Turn, Turns } from "../group-reader/turns.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "./ends.ts";
@@ -17,8 +17,8 @@ import type { Batch, Page } from "./page.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
 const MAX_BLOCK_MS = 2_000;
-/** Streams that can't be waited for together take turns at waiting; a round of turns takes this long. */
-const ROUND_MS = 500;
+/** Without a stream there is nothing to wait for but time. */
+const WITHOUT_STREAMS_MS = 500;
 
 /** A command to send ahead of a read (an ack), and what becomes of its reply. */
 export interface Ahead {
@@ -56,12 +56,6 @@ export interface ReaderParts {
   readonly filter?: EntryFilter | undefined;
 }
 
-interface Turn {
-  /** The number of the pipeline. */
-  readonly slot: number;
-  readonly streams: readonly string[];
-}
-
 interface Arrival {
   readonly turn: Turn;
   /** How many entries it may have taken. */
@@ -79,16 +73,12 @@ interface Arrival {
  */
 export class StreamReader {
   readonly #parts: ReaderParts;
-  /** The streams as they were when the last read was sent, and in groups with a pipeline each. */
-  #streams: readonly string[] = [];
-  #slots: string[][] = [];
+  readonly #turns: Turns;
   #finished = false;
-  #pipelines: readonly Pipeline[] = [];
+  /** One for each slot. */
+  #pipelines: ReadonlyMap<number, Pipeline> = new Map();
   readonly #size = new PageSize();
   readonly #blockMs: number;
-  #at = 0;
-  /** Reads in a row that gave nothing. */
-  #fruitless = 0;
   /** Reads sent whose replies have not been looked at, in order. */
   #underWay: Promise<Arrival>[] = [];
   /** Entries that the reads under way may take. */
@@ -98,8 +88,13 @@ export class StreamReader {
   #aheadFailure: unknown;
 
   constructor(parts: ReaderParts) {
-    const { connection } = parts;
+    const { connection, roster, mode } = parts;
     this.#parts = parts;
+    this.#turns = new Turns({
+      streams: () => roster.streams,
+      cluster: connection.cluster,
+      alone: (stream) => mode.alone(stream),
+    });
     // The pipeline takes a peer that is silent for the command timeout for dead.
     const { commandTimeoutMs } = connection.settings;
     this.#blockMs = commandTimeoutMs > 0 ? Math.min(MAX_BLOCK_MS, commandTimeoutMs / 2) : MAX_BLOCK_MS;
@@ -113,14 +108,13 @@ export class StreamReader {
       const failingOver = connection.failingOver(undefined);
       if (roster.streams.length === 0 || failingOver) {
         if (ends.untilEmpty && !failingOver) return;
-        await sleep(ends.waitMs(ROUND_MS), signal);
+        await sleep(ends.waitMs(WITHOUT_STREAMS_MS), signal);
         continue;
       }
-      this.#streams = roster.streams;
-      this.#slots = bySlot(roster.streams, connection.cluster);
-      const keys = this.#slots.map(([first]) => first as string);
       try {
-        yield* onPipelines(connection, keys, options, (pipelines, alive) => this.#session(pipelines, alive));
+        yield* onPipelines(connection, this.#turns.slots, options, (pipelines, alive) =>
+          this.#session(pipelines, alive),
+        );
       } catch (error) {
         // A stream that has gone fails a read of several, before it is missed.
         if (!(error instanceof ServerError && error.code === "NOGROUP" && (await roster.dropGone())))
@@ -129,13 +123,13 @@ export class StreamReader {
     }
   }
 
-  async *#session(pipelines: readonly Pipeline[], alive: () => void): AsyncGenerator<Page> {
+  async *#session(pipelines: ReadonlyMap<number, Pipeline>, alive: () => void): AsyncGenerator<Page> {
     const { mode, ends } = this.#parts;
     this.#pipelines = pipelines;
-    const stopWaking = await this.#wakeAtStop(pipelines);
+    const stopWaking = await this.#wakeAtStop([...pipelines.values()]);
     try {
       this.#startAnew();
-      this.#ask(pipelines, false);
+      this.#ask("look");
       for (let next = this.#underWay.shift(); next; next = this.#underWay.shift()) {
         const arrival = await next;
         if (this.#aheadFailure !== undefined) throw this.#aheadFailure;
@@ -143,20 +137,18 @@ export class StreamReader {
         const page = await this.#accept(arrival);
         if (page.length === 0) {
           if (this.#underWay.length > 0) continue;
-          const allEmpty = this.#fruitless >= this.#turns().length;
-          if (allEmpty && ends.untilEmpty) break;
-          this.#ask(pipelines, allEmpty);
+          if (ends.untilEmpty && this.#turns.allLooked) break;
+          this.#ask("wait");
           continue;
         }
-        const more = arrival.full || this.#turns().length > 1;
-        if (more) this.#askMore(pipelines);
-        this.#sendAhead(pipelines);
+        if (arrival.full || !arrival.turn.all) this.#askMore();
+        this.#sendAhead();
         yield page;
         mode.printed(page);
         ends.active();
-        if (this.#underWay.length === 0) this.#ask(pipelines, !more && !ends.untilEmpty);
+        if (this.#underWay.length === 0) this.#ask("wait");
       }
-      this.#sendAhead(pipelines);
+      this.#sendAhead();
       await this.#ahead;
       this.#finished = this.#pipelinesFit();
     } finally {
@@ -172,7 +164,7 @@ export class StreamReader {
     this.#aheadFailure = undefined;
     this.#underWay = [];
     this.#asked = 0;
-    this.#fruitless = 0;
+    this.#turns.lookAnew();
   }
 
   /**
@@ -180,41 +172,36 @@ export class StreamReader {
    * server never waits for this process; what is read after a cursor needs the reply before.
    */
   get #depth(): number {
-    const { mode } = this.#parts;
-    return mode.takes && !this.#streams.some((stream) => mode.alone(stream)) ? 2 : 1;
+    const { mode, roster } = this.#parts;
+    return mode.takes && !roster.streams.some((stream) => mode.alone(stream)) ? 2 : 1;
   }
 
   /** Sends reads that do not wait, until as many are under way as may be. */
-  #askMore(pipelines: readonly Pipeline[]): void {
+  #askMore(): void {
     while (this.#underWay.length < this.#depth) {
-      if (!this.#ask(pipelines, false)) return;
+      if (!this.#ask("look")) return;
     }
   }
 
-  /** How many entries may still be asked for. */
-  get #wanted(): number {
-    return this.#parts.ends.remaining - this.#asked;
-  }
-
-  /** Sends the read of the next turn; false when an end is reached. */
-  #ask(pipelines: readonly Pipeline[], wait: boolean): boolean {
+  /** Sends the next read, which waits where it may and is wanted to; false when an end is reached. */
+  #ask(how: "look" | "wait"): boolean {
     const { mode, ends } = this.#parts;
-    if (ends.reached || (mode.takes && this.#wanted <= 0) || !this.#pipelinesFit()) return false;
-    const turns = this.#turns();
-    const turn = turns[this.#at++ % turns.length] as Turn;
-    const most = mode.takes ? Math.min(this.#size.count, this.#wanted) : this.#size.count;
-    const each = Math.max(1, Math.floor(most / turn.streams.length));
-    const longest = turns.length === 1 ? this.#blockMs : Math.min(this.#blockMs, ROUND_MS / turns.length);
-    const blockMs =
-      wait && !turn.streams.some((stream) => mode.alone(stream)) ? ends.waitMs(longest) : undefined;
-    this.#sendAhead(pipelines);
-    const read = mode.encodeRead(turn.streams, each, blockMs);
-    const asked = mode.takes ? each * turn.streams.length : 0;
-    const pipeline = pipelines[turn.slot] as Pipeline;
-    boundReply(pipeline, each);
+    if (ends.reached || !this.#pipelinesFit()) return false;
+    // What is taken must be printed.
+    const most = mode.takes ? ends.remaining - this.#asked : Number.POSITIVE_INFINITY;
+    if (most <= 0) return false;
+    const waitMs = how === "wait" && !ends.untilEmpty ? ends.waitMs(this.#blockMs) : 0;
+    const turn = this.#turns.next(this.#size.count, most, waitMs);
+    if (!turn) return false;
+    const { streams, count, blockMs } = turn;
+    this.#sendAhead();
+    const read = mode.encodeRead(streams, count, blockMs > 0 ? blockMs : undefined);
+    const asked = mode.takes ? count * streams.length : 0;
+    const pipeline = this.#pipelines.get(turn.slot) as Pipeline;
+    boundReply(pipeline, count);
     const reading = pipeline.request(read).then((reply) => {
       const parts = decodeStreams(this.#checked(reply, mode.command));
-      return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= each) };
+      return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= count) };
     });
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
     reading.catch(() => {});
@@ -230,7 +217,8 @@ export class StreamReader {
     const wasAlone = turn.streams.some((stream) => mode.alone(stream));
     mode.arrived(turn.streams, parts);
     // A stream's own backlog that has come to its end says nothing about what is new.
-    this.#fruitless = parts.length > 0 || wasAlone ? 0 : this.#fruitless + 1;
+    if (parts.length > 0 || wasAlone || turn.blockMs > 0) this.#turns.lookAnew();
+    else this.#turns.looked(turn);
     const page: Batch[] = [];
     for (const { stream, entries } of parts) {
       this.#size.saw(entries);
@@ -248,59 +236,31 @@ export class StreamReader {
 
   /** What is sent now would be lost. */
   get #outdated(): boolean {
-    return this.#pipelines.some(({ peer }) => this.#parts.connection.failingOver(peer));
+    return [...this.#pipelines.values()].some(({ peer }) => this.#parts.connection.failingOver(peer));
   }
 
-  /**
-   * Takes note of streams that have come or gone; false when what is to be read now needs other pipelines.
-   */
+  /** False when what is to be read now needs other pipelines. */
   #pipelinesFit(): boolean {
-    const { roster, connection } = this.#parts;
-    if (this.#outdated) return false;
-    if (this.#streams === roster.streams) return true;
-    const slotOf = (stream: string | undefined): number =>
-      connection.cluster && stream !== undefined ? keySlot(stream) : 0;
-    const groups = new Map(
-      bySlot(roster.streams, connection.cluster).map((group) => [slotOf(group[0]), group]),
+    const { slots } = this.#turns;
+    return (
+      !this.#outdated &&
+      slots.size === this.#pipelines.size &&
+      [...slots.keys()].every((slot) => this.#pipelines.has(slot))
     );
-    const pipelineSlots = this.#slots.map(([first]) => slotOf(first));
-    if (
-      groups.size === 0 ||
-      pipelineSlots.length !== groups.size ||
-      pipelineSlots.some((slot) => !groups.has(slot))
-    )
-      return false;
-    this.#streams = roster.streams;
-    this.#slots = pipelineSlots.map((slot) => groups.get(slot) as string[]);
-    return true;
-  }
-
-  /** Streams of a slot are read together, unless fewer entries are wanted than there are streams. */
-  #turns(): Turn[] {
-    const { mode } = this.#parts;
-    const turns: Turn[] = [];
-    this.#slots.forEach((streams, slot) => {
-      const together = streams.filter((stream) => !mode.alone(stream));
-      const apart = streams.filter((stream) => mode.alone(stream));
-      if (mode.takes && this.#wanted < together.length) apart.push(...together.splice(0));
-      for (const stream of apart) turns.push({ slot, streams: [stream] });
-      if (together.length > 0) turns.push({ slot, streams: together });
-    });
-    return turns;
   }
 
   /** Sends acks and what else is due; `#ahead` tells when they have been answered. */
-  #sendAhead(pipelines: readonly Pipeline[]): void {
+  #sendAhead(): void {
     if (this.#outdated) return;
     for (const item of this.#parts.mode.ahead()) {
       const { command, stream, bytes } = item;
-      const slot = this.#slots.findIndex((streams) => streams.includes(stream));
-      if (slot < 0) {
+      const pipeline = this.#pipelines.get(this.#turns.slotOf(stream));
+      if (!pipeline) {
         // It has left: nothing of it is pending any more.
         item.onReply(null);
         continue;
       }
-      const answered = (pipelines[slot] as Pipeline)
+      const answered = pipeline
         .request(bytes)
         .then((reply) => item.onReply(this.#checked(reply, command, stream)));
       this.#ahead = Promise.all([this.#ahead, answered]).then(() => {});

@@ -1,8 +1,7 @@
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
-import { bySlot } from "../../redis/keys.ts";
+import { Turns } from "../group-reader/turns.ts";
 import type { Ordering } from "./ordering.ts";
-import { Rotation } from "../../lib/rotation.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** A read waits no longer than this at once, so that retries, take-overs and a dead peer are noticed. */
@@ -10,66 +9,38 @@ export const MAX_BLOCK_MS = 1_000;
 const WAKE_EVERY_MS = 50;
 /** How much longer than its BLOCK a read may take once the worker is to stop. */
 const ARRIVAL_MS = 3_000;
-/** The longest turn at one of several groups of streams that can't be waited for together. */
-const TURN_MS = 200;
-
-/**
- * Reads entries that were never delivered. Streams of one slot are waited for in one XREADGROUP; streams
- * of several slots (or more streams than may be read from at once) take turns, so that none starves.
- */
+/** Reads entries that were never delivered; `Turns` says from which streams. */
 export class Fetcher {
   readonly #reader: BlockingReader;
-  readonly #settings: WorkerSettings;
   readonly #ordering: Ordering;
-  readonly #cluster: boolean;
-  /** The streams by slot, as they were at the last read. */
-  #groups: string[][] = [];
-  #streams: readonly string[] = [];
-  /** Which group is first, and per group which stream. */
-  readonly #firstGroup = new Rotation();
-  readonly #firstStreams = new Map<readonly string[], Rotation>();
+  readonly #turns: Turns;
   readonly #stopping = new AbortController();
   #ended = false;
 
   constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean, ordering: Ordering) {
     this.#reader = reader;
-    this.#settings = settings;
     this.#ordering = ordering;
-    this.#cluster = cluster;
+    const streams = (): readonly string[] => settings.streams;
+    this.#turns = new Turns({ streams, cluster, waitsApart: ordering.waitsApart });
   }
 
-  /** Streams come and go. */
-  #regroup(): void {
-    const { streams } = this.#settings;
-    if (streams === this.#streams) return;
-    this.#streams = streams;
-    this.#groups = bySlot(streams, this.#cluster);
-    this.#firstStreams.clear();
-  }
-
-  /** Up to `count` new entries; waits up to `blockMs` for the first. */
-  async read(count: number, blockMs: number): Promise<Delivery[]> {
-    this.#regroup();
-    if (this.#groups.length === 0) {
-      await sleep(blockMs, this.#stopping.signal);
-      return [];
-    }
-    const [only = []] = this.#groups;
-    if (this.#ordering.waitsAsItLooks && this.#groups.length === 1 && only.length <= count)
-      return this.#ordering.wait(this.#reader, this.#rotated(only), count, blockMs);
-    // First a look at every group, then a short wait at the one whose turn it is.
+  /** Up to `count` new entries, from every stream; waits up to `waitMs` when there are none. */
+  async read(count: number, waitMs: number): Promise<Delivery[]> {
     const found: Delivery[] = [];
-    const groups = this.#firstGroup.next(this.#groups);
-    for (const group of groups) {
+    this.#turns.lookAnew();
+    while (found.length < count) {
+      if (this.#turns.allLooked && (found.length > 0 || waitMs === 0)) break;
       const left = count - found.length;
-      if (left === 0) return found;
-      found.push(...(await this.#ordering.look(this.#reader, this.#rotated(group), left)));
+      const turn = this.#turns.next(left, left, waitMs);
+      if (!turn) {
+        await sleep(waitMs, this.#stopping.signal);
+        break;
+      }
+      found.push(...(await this.#ordering.read(this.#reader, turn)));
+      if (turn.blockMs > 0) break;
+      this.#turns.looked(turn);
     }
-    if (found.length > 0 || blockMs === 0) return found;
-    const [group = []] = groups;
-    const alone = !this.#ordering.waitsAsItLooks && this.#groups.length === 1;
-    const turnMs = alone ? blockMs : Math.min(blockMs, TURN_MS);
-    return this.#ordering.wait(this.#reader, this.#rotated(group), count, turnMs);
+    return found;
   }
 
   /**
@@ -93,11 +64,5 @@ export class Fetcher {
   /** Nothing is read any more. */
   ended(): void {
     this.#ended = true;
-  }
-
-  #rotated(group: readonly string[]): string[] {
-    let rotation = this.#firstStreams.get(group);
-    if (!rotation) this.#firstStreams.set(group, (rotation = new Rotation()));
-    return rotation.next(group);
   }
 }

@@ -9,6 +9,7 @@ import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Taken, TakeRule } from "../../redis/ops/take.ts";
 import type { WorkerEvents } from "./events.ts";
+import type { Turn } from "../group-reader/turns.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
@@ -39,7 +40,7 @@ export interface OrderByParts {
 
 /** Order by key: the steps of redis/ops/order.ts. */
 export class OrderBy implements Ordering {
-  readonly waitsAsItLooks = false;
+  readonly waitsApart = true;
   readonly #parts: OrderByParts;
   readonly #field: Buffer;
   /** Per stream, an ID that nothing is new up to. */
@@ -57,33 +58,17 @@ export class OrderBy implements Ordering {
     return this.#underWay;
   }
 
-  async look(_reader: BlockingReader, streams: readonly string[], count: number): Promise<Delivery[]> {
-    const found: Delivery[] = [];
-    for (const stream of streams) {
-      if (found.length >= count) break;
-      const most = { places: count - found.length, look: SCAN, pending: MAX_PENDING };
-      const { entries, lastId } = await this.#parts.streams.readInOrder(stream, this.#member(stream), most);
-      this.#seen.set(stream, lastId);
-      found.push(...entries.map((entry): Delivery => ({ stream, entry, deliveries: 1 })));
+  /** Looks at one stream, or waits until one of several has an entry that was not seen, without reading it. */
+  async read(reader: BlockingReader, { streams, count, blockMs }: Turn): Promise<Delivery[]> {
+    if (blockMs > 0) {
+      await this.#wait(reader, streams, blockMs);
+      return [];
     }
-    return found;
-  }
-
-  /** Waits until one of the streams has an entry that `look` has not seen. */
-  async wait(
-    reader: BlockingReader,
-    streams: readonly string[],
-    _count: number,
-    ms: number,
-  ): Promise<Delivery[]> {
-    const cursors = streams.flatMap((stream) => {
-      const seen = this.#seen.get(stream);
-      return seen === undefined ? [] : [[stream, seen] as const];
-    });
-    // All of them have left since they were read: there is nothing to name to Redis.
-    if (cursors.length === 0) await sleep(Math.min(ms, LEFT_WAIT_MS));
-    else await waitForMore(reader, cursors, ms);
-    return [];
+    const [stream = ""] = streams;
+    const most = { places: count, look: SCAN, pending: MAX_PENDING };
+    const { entries, lastId } = await this.#parts.streams.readInOrder(stream, this.#member(stream), most);
+    this.#seen.set(stream, lastId);
+    return entries.map((entry) => ({ stream, entry, deliveries: 1 }));
   }
 
   /** Most of the pending list may be parked: the ledger tells what is due (`takeFirsts`). */
@@ -126,6 +111,16 @@ export class OrderBy implements Ordering {
     this.#seen.delete(stream);
     this.#cursors.delete(stream);
     this.#parts.sweep.left(stream);
+  }
+
+  async #wait(reader: BlockingReader, streams: readonly string[], blockMs: number): Promise<void> {
+    const cursors = streams.flatMap((stream) => {
+      const seen = this.#seen.get(stream);
+      return seen === undefined ? [] : [[stream, seen] as const];
+    });
+    // All of them have left since they were read: there is nothing to name to Redis.
+    if (cursors.length === 0) await sleep(Math.min(blockMs, LEFT_WAIT_MS));
+    else await waitForMore(reader, cursors, blockMs);
   }
 
   /** Up to `limit` entries that are the first of their keys and due, and not in flight. */

@@ -1,6 +1,7 @@
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Taken, TakeRule } from "../../redis/ops/take.ts";
+import type { Turn } from "../group-reader/turns.ts";
 import type { Found } from "./sweep.ts";
 import type { Delivery } from "./types.ts";
 
@@ -9,12 +10,10 @@ import type { Delivery } from "./types.ts";
  * that differs between the two is here; no other role asks which one it has.
  */
 export interface Ordering {
-  /** Whether one read can look at streams of a slot and wait for them. */
-  readonly waitsAsItLooks: boolean;
-  /** New entries of streams of one slot that may start, up to `count`; does not wait. */
-  look(reader: BlockingReader, streams: readonly string[], count: number): Promise<Delivery[]>;
-  /** Waits up to `blockMs` for new entries of streams of one slot. May give none: then `look` is to be asked again. */
-  wait(reader: BlockingReader, streams: readonly string[], count: number, ms: number): Promise<Delivery[]>;
+  /** As `Turns` takes it: a read that waits finds nothing. */
+  readonly waitsApart: boolean;
+  /** New entries that may start. */
+  read(reader: BlockingReader, turn: Turn): Promise<Delivery[]>;
   /** What the pending list shows to be due, before anything is taken. */
   search(stream: string, limit: number): Promise<Found>;
   /** Takes up to `limit` of these entries, where they may start. */

@@ -3,6 +3,7 @@ import type { Held } from "../../redis/ops/restore-group.ts";
 import { readNew } from "../../redis/ops/read.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Taken, TakeRule } from "../../redis/ops/take.ts";
+import type { Turn } from "../group-reader/turns.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
@@ -19,7 +20,7 @@ export interface UnorderedParts {
 
 /** Entries may start in any order: XREADGROUP for new ones, the pending list for what is due. */
 export class Unordered implements Ordering {
-  readonly waitsAsItLooks = true;
+  readonly waitsApart = false;
   readonly underWay: ReadonlySet<Promise<void>> = new Set();
   readonly #parts: UnorderedParts;
 
@@ -27,19 +28,11 @@ export class Unordered implements Ordering {
     this.#parts = parts;
   }
 
-  async look(reader: BlockingReader, streams: readonly string[], count: number): Promise<Delivery[]> {
-    const found: Delivery[] = [];
-    for (let at = 0; at < streams.length && found.length < count;) {
-      const left = count - found.length;
-      const some = streams.slice(at, at + left);
-      at += some.length;
-      found.push(...(await this.#read(reader, some, left, 0)));
-    }
-    return found;
-  }
-
-  wait(reader: BlockingReader, streams: readonly string[], count: number, ms: number): Promise<Delivery[]> {
-    return this.#read(reader, streams.slice(0, count), count, ms);
+  async read(reader: BlockingReader, { streams, count, blockMs }: Turn): Promise<Delivery[]> {
+    const found = await readNew(reader, this.#parts.settings, streams, count, blockMs);
+    return found.flatMap(({ stream, entries }) =>
+      entries.map((entry): Delivery => ({ stream, entry, deliveries: 1 })),
+    );
   }
 
   search(stream: string, limit: number): Promise<Found> {
@@ -73,19 +66,5 @@ export class Unordered implements Ordering {
 
   left(stream: string): void {
     this.#parts.sweep.left(stream);
-  }
-
-  async #read(
-    reader: BlockingReader,
-    streams: readonly string[],
-    count: number,
-    blockMs: number,
-  ): Promise<Delivery[]> {
-    // COUNT applies to each stream, so the free places are shared out among them.
-    const each = Math.max(1, Math.floor(count / streams.length));
-    const found = await readNew(reader, this.#parts.settings, streams, each, blockMs);
-    return found.flatMap(({ stream, entries }) =>
-      entries.map((entry): Delivery => ({ stream, entry, deliveries: 1 })),
-    );
   }
 }

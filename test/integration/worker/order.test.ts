@@ -250,7 +250,8 @@ test("streams that leave while the worker is about to wait for them are not wait
   const connection = await openConnection();
   const reader = await connection.reader();
   const settings = { group: "g", consumer: "c" } as WorkerSettings;
-  await expect(orderBy(connection, settings).wait(reader, [uniqueKey()], 1, 20)).resolves.toEqual([]);
+  const turn = { slot: 0, streams: [uniqueKey()], count: 1, blockMs: 20, all: true };
+  await expect(orderBy(connection, settings).read(reader, turn)).resolves.toEqual([]);
 });
 
 /** As much of a worker as the steps of order by key need. */
@@ -268,7 +269,7 @@ async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): P
   const ordering = orderBy(connection, settings);
   for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
     before = now;
-    await ordering.look(reader, [stream], 10_000);
+    await ordering.read(reader, { slot: 0, streams: [stream], count: 10_000, blockMs: 0, all: true });
   }
   return pendingIn(redis, stream);
 }

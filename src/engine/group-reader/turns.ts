@@ -1,0 +1,131 @@
+import { bySlot, keySlot } from "../../redis/keys.ts";
+
+/** How long a read waits that names only some of the streams: the others are looked at after it. */
+const TURN_MS = 200;
+
+export interface TurnsOptions {
+  /** The streams of the moment: another array whenever one joins or leaves. */
+  readonly streams: () => readonly string[];
+  readonly cluster: boolean;
+  /**
+   * True where a wait finds nothing, but tells when to look: then all streams of a slot are waited for together, and each
+   * is looked at by a read of its own.
+   */
+  readonly waitsApart?: boolean | undefined;
+  /** True for a stream that can't share a read with others now, nor be waited for. */
+  readonly alone?: ((stream: string) => boolean) | undefined;
+}
+
+/** What one read asks for. */
+export interface Turn {
+  /** The streams' slot; outside a cluster there is one, 0. */
+  readonly slot: number;
+  readonly streams: readonly string[];
+  /** COUNT: it goes for each stream. */
+  readonly count: number;
+  /** BLOCK in ms; 0: it looks and does not wait. */
+  readonly blockMs: number;
+  /** It names every stream that there is. */
+  readonly all: boolean;
+}
+
+interface Slot {
+  readonly number: number;
+  readonly streams: readonly string[];
+}
+
+/**
+ * Whose turn it is to be read. One read names streams of one slot only, and no more of them than entries are wanted, as
+ * COUNT goes for each stream; all others take turns, so that none starves. What can't be waited for by one read is
+ * looked at, stream by stream, and when nothing was there some streams are waited for, for a moment.
+ */
+export class Turns {
+  readonly #options: TurnsOptions;
+  #streams: readonly string[] = [];
+  #slots: Slot[] = [];
+  /** The slot whose turn it is, and the streams of it that had theirs in this round. */
+  #at = 0;
+  #passed = new Set<string>();
+  readonly #looked = new Set<string>();
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+  }
+
+  /** The slots of the streams, each with one of them. */
+  get slots(): ReadonlyMap<number, string> {
+    this.#regroup();
+    return new Map(this.#slots.map(({ number, streams }) => [number, streams[0] as string]));
+  }
+
+  slotOf(stream: string): number {
+    return this.#options.cluster ? keySlot(stream) : 0;
+  }
+
+  /** Whether every stream was looked at since `lookAnew`. */
+  get allLooked(): boolean {
+    this.#regroup();
+    return this.#streams.every((stream) => this.#looked.has(stream));
+  }
+
+  /** Nothing was there. */
+  looked({ streams }: Turn): void {
+    for (const stream of streams) this.#looked.add(stream);
+  }
+
+  /** Something has come, or time has passed: every stream is worth a look again. */
+  lookAnew(): void {
+    this.#looked.clear();
+  }
+
+  /**
+   * The next read, of about `count` entries in all, and never more than `most`. It waits up to `waitMs` when nothing was
+   * found in any stream, or when it names all of them. Undefined: there are no streams.
+   */
+  next(count: number, most: number, waitMs: number): Turn | undefined {
+    this.#regroup();
+    const slot = this.#slots[this.#at];
+    if (!slot) return undefined;
+    const { waitsApart = false, alone = () => false } = this.#options;
+    const waits = waitMs > 0 && this.allLooked;
+    const rest = slot.streams.filter((stream) => !this.#passed.has(stream));
+    const [first = ""] = rest;
+    let streams: readonly string[] = [first];
+    if (waits && waitsApart) streams = slot.streams;
+    else if (!waitsApart && !alone(first)) streams = rest.filter((stream) => !alone(stream)).slice(0, most);
+    const all = streams.length === this.#streams.length;
+    this.#pass(slot, streams);
+    const blocks = waits || (waitMs > 0 && all && !waitsApart && !alone(first));
+    return {
+      slot: slot.number,
+      streams,
+      count: Math.max(1, Math.floor(Math.min(count, most) / streams.length)),
+      blockMs: !blocks ? 0 : all ? waitMs : Math.min(waitMs, TURN_MS),
+      all,
+    };
+  }
+
+  #pass(slot: Slot, streams: readonly string[]): void {
+    for (const stream of streams) this.#passed.add(stream);
+    if (!slot.streams.every((stream) => this.#passed.has(stream))) return;
+    this.#passed.clear();
+    this.#at = (this.#at + 1) % this.#slots.length;
+  }
+
+  /** Streams that join or leave change nothing about whose turn it is. */
+  #regroup(): void {
+    const streams = this.#options.streams();
+    if (streams === this.#streams) return;
+    const current = this.#slots[this.#at]?.number;
+    this.#streams = streams;
+    this.#slots = bySlot(streams, this.#options.cluster).map((group) => ({
+      number: this.slotOf(group[0] as string),
+      streams: group,
+    }));
+    this.#at = this.#slots.findIndex(({ number }) => number === current);
+    const slot = this.#slots[this.#at];
+    if (slot && slot.streams.some((stream) => !this.#passed.has(stream))) return;
+    this.#passed.clear();
+    this.#at = (this.#at + 1) % Math.max(1, this.#slots.length);
+  }
+}
