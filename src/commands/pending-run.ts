@@ -2,7 +2,7 @@ import type { Context } from "../context.ts";
 import { onStream, requireConsumer } from "../engine/groups/missing.ts";
 import { listPending, type PendingEntry } from "../engine/pending/list.ts";
 import { groupPending } from "../engine/pending/pages.ts";
-import { retryDelays, takeAfterMs } from "../engine/worker/backoff.ts";
+import { retryDelays, takeAfterMs } from "../engine/worker/retries.ts";
 import { type ConsumerPending, pendingSummary } from "../engine/pending/summary.ts";
 import { type Column, FieldList } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";

@@ -1,12 +1,12 @@
 import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
-import { retryDelays } from "../../engine/worker/backoff.ts";
+import { retryDelays } from "../../engine/worker/retries.ts";
 import { namingType } from "../../engine/groups/missing.ts";
 import type { HandlerOutput } from "../../engine/handlers/handler.ts";
 import { makeHandler } from "../../engine/handlers/make-handler.ts";
 import type { WorkerResult, WorkerSettings, RetryPolicy } from "../../engine/worker/types.ts";
-import { Holders } from "../../engine/worker/holders.ts";
+import { Holders } from "../../redis/ops/holders.ts";
 import { Worker } from "../../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../../errors.ts";
 import { PipeClosed } from "../../output/output.ts";
@@ -110,7 +110,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   });
   const onStop = (): void => {
     const { reason } = context.stop as { reason: unknown };
-    if (typeof reason === "string") report.stopping(reason, worker.state, worker.inHand(3));
+    if (typeof reason === "string") report.stopping(reason, worker.state, worker.inFlight(3));
   };
   context.stop.addEventListener("abort", onStop, { once: true });
   await metrics?.listen();

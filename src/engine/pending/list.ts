@@ -14,7 +14,7 @@ export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
   readonly ageMs: number | null;
   /** Since it was delivered or claimed; null when somebody has set it, so that it may be taken sooner. */
   readonly idleMs: number | null;
-  /** In how long a worker that has none of it in hand may take it; 0 is now. Only when asked for. */
+  /** In how long a worker that has none of it in flight may take it; 0 is now. Only when asked for. */
   readonly dueInMs: number | undefined;
   /** The entry's data is gone from the stream: deleted or trimmed. */
   readonly missing: boolean;

@@ -1,8 +1,9 @@
+import { errorText } from "../../errors.ts";
 import type { LinkWatch } from "../../lib/link-watch.ts";
+import { formatCount, formatDuration } from "../../units.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { OutageGuard } from "./outage-guard.ts";
-import type { WorkerState } from "./types.ts";
-import type { VerdictWatch } from "./verdict-watch.ts";
+import type { OutageGuard } from "./judge.ts";
+import type { Delivery, WorkerObserver, WorkerState } from "./types.ts";
 
 /**
  * Whether the worker's loop makes progress. A turn is a round of questions to Redis, each bounded by a
@@ -52,4 +53,65 @@ export function healthOf({ inFlight, guard, watchdog, link, verdicts, ending }: 
     verdictsWait: verdicts.reason,
     turnMs: watchdog.forMs,
   };
+}
+
+/** So many verdicts, and so many bytes of entries and outputs, may wait without keeping others from being run. */
+const MOST = 1_000;
+const MOST_BYTES = 64 * 1024 * 1024;
+/** What passes sooner is not worth a word. */
+const TOLD_AFTER_MS = 1_000;
+
+/**
+ * The verdicts that Redis can't take now, such as dead letters while its memory is full: it goes on giving entries and
+ * taking acks. Tells of them once when they begin to wait, and once when all are delivered.
+ */
+export class VerdictWatch {
+  readonly #observer: Pick<WorkerObserver, "notice">;
+  /** Redis is away altogether, which is told elsewhere. */
+  readonly #link: Pick<LinkWatch, "down">;
+  readonly #waiting = new Map<Delivery, number>();
+  #bytes = 0;
+  #since: number | undefined;
+  #reason: string | undefined;
+
+  constructor(observer: Pick<WorkerObserver, "notice">, link: Pick<LinkWatch, "down">) {
+    this.#observer = observer;
+    this.#link = link;
+  }
+
+  /** Why verdicts wait; undefined when they don't, or not for long. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  /** The verdict could not be delivered. True when it may wait beside others; false: it must hold its place. */
+  waits(delivery: Delivery, bytes: number, error: unknown): boolean {
+    const now = performance.now();
+    this.#since ??= now;
+    if (this.#reason === undefined && now - this.#since >= TOLD_AFTER_MS && !this.#link.down) {
+      this.#reason = errorText(error);
+      this.#observer.notice(
+        "warn",
+        `${formatCount(Math.max(1, this.#waiting.size), "verdict")} can't be delivered yet: ${this.#reason}`,
+      );
+    }
+    if (this.#waiting.has(delivery)) return true;
+    if (this.#waiting.size >= MOST || this.#bytes + bytes > MOST_BYTES) return false;
+    this.#waiting.set(delivery, bytes);
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** The verdict is delivered, or given up. */
+  ends(delivery: Delivery): void {
+    this.#bytes -= this.#waiting.get(delivery) ?? 0;
+    this.#waiting.delete(delivery);
+    if (this.#waiting.size > 0 || this.#since === undefined) return;
+    if (this.#reason !== undefined) {
+      const took = formatDuration(performance.now() - this.#since);
+      this.#observer.notice("info", `verdicts are delivered again, after ${took}`);
+    }
+    this.#since = undefined;
+    this.#reason = undefined;
+  }
 }

@@ -6,9 +6,8 @@ import { startTimer } from "../../lib/timer.ts";
 import type { Ownership } from "./ownership.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { Recoverer } from "./recover.ts";
+import type { GracePeriod, Recoverer } from "./recover.ts";
 import type { SilentConsumers } from "./silent-consumers.ts";
-import type { GracePeriod } from "./grace-period.ts";
 import type { WorkerSettings } from "./types.ts";
 
 export interface HeartbeatParts {

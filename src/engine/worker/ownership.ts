@@ -2,10 +2,9 @@ import { type Instant, msSince, now } from "../../lib/instant.ts";
 import { isNoGroup } from "../../redis/errors.ts";
 import { type Claim, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import type { Continuities } from "./continuity.ts";
+import type { Continuities, Restorer } from "./restore.ts";
 import { claimOf } from "./fence.ts";
 import { type InFlight, type InFlightEntry, noteLost, noteOrphaned, noteOwned } from "./in-flight.ts";
-import type { Restorer } from "./restore.ts";
 import type { Retries, Waiting } from "./retries.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 

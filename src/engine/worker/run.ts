@@ -7,10 +7,9 @@ import type { Ownership } from "./ownership.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
 import { outputEntries } from "./emit.ts";
-import type { OutageGuard } from "./outage-guard.ts";
+import { judge, type OutageGuard } from "./judge.ts";
 import type { Settler } from "./settle.ts";
 import { HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
-import { judge } from "./judge.ts";
 
 export interface RunnerParts {
   readonly handler: Handler;

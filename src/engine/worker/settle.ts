@@ -4,7 +4,7 @@ import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { isNoGroup, isTransient } from "../../redis/errors.ts";
 import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { takeAfterMs } from "./backoff.ts";
+import { type Retries, takeAfterMs } from "./retries.ts";
 import { moveToDeadLetters } from "./dead-letter.ts";
 import { settleSuccess } from "./emit.ts";
 import { claimOf } from "./fence.ts";
@@ -13,8 +13,7 @@ import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from
 import type { Ordering } from "./ordering.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Restorer } from "./restore.ts";
-import type { Retries } from "./retries.ts";
-import type { VerdictWatch } from "./verdict-watch.ts";
+import type { VerdictWatch } from "./health.ts";
 import type { Verdict, WorkerSettings } from "./types.ts";
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */

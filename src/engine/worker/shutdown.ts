@@ -1,7 +1,7 @@
 import { errorText, ServerError } from "../../errors.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
-import { takeAfterMs } from "./backoff.ts";
+import { takeAfterMs } from "./retries.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";

@@ -49,7 +49,7 @@ export class Worker {
   }
 
   /** Some of the entries in flight. */
-  inHand(most: number): readonly Delivery[] {
+  inFlight(most: number): readonly Delivery[] {
     return this.#roles.inFlight.some(most);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { idleForDelayMs, retryDelays } from "../../../src/engine/worker/backoff.ts";
+import { idleForDelayMs, retryDelays } from "../../../src/engine/worker/retries.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
 

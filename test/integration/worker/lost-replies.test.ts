@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Holders } from "../../../src/engine/worker/holders.ts";
+import { Holders } from "../../../src/redis/ops/holders.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
 import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
 import type { WorkerSettings } from "../../../src/engine/worker/types.ts";

@@ -5,7 +5,7 @@ import {
   longestDelayMs,
   retryDelayMs,
   takeAfterMs,
-} from "../../../src/engine/worker/backoff.ts";
+} from "../../../src/engine/worker/retries.ts";
 import type { RetryPolicy } from "../../../src/engine/worker/types.ts";
 
 const policy: RetryPolicy = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Continuity } from "../../../src/engine/worker/continuity.ts";
+import { Continuity } from "../../../src/engine/worker/restore.ts";
 
 describe("whether all that a consumer had may have been thrown away without a sign", () => {
   test("not while it has got nothing since: a consumer that was deleted would be missing", () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { OutageGuard } from "../../../src/engine/worker/outage-guard.ts";
+import { OutageGuard } from "../../../src/engine/worker/judge.ts";
 import type { RetryPolicy, Verdict } from "../../../src/engine/worker/types.ts";
 
 const policy: RetryPolicy = {

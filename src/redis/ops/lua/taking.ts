@@ -16,7 +16,7 @@ local function due_after(count)
   return math.max(claimIdle, longest_delay(count))
 end
 
--- Whether a consumer may take an entry that it has, as own says: 1 and 2 in any case, 3 when it was in hand. One that
+-- Whether a consumer may take an entry that it has, as own says: 1 and 2 in any case, 3 when it was in flight. One that
 -- waits for its retry comes due within the longest delay, and is said to by the holders, where there are any.
 local function may_take_own(own, id, idle, count, holders)
   if own ~= '3' then return own ~= '0' end

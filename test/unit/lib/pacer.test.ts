@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Pacer } from "../../../src/engine/worker/pacer.ts";
+import { Pacer } from "../../../src/lib/rate.ts";
 
 describe("the pace of starts", () => {
   test("a start that comes due between two looks at the clock is waited for, not forgotten", () => {
