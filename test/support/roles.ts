@@ -80,7 +80,7 @@ export async function rolesFor(
     stop: stop.signal,
     kill: stop.signal,
   };
-  const events = new WorkerEvents(observer, {
+  const events = new WorkerEvents(observer, settings.ends, {
     failed: (error) => {
       throw error;
     },

@@ -1,9 +1,8 @@
-import { startTimer } from "../../lib/timer.ts";
 import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { onStream } from "../../engine/groups/missing.ts";
 import { FIRST_ID, LAST_ID, lastGeneratedId, type Position, resolveRange } from "../../engine/position.ts";
-import { Ends } from "../../engine/read/ends.ts";
+import { Ends } from "../../engine/group-reader/ends.ts";
 import { ensureGroups } from "../../engine/read/ensure-groups.ts";
 import { FollowMode } from "../../engine/read/follow.ts";
 import { GroupReader } from "../../engine/read/group-reader.ts";
@@ -19,6 +18,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { streamInfo } from "../../redis/ops/info.ts";
 import type { StreamArguments } from "../stream-arguments.ts";
 import type { ConsumeFlags } from "./consume.ts";
+import { untilTimeIsUp } from "./time-limit.ts";
 
 /** A range of each stream, one stream after the other, as they are when it starts. */
 export async function printRange(
@@ -99,8 +99,8 @@ export async function printFollowed(
     connection,
     roster,
     mode,
-    ends: endsOf(context, flags),
-    signal: context.stop,
+    ends: endsOf(flags),
+    signal: untilTimeIsUp(context, flags.maxRuntime),
     link: linkNotices(context),
     filter: filterOf(flags, writer),
   });
@@ -135,8 +135,8 @@ export async function printGroup(
     consumerIsUnique: flags.consumer === undefined,
     ack,
     ensureGroups: (streams) => ensureGroups(connection, { streams, group, createAt }, onCreated),
-    ends: endsOf(context, flags),
-    signal: context.stop,
+    ends: endsOf(flags),
+    signal: untilTimeIsUp(context, flags.maxRuntime),
     link: linkNotices(context),
   });
   const writer = await openWriter(context, roster, flags);
@@ -151,15 +151,6 @@ export async function printGroup(
   return ExitCode.ok;
 }
 
-/** The run's stop signal, which also aborts once `maxRuntimeMs` have passed. */
-function untilTimeIsUp(context: Context, maxRuntimeMs: number | undefined): AbortSignal {
-  if (maxRuntimeMs === undefined) return context.stop;
-  const timeIsUp = new AbortController();
-  const timer = startTimer(maxRuntimeMs, () => timeIsUp.abort());
-  context.defer(() => timer.stop());
-  return AbortSignal.any([context.stop, timeIsUp.signal]);
-}
-
 function openWriter(
   context: Context,
   { streams, mayChange }: Pick<Roster, "streams" | "mayChange">,
@@ -169,9 +160,8 @@ function openWriter(
   return PageWriter.open(context, { fields, manyStreams: streams.length > 1 || mayChange });
 }
 
-function endsOf(context: Context, flags: ConsumeFlags): Ends {
-  const { count, untilEmpty, idleExit: idleMs, maxRuntime: runtimeMs } = flags;
-  return new Ends({ count, untilEmpty, idleMs, runtimeMs }, context.stop);
+function endsOf({ count, untilEmpty, idleExit: idleMs }: ConsumeFlags): Ends {
+  return new Ends({ count, untilEmpty, idleMs });
 }
 
 function filterOf({ where }: ConsumeFlags, writer: PageWriter): EntryFilter | undefined {

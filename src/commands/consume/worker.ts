@@ -22,6 +22,7 @@ import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
 import type { ConsumeFlags } from "./consume.ts";
 import { parseExitCodes } from "./handler-flags.ts";
 import { handlerSettings, type HandlerRequest, systemOf } from "./handler-settings.ts";
+import { untilTimeIsUp } from "./time-limit.ts";
 
 export interface WorkerRequest extends HandlerRequest {
   /** Streams, or glob patterns for them. */
@@ -105,7 +106,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
       notice: (level, message) => report.observer.notice(level, message),
     }),
     observer: metrics ? observers(report.observer, metrics.observer) : report.observer,
-    stop: context.stop,
+    stop: untilTimeIsUp(context, flags.maxRuntime),
     kill: context.kill,
   });
   const onStop = (): void => {
@@ -155,7 +156,6 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
       count: flags.count,
       untilEmpty: flags.untilEmpty,
       idleMs: flags.idleExit,
-      runtimeMs: flags.maxRuntime,
     },
   };
 }

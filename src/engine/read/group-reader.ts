@@ -6,7 +6,7 @@ import { ackEntries } from "../../redis/ops/read.ts";
 import { pendingTotals } from "../../redis/ops/pending.ts";
 import { explain } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
-import type { Ends } from "./ends.ts";
+import type { Ends } from "../group-reader/ends.ts";
 import { GroupMode } from "./group.ts";
 import type { LinkListener } from "./pipelines.ts";
 import type { Page } from "./page.ts";

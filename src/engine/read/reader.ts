@@ -11,7 +11,7 @@ import { fitting } from "../fitting.ts";
 import { type Turn, Turns } from "../group-reader/turns.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
-import type { Ends } from "./ends.ts";
+import type { Ends } from "../group-reader/ends.ts";
 import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
 import type { Batch, Page } from "./page.ts";
 
@@ -104,7 +104,7 @@ export class StreamReader {
   async *pages(): AsyncGenerator<Page> {
     const { connection, signal, link, roster, ends } = this.#parts;
     const options = { signal, link, budgetMs: Infinity, askForLess: () => this.#size.tooLarge() };
-    while (!this.#finished && !ends.reached) {
+    while (!this.#finished && !this.#ended) {
       const failingOver = connection.failingOver(undefined);
       if (roster.streams.length === 0 || failingOver) {
         if (ends.untilEmpty && !failingOver) return;
@@ -186,7 +186,7 @@ export class StreamReader {
   /** Sends the next read, which waits where it may and is wanted to; false when an end is reached. */
   #ask(how: "look" | "wait"): boolean {
     const { mode, ends } = this.#parts;
-    if (ends.reached || !this.#pipelinesFit()) return false;
+    if (this.#ended || !this.#pipelinesFit()) return false;
     // What is taken must be printed.
     const most = mode.takes ? ends.remaining - this.#asked : Number.POSITIVE_INFINITY;
     if (most <= 0) return false;
@@ -229,9 +229,14 @@ export class StreamReader {
       );
       if (wanted.length === 0) continue;
       ends.took(wanted.length);
+      ends.active();
       page.push({ stream, entries: wanted });
     }
     return page;
+  }
+
+  get #ended(): boolean {
+    return this.#parts.signal.aborted || this.#parts.ends.reached;
   }
 
   /** What is sent now would be lost. */

@@ -63,12 +63,10 @@ export class Dispatcher {
 
   /** How many entries may be taken now. */
   places(): number | "finished" {
-    const { settings, inFlight, guard, pacer, events } = this.#parts;
+    const { inFlight, guard, pacer, events } = this.#parts;
     const free = pacer.allow(guard.allow(inFlight.free, inFlight.running, performance.now()));
-    const { count } = settings.ends;
-    if (count === undefined) return free;
-    const left = count - events.final;
-    return left <= 0 ? "finished" : Math.max(0, Math.min(free, left - inFlight.count));
+    const { remaining } = events.ends;
+    return remaining <= 0 ? "finished" : Math.max(0, Math.min(free, remaining - inFlight.count));
   }
 
   /** When a place may come free by itself, and not because a run has ended. */
@@ -106,7 +104,7 @@ export class Dispatcher {
   }
 
   async #look(places: number): Promise<Delivery[] | "finished"> {
-    const { settings, fetcher, recoverer, ownership, inFlight } = this.#parts;
+    const { events, fetcher, recoverer, ownership, inFlight } = this.#parts;
     // A probe goes to what has failed before: each one of a new entry would leave one more waiting.
     if (this.#newFirst && !this.#parts.guard.paused) {
       this.#newFirst = false;
@@ -117,14 +115,12 @@ export class Dispatcher {
     this.#newFirst = due.length > 0;
     if (due.length > 0) return due;
     const idle = inFlight.count === 0;
-    const { ends } = settings;
-    if (idle && ends.untilEmpty) {
+    if (idle && events.ends.untilEmpty) {
       const fresh = await fetcher.read(places, 0);
       if (fresh.length > 0) return fresh;
       if (await this.nothingPending()) return "finished";
     }
-    if (idle && ends.idleMs !== undefined && performance.now() - this.#parts.events.activeAt >= ends.idleMs)
-      return "finished";
+    if (idle && events.ends.reached) return "finished";
     if (this.#quiet) await ownership.checkWaiting();
     const fresh = await fetcher.read(places, this.#blockMs());
     this.#quiet = fresh.length === 0;
@@ -161,7 +157,7 @@ export class Dispatcher {
       noteCameAgain(held);
       return;
     }
-    events.active();
+    events.ends.active();
     if (ending.aborted) {
       // Its read was on the way when the worker was told to stop.
       this.#settleUnrun(delivery, HAND_BACK, came);
@@ -187,12 +183,11 @@ export class Dispatcher {
   }
 
   #blockMs(): number {
-    const { settings, recoverer } = this.#parts;
-    const { ends } = settings;
-    const now = performance.now();
-    const idleLeft =
-      ends.idleMs === undefined ? Number.POSITIVE_INFINITY : this.#parts.events.activeAt + ends.idleMs - now;
-    const most = ends.untilEmpty || ends.count !== undefined ? ENDING_BLOCK_MS : MAX_BLOCK_MS;
-    return Math.max(1, Math.min(most, recoverer.nextAt - now, Math.max(ENDING_BLOCK_MS, idleLeft)));
+    const { recoverer, events } = this.#parts;
+    const { ends } = events;
+    const most = ends.untilEmpty || Number.isFinite(ends.remaining) ? ENDING_BLOCK_MS : MAX_BLOCK_MS;
+    const dueMs = recoverer.nextAt - performance.now();
+    // What is still running keeps an idle end from being reached.
+    return Math.max(1, Math.min(most, dueMs, Math.max(ENDING_BLOCK_MS, ends.waitMs(most))));
   }
 }

@@ -1,7 +1,11 @@
 import { StreamctlError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
+import { type EndRules, Ends } from "../group-reader/ends.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerResult } from "./types.ts";
+
+/** Nothing is left to do for the entry. */
+const FINAL: ReadonlySet<Verdict["kind"]> = new Set(["ack", "dead", "duplicate"]);
 
 /** What the worker does about an event. */
 export interface Reactions {
@@ -19,30 +23,16 @@ export class WorkerEvents implements WorkerObserver {
   readonly #counts = { ok: 0, retried: 0, dead: 0, lost: 0, missing: 0, duplicates: 0, killed: 0 };
   readonly #observer: WorkerObserver;
   readonly #reactions: Reactions;
-  #activeAt = performance.now();
+  readonly ends: Ends;
 
-  constructor(observer: WorkerObserver, reactions: Reactions) {
+  constructor(observer: WorkerObserver, ends: EndRules, reactions: Reactions) {
+    this.ends = new Ends(ends);
     this.#observer = observer;
     this.#reactions = reactions;
   }
 
-  /** Entries that nothing is left to do for. */
-  get final(): number {
-    return this.#counts.ok + this.#counts.dead + this.#counts.duplicates;
-  }
-
   get result(): WorkerResult {
     return { ...this.#counts };
-  }
-
-  /** By performance.now(), when something came last, or a run ended. */
-  get activeAt(): number {
-    return this.#activeAt;
-  }
-
-  /** Something came: the time without work begins anew. */
-  active(): void {
-    this.#activeAt = performance.now();
   }
 
   failed(error: unknown): void {
@@ -64,7 +54,7 @@ export class WorkerEvents implements WorkerObserver {
   }
 
   ran(outcomes: readonly Outcome[], durationMs: number): void {
-    this.active();
+    this.ends.active();
     this.#observer.ran(outcomes, durationMs);
   }
 
@@ -74,6 +64,7 @@ export class WorkerEvents implements WorkerObserver {
     else if (verdict.kind === "dead") counts.dead++;
     else if (verdict.kind === "duplicate") counts.duplicates++;
     else if (verdict.kind === "retry") counts.retried++;
+    if (FINAL.has(verdict.kind)) this.ends.took(1);
     this.#observer.settled(delivery, verdict, durationMs);
   }
 

@@ -1,3 +1,4 @@
+import type { EndRules } from "../group-reader/ends.ts";
 import type { Job } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 
@@ -38,23 +39,14 @@ export interface WorkerSettings {
   readonly beginHolding?: ((stream: string) => Promise<void>) | undefined;
   /** The dead-letter queue of a stream. */
   readonly dlqKey: (stream: string) => string;
-  readonly ends: WorkerEnds;
+  /** `count`: of entries that were settled; `untilEmpty`: when nothing is pending in the group either. */
+  readonly ends: EndRules;
 }
 
 /** Entries whose value of `field` has succeeded before are acked without a run. */
 export interface DedupeRule {
   readonly field: string;
   readonly ttlMs: number;
-}
-
-/** When a worker ends by itself; undefined: never. */
-export interface WorkerEnds {
-  /** After that many entries were settled. */
-  readonly count?: number | undefined;
-  /** When nothing is left to deliver and nothing is pending in the group. */
-  readonly untilEmpty: boolean;
-  readonly idleMs?: number | undefined;
-  readonly runtimeMs?: number | undefined;
 }
 
 export interface RetryPolicy {

@@ -1,6 +1,6 @@
 import { ServerError } from "../../errors.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
-import { sleep, startTimer } from "../../lib/timer.ts";
+import { sleep } from "../../lib/timer.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { WorkerEvents } from "./events.ts";
 import { healthOf } from "./health.ts";
@@ -37,7 +37,7 @@ export class Worker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
-    this.#events = new WorkerEvents(parts.observer, {
+    this.#events = new WorkerEvents(parts.observer, parts.settings.ends, {
       failed: (error) => this.fail(error),
       came: (deliveries, askedAt) => this.#roles.dispatcher.admit(deliveries, askedAt),
     });
@@ -58,26 +58,23 @@ export class Worker {
    * verdicts, with the heart still beating → the heart stops.
    */
   async run(): Promise<WorkerResult> {
-    const { settings, kill, stop, roster } = this.#parts;
+    const { kill, stop, roster } = this.#parts;
     const { batches, runner, settler, fetcher, watchdog } = this.#roles;
     const ended = { ...this.#roles, kill };
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });
-    const { runtimeMs } = settings.ends;
-    const runtime = runtimeMs === undefined ? undefined : startTimer(runtimeMs, onStop);
     const heart = new AbortController();
     const beating = heartbeatLoop(ended, heart.signal);
     try {
       await this.#prepare();
       this.#followStreams();
-      this.#events.active();
+      this.#events.ends.active();
       await this.#loop();
     } finally {
       roster?.stop();
       fetcher.ended();
       watchdog.end();
-      runtime?.stop();
       stop.removeEventListener("abort", onStop);
       if (!this.#ending.signal.aborted) this.#ending.abort();
       for (const delivery of [...batches.abandon(), ...runner.abandon()])

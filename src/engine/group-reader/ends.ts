@@ -1,0 +1,52 @@
+/** When reading ends by itself; what is undefined or false never ends it. */
+export interface EndRules {
+  /** After that many entries. */
+  readonly count?: number | undefined;
+  /** When nothing is left to read. */
+  readonly untilEmpty?: boolean | undefined;
+  /** When nothing came for that long. */
+  readonly idleMs?: number | undefined;
+}
+
+/** Keeps account of the ends of one run of reading. */
+export class Ends {
+  readonly untilEmpty: boolean;
+  readonly #idleMs: number;
+  #remaining: number;
+  /** By performance.now(): the machine's own clock may be set while this runs. */
+  #activeAt = performance.now();
+
+  constructor({ count, untilEmpty = false, idleMs }: EndRules) {
+    this.untilEmpty = untilEmpty;
+    this.#idleMs = idleMs ?? Number.POSITIVE_INFINITY;
+    this.#remaining = count ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** How many entries are still wanted. */
+  get remaining(): number {
+    return this.#remaining;
+  }
+
+  took(entries: number): void {
+    this.#remaining -= entries;
+  }
+
+  /** Something was just done: idling starts anew. */
+  active(): void {
+    this.#activeAt = performance.now();
+  }
+
+  /** True when nothing more is to be read. */
+  get reached(): boolean {
+    return this.#remaining <= 0 || this.#idleLeftMs <= 0;
+  }
+
+  /** How long a read may wait, at most `most` and at least 1 ms. */
+  waitMs(most: number): number {
+    return Math.max(1, Math.ceil(Math.min(most, this.#idleLeftMs)));
+  }
+
+  get #idleLeftMs(): number {
+    return this.#activeAt + this.#idleMs - performance.now();
+  }
+}
