@@ -1,12 +1,16 @@
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { encodeRecord } from "../dlq/record.ts";
 import { replayedBefore } from "../dlq/replay-memory.ts";
-import { claimOf, MARKER_TTL_MS, moveFenced } from "./fence.ts";
+import { MARKER_TTL_MS, moveFenced } from "./fence.ts";
 import type { InFlightEntry } from "./in-flight.ts";
 import type { Verdict, WorkerSettings } from "./types.ts";
+
+/** Who gives entries up, and where to. */
+export type DeadLetterSettings = Member & Pick<WorkerSettings, "dlqKey">;
 
 /**
  * Moves an entry to its dead-letter queue; repeating it after a lost reply neither loses nor doubles the record.
@@ -17,12 +21,12 @@ import type { Verdict, WorkerSettings } from "./types.ts";
  */
 export async function moveToDeadLetters(
   streams: Streams,
-  settings: WorkerSettings,
+  settings: DeadLetterSettings,
   delivery: InFlightEntry,
   verdict: Verdict & { kind: "dead" },
   failedAt: Date,
 ): Promise<Owned> {
-  const { stream, entry, deliveries } = delivery;
+  const { stream, entry, deliveries, claim } = delivery;
   const { group, consumer } = settings;
   const dlq = settings.dlqKey(stream);
   const { reason, exit, stderr } = verdict;
@@ -41,7 +45,6 @@ export async function moveToDeadLetters(
     deliveriesTotal: before.deliveries + deliveries,
   };
   const record = encodeRecord(entry.fields, facts);
-  const claim = claimOf(delivery, settings);
   const fitsScript = record.length <= MAX_SCRIPT_VALUES;
   if (fitsScript && !delivery.orphaned && sameSlot(stream, dlq, streams.cluster))
     return streams.deadLetter(stream, settings, claim, { dlq, record });

@@ -4,9 +4,11 @@ import { siblingKey } from "../../redis/keys.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
+export type DedupeSettings = Pick<WorkerSettings, "group" | "dedupe">;
+
 /** The marker that says that this entry's key has succeeded; undefined when it has no key to go by. */
 export function successMarker(
-  settings: WorkerSettings,
+  settings: DedupeSettings,
   delivery: Delivery,
   cluster: boolean,
 ): string | undefined {
@@ -19,7 +21,7 @@ export function successMarker(
 /** Those of the deliveries whose keys have succeeded before. */
 export async function alreadyDone(
   streams: Streams,
-  settings: WorkerSettings,
+  settings: DedupeSettings,
   deliveries: readonly Delivery[],
 ): Promise<Set<Delivery>> {
   const done = new Set<Delivery>();
@@ -39,7 +41,7 @@ export async function alreadyDone(
 }
 
 /** The value of the dedupe field as part of a key's name: itself when it is short and plain, else its hash. */
-export function dedupeKey(settings: WorkerSettings, delivery: Delivery): string | undefined {
+export function dedupeKey(settings: DedupeSettings, delivery: Delivery): string | undefined {
   if (!settings.dedupe) return undefined;
   const value = fieldValue(delivery.entry, Buffer.from(settings.dedupe.field));
   if (!value) return undefined;

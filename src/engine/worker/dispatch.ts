@@ -1,8 +1,7 @@
 import { ConnectionError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import type { Batches } from "./batch.ts";
-import { alreadyDone } from "./dedupe.ts";
+import { alreadyDone, type DedupeSettings } from "./dedupe.ts";
 import type { WorkerEvents } from "./events.ts";
 import { type Fetcher, MAX_BLOCK_MS } from "./fetch.ts";
 import type { Groups } from "./groups.ts";
@@ -11,6 +10,7 @@ import type { OutageGuard } from "./judge.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Pacer } from "../../lib/rate.ts";
 import type { Recoverer } from "./recover.ts";
+import type { Runner } from "./run.ts";
 import type { Settler } from "./settle.ts";
 import { type Delivery, HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
 
@@ -29,14 +29,14 @@ interface Came {
 
 export interface DispatcherParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: DedupeSettings & Pick<WorkerSettings, "streams" | "retry">;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly fetcher: Fetcher;
   readonly recoverer: Recoverer;
   readonly guard: OutageGuard;
   readonly pacer: Pacer;
-  readonly batches: Batches;
+  readonly runner: Runner;
   readonly settler: Settler;
   readonly groups: Groups;
   readonly events: WorkerEvents;
@@ -138,18 +138,18 @@ export class Dispatcher {
 
   /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
   async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
-    const { streams, settings, ownership, inFlight, batches } = this.#parts;
+    const { streams, settings, ownership, inFlight, runner } = this.#parts;
     const gotAt = ownership.got(deliveries);
     const duplicates = await alreadyDone(streams, settings, deliveries);
     for (const delivery of deliveries) {
       if (!inFlight.isOverSince(askedAt.steady, delivery))
         this.#admitOne(delivery, duplicates.has(delivery), { askedAt, gotAt });
     }
-    batches.readEnded();
+    runner.readEnded();
   }
 
   #admitOne(delivery: Delivery, duplicate: boolean, came: Came): void {
-    const { settings, inFlight, batches, pacer, ending, events } = this.#parts;
+    const { settings, inFlight, runner, pacer, ending, events } = this.#parts;
     // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
     // So may a group that was made again.
     const held = inFlight.get(delivery.stream, delivery.entry.id);
@@ -173,7 +173,7 @@ export class Dispatcher {
       );
     } else {
       pacer.count();
-      batches.add(inFlight.hold(delivery, came.askedAt, came.gotAt));
+      runner.add(inFlight.hold(delivery, came.askedAt, came.gotAt));
     }
   }
 

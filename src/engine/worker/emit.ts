@@ -3,10 +3,11 @@ import { JsonDecoder } from "../../entry/json-decode.ts";
 import { JsonFault } from "../../entry/json-scan.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { dedupeKey, successMarker } from "./dedupe.ts";
-import { claimOf, MARKER_TTL_MS, moveFenced } from "./fence.ts";
+import { dedupeKey, type DedupeSettings, successMarker } from "./dedupe.ts";
+import { MARKER_TTL_MS, moveFenced } from "./fence.ts";
 import type { InFlightEntry } from "./in-flight.ts";
 import type { WorkerSettings } from "./types.ts";
 
@@ -51,6 +52,9 @@ function lineFields(
   }
 }
 
+/** Who acks, and what goes with the ack. */
+export type SuccessSettings = Member & DedupeSettings & Pick<WorkerSettings, "emitTo" | "deleteAcked">;
+
 /**
  * Acks an entry together with its success marker and its output; repeating it after a lost reply changes nothing.
  *
@@ -60,14 +64,13 @@ function lineFields(
  */
 export async function settleSuccess(
   streams: Streams,
-  settings: WorkerSettings,
+  settings: SuccessSettings,
   delivery: InFlightEntry,
   outputs: readonly (readonly Buffer[])[],
 ): Promise<Owned> {
-  const { stream } = delivery;
+  const { stream, claim } = delivery;
   const { group, dedupe, emitTo, deleteAcked: remove } = settings;
   const { cluster } = streams;
-  const claim = claimOf(delivery, settings);
   const markerKey = successMarker(settings, delivery, cluster);
   const marker = markerKey !== undefined && dedupe ? { key: markerKey, ttlMs: dedupe.ttlMs } : undefined;
   if (emitTo === undefined || outputs.length === 0) return end();

@@ -1,17 +1,11 @@
+import type { Member } from "../../redis/ops/member.ts";
 import type { MoveOnce } from "../../redis/ops/move.ts";
-import { type Claim, NO_FENCE, type Owned } from "../../redis/ops/owned.ts";
+import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { type InFlightEntry, noteOrphaned } from "./in-flight.ts";
-import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
 export const MARKER_TTL_MS = 24 * 60 * 60 * 1_000;
-
-/** The token of a take, as redis/ops/owned.ts has it. */
-export function claimOf(delivery: Delivery, settings: WorkerSettings): Claim {
-  const fence = settings.consumerIsUnique ? NO_FENCE : (delivery.fence ?? delivery.deliveries);
-  return { id: delivery.entry.id, fence };
-}
 
 /**
  * Moves what comes of a delivery to another slot (see redis/ops/move.ts): only while the delivery is this worker's, which
@@ -19,15 +13,13 @@ export function claimOf(delivery: Delivery, settings: WorkerSettings): Claim {
  */
 export function moveFenced(
   streams: Streams,
-  settings: WorkerSettings,
+  member: Member,
   delivery: InFlightEntry,
   move: Omit<MoveOnce, "mayAdd">,
 ): Promise<Owned> {
   const mayAdd = async (): Promise<Owned | undefined> => {
     if (delivery.orphaned) return undefined;
-    const [owned = "notPending"] = await streams.keepAlive(delivery.stream, settings, [
-      claimOf(delivery, settings),
-    ]);
+    const [owned = "notPending"] = await streams.keepAlive(delivery.stream, member, [delivery.claim]);
     if (owned === "orphaned") noteOrphaned(delivery);
     return owned === "done" || owned === "orphaned" ? undefined : owned;
   };

@@ -17,7 +17,12 @@ export class Fetcher {
   readonly #stopping = new AbortController();
   #ended = false;
 
-  constructor(reader: BlockingReader, settings: WorkerSettings, cluster: boolean, ordering: Ordering) {
+  constructor(
+    reader: BlockingReader,
+    settings: Pick<WorkerSettings, "streams">,
+    cluster: boolean,
+    ordering: Ordering,
+  ) {
     this.#reader = reader;
     this.#ordering = ordering;
     const streams = (): readonly string[] => settings.streams;

@@ -12,7 +12,7 @@ import type { WorkerSettings } from "./types.ts";
 
 export interface HeartbeatParts {
   readonly connection: Connection;
-  readonly settings: WorkerSettings;
+  readonly settings: Pick<WorkerSettings, "streams" | "claimIdleMs">;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly recoverer: Recoverer;

@@ -1,6 +1,7 @@
 import type { Entry } from "../../entry/entry.ts";
 import { type Instant, now } from "../../lib/instant.ts";
 import { startTimer } from "../../lib/timer.ts";
+import { type Claim, NO_FENCE } from "../../redis/ops/owned.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Delivery } from "./types.ts";
 
@@ -37,6 +38,8 @@ const GOES_ON_TO: Readonly<Record<FlightState, readonly FlightState[]>> = {
 /** A delivery in flight. Only this file changes one. */
 export interface InFlightEntry extends Delivery {
   readonly state: FlightState;
+  /** The token of its take, by which every script tells whether it is still this worker's. */
+  readonly claim: Claim;
   /** When Redis was asked that last said that it is this worker's; others may take it --claim-idle after that. */
   readonly ownedAt: Instant;
   /** By performance.now(), when it came. */
@@ -56,7 +59,7 @@ class FlightRecord implements InFlightEntry {
   readonly stream: string;
   readonly entry: Entry;
   readonly deliveries: number;
-  readonly fence: number | undefined;
+  readonly claim: Claim;
   readonly gotAt: number;
   readonly ownedAt: Instant;
   readonly state: FlightState = "waiting";
@@ -65,11 +68,11 @@ class FlightRecord implements InFlightEntry {
   readonly verdictSent: boolean = false;
   readonly cameAgain: boolean = false;
 
-  constructor(delivery: Delivery, askedAt: Instant, gotAt: number) {
+  constructor(delivery: Delivery, claim: Claim, askedAt: Instant, gotAt: number) {
     this.stream = delivery.stream;
     this.entry = delivery.entry;
     this.deliveries = delivery.deliveries;
-    this.fence = delivery.fence;
+    this.claim = claim;
     this.gotAt = gotAt;
     this.ownedAt = askedAt;
   }
@@ -109,6 +112,7 @@ export function noteCameAgain(entry: InFlightEntry): void {
  */
 export class InFlight {
   readonly #handler: Capacity;
+  readonly #fenced: boolean;
   readonly #held = new Map<string, Map<string, InFlightEntry>>();
   readonly #inState: Record<FlightState, number> = { waiting: 0, running: 0, settling: 0, aside: 0, gone: 0 };
   #runs = 0;
@@ -117,8 +121,10 @@ export class InFlight {
   /** By ID and stream, when entries were settled for good; the last one is the latest. */
   readonly #over = new Map<string, number>();
 
-  constructor(handler: Capacity) {
+  /** `fenced`: another process may have the consumer's name, so a take is known by its delivery count, too. */
+  constructor(handler: Capacity, fenced = true) {
     this.#handler = handler;
+    this.#fenced = fenced;
   }
 
   /** Redis is about to be asked for entries, which makes a consumer that was deleted anew. Gives the time. */
@@ -183,7 +189,9 @@ export class InFlight {
   /** A delivery that came at `gotAt`, by a question that was asked at `askedAt`; it waits from now on. */
   hold(delivery: Delivery, askedAt: Instant, gotAt: number): InFlightEntry {
     const { stream } = delivery;
-    const entry: InFlightEntry = new FlightRecord(delivery, askedAt, gotAt);
+    const fence = this.#fenced ? (delivery.fence ?? delivery.deliveries) : NO_FENCE;
+    const claim = { id: delivery.entry.id, fence };
+    const entry: InFlightEntry = new FlightRecord(delivery, claim, askedAt, gotAt);
     let ofStream = this.#held.get(stream);
     if (!ofStream) this.#held.set(stream, (ofStream = new Map<string, InFlightEntry>()));
     ofStream.set(entry.entry.id, entry);

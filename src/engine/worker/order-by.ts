@@ -3,6 +3,7 @@ import { errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import { siblingKey } from "../../redis/keys.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { OrderedMember } from "../../redis/ops/order.ts";
 import { waitForMore } from "../../redis/ops/read.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
@@ -15,7 +16,7 @@ import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
 import type { SilentConsumers } from "./silent-consumers.ts";
 import { type Found, MOST_SWEPT, NOTHING_FOUND, type PendingSweep } from "./sweep.ts";
-import type { Delivery, WorkerSettings } from "./types.ts";
+import type { Delivery } from "./types.ts";
 
 /** How many entries one read looks at for some that may start; the others are parked. */
 const SCAN = 200;
@@ -30,7 +31,7 @@ const SCANS = 5;
 
 export interface OrderByParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: Member;
   readonly inFlight: InFlight;
   readonly retries: Retries;
   readonly silent: SilentConsumers;

@@ -1,9 +1,9 @@
 import { type Instant, msSince, now } from "../../lib/instant.ts";
 import { isNoGroup } from "../../redis/errors.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import { type Claim, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Continuities, Restorer } from "./restore.ts";
-import { claimOf } from "./fence.ts";
 import { type InFlight, type InFlightEntry, noteLost, noteOrphaned, noteOwned } from "./in-flight.ts";
 import type { Retries, Waiting } from "./retries.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
@@ -21,7 +21,7 @@ interface Standing {
 
 export interface OwnershipParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: Member & Pick<WorkerSettings, "streams" | "claimIdleMs" | "tellsInactive">;
   readonly inFlight: InFlight;
   readonly retries: Retries;
   readonly continuities: Continuities;
@@ -251,7 +251,6 @@ export class Ownership {
     stream: string,
     deliveries: readonly InFlightEntry[],
   ): Promise<{ readonly gone: InFlightEntry[]; readonly sign: Owned }> {
-    const { settings } = this.#parts;
     const askable = deliveries.filter(({ orphaned, lost }) => !orphaned && !lost);
     const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
@@ -259,7 +258,7 @@ export class Ownership {
     const sentAt = now();
     const answers = await this.#keepAlive(
       stream,
-      askable.map((delivery) => claimOf(delivery, settings)),
+      askable.map(({ claim }) => claim),
     );
     for (const [i, delivery] of askable.entries()) {
       const answer = answers[i] ?? "notPending";

@@ -1,4 +1,5 @@
 import { Rotation } from "../../lib/rotation.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { OwnRule, Taken, TakeRule } from "../../redis/ops/take.ts";
 import { type EarlierRun, NOTHING_FOUND, PAGE, type PendingSweep } from "./sweep.ts";
@@ -10,9 +11,12 @@ import { type Retries, takeAfterMs } from "./retries.ts";
 import type { SilentConsumers } from "./silent-consumers.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
+export type RecoverSettings = Member &
+  Pick<WorkerSettings, "streams" | "consumerIsUnique" | "claimIdleMs" | "retry">;
+
 export interface RecovererParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: RecoverSettings;
   readonly retries: Retries;
   readonly ownership: Ownership;
   readonly silent: SilentConsumers;
@@ -31,7 +35,7 @@ export interface RecovererParts {
  */
 export class Recoverer {
   readonly #streams: Streams;
-  readonly #settings: WorkerSettings;
+  readonly #settings: RecoverSettings;
   readonly #events: WorkerEvents;
   readonly #ownership: Ownership;
   readonly #silent: SilentConsumers;

@@ -1,8 +1,8 @@
+import type { Member } from "../../redis/ops/member.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Groups } from "./groups.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
-import type { WorkerSettings } from "./types.ts";
 
 /**
  * Whether a consumer has been there all the time. XGROUP DELCONSUMER and XGROUP DESTROY throw away all that is
@@ -75,7 +75,7 @@ const OTHERS_NOTICE_MS = 300;
 
 export interface RestorerParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: Member;
   readonly groups: Groups;
   readonly retries: Retries;
   readonly ordering: Ordering;

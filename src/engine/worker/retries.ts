@@ -19,6 +19,8 @@ export interface Waiting {
   readonly since: number;
 }
 
+export type RetrySettings = Pick<WorkerSettings, "consumerIsUnique" | "claimIdleMs" | "retry">;
+
 /** Times by performance.now(): the machine's own clock may be set while this runs. */
 interface Retry {
   /** When it comes due; Infinity: it is left to others. */
@@ -35,7 +37,7 @@ interface Retry {
  * and not remembered here was lost on the way to it.
  */
 export class Retries {
-  readonly #settings: WorkerSettings;
+  readonly #settings: RetrySettings;
   readonly #inFlight: InFlight;
   readonly #graceMs: number;
   readonly #retries = new Map<string, Map<string, Retry>>();
@@ -44,7 +46,7 @@ export class Retries {
   #forgetful = false;
   #mayHaveStrays = false;
 
-  constructor(settings: WorkerSettings, inFlight: InFlight) {
+  constructor(settings: RetrySettings, inFlight: InFlight) {
     this.#settings = settings;
     this.#inFlight = inFlight;
     this.#graceMs = settings.consumerIsUnique ? GRACE_MS : 0;

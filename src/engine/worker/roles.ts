@@ -4,7 +4,6 @@ import type { Connection } from "../../redis/connection.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Roster } from "../roster.ts";
-import { Batches } from "./batch.ts";
 import { Continuities, Restorer } from "./restore.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { EarlierRun, PendingSweep } from "./sweep.ts";
@@ -49,7 +48,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
   const { connection, streams, reader, settings, handler } = parts;
   const base = { streams, settings, events, ending, handler, connection };
 
-  const inFlight = new InFlight(handler);
+  const inFlight = new InFlight(handler, !settings.consumerIsUnique);
   const retries = new Retries(settings, inFlight);
   const sweep = new PendingSweep(streams, settings, inFlight, retries);
   const silent = new SilentConsumers(streams, settings, events);
@@ -74,9 +73,8 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
   const settler = new Settler({ ...owned, watch: verdicts });
   const guard = new OutageGuard(settings.pauseAfter, settings.retry, events);
   const runner = new Runner({ ...owned, guard, settler });
-  const batches = new Batches(handler.batch, runner);
   const pacer = new Pacer(settings.ratePerSecond);
-  const dispatcher = new Dispatcher({ ...owned, fetcher, recoverer, guard, pacer, batches, settler });
+  const dispatcher = new Dispatcher({ ...owned, fetcher, recoverer, guard, pacer, runner, settler });
 
   const watchdog = new IterationWatchdog();
   return {
@@ -88,7 +86,6 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
     settler,
     guard,
     runner,
-    batches,
     dispatcher,
     watchdog,
   };

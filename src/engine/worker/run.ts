@@ -3,6 +3,7 @@ import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
+import { Batches } from "./batch.ts";
 import type { Ownership } from "./ownership.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
@@ -13,7 +14,7 @@ import { HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
 
 export interface RunnerParts {
   readonly handler: Handler;
-  readonly settings: WorkerSettings;
+  readonly settings: Pick<WorkerSettings, "retry">;
   readonly guard: OutageGuard;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
@@ -23,15 +24,33 @@ export interface RunnerParts {
   readonly events: WorkerEvents;
 }
 
-/** Runs a batch and turns each entry's outcome into the verdict that goes to the settler. */
+/**
+ * Puts what is let in together into batches, runs each when a slot is free, and gives the settler a verdict for each
+ * entry.
+ */
 export class Runner {
   readonly #parts: RunnerParts;
+  /** Undefined: each entry is a batch of its own. */
+  readonly #batches: Batches | undefined;
   /** Batches for which there was no slot: an entry that others of its key made way for starts out of turn. */
   readonly #queue: (readonly InFlightEntry[])[] = [];
   #everSucceeded = false;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    const { batch } = parts.handler;
+    this.#batches = batch.size > 1 ? new Batches(batch, this) : undefined;
+  }
+
+  /** An entry that is to be run. */
+  add(entry: InFlightEntry): void {
+    if (this.#batches) this.#batches.add(entry);
+    else this.start([entry]);
+  }
+
+  /** What one read has brought was added. */
+  readEnded(): void {
+    this.#batches?.readEnded();
   }
 
   /** Starts a batch, or keeps it until a slot is free; none overtakes another. */
@@ -40,29 +59,37 @@ export class Runner {
     this.#startNext();
   }
 
-  /** Gives up the units that were not started: their entries are the caller's. */
+  /** Gives up what was not started: those entries are the caller's. */
   abandon(): InFlightEntry[] {
-    return this.#queue.splice(0).flat();
+    return [...(this.#batches?.abandon() ?? []), ...this.#queue.splice(0).flat()];
+  }
+
+  #startNext(): void {
+    const { inFlight } = this.#parts;
+    while (inFlight.freeSlots > 0) {
+      const batch = this.#queue.shift();
+      if (!batch) return;
+      void this.#run(batch);
+    }
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {
     const { inFlight, ownership } = this.#parts;
     inFlight.start(batch);
-    const ours = batch.every((delivery) => ownership.isSure(delivery)) ? batch : await this.#confirmed(batch);
-    if (ours.length > 0) await this.#execute(ours);
+    const ours = batch.every((entry) => ownership.isSure(entry)) ? batch : await this.#confirmed(batch);
+    if (ours.length > 0) await this.#handle(ours);
     inFlight.finished();
     this.#startNext();
   }
 
-  async #execute(batch: readonly InFlightEntry[]): Promise<void> {
+  async #handle(batch: readonly InFlightEntry[]): Promise<void> {
     const { handler, ownership, settler, events } = this.#parts;
     const startedAt = performance.now();
-    const outcomes = await handler.run(batch, (delivery) => ownership.isSure(delivery));
+    const outcomes = await handler.run(batch, (entry) => ownership.isSure(entry));
     const durationMs = Math.round(performance.now() - startedAt);
     events.ran(outcomes, durationMs);
-    for (const [i, delivery] of batch.entries()) {
-      settler.settle(delivery, this.#verdict(delivery, outcomes[i] ?? STOPPED), durationMs);
-    }
+    for (const [i, entry] of batch.entries())
+      settler.settle(entry, this.#verdict(entry, outcomes[i] ?? STOPPED), durationMs);
   }
 
   /**
@@ -86,15 +113,6 @@ export class Runner {
     }
     for (const delivery of left) settler.settle(delivery, HAND_BACK, 0);
     return [];
-  }
-
-  #startNext(): void {
-    const { inFlight } = this.#parts;
-    while (inFlight.freeSlots > 0) {
-      const batch = this.#queue.shift();
-      if (!batch) return;
-      void this.#run(batch);
-    }
   }
 
   #verdict(delivery: InFlightEntry, outcome: Outcome): Verdict {

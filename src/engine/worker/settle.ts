@@ -5,9 +5,8 @@ import { isNoGroup, isTransient } from "../../redis/errors.ts";
 import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { type Retries, takeAfterMs } from "./retries.ts";
-import { moveToDeadLetters } from "./dead-letter.ts";
-import { settleSuccess } from "./emit.ts";
-import { claimOf } from "./fence.ts";
+import { type DeadLetterSettings, moveToDeadLetters } from "./dead-letter.ts";
+import { settleSuccess, type SuccessSettings } from "./emit.ts";
 import type { WorkerEvents } from "./events.ts";
 import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
@@ -36,7 +35,7 @@ interface Settling {
 
 export interface SettlerParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: SuccessSettings & DeadLetterSettings & Pick<WorkerSettings, "claimIdleMs" | "retry">;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly retries: Retries;
@@ -122,7 +121,7 @@ export class Settler {
       const batch = queue.splice(0, ACK_BATCH);
       const { streams, settings } = this.#parts;
       await this.#deliver(batch, (items) => {
-        const claims = items.map(({ delivery }) => claimOf(delivery, settings));
+        const claims = items.map(({ delivery }) => delivery.claim);
         return streams.ackOwned(stream, settings, claims, { remove: settings.deleteAcked });
       });
     }
@@ -135,10 +134,9 @@ export class Settler {
 
   async #sendOne({ delivery, verdict, failedAt, sinceMs }: Settling): Promise<Owned> {
     const { streams, settings, retries } = this.#parts;
-    const { stream, deliveries } = delivery;
+    const { stream, deliveries, claim } = delivery;
     const { id } = delivery.entry;
     const { claimIdleMs, retry } = settings;
-    const claim = claimOf(delivery, settings);
     switch (verdict.kind) {
       case "retry": {
         // Measured from the failure, not from when Redis could be told of it.

@@ -1,7 +1,8 @@
 import { errorText, ServerError } from "../../errors.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
-import { takeAfterMs } from "./retries.ts";
+import { type RetrySettings, takeAfterMs } from "./retries.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
@@ -18,7 +19,9 @@ const HURRY_MS = 500;
 
 export interface ShutdownParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: Member &
+    RetrySettings &
+    Pick<WorkerSettings, "streams" | "shutdownTimeoutMs" | "killAfterMs">;
   readonly handler: Handler;
   readonly events: WorkerEvents;
   readonly kill: AbortSignal;

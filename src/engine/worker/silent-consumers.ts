@@ -1,5 +1,6 @@
 import { errorText, ServerError } from "../../errors.ts";
 import { isDenied } from "../../redis/errors.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import { REPLAY_CONSUMER } from "../../redis/ops/replay-fate.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { isMadeUp } from "../consumer-name.ts";
@@ -11,6 +12,8 @@ const AT_ONCE = 100;
 /** So many of a stream are remembered; what is beyond is met when entries are taken from it again. */
 const REMEMBERED = 1_000;
 
+type SilenceSettings = Member & Pick<WorkerSettings, "claimIdleMs" | "tellsInactive">;
+
 /**
  * Removes consumers whose process has gone: those from which this worker has taken entries, and made-up names that were
  * empty at the start. Only what holds nothing and has missed two heartbeats goes.
@@ -21,13 +24,13 @@ const REMEMBERED = 1_000;
  */
 export class SilentConsumers {
   readonly #streams: Streams;
-  readonly #settings: WorkerSettings;
+  readonly #settings: SilenceSettings;
   readonly #observer: WorkerObserver;
   /** Per stream, since when (of performance.now()) each is waited for to be silent. */
   readonly #waiting = new Map<string, Map<string, number>>();
   #mayForget = true;
 
-  constructor(streams: Streams, settings: WorkerSettings, observer: WorkerObserver) {
+  constructor(streams: Streams, settings: SilenceSettings, observer: WorkerObserver) {
     this.#streams = streams;
     this.#settings = settings;
     this.#observer = observer;

@@ -1,9 +1,10 @@
 import { nextId } from "../../entry/id.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
-import { type Retries, takeAfterMs } from "./retries.ts";
+import { type Retries, type RetrySettings, takeAfterMs } from "./retries.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
 /** One sweep looks at no more than PAGE × PAGES rows a stream (well under a ms of the server's time a page). */
@@ -20,15 +21,17 @@ export interface Found {
 
 export const NOTHING_FOUND: Found = { due: [], given: [] };
 
+type SweepSettings = Pick<Member, "group" | "consumer"> & RetrySettings;
+
 /** Looks for pending entries that may be taken, each time from where the last sweep of the stream stopped. */
 export class PendingSweep {
   readonly #streams: Streams;
-  readonly #settings: WorkerSettings;
+  readonly #settings: SweepSettings;
   readonly #inFlight: InFlight;
   readonly #retries: Retries;
   readonly #cursors = new Map<string, string>();
 
-  constructor(streams: Streams, settings: WorkerSettings, inFlight: InFlight, retries: Retries) {
+  constructor(streams: Streams, settings: SweepSettings, inFlight: InFlight, retries: Retries) {
     this.#streams = streams;
     this.#settings = settings;
     this.#inFlight = inFlight;
@@ -101,6 +104,8 @@ export class PendingSweep {
 const EARLIER_PAGE = 200;
 const MOST_EARLIER = 10_000;
 
+type EarlierSettings = Pick<WorkerSettings, "group" | "consumer" | "consumerIsUnique">;
+
 /**
  * What was pending for a consumer with a name of its choice when its run began: an earlier run of that name had it in
  * flight. It need not wait out --claim-idle, when no other run has the name now. That is asked for again each time that
@@ -108,13 +113,13 @@ const MOST_EARLIER = 10_000;
  */
 export class EarlierRun {
   readonly #streams: Streams;
-  readonly #settings: WorkerSettings;
+  readonly #settings: EarlierSettings;
   readonly #observer: WorkerObserver;
   readonly #ordering: Ordering;
   readonly #left = new Map<string, string[]>();
   readonly #told = new Set<string>();
 
-  constructor(streams: Streams, settings: WorkerSettings, observer: WorkerObserver, ordering: Ordering) {
+  constructor(streams: Streams, settings: EarlierSettings, observer: WorkerObserver, ordering: Ordering) {
     this.#streams = streams;
     this.#settings = settings;
     this.#observer = observer;

@@ -1,13 +1,12 @@
+import type { Member } from "../../redis/ops/member.ts";
 import type { EndRules } from "../group-reader/ends.ts";
 import type { Job } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 
 /** What a worker was asked to do. Times are in ms. */
-export interface WorkerSettings {
+export interface WorkerSettings extends Member {
   /** Those of the moment: with patterns, another array whenever one joins or leaves. */
   readonly streams: readonly string[];
-  readonly group: string;
-  readonly consumer: string;
   /**
    * True when the consumer's name was made up for this process: then whatever is pending under it and not
    * in flight here was lost on the way, and may be taken at once.
@@ -31,8 +30,6 @@ export interface WorkerSettings {
   readonly createGroup: boolean;
   /** Where a group that is missing at the start begins: `0`, `$` or an ID. */
   readonly groupStart: string;
-  /** Where the holders of a stream's entries stand (see redis/ops/lua/held.ts); undefined where they are not kept. */
-  readonly holders?: ((stream: string) => string | undefined) | undefined;
   /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
   readonly tellsInactive?: boolean | undefined;
   /** To be called before anything is taken from a stream. */

@@ -1,4 +1,5 @@
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import { readNew } from "../../redis/ops/read.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -8,11 +9,11 @@ import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
 import type { Found, PendingSweep } from "./sweep.ts";
-import type { Delivery, WorkerSettings } from "./types.ts";
+import type { Delivery } from "./types.ts";
 
 export interface UnorderedParts {
   readonly streams: Streams;
-  readonly settings: WorkerSettings;
+  readonly settings: Member;
   readonly inFlight: InFlight;
   readonly retries: Retries;
   readonly sweep: PendingSweep;

@@ -59,7 +59,7 @@ export class Worker {
    */
   async run(): Promise<WorkerResult> {
     const { kill, stop, roster } = this.#parts;
-    const { batches, runner, settler, fetcher, watchdog } = this.#roles;
+    const { runner, settler, fetcher, watchdog } = this.#roles;
     const ended = { ...this.#roles, kill };
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
@@ -77,8 +77,7 @@ export class Worker {
       watchdog.end();
       stop.removeEventListener("abort", onStop);
       if (!this.#ending.signal.aborted) this.#ending.abort();
-      for (const delivery of [...batches.abandon(), ...runner.abandon()])
-        settler.settle(delivery, HAND_BACK, 0);
+      for (const entry of runner.abandon()) settler.settle(entry, HAND_BACK, 0);
       await shutDown(ended);
       heart.abort();
       await beating;

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { OrderBy, type OrderByParts } from "../../../src/engine/worker/order-by.ts";
-import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
+import type { Member } from "../../../src/redis/ops/member.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
 import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { uniqueKey } from "../../support/cli.ts";
@@ -249,14 +249,17 @@ describe("--order-by", () => {
 test("streams that leave while the worker is about to wait for them are not waited for, which Redis would refuse", async () => {
   const connection = await openConnection();
   const reader = await connection.reader();
-  const settings = { group: "g", consumer: "c" } as WorkerSettings;
+  const settings = { group: "g", consumer: "c" };
   const turn = { slot: 0, streams: [uniqueKey()], count: 1, blockMs: 20, all: true };
   await expect(orderBy(connection, settings).read(reader, turn)).resolves.toEqual([]);
 });
 
 /** As much of a worker as the steps of order by key need. */
-function orderBy(connection: Connection, settings: WorkerSettings): OrderBy {
-  return new OrderBy("key", { streams: streamsOf(connection), settings } as OrderByParts);
+function orderBy(connection: Connection, settings: Member): OrderBy {
+  return new OrderBy("key", {
+    streams: streamsOf(connection),
+    settings,
+  } as Partial<OrderByParts> as OrderByParts);
 }
 
 /** Reads all there is in order, as consumer ghost, and does nothing more. Gives how many are pending then. */
@@ -264,7 +267,7 @@ async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): P
   await redis.xgroup("CREATE", stream, "g", "0");
   const connection = await openConnection();
   const holders = (key: string): string => `${key}:held:g`;
-  const settings = { group: "g", consumer: "ghost", holders } as WorkerSettings;
+  const settings = { group: "g", consumer: "ghost", holders };
   const reader = await connection.reader();
   const ordering = orderBy(connection, settings);
   for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
