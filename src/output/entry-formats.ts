@@ -1,5 +1,5 @@
 import type { ChalkInstance } from "chalk";
-import type { Batch } from "../engine/read/page.ts";
+import type { Batch } from "../engine/read/reader.ts";
 import { type Entry, fieldValue } from "../entry/entry.ts";
 import { idMs } from "../entry/id.ts";
 import { entryPrefix, writeEntry } from "../entry/json-encode.ts";

@@ -1,5 +1,5 @@
-import type { Departure } from "../engine/read/group-reader.ts";
-import type { Batch, Page } from "../engine/read/page.ts";
+import type { Departure } from "../engine/read/group.ts";
+import type { Batch, Page } from "../engine/read/reader.ts";
 import { formatCount, formatDuration, formatNumber } from "../units.ts";
 import { type EntryOptions, openEntryFormat } from "./entry-formats.ts";
 import type { Log } from "./log.ts";

@@ -3,9 +3,8 @@ import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { onStream } from "../../engine/groups/missing.ts";
 import { FIRST_ID, LAST_ID, lastGeneratedId, type Position, resolveRange } from "../../engine/position.ts";
 import { Ends } from "../../engine/group-reader/ends.ts";
-import { ensureGroups } from "../../engine/read/ensure-groups.ts";
 import { FollowMode } from "../../engine/read/follow.ts";
-import { GroupReader } from "../../engine/read/group-reader.ts";
+import { GroupReader } from "../../engine/read/group.ts";
 import type { LinkListener } from "../../engine/read/pipelines.ts";
 import { readRange } from "../../engine/read/range.ts";
 import { StreamReader } from "../../engine/read/reader.ts";
@@ -124,9 +123,6 @@ export async function printGroup(
     });
   await context.mustBeWritable();
   const connection = await context.connect();
-  const createAt = flags.createGroup ? flags.groupStart : undefined;
-  const onCreated = (stream: string, at: string): void =>
-    context.log.info(`made group ${group} on ${stream} at ${at}`);
   const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
   const roster = await args.roster(!flags.untilEmpty);
   const reader = await GroupReader.open(connection, {
@@ -134,7 +130,10 @@ export async function printGroup(
     member: { group, consumer },
     consumerIsUnique: flags.consumer === undefined,
     ack,
-    ensureGroups: (streams) => ensureGroups(connection, { streams, group, createAt }, onCreated),
+    whenMissing: {
+      createAt: flags.createGroup ? flags.groupStart : undefined,
+      notice: (level, message) => context.log[level](message),
+    },
     ends: endsOf(flags),
     signal: untilTimeIsUp(context, flags.maxRuntime),
     link: linkNotices(context),

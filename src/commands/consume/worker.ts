@@ -150,8 +150,7 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     shutdownTimeoutMs: flags.shutdownTimeout,
     killAfterMs: flags.killAfter,
     deleteAcked: flags.delete,
-    createGroup: flags.createGroup,
-    groupStart: flags.groupStart,
+    createAt: flags.createGroup ? flags.groupStart : undefined,
     ends: {
       count: flags.count,
       untilEmpty: flags.untilEmpty,

@@ -66,9 +66,9 @@ export async function* onPipelines<T>(
       if (error instanceof ConnectionError && error.sent) askForLess();
       if (error instanceof ReplyTooLarge) continue;
       if (lostAt === undefined) {
-        lostAt = Date.now();
+        lostAt = performance.now();
         link.lost(errorText(error));
-      } else if (Date.now() - lostAt > budgetMs) throw error;
+      } else if (performance.now() - lostAt > budgetMs) throw error;
       await learnNewOwner(connection, [...keys.values()], error);
     } finally {
       for (const pipeline of pipelines.values()) pipeline.close();

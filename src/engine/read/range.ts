@@ -10,7 +10,7 @@ import { fitting } from "../fitting.ts";
 import type { IdRange } from "../position.ts";
 import type { EntryFilter } from "../where.ts";
 import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
-import type { Page } from "./page.ts";
+import type { Page } from "./reader.ts";
 
 export interface RangeRequest {
   readonly stream: string;

@@ -13,12 +13,20 @@ import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "../group-reader/ends.ts";
 import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
-import type { Batch, Page } from "./page.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
 const MAX_BLOCK_MS = 2_000;
 /** Without a stream there is nothing to wait for but time. */
 const WITHOUT_STREAMS_MS = 500;
+
+/** Entries of one stream, in the order read. */
+export interface Batch {
+  readonly stream: string;
+  readonly entries: readonly Entry[];
+}
+
+/** What one read gave and is printed, and acked, together. */
+export type Page = readonly Batch[];
 
 /** A command to send ahead of a read (an ack), and what becomes of its reply. */
 export interface Ahead {

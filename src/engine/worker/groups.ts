@@ -2,7 +2,7 @@ import { compareIds } from "../../entry/id.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { missingGroup } from "../groups/missing.ts";
+import { makeMissing, missingGroup } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
@@ -68,10 +68,9 @@ export class Groups {
   }
 
   async prepareOne(stream: string): Promise<void> {
-    const { group, createGroup, groupStart } = this.#settings;
-    const rule = { at: groupStart, makeStream: true };
-    if (createGroup && (await this.#streams.ensureGroup(stream, group, rule)) === "made")
-      this.#observer.notice("info", `made group ${group} on ${stream} at ${groupStart}`);
+    const { group, createAt } = this.#settings;
+    const notice = this.#observer.notice.bind(this.#observer);
+    await makeMissing(this.#streams.ensureGroup, stream, group, { createAt, notice });
     const position = await this.#streams.groupPosition(stream, group);
     if (position === undefined) throw await missingGroup(this.#caller, stream, group);
     await this.#settings.beginHolding?.(stream);

@@ -27,9 +27,8 @@ export interface WorkerSettings extends Member {
   readonly killAfterMs: number;
   /** Also XDEL what is acked. */
   readonly deleteAcked: boolean;
-  readonly createGroup: boolean;
-  /** Where a group that is missing at the start begins: `0`, `$` or an ID. */
-  readonly groupStart: string;
+  /** Where to make a group that is missing at the start: `0`, `$` or an ID. Undefined: it must be there. */
+  readonly createAt: string | undefined;
   /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
   readonly tellsInactive?: boolean | undefined;
   /** To be called before anything is taken from a stream. */

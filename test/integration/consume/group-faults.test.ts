@@ -44,6 +44,18 @@ describe("consume -g loses nothing and doubles nothing", () => {
     },
   );
 
+  test("when the reply to XGROUP CREATE is lost", async () => {
+    const key = uniqueKey();
+    await rawRedis().xadd(key, "1-1", "n", "1");
+    const proxy = await Proxy.start();
+    const lost = proxy.loseReplyTo("CREATE");
+    const argv = ["consume", key, "-g", "g", "--create-group", "--until-empty"];
+    const { code, stdout } = await cli(argv, { url: proxy.url });
+    await lost;
+    expect(code).toBe(0);
+    expect(ids(stdout)).toEqual(["1-1"]);
+  });
+
   test("when the reply to an ack is lost", async () => {
     const key = await numbered(500);
     const proxy = await Proxy.start();
