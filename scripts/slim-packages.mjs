@@ -21,7 +21,10 @@ const COMMANDS_FILE = "/@ioredis/commands/built/commands.json";
 
 /** Modules that take the place of others, as CommonJS. */
 const STAND_INS = new Map([
-  ["\0ioredis", 'exports.Redis = require("ioredis/built/Redis.js").default;'],
+  [
+    "\0ioredis",
+    'exports.Redis = require("ioredis/built/Redis.js").default; exports.Command = require("ioredis/built/Command.js").default;',
+  ],
   ["\0ioredis/cluster", 'exports.Cluster = require("ioredis/built/cluster/index.js").default;'],
   ["\0no-cluster", "exports.default = undefined;"],
   ["\0no-debug", "exports.default = () => Object.assign(() => {}, { enabled: false });"],

@@ -7,6 +7,7 @@ import { Failover, hearSentinelErrors, hearSentinels } from "./failover.ts";
 import { outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
 import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
+import { isLarge, LargeCommand } from "./large-command.ts";
 import { addressOf, NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
 import { SilenceWatch } from "./silence.ts";
@@ -147,7 +148,10 @@ export class Client {
       throw new ConnectionError(`not connected to ${describeTarget(this.#settings)}: ${this.reason}`);
     }
     this.#cork();
-    const reply = this.#redis.callBuffer(command, ...args) as Promise<Value>;
+    const sent = args.some(isLarge)
+      ? this.#redis.sendCommand(new LargeCommand(command, args))
+      : this.#redis.callBuffer(command, ...args);
+    const reply = sent as Promise<Value>;
     return this.#limited(this.#inCluster ? reply : reply.catch(rethrowOutsideCluster), command, timeoutMs);
   }
 

@@ -5,6 +5,7 @@ import { BlockingReader } from "./blocking-reader.ts";
 import type { Client, Waiting } from "./client.ts";
 import { isTransient, translateThrown } from "./errors.ts";
 import { keyOf } from "./keys.ts";
+import { isLarge } from "./large-command.ts";
 import { Pipeline } from "./pipeline.ts";
 import { clientForKey, createClient, ownerAddress } from "./make-client.ts";
 import type { Script } from "./script.ts";
@@ -234,13 +235,6 @@ export class Connection {
   #tell(state: LinkState): void {
     for (const listener of this.#listeners) listener(state);
   }
-}
-
-/** Of a single argument; scripts have some kilobytes. */
-const LARGE_ARG = 1024 * 1024;
-
-function isLarge(arg: Arg): boolean {
-  return Buffer.isBuffer(arg) && arg.length > LARGE_ARG;
 }
 
 function once(callback: () => void): () => void {

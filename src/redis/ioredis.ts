@@ -1,11 +1,11 @@
-import { type Cluster, Redis } from "ioredis";
+import { type Cluster, Command, Redis } from "ioredis";
 
 /**
  * ioredis, kept from printing and from losing nodes: the only value import of it but for that of Cluster, which loads when there
  * is one. It makes further clients by itself (a cluster's nodes, Sentinel's watchers), so its prototype is the one place that
  * reaches them all. A test pins this.
  */
-export { Redis };
+export { Command, Redis };
 
 /** ioredis' own mark: an instanceof would have to load the class. */
 export function isCluster(redis: Redis | Cluster): redis is Cluster {

@@ -69,14 +69,35 @@ describe.skipIf(!existsSync("/proc/self/status"))("memory (seen in /proc)", () =
     ])
       expect((await measured(argv)).peakMb, argv[0]).toBeLessThan(VALUE_MB / 2 + BARE_MB);
     for (const [most, ...command] of [
-      [2.5, "list", key],
-      [2.5, "show", key, "1-1"],
-      [3, "replay", key, "--all", "--dry-run"],
+      [2, "list", key],
+      [2, "show", key, "1-1"],
+      [2.5, "replay", key, "--all", "--dry-run"],
     ] as const) {
       const { bytes, peakMb } = await measured(["dlq", ...command]);
       expect(bytes).toBeGreaterThan(VALUE_MB * MB);
       expect(peakMb, command[0]).toBeLessThan(VALUE_MB * most + BARE_MB);
     }
+  });
+
+  test.each([
+    ["by its ID", 1.75, 1, []],
+    ["by its ID, kept", 1.75, 1, ["--keep"]],
+    ["by its reason", 1.75, 1, ["--reason", "~exit"]],
+    ["one of several that are named", 3, 3, []],
+    ["one of several that fit", 3, 3, ["--reason", "~exit"]],
+    ["anew where another group gets it, too", 3, 1, ["-y"]],
+  ])("a large letter is replayed without a copy of it, %s", async (_, most, letters, flags) => {
+    const redis = rawRedis();
+    const key = await withLargeEntry(Buffer.alloc(2 * VALUE_MB * MB, "x"));
+    if (flags.includes("-y")) await redis.xgroup("CREATE", key, "other", "$");
+    await redis.xdel(key, "1-1");
+    const [[, fields]] = (await redis.xrangeBuffer(`${key}:dlq`, "-", "+")) as [[Buffer, Buffer[]]];
+    for (let n = 2; n <= letters; n++) await redis.xadd(`${key}:dlq`, `${n}-1`, ...fields);
+    const ids = flags.includes("--reason") ? [] : Array.from({ length: letters }, (_id, n) => `${n + 1}-1`);
+    const { code, peakMb } = await measured(["dlq", "replay", key, ...ids, ...flags]);
+    expect(code).toBe(0);
+    expect(await redis.xlen(key)).toBe(letters);
+    expect(peakMb).toBeLessThan(2 * VALUE_MB * most + BARE_MB);
   });
 
   test.each([["a.ndjson"], ["a.ndjson.gz"]])("a large value is archived in pieces, %s", async (name) => {

@@ -110,7 +110,7 @@ export async function selectLetters(
   if (choice.kind === "named") {
     const missing: string[] = [];
     const named = (onMissing: (id: string) => void): AsyncIterable<readonly DeadLetter[]> =>
-      namedLetters(connection, key, choice.ids, { layout, onMissing });
+      namedLetters(connection, key, choice.ids, { layout, onMissing, signal: context.stop });
     return {
       key,
       length,

@@ -1,10 +1,10 @@
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
-import { entriesById } from "../../redis/ops/range.ts";
 import { explain } from "../groups/missing.ts";
 import type { IdRange } from "../position.ts";
-import type { LinkListener } from "../read/pipelines.ts";
+import { entriesById } from "../read/by-id.ts";
+import { SILENT } from "../read/pipelines.ts";
 import { readRange } from "../read/range.ts";
 import { fitting } from "../fitting.ts";
 import { type LetterFilter, letterTest } from "./filter.ts";
@@ -23,9 +23,6 @@ export interface LetterRequest extends LetterFilter {
   /** Hears how many records were looked at. */
   readonly onProgress?: ((seen: number) => void) | undefined;
 }
-
-/** An outage shows as a pause: within connectTimeoutMs reading goes on, after it the error says why. */
-const SILENT: LinkListener = { lost() {}, back() {} };
 
 /**
  * The dead letters that the filter lets through, page by page; no page is empty. A queue that does not
@@ -73,9 +70,6 @@ export async function* deadLetters(
   for await (const page of letterPages(connection, request)) yield* page;
 }
 
-/** So many named letters are looked at before they are dealt with. */
-const NAMED_AT_ONCE = 100;
-
 /**
  * The letters with these IDs, page by page, in the order given. `onMissing` hears of IDs that are not in
  * the queue.
@@ -84,21 +78,24 @@ export async function* namedLetters(
   connection: Connection,
   key: string,
   ids: readonly string[],
-  options: { readonly layout?: LayoutChoice | undefined; readonly onMissing: (id: string) => void },
+  options: {
+    readonly layout?: LayoutChoice | undefined;
+    readonly onMissing: (id: string) => void;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<DeadLetter[]> {
-  let page: DeadLetter[] = [];
   let at = 0;
   try {
-    for await (const entry of entriesById(connection, key, ids)) {
-      const id = ids[at++] as string;
-      if (entry) page.push(decodeLetter(entry, options.layout));
-      else options.onMissing(id);
-      if (page.length < NAMED_AT_ONCE) continue;
-      yield page;
-      page = [];
+    for await (const entries of entriesById(connection, key, [ids], options.signal)) {
+      const letters: DeadLetter[] = [];
+      for (const entry of entries) {
+        const id = ids[at++] as string;
+        if (entry) letters.push(decodeLetter(entry, options.layout));
+        else options.onMissing(id);
+      }
+      if (letters.length > 0) yield letters;
     }
   } catch (error) {
     throw await explain(connection, key, undefined, error);
   }
-  if (page.length > 0) yield page;
 }

@@ -193,7 +193,10 @@ class Replayer {
     this.#batch.push(replay);
     this.#bytes += size;
     const mayGoOn = this.#pace?.take() ?? true;
-    if (this.#batch.length >= BATCH || !mayGoOn || this.#mover.isLarge(replay)) await this.#flush();
+    const large = size > BATCH_BYTES;
+    if (this.#batch.length >= BATCH || !mayGoOn || large || this.#mover.isLarge(replay)) await this.#flush();
+    // Of large letters one at a time is in memory.
+    if (large) await this.#sending;
     if (!mayGoOn) await sleep(this.#pace?.waitMs() ?? 0, this.#request.signal);
   }
 

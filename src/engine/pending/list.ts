@@ -1,8 +1,8 @@
 import type { Connection } from "../../redis/connection.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import { missingIds } from "../../redis/ops/presence.ts";
-import { entriesById } from "../../redis/ops/range.ts";
 import { onStream } from "../groups/missing.ts";
+import { entriesById } from "../read/by-id.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
 import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
@@ -40,8 +40,41 @@ export async function* listPending(
   connection: Connection,
   request: PendingListRequest,
 ): AsyncGenerator<PendingEntry> {
-  const { stream, group, payload, takenAfter, signal, limit = Number.POSITIVE_INFINITY } = request;
+  const { stream, group, payload, takenAfter } = request;
   const clock = await serverClock(connection);
+  const pages = chosenPages(connection, request, clock);
+  const looked = payload ? withData(connection, request, pages) : withPresence(connection, request, pages);
+  for await (const [{ row, nowMs }, missing, fields] of looked) {
+    const { id, consumer, deliveries } = row;
+    yield {
+      stream,
+      group,
+      id,
+      consumer,
+      ageMs: entryAgeMs(id, nowMs),
+      idleMs: livedIdleMs(row, nowMs),
+      dueInMs: takenAfter && Math.max(0, Math.round(takenAfter(deliveries)) - row.idleMs),
+      deliveries,
+      missing,
+      fields,
+    };
+  }
+}
+
+/** A row that the filter lets through, and when it was read. */
+interface Chosen {
+  readonly row: PendingRow;
+  readonly nowMs: number | null;
+}
+
+type Looked = readonly [chosen: Chosen, missing: boolean, fields: readonly Buffer[] | undefined];
+
+async function* chosenPages(
+  connection: Connection,
+  request: PendingListRequest,
+  clock: () => number | null,
+): AsyncGenerator<readonly Chosen[]> {
+  const { stream, group, signal, limit = Number.POSITIVE_INFINITY } = request;
   const pages = pendingPages(connection, request);
   let left = limit;
   let seen = 0;
@@ -50,57 +83,40 @@ export async function* listPending(
     if (!page) return;
     seen += page.length;
     request.onProgress?.(seen);
-    const chosen = page.filter((row) => isChosen(row, request)).slice(0, left);
-    left -= chosen.length;
-    if (chosen.length === 0) continue;
-    const found = payload ? withData(connection, stream, chosen) : withPresence(connection, stream, chosen);
     const nowMs = clock();
-    for await (const [row, missing, fields] of found) {
-      const { id, consumer, deliveries } = row;
-      const ageMs = entryAgeMs(id, nowMs);
-      const idleMs = livedIdleMs(row, nowMs);
-      yield {
-        stream,
-        group,
-        id,
-        consumer,
-        ageMs,
-        idleMs,
-        dueInMs: takenAfter && Math.max(0, Math.round(takenAfter(deliveries)) - row.idleMs),
-        deliveries,
-        missing,
-        fields,
-      };
-    }
+    const rows = page.filter((row) => isChosen(row, request)).slice(0, left);
+    left -= rows.length;
+    if (rows.length > 0) yield rows.map((row) => ({ row, nowMs }));
   }
 }
 
-type Looked = readonly [row: PendingRow, missing: boolean, fields: readonly Buffer[] | undefined];
-
 async function* withData(
   connection: Connection,
-  stream: string,
-  rows: readonly PendingRow[],
+  { stream, signal }: PendingListRequest,
+  pages: AsyncIterable<readonly Chosen[]>,
 ): AsyncGenerator<Looked> {
-  let at = 0;
-  for await (const entry of entriesById(
-    connection,
-    stream,
-    rows.map(({ id }) => id),
-  )) {
-    yield [rows[at++] as PendingRow, entry === undefined, entry?.fields];
+  const asked: Chosen[] = [];
+  async function* ids(): AsyncGenerator<readonly string[]> {
+    for await (const page of pages) {
+      asked.push(...page);
+      yield page.map(({ row }) => row.id);
+    }
+  }
+  for await (const entries of entriesById(connection, stream, ids(), signal)) {
+    const found = asked.splice(0, entries.length);
+    for (const [at, chosen] of found.entries())
+      yield [chosen, entries[at] === undefined, entries[at]?.fields];
   }
 }
 
 async function* withPresence(
   connection: Connection,
-  stream: string,
-  rows: readonly PendingRow[],
+  { stream }: PendingListRequest,
+  pages: AsyncIterable<readonly Chosen[]>,
 ): AsyncGenerator<Looked> {
-  const missing = await missingIds(
-    connection,
-    stream,
-    rows.map(({ id }) => id),
-  );
-  for (const row of rows) yield [row, missing.has(row.id), undefined];
+  for await (const page of pages) {
+    const ids = page.map(({ row }) => row.id);
+    const missing = await missingIds(connection, stream, ids);
+    for (const chosen of page) yield [chosen, missing.has(chosen.row.id), undefined];
+  }
 }

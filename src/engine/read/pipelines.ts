@@ -12,6 +12,9 @@ export interface LinkListener {
   back(): void;
 }
 
+/** An outage shows as a pause: within the budget reading goes on, after it the error says why. */
+export const SILENT: LinkListener = { lost() {}, back() {} };
+
 export interface PipelinesOptions {
   readonly signal: AbortSignal;
   readonly link: LinkListener;

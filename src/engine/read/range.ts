@@ -64,8 +64,11 @@ class RangeReader {
       const reply = await next;
       alive();
       const page = await this.#take(reply);
-      next = this.#ask(pipeline);
+      // An entry that is a page by itself is large: the next one comes when it has been dealt with.
+      const ahead = this.#size.count > 1;
+      if (ahead) next = this.#ask(pipeline);
       if (page.length > 0) yield page;
+      if (!ahead) next = this.#ask(pipeline);
     }
   }
 

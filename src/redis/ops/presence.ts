@@ -2,7 +2,7 @@ import type { Connection } from "../connection.ts";
 import { isRefused } from "../errors.ts";
 import { defineScript } from "../script.ts";
 import { asText } from "../value.ts";
-import { entriesById } from "./range.ts";
+import { rangePage } from "./range.ts";
 
 /**
  * Which IDs have an entry, without sending any data.
@@ -42,7 +42,7 @@ export async function missingIds(
   return missing;
 }
 
-/** Without scripts the entries themselves are asked for. */
+/** Without scripts the entries themselves are asked for, one by one, because they may be large. */
 async function presence(connection: Connection, stream: string, ids: readonly string[]): Promise<string> {
   try {
     return asText(await connection.persist(() => connection.run(present, [stream], ids)));
@@ -50,6 +50,6 @@ async function presence(connection: Connection, stream: string, ids: readonly st
     if (!isRefused(error)) throw error;
   }
   let found = "";
-  for await (const entry of entriesById(connection, stream, ids)) found += entry === undefined ? "0" : "1";
+  for (const id of ids) found += (await rangePage(connection, stream, { from: id, to: id, count: 1 })).length;
   return found;
 }

@@ -76,24 +76,3 @@ export class PageSize {
     this.#count = Math.max(1, Math.min(MOST, this.#count * 4, fitting));
   }
 }
-
-/**
- * The entries with these IDs, in their order; undefined for one that is not there. They are asked for in
- * batches that stay small in memory.
- */
-export async function* entriesById(
-  connection: Caller,
-  stream: string,
-  ids: readonly string[],
-): AsyncGenerator<Entry | undefined> {
-  const size = new PageSize();
-  for (let at = 0; at < ids.length;) {
-    const batch = ids.slice(at, at + size.count);
-    at += batch.length;
-    const pages = await Promise.all(
-      batch.map((id) => rangePage(connection, stream, { from: id, to: id, count: 1 })),
-    );
-    size.saw(pages.flat());
-    for (const [entry] of pages) yield entry;
-  }
-}
