@@ -1,11 +1,12 @@
-// P3: one shell command for each entry, against xargs (which has no queue behind it) and against the loop
-// of redis-cli calls that people write. P4: the ways that start no process for each entry, against xargs too.
+// P3: one shell command for each entry, against xargs (which has no queue behind it), the loop of redis-cli calls
+// that people write, and RabbitMQ's amqp-consume. P4: the ways that start no process for each entry, against xargs.
 import { compare, run } from "./lib/measure.mjs";
+import { startRabbit } from "./lib/rabbit.mjs";
+import { fill, mustBeDone, redis } from "./lib/redis.mjs";
 
 const HANDLER = "cat >/dev/null";
 const ENTRIES = 5_000;
 const LOOP_ENTRIES = 100;
-
 const MANY_ENTRIES = 100_000;
 
 /** Reads a line, answers a line: the least that a persistent handler can do. */
@@ -13,36 +14,76 @@ const PERSISTENT = ["--persistent", "--", "perl", "-ne", "BEGIN { $| = 1 } print
 const BATCH = ["--batch", "100", "--exec", HANDLER];
 
 export async function bench(tools) {
-  return [
-    await againstXargs(tools, 2),
-    // With more places than cores, one place's round trip to Redis is another one's time to run.
-    await againstXargs(tools, 8),
-    await againstLoop(tools),
-    await manyAgainstXargs(tools, "exec --persistent -j 2, against xargs -P2", 30, PERSISTENT),
-    await manyAgainstXargs(tools, "exec --batch 100 -j 2, against xargs -P2", 20, BATCH),
-  ];
+  if (tools.only.has("P3")) {
+    for (const places of [1, 2, 8]) await againstXargs(tools, places);
+    await againstLoop(tools);
+    await againstRabbit(tools);
+  }
+  if (tools.only.has("P4")) {
+    await manyAgainstXargs(tools, "exec --persistent -j 2, against xargs -P2", 40, PERSISTENT);
+    await manyAgainstXargs(tools, "exec --batch 100 -j 2, against xargs -P2", 35, BATCH);
+  }
 }
 
 function againstXargs(tools, places) {
-  return compare({
+  return compare(tools, {
     id: "P3",
     name: `exec -j ${places}, against xargs -P${places}`,
-    goal: 1,
+    now: 1,
+    further: 1.2,
     unit: "entries/s",
-    ours: () => drain(tools, ENTRIES, ["-j", String(places), "--exec", HANDLER]),
+    ours: (streamctl) => shells(tools, streamctl, places),
     peer: () => xargs(places),
   });
 }
 
-function manyAgainstXargs(tools, name, goal, handler) {
-  return compare({
+function againstLoop(tools) {
+  return compare(tools, {
+    id: "P3",
+    name: "exec -j 2, against a bash loop of redis-cli",
+    now: 15,
+    unit: "entries/s",
+    ours: (streamctl) => shells(tools, streamctl, 2),
+    peer: () => loop(tools),
+  });
+}
+
+/** Gives each of ten messages ahead to a process of its own, one at a time. */
+async function againstRabbit(tools) {
+  const rabbit = await startRabbit(tools);
+  if (rabbit === undefined) return;
+  try {
+    await compare(tools, {
+      id: "P3",
+      name: "exec -j 1, against amqp-consume -p 10",
+      now: 1,
+      further: 1.2,
+      unit: "entries/s",
+      ours: (streamctl) => shells(tools, streamctl, 1),
+      peer: async () => {
+        await rabbit.fill(ENTRIES);
+        return ENTRIES / ((await rabbit.consume(ENTRIES, 10, ["sh", "-c", HANDLER])) / 1_000);
+      },
+    });
+  } finally {
+    await rabbit.stop();
+  }
+}
+
+function manyAgainstXargs(tools, name, now, handler) {
+  return compare(tools, {
     id: "P4",
     name,
-    goal,
+    now,
+    further: 100,
     unit: "entries/s",
-    ours: () => drain(tools, MANY_ENTRIES, ["-j", "2", ...handler]),
+    ours: (streamctl) => drain(tools, streamctl, MANY_ENTRIES, ["-j", "2", ...handler]),
     peer: () => xargs(2),
   });
+}
+
+function shells(tools, streamctl, places) {
+  return drain(tools, streamctl, ENTRIES, ["-j", String(places), "--exec", HANDLER]);
 }
 
 async function xargs(places) {
@@ -51,50 +92,28 @@ async function xargs(places) {
   return ENTRIES / (ms / 1_000);
 }
 
-function againstLoop(tools) {
-  return compare({
-    id: "P3",
-    name: "exec -j 2, against a bash loop",
-    goal: 15,
-    unit: "entries/s",
-    ours: () => drain(tools, ENTRIES, ["-j", "2", "--exec", HANDLER]),
-    peer: () => loop(tools),
-  });
-}
-
 let streams = 0;
 
 /** Makes a stream with a group that has read nothing of it yet. */
-async function fill(tools, entries) {
+async function makeWork(tools, entries) {
   const stream = `bench:exec:${streams++}`;
-  const script =
-    "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'orderId', i, 'amount', '12.50') end " +
-    "return redis.call('XGROUP', 'CREATE', KEYS[1], 'g', '0')";
-  await run(tools.redisCli, ["-u", tools.redisUrl, "EVAL", script, "1", stream, String(entries)]);
+  await fill(tools, stream, entries, "'orderId', i, 'amount', '12.50'");
+  await redis(tools, "XGROUP", "CREATE", stream, "g", "0");
   return stream;
 }
 
 /** Entries per second of wall time, start-up included. */
-async function drain(tools, entries, handler) {
-  const stream = await fill(tools, entries);
-  const [node, bin] = tools.streamctl;
+async function drain(tools, [node, ...bin], entries, handler) {
+  const stream = await makeWork(tools, entries);
   const options = ["-u", tools.redisUrl, "-g", "g", "--until-empty", "-q"];
-  const { ms } = await run(node, [bin, "consume", stream, ...options, ...handler]);
+  const { ms } = await run(node, [...bin, "consume", stream, ...options, ...handler]);
   await mustBeDone(tools, stream);
+  await redis(tools, "DEL", stream);
   return entries / (ms / 1_000);
 }
 
-/** A rate counts only when every entry was acked. */
-async function mustBeDone(tools, stream) {
-  const { stdout } = await run(tools.redisCli, ["-u", tools.redisUrl, "XINFO", "GROUPS", stream]);
-  const facts = stdout.split("\n");
-  const value = (name) => facts[facts.indexOf(name) + 1];
-  if (value("pending") !== "0" || value("lag") !== "0")
-    throw new Error(`${stream} was not drained: ${stdout}`);
-}
-
 async function loop(tools) {
-  const stream = await fill(tools, LOOP_ENTRIES);
+  const stream = await makeWork(tools, LOOP_ENTRIES);
   const script = `
     cli() { "$REDIS_CLI" -u "$REDIS_URL" "$@"; }
     while entry=$(cli XREADGROUP GROUP g c COUNT 1 STREAMS "$STREAM" '>') && [ -n "$entry" ]; do
@@ -104,5 +123,6 @@ async function loop(tools) {
   const env = { REDIS_CLI: tools.redisCli, REDIS_URL: tools.redisUrl, STREAM: stream };
   const { ms } = await run("bash", ["-c", script], { env });
   await mustBeDone(tools, stream);
+  await redis(tools, "DEL", stream);
   return LOOP_ENTRIES / (ms / 1_000);
 }

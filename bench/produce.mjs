@@ -1,37 +1,34 @@
 // P1: produce from NDJSON against redis-cli --pipe, which gets the same entries as ready-made RESP.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { compare, run } from "./lib/measure.mjs";
+import { compare, timeFiles } from "./lib/measure.mjs";
+import { encodeCommand, mustHave, redis } from "./lib/redis.mjs";
 
 const ENTRIES = 1_000_000;
 const KEY = "bench:produce";
 
-/** Start-up and shutdown of both programs count. @returns {Promise<import("./lib/measure.mjs").Result[]>} */
-export async function bench({ redisUrl, redisCli, tmp, streamctl: [node, bin] }) {
+/** Start-up and shutdown of both programs count. */
+export async function bench(tools) {
+  const { redisUrl, redisCli, tmp } = tools;
   const ndjson = join(tmp, "orders.ndjson");
   const resp = join(tmp, "orders.resp");
   writeOrders(ndjson, resp);
-  const clear = () => run(redisCli, ["-u", redisUrl, "DEL", KEY]);
-  const timed = async (program, args, input) => {
-    await clear();
-    const rate = ENTRIES / (await secondsOf(program, args, input));
-    const { stdout } = await run(redisCli, ["-u", redisUrl, "XLEN", KEY]);
-    if (Number(stdout) !== ENTRIES)
-      throw new Error(`${program} wrote ${stdout.trim()} of ${ENTRIES} entries`);
-    return rate;
+  const timed = async (command, input) => {
+    await redis(tools, "DEL", KEY);
+    const ms = await timeFiles(command, { input });
+    await mustHave(tools, KEY, ENTRIES);
+    return ENTRIES / (ms / 1_000);
   };
-  const result = await compare({
+  await compare(tools, {
     id: "P1",
-    name: "produce NDJSON vs redis-cli --pipe of ready-made RESP",
-    goal: 0.7,
+    name: "produce NDJSON, against redis-cli --pipe of ready-made RESP",
+    now: 0.85,
+    further: 1,
     unit: "entries/s",
-    ours: () => timed(node, [bin, "produce", KEY, "-u", redisUrl, "-q"], ndjson),
-    peer: () => timed(redisCli, ["-u", redisUrl, "--pipe"], resp),
+    ours: (streamctl) => timed([...streamctl, "produce", KEY, "-u", redisUrl, "-q"], ndjson),
+    peer: () => timed([redisCli, "-u", redisUrl, "--pipe"], resp),
   });
-  await clear();
-  return [result];
+  await redis(tools, "DEL", KEY);
 }
 
 /** Orders of four fields and about 110 bytes, in both forms. */
@@ -49,28 +46,11 @@ function writeOrders(ndjsonPath, respPath) {
         note: `gift wrapped, please call before ${i % 12} o'clock`,
       };
       lines += `${JSON.stringify(order)}\n`;
-      commands += encode(["XADD", KEY, "*", ...Object.entries(order).flat()]);
+      commands += encodeCommand(["XADD", KEY, "*", ...Object.entries(order).flat()]);
     }
     writeSync(ndjson, lines);
     writeSync(resp, commands);
   }
   closeSync(ndjson);
   closeSync(resp);
-}
-
-function encode(args) {
-  let text = `*${args.length}\r\n`;
-  for (const arg of args) text += `$${String(arg).length}\r\n${arg}\r\n`;
-  return text;
-}
-
-/** Wall time of a program that reads `input` on stdin. */
-async function secondsOf(program, args, input) {
-  const stdin = openSync(input, "r");
-  const start = performance.now();
-  const child = spawn(program, args, { stdio: [stdin, "ignore", "inherit"] });
-  const [code] = await once(child, "close");
-  closeSync(stdin);
-  if (code !== 0) throw new Error(`${program} ended with ${code}`);
-  return (performance.now() - start) / 1_000;
 }

@@ -10,10 +10,10 @@ const bin = new URL("../../bin/streamctl.js", import.meta.url).pathname;
 
 /**
  * Starts `streamctl sandbox` and finds redis-cli and redis-benchmark: on PATH, or beside the server.
- * A server without them is passed over for one that the sandbox finds itself.
- * @returns {Promise<{tools: {redisUrl: string, redisCli: string, redisBenchmark: string, tmp: string, streamctl: string[]}, stop: () => Promise<void>}>}
+ * A server without them is passed over for one that the sandbox finds itself. `choices` goes into the tools.
+ * @returns {Promise<{tools: {redisUrl: string, server: string, redisCli: string, redisBenchmark: string, tmp: string, streamctl: string[]}, stop: () => Promise<void>}>}
  */
-export async function startTools() {
+export async function startTools(choices) {
   const first = await startSandbox(process.env);
   const { STREAMCTL_REDIS_SERVER: _named, ...rest } = process.env;
   let sandbox = first;
@@ -28,7 +28,14 @@ export async function startTools() {
   }
   const tmp = mkdtempSync(join(tmpdir(), "streamctl-bench-"));
   return {
-    tools: { redisUrl: sandbox.url, ...found, tmp, streamctl: [process.execPath, bin] },
+    tools: {
+      redisUrl: sandbox.url,
+      server: sandbox.server,
+      ...found,
+      tmp,
+      streamctl: [process.execPath, bin],
+      ...choices,
+    },
     stop: async () => {
       rmSync(tmp, { recursive: true, force: true });
       await sandbox.stop();
