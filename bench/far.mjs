@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startProxy } from "./lib/far.mjs";
 import { compare, timeFiles } from "./lib/measure.mjs";
-import { fill, fillPending, mustBeDone, mustHave, redis } from "./lib/redis.mjs";
+import { fill, fillPending, letterFields, mustBeDone, mustHave, redis } from "./lib/redis.mjs";
 
 const DELAY_MS = 5;
 const STREAM = "bench:far";
@@ -14,11 +14,6 @@ const GROUP = "g";
 
 const HANDLER = "cat >/dev/null";
 const PERSISTENT = ["--persistent", "--", "perl", "-ne", "BEGIN { $| = 1 } print qq(ok\n)"];
-const LETTER =
-  "'orderId', i, 'amount', '12.50', 'dlq.stream', 'bench:far', 'dlq.id', '1694012340000-' .. i, 'dlq.group', 'g', " +
-  "'dlq.consumer', 'host-7-1234', 'dlq.deliveries', 5, 'dlq.reason', 'exit 1', 'dlq.exit', 1, 'dlq.stderr', " +
-  "'no such customer', 'dlq.failed-at', '2026-11-03T10:00:00.123Z', 'dlq.replays', 0, 'dlq.deliveries-total', 5";
-
 /** `make` puts what is to be worked on into Redis; `check` throws unless all of it has been done. */
 const work = (name, entries, args, { make, check = async () => {} }) => ({
   name,
@@ -54,7 +49,7 @@ function pending(name, entries, args) {
 
 function letters(name, entries, left, args) {
   return work(name, entries, ["dlq", args[0], STREAM, ...args.slice(1)], {
-    make: (tools) => fill(tools, DLQ, entries, LETTER),
+    make: (tools) => fill(tools, DLQ, entries, `'orderId', i, 'amount', '12.50', ${letterFields(STREAM)}`),
     check: (tools) => mustHave(tools, DLQ, left),
   });
 }

@@ -1,7 +1,8 @@
 // usage: npm run bench -- [--only P1,P3] [--match TEXT] [--pairs N] [--against COMMIT]
 // Prints each measure as a ratio to its peer with the goals for it, keeps a record in bench/results/, and ends with 1
 // when a "goal now" is missed. With --against the peer of everything is the build of that commit: nothing is a
-// goal then. --match takes only the measures of P10 and P11 that have the text in their names.
+// goal then. --match takes only the measures of P10 and P11 that have the text in their names. P11 (growth and transports) takes long and is
+// left out unless named.
 import { parseArgs } from "node:util";
 import { buildCommit, describeWorkTree } from "./lib/builds.mjs";
 import { keepRecord, printComparison, printTable, reached } from "./lib/report.mjs";
@@ -17,6 +18,8 @@ const MEASURES = [
   { file: "./memory.mjs", ids: ["P8"] },
   { file: "./lag.mjs", ids: ["P9"] },
   { file: "./far.mjs", ids: ["P10"] },
+  { file: "./growth.mjs", ids: ["P11"], long: true },
+  { file: "./transports.mjs", ids: ["P11"], long: true },
 ];
 
 const { values } = parseArgs({
@@ -28,7 +31,8 @@ const { values } = parseArgs({
   },
 });
 const known = MEASURES.flatMap(({ ids }) => ids);
-const only = new Set(values.only?.flatMap((ids) => ids.split(",")) ?? known);
+const usual = MEASURES.filter(({ long }) => !long).flatMap(({ ids }) => ids);
+const only = new Set(values.only?.flatMap((ids) => ids.split(",")) ?? usual);
 const unknown = [...only].filter((id) => !known.includes(id));
 if (unknown.length > 0) {
   console.error(`no measure ${unknown.join(", ")}; there are ${known.join(", ")}`);

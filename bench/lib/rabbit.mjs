@@ -1,10 +1,10 @@
 // A private RabbitMQ of one queue, where Debian's rabbitmq-server and amqp-tools are installed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { measuredEnvironment, run } from "./measure.mjs";
+import { freePort, isExecutable } from "./tools.mjs";
 
 const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const QUEUE = "bench";
@@ -79,22 +79,4 @@ async function untilDeclared(at, server) {
     if (Date.now() > end) throw declared;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-}
-
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -18,13 +18,19 @@ const ORDER =
   "'orderId', 100000 + i, 'customer', 'customer-' .. i % 977, 'amount', '12.50', 'note', " +
   "'left at the door, number ' .. i";
 
+/** The fields of a dead letter of `stream` beside the original's. */
+export const letterFields = (stream) =>
+  `'dlq.stream', '${stream}', 'dlq.id', '1694012340000-' .. i, 'dlq.group', 'g', 'dlq.consumer', 'host-7-1234', ` +
+  "'dlq.deliveries', 5, 'dlq.reason', 'exit 1', 'dlq.exit', 1, 'dlq.stderr', 'no such customer', 'dlq.failed-at', " +
+  "'2026-11-03T10:00:00.123Z', 'dlq.replays', 0, 'dlq.deliveries-total', 5";
+
 const SCRIPT_ENTRIES = 20_000;
 
 /** Adds entries numbered from 1 with `fields`, Lua's arguments of XADD after the ID. */
-export async function fill(tools, stream, entries, fields = ORDER) {
+export async function fill(tools, stream, entries, fields = ORDER, atOnce = SCRIPT_ENTRIES) {
   const script = `for i = ARGV[1], ARGV[2] do redis.call('XADD', KEYS[1], '*', ${fields}) end`;
-  for (let first = 1; first <= entries; first += SCRIPT_ENTRIES) {
-    const last = Math.min(entries, first + SCRIPT_ENTRIES - 1);
+  for (let first = 1; first <= entries; first += atOnce) {
+    const last = Math.min(entries, first + atOnce - 1);
     await redis(tools, "EVAL", script, 1, stream, first, last);
   }
 }

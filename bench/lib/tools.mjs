@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -43,8 +44,9 @@ export async function startTools(choices) {
   };
 }
 
-async function startSandbox(env) {
-  const child = spawn(process.execPath, [bin, "sandbox", "--json", "-q"], {
+/** A private server; `args` are more of the command line. */
+export async function startSandbox(env, args = []) {
+  const child = spawn(process.execPath, [bin, "sandbox", "--json", "-q", ...args], {
     stdio: ["ignore", "pipe", "inherit"],
     env,
   });
@@ -54,6 +56,7 @@ async function startSandbox(env) {
   if (line === undefined) throw new Error("the sandbox did not start");
   return {
     ...JSON.parse(line[0]),
+    args,
     stop: async () => {
       child.kill();
       await closed;
@@ -70,11 +73,20 @@ function findTools(server) {
   return redisCli && redisBenchmark ? { redisCli, redisBenchmark } : undefined;
 }
 
-function isExecutable(path) {
+export function isExecutable(path) {
   try {
     accessSync(path, constants.X_OK);
     return true;
   } catch {
     return false;
   }
+}
+
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
