@@ -23,6 +23,18 @@ const STAGES = [
 /** Parts of Node that are there anyway once a connection is made. */
 const LIGHT = new Set(["node:buffer", "node:crypto", "node:events", "node:path"]);
 
+/** A text of bytes is read faster, and takes half the room, of one that has any other character. */
+const ascii = {
+  name: "ascii",
+  generateBundle(_, chunks) {
+    for (const chunk of Object.values(chunks))
+      chunk.code = chunk.code.replace(
+        /[^\0-\x7f]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+      );
+  },
+};
+
 try {
   const bundle = await rolldown({
     cwd: root,
@@ -31,7 +43,7 @@ try {
     external: ["testcontainers"],
     transform: { target: "node20.19" },
     preserveEntrySignatures: "allow-extension",
-    plugins: [slimPackages()],
+    plugins: [slimPackages(), ascii],
     onwarn(warning, warn) {
       // A module may be lazy for one command and needed at once by another.
       if (warning.code !== "INEFFECTIVE_DYNAMIC_IMPORT") warn(warning);
@@ -39,9 +51,13 @@ try {
   });
   await bundle.write({
     dir: building,
-    format: "esm",
+    format: "cjs",
+    // What bin/start.js evaluates.
+    postBanner: "(function (exports, require, module) {",
+    postFooter: "})",
+    entryFileNames: "[name].cjs",
     comments: { legal: true, annotation: false, jsdoc: false },
-    chunkFileNames: "chunks/[name]-[hash].js",
+    chunkFileNames: "chunks/[name]-[hash].cjs",
     codeSplitting: {
       includeDependenciesRecursively: false,
       groups: [

@@ -14,6 +14,7 @@ const LAZY = [
   [/\/ioredis\/built\/connectors\/StandaloneConnector\.js$/, "tls_1", "tls"],
   [/\/ioredis\/built\/connectors\/SentinelConnector\/index\.js$/, "tls_1", "tls"],
   [/\/ioredis\/built\/Script\.js$/, "crypto_1", "crypto"],
+  [/\/redis-errors\/lib\/modern\.js$/, "assert", "assert"],
   [/\/commander\/lib\/command\.js$/, "childProcess", "node:child_process"],
 ];
 
@@ -27,6 +28,7 @@ const STAND_INS = new Map([
   ],
   ["\0ioredis/cluster", 'exports.Cluster = require("ioredis/built/cluster/index.js").default;'],
   ["\0no-cluster", "exports.default = undefined;"],
+  ["\0redis-errors", 'module.exports = require("redis-errors/lib/modern.js");'],
   ["\0no-debug", "exports.default = () => Object.assign(() => {}, { enabled: false });"],
 ]);
 
@@ -35,7 +37,7 @@ const STAND_INS = new Map([
  *   called; in a cluster it just reaches the right node by way of another.
  * - The class Cluster is loaded by src/redis/ioredis-cluster.ts alone. Redis loads it to have it as
  *   `Redis.Cluster`, which nothing here reads.
- * - What a chunk imports of Node it takes without the facade that is made for an import (see builtIn).
+ * - Parts of Node that take long are loaded when something of them is used.
  * - debug looks for a terminal and for more packages, to print what nobody asks for.
  *
  * @returns {import("rolldown").Plugin}
@@ -48,6 +50,7 @@ export function slimPackages() {
       if (source === "ioredis") return importer.endsWith("-cluster.ts") ? "\0ioredis/cluster" : "\0ioredis";
       if (source === "./cluster" && importer.endsWith("/ioredis/built/Redis.js")) return "\0no-cluster";
       if (source === "debug" && importer.includes("/ioredis/")) return "\0no-debug";
+      if (source === "redis-errors") return "\0redis-errors";
       return undefined;
     },
     transform(code, id) {
@@ -55,12 +58,9 @@ export function slimPackages() {
       if (!lazy) return undefined;
       const [file, variable, module] = lazy;
       expected.delete(file);
-      const eager = new RegExp(`const ${variable} = require\\(['"]${module}['"]\\);`);
+      const eager = new RegExp(`const ${variable} = require\\(['"]${module}['"]\\);?`);
       if (!eager.test(code)) throw new Error(`${id} does not load ${module} in the way that is replaced`);
-      return code.replace(
-        eager,
-        `const ${variable} = new Proxy({}, { get: (_, name) => require("${module}")[name] });`,
-      );
+      return code.replace(eager, `const ${variable} = ${late(module)};`);
     },
     buildEnd(error) {
       if (error || expected.size === 0) return;
@@ -68,7 +68,8 @@ export function slimPackages() {
         `packages no longer have what is replaced in them: ${[...expected].map((one) => String(one).replace("\0", "")).join(", ")}`,
       );
     },
-    renderChunk: (code) => code.replace(STATIC_IMPORT, builtIn),
+    renderChunk: (code) =>
+      code.replace(LATE_REQUIRE, (_, variable, part) => `let ${variable} = ${late(`node:${part}`)};`),
     load(id) {
       if (STAND_INS.has(id)) {
         expected.delete(id);
@@ -83,22 +84,15 @@ export function slimPackages() {
   };
 }
 
-/** Of these only functions are used, and in few runs: each loads its part of Node when it is called. */
-const LAZY_FUNCTIONS = new Set(["node:crypto", "node:tty"]);
+/** Parts of Node that take long to load and are needed by few runs, or late. */
+const LATE = ["child_process", "crypto", "fs/promises", "tty", "zlib"];
 
-const STATIC_IMPORT = /^import (?:(\w[\w$]*)|\* as (\w[\w$]*)|\{([^}]*)\}) from "(node:[^"]+)";$/gm;
+/** Those of them whose exports a chunk reads where it uses them, not all at once. */
+const LATE_REQUIRE = new RegExp(
+  `^let (\\w+) = require\\("node:(${LATE.join("|")})"\\);$(?![^]*^\\1 = )`,
+  "gm",
+);
 
-/**
- * For an `import` Node reads every export of a part of its own, which loads what those need, too: all streams of
- * files for node:fs. Asking for the part itself reads what is used.
- */
-function builtIn(statement, byDefault, all, names, module) {
-  const load = `globalThis.process.getBuiltinModule("${module}")`;
-  if (names === undefined) return `const ${byDefault ?? all} = ${load};`;
-  const pairs = names.split(",").map((one) => one.trim().split(/\s+as\s+/));
-  if (LAZY_FUNCTIONS.has(module))
-    return pairs
-      .map(([name, local = name]) => `const ${local} = (...args) => ${load}.${name}(...args);`)
-      .join(" ");
-  return `const { ${pairs.map((pair) => pair.join(": ")).join(", ")} } = ${load};`;
+function late(module) {
+  return `new Proxy(() => {}, { get: (_, name) => require("${module}")[name], apply: (_, that, args) => require("${module}")(...args) })`;
 }

@@ -1,37 +1,25 @@
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { isatty } from "node:tty";
-import { errorText, ExitCode } from "./errors.ts";
+import { ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
 import type { Altered } from "./lib/undecodable.ts";
 import { openStdout } from "./output/file-out.ts";
-import { isPipeError, PipeClosed, writeWhole } from "./output/output.ts";
-import { version } from "./version.ts";
+import { isPipeError } from "./output/output.ts";
 
-/**
- * Runs one command line (without node and script name) and resolves with its exit code. Never rejects.
- * Asking for the version loads nothing else of the program.
- */
+/** Runs one command line (without node and script name) and resolves with its exit code. Never rejects. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-    return printVersion(io);
-  }
   const { runCommandLine } = await import("./run.ts");
   return runCommandLine(argv, io);
 }
 
-async function printVersion({ stdout, stderr }: Io): Promise<number> {
-  try {
-    await writeWhole(stdout, `${version}\n`);
-    return ExitCode.ok;
-  } catch (error) {
-    if (error instanceof PipeClosed) return ExitCode.ok;
-    stderr.write(`streamctl: error: ${errorText(error)}\n`);
-    return ExitCode.failed;
-  }
+export interface Ended {
+  readonly code: number;
+  /** Nothing that was printed is still on its way: the process may end at once. */
+  readonly written: boolean;
 }
 
-/** The entry of bin/streamctl.js: this process as Io. */
-export async function run(): Promise<number> {
+/** The entry of bin/start.js: this process as Io. */
+export async function run(): Promise<Ended> {
   const stdout = openStdout(() => process.stdout);
   // A stream may report its error after the run has ended, when nobody else listens any more. What stderr could not
   // take says nothing about what was done.
@@ -70,7 +58,7 @@ export async function run(): Promise<number> {
   });
   // Node ends by setting them back to what they were, and aborts where one is gone.
   for (const fd of terminals) if (!isTerminal(fd)) closeSync(fd);
-  return code;
+  return { code, written: stdout.writableLength === 0 && process.stderr.writableLength === 0 };
 }
 
 /** Under cron and in pipes there is none: then Node need not load what knows terminals. */

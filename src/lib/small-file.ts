@@ -1,5 +1,4 @@
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { sleep } from "./timer.ts";
 
 /** How long a pipe that nothing writes to is waited for, and one whose writer says nothing: it may ask a person. */
@@ -21,24 +20,24 @@ export interface SmallFile {
  * such as bash's `<(command)`, is read to its end. Rejects with the system's error, or with one that says why.
  */
 export async function readSmallFile(path: string, signal?: AbortSignal): Promise<SmallFile> {
-  // Without O_NONBLOCK opening a pipe blocks a thread, which nothing can take back.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  // Without O_NONBLOCK opening a pipe blocks, and nothing can end that.
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    const stats = await file.stat();
+    const stats = fstatSync(fd);
     if (stats.isDirectory()) throw new Error("it is a directory");
-    const bytes = await readAll(file, stats.isFIFO(), signal);
+    const bytes = await readAll(fd, stats.isFIFO(), signal);
     return { text: decode(bytes), worldReadable: stats.isFile() && (stats.mode & 0o004) !== 0 };
   } finally {
-    await file.close();
+    closeSync(fd);
   }
 }
 
-async function readAll(file: FileHandle, pipe: boolean, signal: AbortSignal | undefined): Promise<Buffer> {
+async function readAll(fd: number, pipe: boolean, signal: AbortSignal | undefined): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for (const start = performance.now(); ;) {
     const chunk = Buffer.allocUnsafe(64 * 1024);
-    const read = await readSome(file, chunk);
+    const read = readSome(fd, chunk);
     if (typeof read === "number" && read > 0) {
       chunks.push(chunk.subarray(0, read));
       size += read;
@@ -54,9 +53,9 @@ async function readAll(file: FileHandle, pipe: boolean, signal: AbortSignal | un
 }
 
 /** 0 at the end of a file, and at a pipe that has no writer yet. */
-async function readSome(file: FileHandle, chunk: Buffer): Promise<number | "not yet"> {
+function readSome(fd: number, chunk: Buffer): number | "not yet" {
   try {
-    return (await file.read(chunk, 0, chunk.length, null)).bytesRead;
+    return readSync(fd, chunk, 0, chunk.length, null);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EAGAIN") return "not yet";
     throw error;

@@ -56,6 +56,7 @@ export class BinRun {
         PATH: process.env["PATH"],
         HOME: tmpdir(),
         TMPDIR: tmpdir(),
+        NODE_COMPILE_CACHE: inject("codeCache"),
         STREAMCTL_REDIS_SERVER: inject("redisExecutable"),
         STREAMCTL_URL: options.url ?? serverUrl(),
         ...options.env,
