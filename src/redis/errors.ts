@@ -132,6 +132,14 @@ export function isNoGroup(error: unknown): boolean {
   return error instanceof ServerError && error.code === "NOGROUP";
 }
 
+/**
+ * No node of a cluster has all keys of a step, those that don't exist included, because their slot is on its way from
+ * one to another: TRYAGAIN, or, as Redis 6.0 says it, from each a redirection to the other.
+ */
+export function isHalfMoved(error: unknown): boolean {
+  return error instanceof ServerError && /^(TRYAGAIN|ASK|MOVED)$/.test(error.code);
+}
+
 /** True when the server, as it is now, can't do it but may later: failover, loading, migration, memory. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return true;
@@ -158,6 +166,9 @@ export function translateThrown(error: unknown, context: CommandContext): Stream
   if (error instanceof StreamctlError) return error;
   const text = errorText(error);
   if (error instanceof Error && error.name === "ReplyError") return translateReply(text, context);
+  // A cluster's client gives up following redirections: the reply to the last of them says that nothing was done.
+  const refusal = /^Too many Cluster redirections\. Last error: ReplyError: (.*)/.exec(text)?.[1];
+  if (refusal !== undefined) return translateReply(refusal, context);
   // ioredis says so without having written a byte.
   if (/isn't writeable|isn't ready/.test(text))
     return new ConnectionError(`not connected: ${context.command} was not sent`, { cause: error });

@@ -3,8 +3,9 @@ import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
+import { NO_NOTE } from "../../redis/ops/replay-notes.ts";
 import { encodeRecord } from "../dlq/record.ts";
-import { replayedBefore } from "../dlq/replay-memory.ts";
+import { replayMemory } from "../dlq/replay-memory.ts";
 import { MARKER_TTL_MS, moveFenced } from "./fence.ts";
 import type { InFlightEntry } from "./in-flight.ts";
 import type { Verdict, WorkerSettings } from "./types.ts";
@@ -15,9 +16,10 @@ export type DeadLetterSettings = Member & Pick<WorkerSettings, "dlqKey">;
 /**
  * Moves an entry to its dead-letter queue; repeating it after a lost reply neither loses nor doubles the record.
  *
- * In one slot this is one script. Across slots, for entries with more values than a script can pass, and for what
- * is nowhere but here, it is moveOnce. The marker goes with it, so that the same ID may be dead-lettered again: after a
- * replay, or when a group is made anew.
+ * In one slot this is one script, which also looks up how often the entry has been replayed. Across slots, for entries
+ * with more values than a script can pass, and for what is nowhere but here, that is asked first, and the rest is
+ * moveOnce. The marker goes with it, so that the same ID may be dead-lettered again: after a replay, or when a group is
+ * made anew. A crash after the question has changed nothing; later ones are those of moveOnce.
  */
 export async function moveToDeadLetters(
   streams: Streams,
@@ -30,29 +32,20 @@ export async function moveToDeadLetters(
   const { group, consumer } = settings;
   const dlq = settings.dlqKey(stream);
   const { reason, exit, stderr } = verdict;
-  const before = await replayedBefore(streams, stream, group, entry.id);
-  const facts = {
-    stream,
-    id: entry.id,
-    group,
-    consumer,
-    deliveries,
-    reason,
-    exit,
-    stderr,
-    failedAt,
-    replays: before.replays,
-    deliveriesTotal: before.deliveries + deliveries,
-  };
-  const record = encodeRecord(entry.fields, facts);
+  const { id } = entry;
+  const facts = { stream, id, group, consumer, deliveries, reason, exit, stderr, failedAt };
+  const notes = replayMemory(stream, streams.cluster)?.notes;
+  const record = encodeRecord(entry.fields, { ...facts, replays: 0 });
   const fitsScript = record.length <= MAX_SCRIPT_VALUES;
   if (fitsScript && !delivery.orphaned && sameSlot(stream, dlq, streams.cluster))
-    return streams.deadLetter(stream, settings, claim, { dlq, record });
+    return streams.deadLetter(stream, settings, claim, { dlq, notes, record });
+  const noted = notes === undefined ? undefined : await streams.replayNote(notes, group, id);
+  const { replays, deliveries: before } = noted ?? NO_NOTE;
   return moveFenced(streams, settings, delivery, {
     target: dlq,
-    marker: siblingKey(dlq, `:moved:${stream}:${group}:${entry.id}`, streams.cluster),
+    marker: siblingKey(dlq, `:moved:${stream}:${group}:${id}`, streams.cluster),
     ttlMs: MARKER_TTL_MS,
-    entries: [record],
+    entries: [encodeRecord(entry.fields, { ...facts, replays, deliveriesTotal: before + deliveries })],
     keepMarker: false,
     settle: async () => {
       if (delivery.orphaned) return "done";

@@ -1,6 +1,9 @@
-import { compareIds, idMs } from "../../entry/id.ts";
-import { asList, asNumber, asText } from "../value.ts";
+import { idMs } from "../../entry/id.ts";
+import { errorCode, isDenied } from "../errors.ts";
+import { defineScript } from "../script.ts";
+import { asList, asNumber, asText, type Value } from "../value.ts";
 import type { Caller } from "./caller.ts";
+import { ID_BEFORE } from "./lua/id-before.ts";
 
 /**
  * How often entries have been replayed, and how often they had been delivered before that: what whoever
@@ -10,7 +13,7 @@ import type { Caller } from "./caller.ts";
  *   `first last replays deliveries`, with the time of `first` as score. Notes older than the retention (by the
  *   stream's own clock) go.
  * - An entry that was made pending again keeps its ID, and only for one group: the member is `ID group`, and the
- *   score holds the rest, as `revivalScore` has it. Below 0, so that runs and these never meet; by day first, so
+ *   score holds the rest, as `note_revival` has it. Below 0, so that runs and these never meet; by day first, so
  *   that what is older than the retention is one range.
  */
 const REPLAYS_BITS = 10;
@@ -21,31 +24,96 @@ const MOST_DELIVERIES = 2 ** DELIVERIES_BITS - 1;
 const DAY_UNIT = 2 ** (REPLAYS_BITS + DELIVERIES_BITS);
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** What is noted of an entry that was replayed. */
+/** What is noted of an entry; 0 of each for one that was never replayed. */
 export interface ReplayNote {
   readonly replays: number;
   /** Before this life of it. */
   readonly deliveries: number;
 }
 
-/** The member for an entry that was made pending again for a group. */
-function revivalMember(id: string, group: string): string {
-  return `${id} ${group}`;
-}
+export const NO_NOTE: ReplayNote = { replays: 0, deliveries: 0 };
 
-/** What the score of such a member says. */
-function decodeRevival(score: number): ReplayNote {
-  const facts = -score % DAY_UNIT;
-  return { replays: facts % 2 ** REPLAYS_BITS, deliveries: Math.floor(facts / 2 ** REPLAYS_BITS) };
-}
-
-/** So many runs of IDs are looked at in one round trip. */
+/** So many runs of IDs are looked at in one command. */
 const PAGE = 64;
 
 /**
- * What is noted of the entry of this ID that the group is given; undefined for one that was never replayed. That is
- * noted in one step with the replay and does not change while the entry is out, so it needs no step of its own with
- * what it is read for.
+ * Lua: note_of(notes, group, id) gives the replays and the deliveries that are noted of the entry of this ID that the
+ * group is given, 0 and 0 for one that was never replayed; then, when the notes could not be read, the error. That is
+ * noted in one step with the replay and does not change while the entry is out. All numbers are whole and below 2^53,
+ * as a double holds them; the units of a revival's score are powers of two.
+ *
+ * What was made pending again was added before that, so its score comes first. Runs don't overlap, so an ID is in one of
+ * those that begin last before it: in its own millisecond, or else in the next one before that; within one they are in no
+ * order.
+ */
+export const NOTE_OF = `${ID_BEFORE}
+local function note_of_run(notes, id)
+  local at, seen, begins, offset, page = string.match(id, '^%d+'), nil, 0, 0, nil
+  repeat
+    page = redis.pcall('ZREVRANGEBYSCORE', notes, at, 0, 'LIMIT', offset, ${PAGE})
+    if page.err then return 0, 0, page.err end
+    for _, run in ipairs(page) do
+      local first, last, replays, deliveries = string.match(run, '^(%d+%-%d+) (%d+%-%d+) (%d+) ?(%d*)$')
+      if first then
+        local ms = tonumber(string.match(first, '^%d+'))
+        if ms ~= seen then seen, begins = ms, begins + 1 end
+        if begins > 2 then return 0, 0 end
+        if not id_before(id, first) and not id_before(last, id) then
+          return tonumber(replays), tonumber(deliveries) or 0
+        end
+      end
+    end
+    offset = offset + ${PAGE}
+  until #page < ${PAGE}
+  return 0, 0
+end
+
+local function note_of(notes, group, id)
+  local score = redis.pcall('ZSCORE', notes, id .. ' ' .. group)
+  if not score then return note_of_run(notes, id) end
+  if type(score) == 'table' then return 0, 0, score.err end
+  local facts = -tonumber(score) % ${DAY_UNIT}
+  return facts % ${2 ** REPLAYS_BITS}, math.floor(facts / ${2 ** REPLAYS_BITS})
+end
+`;
+
+/**
+ * Looks a note up.
+ *
+ * KEYS[1]  the notes
+ * ARGV     group, id
+ * Returns  replays, deliveries as text; the error when the notes could not be read, or nil.
+ */
+const noteScript = defineScript(
+  "replay-note",
+  `${NOTE_OF}
+local replays, deliveries, failure = note_of(KEYS[1], ARGV[1], ARGV[2])
+return {string.format('%.0f', replays), string.format('%.0f', deliveries), failure or false}
+`,
+);
+
+/** By connection, the notes that its user may not read: found out once. */
+const UNREADABLE = new WeakMap<Caller, Set<string>>();
+
+/** Whether the user of this connection may read these notes, as far as has been found out. */
+export function mayReadNotes(caller: Caller, notes: string): boolean {
+  return UNREADABLE.get(caller)?.has(notes) !== true;
+}
+
+/** Takes what a script says of notes that it could not read, if it was so. Another type of key may yet be put right. */
+export function noteFailure(caller: Caller, notes: string, failure: Value | undefined): void {
+  if (failure === undefined || failure === null) return;
+  if (errorCode(asText(failure)) === "NOPERM") refuse(caller, notes);
+}
+
+function refuse(caller: Caller, notes: string): void {
+  const refused = UNREADABLE.get(caller) ?? new Set();
+  UNREADABLE.set(caller, refused.add(notes));
+}
+
+/**
+ * What is noted of the entry of this ID that the group is given. Undefined where the user may not have the key; nothing
+ * is noted for one who may not read it, or where it holds something else.
  */
 export async function replayNote(
   caller: Caller,
@@ -53,31 +121,15 @@ export async function replayNote(
   group: string,
   id: string,
 ): Promise<ReplayNote | undefined> {
-  const [score, run] = await Promise.all([
-    caller.call("ZSCORE", notes, revivalMember(id, group)),
-    runOf(caller, notes, id),
-  ]);
-  // It was added before it was made pending again.
-  return score === null ? run : decodeRevival(asNumber(score));
-}
-
-/**
- * What is noted of the run of IDs that this one is in. Runs don't overlap, so it is one of those that begin last
- * before it: in its own millisecond, or else in the next one before that; within one they are in no order.
- */
-async function runOf(caller: Caller, notes: string, id: string): Promise<ReplayNote | undefined> {
-  const milliseconds = new Set<number>();
-  for (let offset = 0; ; offset += PAGE) {
-    const range = [idMs(id), 0, "LIMIT", offset, PAGE] as const;
-    const runs = asList(await caller.call("ZREVRANGEBYSCORE", notes, ...range)).map(asText);
-    for (const run of runs) {
-      const [first = "", last = "", replays, deliveries] = run.split(" ");
-      milliseconds.add(idMs(first));
-      if (milliseconds.size > 2) return undefined;
-      if (compareIds(first, id) <= 0 && compareIds(id, last) <= 0)
-        return { replays: Number(replays), deliveries: Number(deliveries ?? 0) };
-    }
-    if (runs.length < PAGE) return undefined;
+  if (!mayReadNotes(caller, notes)) return undefined;
+  try {
+    const [replays, deliveries, failure] = asList(await caller.run(noteScript, [notes], [group, id]));
+    noteFailure(caller, notes, failure);
+    return { replays: asNumber(replays), deliveries: asNumber(deliveries) };
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    refuse(caller, notes);
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findStreams } from "../../../src/engine/find-streams.ts";
 import type { ConnectionError } from "../../../src/errors.ts";
+import { isHalfMoved, isTransient } from "../../../src/redis/errors.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
 import { encodeCommand } from "../../../src/redis/resp.ts";
@@ -130,6 +131,20 @@ describe("a cluster", () => {
       return (await candidate.request(encodeCommand(["XLEN", key]))) === 2 ? candidate : undefined;
     });
     expect(pipeline.alive).toBe(true);
+    await cluster.moveSlot(keySlot(key), 1, 0);
+  });
+
+  test("a step whose slot is half moved, with some of its keys, was refused: its outcome is not unknown", async () => {
+    const connection = await openConnection(cluster.url, { ...CLUSTER, commandTimeoutMs: 10_000 });
+    const script = defineScript("both", "return redis.call('EXISTS', KEYS[1], KEYS[2])");
+    const key = `{${keyOn(0)}}`;
+    await connection.call(...add(key));
+    await cluster.moveSlot(keySlot(key), 0, 1, async () => {
+      const error = await rejection(connection.run(script, [key, `${key}:missing`], []));
+      expect(isHalfMoved(error)).toBe(true);
+      expect(isTransient(error)).toBe(true);
+    });
+    expect(await connection.run(script, [key, `${key}:missing`], [])).toBe(1);
     await cluster.moveSlot(keySlot(key), 1, 0);
   });
 
