@@ -1,3 +1,5 @@
+import { sleep } from "../../lib/timer.ts";
+
 /** When reading ends by itself; what is undefined or false never ends it. */
 export interface EndRules {
   /** After that many entries. */
@@ -48,5 +50,23 @@ export class Ends {
 
   get #idleLeftMs(): number {
     return this.#activeAt + this.#idleMs - performance.now();
+  }
+}
+
+const WAKE_EVERY_MS = 50;
+
+/**
+ * Reading is to end: a read may be about to wait as well as waiting, so `wake` is called again and again until it has
+ * `ended`. After `mostMs` it is left to itself.
+ */
+export async function wakeUntil(
+  ended: AbortSignal,
+  mostMs: number,
+  wake: () => Promise<unknown>,
+): Promise<void> {
+  const start = performance.now();
+  while (!ended.aborted && performance.now() - start < mostMs) {
+    await wake();
+    await sleep(WAKE_EVERY_MS, ended);
   }
 }

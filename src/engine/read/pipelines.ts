@@ -5,6 +5,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import { learnOwners } from "../../redis/ops/info.ts";
 import { type Pipeline, ReplyTooLarge } from "../../redis/pipeline.ts";
+import { wakeUntil } from "../group-reader/ends.ts";
 
 /** Told once when the link is lost and once when it is back, however many attempts lie between. */
 export interface LinkListener {
@@ -86,4 +87,43 @@ export async function* onPipelines<T>(
 async function learnNewOwner(connection: Connection, keys: readonly string[], error: unknown): Promise<void> {
   if (!(error instanceof ServerError) || !/^(MOVED|ASK)$/.test(error.code)) return;
   await learnOwners(connection, keys);
+}
+
+export interface WakeRules {
+  readonly signal: AbortSignal;
+  /** Whether the reads take entries: then their replies must still come. */
+  readonly takes: boolean;
+  /** How long a read waits. */
+  readonly mostMs: number;
+}
+
+/**
+ * When the signal aborts, ends the read that waits: one that takes nothing by closing its pipeline, one that takes
+ * entries by CLIENT UNBLOCK. Who may not do that, waits the block out. Resolves with what is to be called when nothing is
+ * read any more.
+ */
+export async function wakeAtStop(
+  connection: Connection,
+  pipelines: ReadonlyMap<number, Pipeline>,
+  { signal, takes, mostMs }: WakeRules,
+): Promise<() => void> {
+  const all = [...pipelines.values()];
+  const ids = takes ? await Promise.all(all.map((pipeline) => pipeline.clientId())) : [];
+  const wake = (): Promise<unknown> =>
+    Promise.all(
+      all.map(async (pipeline, i) => {
+        const id = ids[i];
+        if (id !== undefined) await connection.unblock(id, pipeline);
+      }),
+    );
+  const ended = new AbortController();
+  const onStop = (): void => {
+    if (takes) void wakeUntil(ended.signal, mostMs, wake);
+    else for (const pipeline of all) pipeline.close();
+  };
+  signal.addEventListener("abort", onStop, { once: true });
+  return () => {
+    ended.abort();
+    signal.removeEventListener("abort", onStop);
+  };
 }

@@ -12,7 +12,7 @@ import { type Turn, Turns } from "../group-reader/turns.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "../group-reader/ends.ts";
-import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
+import { boundReply, type LinkListener, onPipelines, wakeAtStop } from "./pipelines.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
 const MAX_BLOCK_MS = 2_000;
@@ -132,9 +132,13 @@ export class StreamReader {
   }
 
   async *#session(pipelines: ReadonlyMap<number, Pipeline>, alive: () => void): AsyncGenerator<Page> {
-    const { mode, ends } = this.#parts;
+    const { connection, mode, ends, signal } = this.#parts;
     this.#pipelines = pipelines;
-    const stopWaking = await this.#wakeAtStop([...pipelines.values()]);
+    const stopWaking = await wakeAtStop(connection, pipelines, {
+      signal,
+      takes: mode.takes,
+      mostMs: this.#blockMs,
+    });
     try {
       this.#startAnew();
       this.#ask("look");
@@ -288,27 +292,5 @@ export class StreamReader {
     // A stream that went while a read waited for it: nothing came.
     if (reply.text.startsWith("UNBLOCKED")) return null;
     throw translateReply(reply.text, { command, key });
-  }
-
-  /**
-   * When the signal aborts, ends the read that waits: one that takes nothing by closing its pipeline, one
-   * that takes entries by CLIENT UNBLOCK, so that its reply still comes. Who may not do that, waits the block
-   * out.
-   */
-  async #wakeAtStop(pipelines: readonly Pipeline[]): Promise<() => void> {
-    const { connection, mode, signal } = this.#parts;
-    let wake = (): void => {
-      for (const pipeline of pipelines) pipeline.close();
-    };
-    if (mode.takes) {
-      const ids = await Promise.all(pipelines.map((pipeline) => pipeline.clientId()));
-      wake = () => {
-        for (const [i, id] of ids.entries()) {
-          if (id !== undefined) void connection.unblock(id, pipelines[i] as Pipeline);
-        }
-      };
-    }
-    signal.addEventListener("abort", wake, { once: true });
-    return () => signal.removeEventListener("abort", wake);
   }
 }

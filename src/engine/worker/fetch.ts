@@ -1,21 +1,22 @@
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import { wakeUntil } from "../group-reader/ends.ts";
 import { Turns } from "../group-reader/turns.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 /** A read waits no longer than this at once, so that retries, take-overs and a dead peer are noticed. */
 export const MAX_BLOCK_MS = 1_000;
-const WAKE_EVERY_MS = 50;
 /** How much longer than its BLOCK a read may take once the worker is to stop. */
 const ARRIVAL_MS = 3_000;
+
 /** Reads entries that were never delivered; `Turns` says from which streams. */
 export class Fetcher {
   readonly #reader: BlockingReader;
   readonly #ordering: Ordering;
   readonly #turns: Turns;
   readonly #stopping = new AbortController();
-  #ended = false;
+  readonly #ended = new AbortController();
 
   constructor(
     reader: BlockingReader,
@@ -49,25 +50,20 @@ export class Fetcher {
   }
 
   /**
-   * The worker is to stop. A read may be about to block as well as blocked: it is woken until the reading has `ended`. A
-   * large one that is still on its way gets a moment; what it was to bring is handed back at the end.
+   * The worker is to stop: a read that waits is woken. A large one that is still on its way gets a moment; what it was to
+   * bring is handed back at the end.
    */
   async stop(kill: AbortSignal): Promise<void> {
     this.#stopping.abort();
-    for (
-      const start = performance.now();
-      !this.#ended && !kill.aborted && performance.now() - start < MAX_BLOCK_MS + ARRIVAL_MS;
-      await sleep(WAKE_EVERY_MS, kill)
-    ) {
-      // Where this user may not do that, the read ends by itself within its BLOCK.
-      await this.#reader.wake();
-    }
+    const over = AbortSignal.any([this.#ended.signal, kill]);
+    // Where this user may not do that, the read ends by itself within its BLOCK.
+    await wakeUntil(over, MAX_BLOCK_MS + ARRIVAL_MS, () => this.#reader.wake());
     // Ends a read whatever it is bringing, and every later one: what it took stays pending for this consumer.
-    if (!this.#ended) this.#reader.close();
+    if (!this.#ended.signal.aborted) this.#reader.close();
   }
 
   /** Nothing is read any more. */
   ended(): void {
-    this.#ended = true;
+    this.#ended.abort();
   }
 }

@@ -22,7 +22,7 @@ import { Runner } from "./run.ts";
 import { Settler } from "./settle.ts";
 import { SilentConsumers } from "./silent-consumers.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
-import { Unordered } from "./unordered.ts";
+import { Unordered } from "./ordering.ts";
 
 export interface WorkerParts {
   readonly connection: Connection;

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { Ends } from "../../../src/engine/group-reader/ends.ts";
+import { Ends, wakeUntil } from "../../../src/engine/group-reader/ends.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -42,4 +42,19 @@ test("a clock that is set forward or back is no idling", () => {
   expect(ends.reached).toBe(false);
   vi.setSystemTime(Date.now() - 2 * HOUR_MS);
   expect(ends.waitMs(Number.POSITIVE_INFINITY)).toBeLessThanOrEqual(60_000);
+});
+
+test("a read that was about to wait when it was woken is woken once more", async () => {
+  const ended = new AbortController();
+  let wakes = 0;
+  await wakeUntil(ended.signal, HOUR_MS, async () => {
+    if (++wakes === 2) ended.abort();
+  });
+  expect(wakes).toBe(2);
+});
+
+test("what does not end is left to itself after a while", async () => {
+  let wakes = 0;
+  await wakeUntil(new AbortController().signal, 1, async () => void wakes++);
+  expect(wakes).toBe(1);
 });
