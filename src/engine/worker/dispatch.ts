@@ -78,9 +78,15 @@ export class Dispatcher {
 
   /** One turn of the worker's loop: takes up to `places` entries and lets them in. True when enough was read. */
   turn(places: number): Promise<boolean> {
+    const asked = Math.min(places, this.#most);
     return this.#parts.ownership.reads(async (askedAt) => {
-      const deliveries = await this.#next(places);
+      const deliveries = await this.#next(asked).catch((error: unknown) => {
+        if (error instanceof ConnectionError && error.sent)
+          this.#most = Math.max(1, Math.floor(asked / LESS));
+        throw error;
+      });
       if (deliveries === "finished") return true;
+      if (deliveries.length > 0) this.#most = Math.max(this.#most, asked * MORE);
       for (const { stream, entry } of deliveries) this.#parts.groups.noteGiven(stream, entry.id);
       await this.admit(deliveries, askedAt);
       return false;
@@ -92,18 +98,6 @@ export class Dispatcher {
    * nothing when there was nothing for a while.
    */
   async #next(places: number): Promise<Delivery[] | "finished"> {
-    const asked = Math.min(places, this.#most);
-    try {
-      const found = await this.#look(asked);
-      if (found.length > 0) this.#most = Math.max(this.#most, asked * MORE);
-      return found;
-    } catch (error) {
-      if (error instanceof ConnectionError && error.sent) this.#most = Math.max(1, Math.floor(asked / LESS));
-      throw error;
-    }
-  }
-
-  async #look(places: number): Promise<Delivery[] | "finished"> {
     const { events, fetcher, recoverer, ownership, inFlight } = this.#parts;
     // A probe goes to what has failed before: each one of a new entry would leave one more waiting.
     if (this.#newFirst && !this.#parts.guard.paused) {

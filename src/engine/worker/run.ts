@@ -44,8 +44,9 @@ export class Runner {
 
   /** An entry that is to be run. */
   add(entry: InFlightEntry): void {
-    if (this.#batches) this.#batches.add(entry);
-    else this.start([entry]);
+    if (this.#batches) return this.#batches.add(entry);
+    this.#queue.push([entry]);
+    this.#startNext();
   }
 
   /** What one read has brought was added. */
@@ -74,22 +75,20 @@ export class Runner {
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {
-    const { inFlight, ownership } = this.#parts;
+    const { inFlight, ownership, handler, settler, events } = this.#parts;
     inFlight.start(batch);
-    const ours = batch.every((entry) => ownership.isSure(entry)) ? batch : await this.#confirmed(batch);
-    if (ours.length > 0) await this.#handle(ours);
+    const isSure = (entry: InFlightEntry): boolean => ownership.isSure(entry);
+    const ours = batch.every(isSure) ? batch : await this.#confirmed(batch);
+    if (ours.length > 0) {
+      const startedAt = performance.now();
+      const outcomes = await handler.run(ours, isSure);
+      const durationMs = Math.round(performance.now() - startedAt);
+      events.ran(outcomes, durationMs);
+      for (const [i, entry] of ours.entries())
+        settler.settle(entry, this.#verdict(entry, outcomes[i] ?? STOPPED), durationMs);
+    }
     inFlight.finished();
     this.#startNext();
-  }
-
-  async #handle(batch: readonly InFlightEntry[]): Promise<void> {
-    const { handler, ownership, settler, events } = this.#parts;
-    const startedAt = performance.now();
-    const outcomes = await handler.run(batch, (entry) => ownership.isSure(entry));
-    const durationMs = Math.round(performance.now() - startedAt);
-    events.ran(outcomes, durationMs);
-    for (const [i, entry] of batch.entries())
-      settler.settle(entry, this.#verdict(entry, outcomes[i] ?? STOPPED), durationMs);
   }
 
   /**

@@ -12,17 +12,17 @@ import { type Delivery, HAND_BACK, type WorkerResult, type WorkerState } from ".
 /**
  * The exec worker. An entry goes one way:
  *
- *   fetch (new) ────────┐                ┌ dedupe             ┌ judge, outage guard   ┌ emit
- *                       ├─→ dispatch ────┴→ batch ──→ run ────┴→ settle ──────────────┴→ Redis
- *   recover (pending) ──┘   └ rate           └ handlers             └ dead letter
- *     └ retries, sweep, earlier run, grace period
+ *   fetch (new) ────────┐                ┌ dedupe      ┌ batch           ┌ judge          ┌ emit
+ *                       ├─→ dispatch ────┴───────→ run ─┴→ handlers ─→ run ┴───→ settle ───┴→ Redis
+ *   recover (pending) ──┘                                                            └ dead letter
+ *     └ retries, sweep
  *
  *   in flight      what was delivered and is not settled: the states of all of it
  *   heartbeat      keeps that from being taken over; silent consumers: removes those of dead workers
- *   ownership      whether an entry is still surely ours; continuity: what proves that nothing was thrown away
- *   restore        makes pending again what was thrown away; groups: makes groups, also again; holders
+ *   ownership      whether an entry is still surely ours; restore: makes pending again what was thrown away
+ *   groups         makes groups, also again
  *   ordering       in which order entries may start: unordered, or order by key
- *   health         state, iteration watchdog;  shutdown: how it ends
+ *   health         state, iteration watchdog, verdicts that wait;  shutdown: how it ends
  *
  * roles.ts makes them; each knows only those made before it, and reports to the worker through `WorkerEvents`. Nothing
  * is read before there is room for it. Rejects when the worker can't go on; what was in flight has been handed back by

@@ -1,72 +1,41 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ROOT } from "../../support/build.ts";
+import { declares, designRows, lifeOfAnEntry, sourceFiles } from "../../support/design.ts";
 import { readPage } from "../../support/pages.ts";
 
-const SRC = join(ROOT, "src");
 const DESIGN = await readPage("docs/design.md");
+const FILES = await sourceFiles();
 
-/** All of src, by path from there. */
-const FILES = new Map<string, string>();
-for (const entry of await readdir(SRC, { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile()) continue;
-  const path = join(entry.parentPath, entry.name);
-  FILES.set(path.slice(SRC.length + 1), await readFile(path, "utf8"));
+function isDeclared(name: string): boolean {
+  return [...FILES.values()].some((source) => declares(source, name));
 }
 
-/** The code spans of each cell of each row of the tables below a heading. */
-function rowsBelow(heading: string): string[][][] {
-  const [, section = ""] = DESIGN.split(`\n## ${heading}\n`);
-  const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => /^\|(?! *-)/.test(line));
-  return rows.slice(1).map((row) =>
-    row
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span)),
-  );
-}
+describe("the life of an entry", async () => {
+  const steps = await lifeOfAnEntry();
 
-/** Whether a source declares a function, a class, a type or, as `Class.member`, a member of one, private ones too. */
-function declares(source: string, name: string): boolean {
-  const [owner = "", member] = name.split(".");
-  const declared = new RegExp(
-    `^(export )?(async )?(abstract )?(function\\*?|class|interface|type|const) ${owner}\\b`,
-    "m",
-  );
-  if (!declared.test(source)) return false;
-  return (
-    member === undefined ||
-    new RegExp(`^  (static |async |get |readonly |\\*)*#?${member}[?]?[(<:]`, "m").test(source)
-  );
-}
-
-describe("the life of an entry", () => {
-  const steps = rowsBelow("The life of an entry");
-
-  test("is told from the socket to the ack", () => {
-    expect(steps.length).toBeGreaterThan(10);
+  test("is told from the reply to the ack, by no more than 12 files and 30 functions", () => {
+    expect(steps[0]?.passes).toEqual(["readNew"]);
+    expect(steps.flatMap(({ passes }) => passes)).toContain("ackOwned");
+    expect(new Set(steps.map(({ path }) => path)).size).toBeLessThanOrEqual(12);
+    expect(new Set(steps.flatMap(({ passes }) => passes)).size).toBeLessThanOrEqual(30);
   });
 
-  test.each(steps)("%j has %j", ([path = ""], functions) => {
+  test.each(steps)("$path has $passes", ({ path, passes }) => {
     const source = FILES.get(path);
     expect(source, `src/${path}`).toBeDefined();
-    for (const name of functions) expect(declares(source ?? "", name), `${name} in src/${path}`).toBe(true);
+    for (const name of passes) expect(declares(source ?? "", name), `${name} in src/${path}`).toBe(true);
   });
 
-  test.each(steps)("%j, %j: what it mentions besides exists", (_path, _functions, mentioned) => {
-    for (const name of mentioned.filter((span) => /^[A-Za-z]+(\.[A-Za-z]+)?$/.test(span)))
-      expect(
-        [...FILES.values()].some((source) => declares(source, name)),
-        name,
-      ).toBe(true);
+  test.each(steps)("$path, $passes: what it asks and mentions exists", ({ asks, mentions }) => {
+    for (const name of asks) expect(isDeclared(name), name).toBe(true);
+    for (const name of mentions.filter((span) => /^[A-Za-z]+(\.[A-Za-z]+)?$/.test(span)))
+      expect(isDeclared(name), name).toBe(true);
   });
 });
 
-test.each(rowsBelow("Words").flatMap(([, , names = []]) => names))(
+test.each((await designRows("Words")).flatMap(([, , names = []]) => names))(
   "the word of %s is still in the code",
   (name) => {
-    expect([...FILES.values()].some((source) => declares(source, name))).toBe(true);
+    expect(isDeclared(name)).toBe(true);
   },
 );
 
