@@ -1,6 +1,6 @@
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { forgetConsumer } from "../../redis/ops/forget-consumer.ts";
+import { forgetByHand } from "../../redis/ops/forget-consumer.ts";
 import { handOver } from "../../redis/ops/hand-over.ts";
 import { consumerInfos } from "../../redis/ops/info.ts";
 import { writeOnce } from "../write-once.ts";
@@ -45,7 +45,7 @@ export async function forget(
   const step = <T>(write: () => Promise<T>): Promise<T> =>
     onStream(connection, stream, group, () => writeOnce(`forgetting ${consumer}`, again, write));
   if (heir === undefined) {
-    if ((await step(() => forgetConsumer(connection, stream, { group, consumer }))) === "holdsEntries")
+    if ((await step(() => forgetByHand(connection, stream, { group, consumer }))) === "holdsEntries")
       throw await holdsEntries(connection, stream, group, consumer);
     return { stream, group, consumer, claimedTo: null, moved: 0, dropped: 0 };
   }

@@ -1,34 +1,47 @@
 import { defineScript } from "../script.ts";
 import type { Caller } from "./caller.ts";
+import { withHolders } from "./holders.ts";
 import { type Member, settlingKeys } from "./member.ts";
 
 /**
- * Lua that removes a consumer which has nothing pending. KEYS[2] are the holders (see lua/held.ts), if they are kept: an entry
- * that the consumer had there and that is not pending was acked by hand. Without the consumer it would look thrown away.
+ * Lua that removes consumers which have nothing pending. KEYS[2] are the holders (see lua/held.ts), if they are kept: an entry
+ * that such a consumer had there and that is not pending was acked by hand. Without the consumer it would look thrown away.
+ * One that is pending was claimed by hand, and is its new owner's. What the user may not do to the holders is left out: the
+ * consumers are gone by then.
  *
  * Wants `group`.
  */
 export const FORGET = `
-local function forget(name)
-  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, name)
-  if not KEYS[2] then return end
-  local all = redis.call('HGETALL', KEYS[2])
-  for i = 1, #all, 2 do
-    if string.match(all[i + 1], '^%S+ %S+ (.*)$') == name then redis.call('HDEL', KEYS[2], all[i]) end
+local function forget(names)
+  local gone = {}
+  for _, name in ipairs(names) do
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, name)
+    gone[name] = true
   end
-  redis.call('HDEL', KEYS[2], 'lost ' .. name)
+  if not KEYS[2] or #names == 0 then return end
+  local all = redis.pcall('HGETALL', KEYS[2])
+  for i = 1, #all, 2 do
+    local field, value = all[i], all[i + 1]
+    local kind, owner = string.match(value, '^%S+ (%S+) (.*)$')
+    local row = gone[owner] and redis.call('XPENDING', KEYS[1], group, field, field, 1)[1]
+    if row then redis.pcall('HSET', KEYS[2], field, string.format('%.0f %s %s', row[4], kind, row[2]))
+    elseif gone[owner] or gone[string.match(field, '^lost (.*)$')] then redis.pcall('HDEL', KEYS[2], field) end
+  end
 end
 `;
 
-/** Lua for a consumer that leaves: the last one takes the holders along, when they name no entry. */
-const TAKE_ALONG = `
+/** Lua for consumers that leave: the last one takes the holders along, when they name no entry. */
+export const TAKE_ALONG = `
 local function take_along()
   if not KEYS[2] or #redis.call('XINFO', 'CONSUMERS', KEYS[1], group) > 0 then return end
-  local names = redis.call('HLEN', KEYS[2]) < 100 and redis.call('HKEYS', KEYS[2]) or {'1-0'}
+  local length = redis.pcall('HLEN', KEYS[2])
+  if type(length) ~= 'number' or length >= 100 then return end
+  local names = redis.pcall('HKEYS', KEYS[2])
+  if names.err then return end
   for _, field in ipairs(names) do
     if string.match(field, '^%d') then return end
   end
-  redis.call('DEL', KEYS[2])
+  redis.pcall('DEL', KEYS[2])
 end
 `;
 
@@ -46,7 +59,7 @@ const forgetConsumerScript = defineScript(
 local group = ARGV[1]
 ${FORGET}${TAKE_ALONG}
 if #redis.call('XPENDING', KEYS[1], group, '-', '+', 1, ARGV[2]) > 0 then return 0 end
-forget(ARGV[2])
+forget({ARGV[2]})
 take_along()
 return 1
 `,
@@ -58,7 +71,23 @@ export async function forgetConsumer(
   stream: string,
   member: Member,
 ): Promise<"removed" | "holdsEntries"> {
-  const keys = settlingKeys(member, stream);
-  const removed = await caller.run(forgetConsumerScript, keys, [member.group, member.consumer]);
+  return forget(caller, settlingKeys(member, stream), member);
+}
+
+/** The same for a consumer that is not this run's own. */
+export function forgetByHand(
+  caller: Caller,
+  stream: string,
+  member: Pick<Member, "group" | "consumer">,
+): Promise<"removed" | "holdsEntries"> {
+  return withHolders(caller, stream, member.group, (keys) => forget(caller, keys, member));
+}
+
+async function forget(
+  caller: Caller,
+  keys: readonly string[],
+  { group, consumer }: Pick<Member, "group" | "consumer">,
+): Promise<"removed" | "holdsEntries"> {
+  const removed = await caller.run(forgetConsumerScript, keys, [group, consumer]);
   return removed === 1 ? "removed" : "holdsEntries";
 }

@@ -18,7 +18,7 @@ const forgetSilentScript = defineScript(
   `
 local group = ARGV[1]
 ${FORGET}${FACTS}
-local consumers, answers = {}, {}
+local consumers, answers, silent = {}, {}, {}
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
   local facts = facts_of(info)
   consumers[facts.name] = facts
@@ -27,9 +27,10 @@ for i = 2, #ARGV, 2 do
   local facts, answer = consumers[ARGV[i]], -1
   if facts and facts.pending > 0 then answer = -2
   elseif facts and facts.idle < tonumber(ARGV[i + 1]) then answer = facts.idle
-  elseif facts then forget(ARGV[i]) end
+  elseif facts then silent[#silent + 1] = ARGV[i] end
   answers[#answers + 1] = answer
 end
+forget(silent)
 return answers
 `,
 );

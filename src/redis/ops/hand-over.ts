@@ -2,12 +2,14 @@ import { defineScript } from "../script.ts";
 import { asList, asNumber } from "../value.ts";
 import type { PendingTarget } from "./by-hand.ts";
 import type { Caller } from "./caller.ts";
+import { FORGET } from "./forget-consumer.ts";
+import { withHolders } from "./holders.ts";
 
 /**
  * Moves a consumer's pending entries to another one, the oldest first, and removes the consumer once it
  * holds nothing, in one step: nothing can be delivered to it in between and be thrown away with it.
  *
- * KEYS[1]  the stream
+ * KEYS     the stream; the holders (see lua/held.ts)
  * ARGV     group, consumer, heir, at most so many entries
  * Returns  [removed (1, or 0: it still holds entries), moved, acked because their data was gone].
  */
@@ -15,6 +17,7 @@ const handOverScript = defineScript(
   "hand-over",
   `
 local group, consumer, heir, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+${FORGET}
 local rows = redis.call('XPENDING', KEYS[1], group, '-', '+', most + 1, consumer)
 local moved, dropped = 0, 0
 for i = 1, math.min(#rows, most) do
@@ -28,7 +31,7 @@ for i = 1, math.min(#rows, most) do
   end
 end
 if #rows > most then return {0, moved, dropped} end
-redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, consumer)
+forget({consumer})
 return {1, moved, dropped}
 `,
 );
@@ -48,7 +51,9 @@ export async function handOver(
   heir: string,
   most: number,
 ): Promise<HandedOver> {
-  const reply = asList(await caller.run(handOverScript, [stream], [group, consumer, heir, most]));
-  const [removed, moved, dropped] = reply.map((value) => asNumber(value));
+  const answer = await withHolders(caller, stream, group, (keys) =>
+    caller.run(handOverScript, keys, [group, consumer, heir, most]),
+  );
+  const [removed, moved, dropped] = asList(answer).map((value) => asNumber(value));
   return { removed: removed === 1, moved: moved ?? 0, dropped: dropped ?? 0 };
 }

@@ -114,6 +114,35 @@ export async function lossOf(caller: Caller, member: Member, holders: string): P
   return value === null ? undefined : asText(value);
 }
 
+/** Undefined where the stream's name allows none in its slot, unless they are required: then the server refuses them. */
+function holdersKey(
+  stream: string,
+  { group, required, cluster }: HoldersOptions & { readonly cluster: boolean },
+): string | undefined {
+  const key = siblingKey(stream, `:held:${group}`, cluster);
+  return required || sameSlot(stream, key, cluster) ? key : undefined;
+}
+
+/**
+ * A step by hand that changes the holders, too, if there are any: its keys are the stream and the holders, or the stream
+ * alone where this user may not write those.
+ */
+export async function withHolders<T>(
+  caller: Caller,
+  stream: string,
+  group: string,
+  step: (keys: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const holders = holdersKey(stream, { group, required: false, cluster: caller.cluster });
+  if (holders === undefined) return step([stream]);
+  try {
+    return await step([stream, holders]);
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    return step([stream]);
+  }
+}
+
 export interface HoldersOptions {
   readonly group: string;
   /** Order by key can't do without them. */
@@ -138,9 +167,7 @@ export class Holders {
   /** Undefined where none are kept. */
   of(stream: string): string | undefined {
     if (this.#refused.has(stream)) return undefined;
-    const { cluster } = this.#streams;
-    const key = siblingKey(stream, `:held:${this.#options.group}`, cluster);
-    return this.#options.required || sameSlot(stream, key, cluster) ? key : undefined;
+    return holdersKey(stream, { ...this.#options, cluster: this.#streams.cluster });
   }
 
   /** Before anything is taken from a stream: whether they can be kept there. */

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
+import { restoreGroup } from "../../../src/redis/ops/restore-group.ts";
+import { openConnection } from "../../support/connection.ts";
 import { pendingRows, pendingStream } from "../../support/pending.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { userWith } from "../../support/users.ts";
 
 type Raw = ReturnType<typeof rawRedis>;
 
@@ -152,6 +155,60 @@ describe("group forget-consumer", () => {
     expect((await cli(["group", "forget-consumer", uniqueKey(), "a", "-g", "g"])).code).toBe(4);
     expect((await cli(["group", "forget-consumer", key, "a"])).code).toBe(2);
     expect((await cli(["group", "forget-consumer", key, "a", "-g", "g", "--claim-to", "a"])).code).toBe(2);
+  });
+});
+
+describe("what a removed consumer had among the holders of its group", () => {
+  const flags = ["-g", "g"];
+
+  test.each([
+    ["--all-empty", (key: string) => [key, ...flags, "--all-empty", "--idle", "0", "-y"]],
+    ["by its name", (key: string) => [key, "old", ...flags]],
+    ["--claim-to", (key: string) => [key, "old", ...flags, "--claim-to", "a"]],
+  ])("%s: what was acked by hand is not delivered again", async (_, line) => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 3);
+    const holders = `${key}:held:g`;
+    await redis.xclaim(key, "g", "old", 0, "1-0", "2-0", "JUSTID");
+    await redis.hset(holders, { "1-0": "3 - old", "2-0": "2 - old", "lost old": "1", last: "3-0" });
+    await redis.xack(key, "g", "1-0");
+    if (!line(key).includes("--claim-to")) await redis.xclaim(key, "g", "a", 0, "2-0", "JUSTID");
+    expect((await cli(["group", "forget-consumer", ...line(key)])).code).toBe(0);
+    expect(await consumersOf(redis, key)).not.toContain("old");
+    // Still pending, it belongs to whoever has it now.
+    expect(await redis.hgetall(holders)).toEqual({ "2-0": "1 - a", last: "3-0" });
+    await redis.xack(key, "g", "2-0");
+    const connection = await openConnection();
+    const member = { group: "g", consumer: "w", holders: () => holders };
+    await restoreGroup(connection, key, member, undefined, []);
+    expect((await pendingRows(redis, key)).map(([id]) => id)).toEqual(["3-0"]);
+  });
+
+  test("the last one takes holders along that name no entry", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    await redis.xadd(key, "1-0", "n", "1");
+    await redis.xreadgroup("GROUP", "g", "old", "STREAMS", key, ">");
+    await redis.xack(key, "g", "1-0");
+    await redis.hset(`${key}:held:g`, { "1-0": "3 - old", last: "3-0" });
+    expect((await cli(["group", "forget-consumer", key, "old", ...flags])).code).toBe(0);
+    expect(await redis.exists(`${key}:held:g`)).toBe(0);
+  });
+
+  test("a user who may not see the holders removes consumers all the same", async () => {
+    const redis = rawRedis();
+    const key = await pendingStream(redis, 2);
+    const holders = `${key}:held:g`;
+    await redis.hset(holders, { "1-0": "3 - a", last: "3-0" });
+    for (const rules of [[`~${key}`], [`~${key}*`, "-@hash"]]) {
+      const { url } = await userWith(redis, ["+@all", ...rules]);
+      for (const owner of ["empty", "a"]) await redis.xclaim(key, "g", owner, 0, "1-0", "JUSTID");
+      const argv = ["group", "forget-consumer", key, "empty", ...flags];
+      expect(await cli(argv, { url })).toMatchObject({ code: 0 });
+      expect(await consumersOf(redis, key)).toEqual(["a", "b"]);
+    }
+    expect(await redis.hget(holders, "1-0")).toBe("3 - a");
   });
 });
 
