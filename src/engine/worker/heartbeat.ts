@@ -1,13 +1,14 @@
 import { errorText } from "../../errors.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
+import { startTimer } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
-import { startTimer } from "../../lib/timer.ts";
-import type { Ownership } from "./ownership.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { GracePeriod, Recoverer } from "./recover.ts";
-import type { SilentConsumers } from "./silent-consumers.ts";
+import type { SilentConsumers } from "./left-behind.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Recoverer } from "./recover.ts";
 import type { WorkerSettings } from "./types.ts";
 
 export interface HeartbeatParts {
@@ -75,4 +76,51 @@ async function beat(
   await recoverer.review(stream);
   await silent.look(stream);
   return held.length > 0;
+}
+
+/** As long as a reconnect may take (see reconnectDelayMs), and a beat after it. */
+const TRUCE_MS = 3_000;
+
+/**
+ * After an outage nobody's silence means anything: all workers were cut off, and whoever is back first would
+ * take what the others are still working on. So for a while nothing is taken from the pending list, until
+ * everybody that lives has had the time to come back and beat.
+ */
+export class GracePeriod {
+  readonly #harmlessMs: number;
+  #lastContact = performance.now();
+  #cutOffSince: number | undefined;
+  #until = 0;
+
+  /** An outage shorter than a heartbeat's interval costs no worker more than one beat of three. */
+  constructor(claimIdleMs: number) {
+    this.#harmlessMs = claimIdleMs / 3;
+  }
+
+  /** A server that has just come back may have cut off others, before this worker started. */
+  async arrive(streams: Pick<Streams, "serverInfo">): Promise<void> {
+    // A user who may not ask goes without.
+    const info = await streams.serverInfo("server").catch(() => undefined);
+    const uptime = info?.get("uptime_in_seconds");
+    if (uptime !== undefined && Number(uptime) * 1_000 < TRUCE_MS) this.#until = performance.now() + TRUCE_MS;
+  }
+
+  /** Redis could not be asked. */
+  failed(): void {
+    this.#cutOffSince ??= this.#lastContact;
+  }
+
+  /** Redis has answered. */
+  worked(): void {
+    const now = performance.now();
+    if (this.#cutOffSince !== undefined && now - this.#cutOffSince > this.#harmlessMs)
+      this.#until = now + TRUCE_MS;
+    this.#cutOffSince = undefined;
+    this.#lastContact = now;
+  }
+
+  /** Until when nothing may be taken, by performance.now(); Infinity while Redis is away. */
+  get until(): number {
+    return this.#cutOffSince === undefined ? this.#until : Number.POSITIVE_INFINITY;
+  }
 }

@@ -15,10 +15,11 @@ import { type Delivery, HAND_BACK, type WorkerResult, type WorkerState } from ".
  *   fetch (new) ────────┐                ┌ dedupe      ┌ batch           ┌ judge          ┌ emit
  *                       ├─→ dispatch ────┴───────→ run ─┴→ handlers ─→ run ┴───→ settle ───┴→ Redis
  *   recover (pending) ──┘                                                            └ dead letter
- *     └ retries, sweep
+ *     └ retries, left behind
  *
  *   in flight      what was delivered and is not settled: the states of all of it
- *   heartbeat      keeps that from being taken over; silent consumers: removes those of dead workers
+ *   heartbeat      keeps that from being taken over; after an outage, the grace period for those of others
+ *   left behind    by processes that have gone: what an earlier run of this name had, consumers of dead workers
  *   ownership      whether an entry is still surely ours; restore: makes pending again what was thrown away
  *   groups         makes groups, also again
  *   ordering       in which order entries may start: unordered, or order by key

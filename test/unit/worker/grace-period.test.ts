@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { GracePeriod } from "../../../src/engine/worker/recover.ts";
+import { GracePeriod } from "../../../src/engine/worker/heartbeat.ts";
 
 const GRACE_MS = 3_000;
 
