@@ -48,16 +48,16 @@ const { tools, stop } = await startTools({
   only,
   results,
 });
-// Ctrl-C reaches everything that was started, too; what is measured then fails.
-process.once("SIGINT", () => {
-  failed = true;
-});
+// What has been measured until then is printed.
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stopping.abort());
+tools.stopping = stopping.signal;
 const build = await describeWorkTree();
 try {
   if (values.against !== undefined) other = await buildCommit(values.against, tools.tmp);
   tools.against = other?.streamctl;
   for (const { file, ids } of MEASURES) {
-    if (failed || !ids.some((id) => only.has(id))) continue;
+    if (stopping.signal.aborted || !ids.some((id) => only.has(id))) continue;
     console.error(`measuring ${ids.join(", ")} …`);
     const { bench } = await import(file);
     try {

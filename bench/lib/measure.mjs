@@ -26,6 +26,7 @@ export async function compare(
   const result = { id, name, ...goals, atMost, unit, ratios: [], ours: [], peer: [], ...more };
   const theirs = against ? () => ours(against) : peer;
   for (let pair = 0; pair < (tools.pairs ?? pairs ?? PAIRS); pair++) {
+    if (tools.stopping.aborted) throw new Error("stopped");
     const mine = await ours(streamctl);
     const other = theirs ? await theirs() : 1;
     result.ours.push(mine);

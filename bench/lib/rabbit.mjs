@@ -23,6 +23,7 @@ export async function startRabbit(tools) {
   mkdirSync(home, { recursive: true });
   const env = {
     HOME: home,
+    ERL_EPMD_PORT: String(await freePort()),
     RABBITMQ_NODENAME: `bench${process.pid}@localhost`,
     RABBITMQ_NODE_PORT: String(port),
     RABBITMQ_DIST_PORT: String(await freePort()),
@@ -37,6 +38,8 @@ export async function startRabbit(tools) {
   const stop = async () => {
     server.kill();
     await ended;
+    // Erlang's list of nodes stays by itself.
+    await run("epmd", ["-kill"], { env }).catch(() => {});
   };
   const at = ["--server=127.0.0.1", `--port=${port}`];
   try {
@@ -54,19 +57,10 @@ export async function startRabbit(tools) {
       return run("amqp-publish", [...at, "-r", QUEUE, "-l"], { input: `${numbers}\n` });
     },
     /** Runs a command for each message; wall time in ms. */
-    consume: async (messages, ahead, command) =>
-      (
-        await run("amqp-consume", [
-          ...at,
-          "-q",
-          QUEUE,
-          "-c",
-          String(messages),
-          "-p",
-          String(ahead),
-          ...command,
-        ])
-      ).ms,
+    consume: async (messages, ahead, command) => {
+      const limits = ["-q", QUEUE, "-c", String(messages), "-p", String(ahead)];
+      return (await run("amqp-consume", [...at, ...limits, "--", ...command])).ms;
+    },
   };
 }
 
