@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startProxy } from "./lib/far.mjs";
 import { compare, timeFiles } from "./lib/measure.mjs";
-import { fill, fillPending, letterFields, mustBeDone, mustHave, redis } from "./lib/redis.mjs";
+import { fill, fillPending, letterFields, mustBeDone, mustHave, redis, SPREAD_ID } from "./lib/redis.mjs";
 
 const DELAY_MS = 5;
 const STREAM = "bench:far";
@@ -23,7 +23,7 @@ const work = (name, entries, args, { make, check = async () => {} }) => ({
   check,
 });
 
-const entriesOnly = (tools, entries) => fill(tools, STREAM, entries);
+const entriesOnly = (tools, entries) => fill(tools, STREAM, entries, undefined, { id: SPREAD_ID });
 
 function worker(name, entries, args, left = {}) {
   return work(name, entries, ["consume", STREAM, "-g", GROUP, "--until-empty", "-q", ...args], {
@@ -41,7 +41,7 @@ function worker(name, entries, args, left = {}) {
 function pending(name, entries, args) {
   return work(name, entries, [args[0], STREAM, "-g", GROUP, ...args.slice(1)], {
     make: async (tools) => {
-      await fill(tools, STREAM, entries);
+      await entriesOnly(tools, entries);
       await fillPending(tools, STREAM, GROUP, "c");
     },
   });
@@ -49,7 +49,10 @@ function pending(name, entries, args) {
 
 function letters(name, entries, left, args) {
   return work(name, entries, ["dlq", args[0], STREAM, ...args.slice(1)], {
-    make: (tools) => fill(tools, DLQ, entries, `'orderId', i, 'amount', '12.50', ${letterFields(STREAM)}`),
+    make: (tools) =>
+      fill(tools, DLQ, entries, `'orderId', i, 'amount', '12.50', ${letterFields(STREAM)}`, {
+        id: SPREAD_ID,
+      }),
     check: (tools) => mustHave(tools, DLQ, left),
   });
 }
@@ -71,8 +74,11 @@ const WORK = [
   worker("exec --dedupe -j 8", 4_000, ["-j", "8", "--dedupe", "orderId", "--exec", HANDLER]),
   worker("consume -g, printed", 500_000, []),
   work("dump", 1_000_000, ["consume", STREAM], { make: entriesOnly }),
+  work("dump of bursts", 1_000_000, ["consume", STREAM], {
+    make: (tools, entries) => fill(tools, STREAM, entries),
+  }),
   work("dump, 4 KB each", 50_000, ["consume", STREAM], {
-    make: (tools) => fill(tools, STREAM, 50_000, "'note', string.rep('x', 4096)"),
+    make: (tools) => fill(tools, STREAM, 50_000, "'note', string.rep('x', 4096)", { id: SPREAD_ID }),
   }),
   work("produce", 1_000_000, ["produce", STREAM, "-q"], {
     make: async () => {},

@@ -154,7 +154,7 @@ const AXES = [
     sizes: [10, 100, 1e3],
     make: (tools, mb) => {
       const entries = Math.ceil((mb * 1e6) / bytes);
-      return fill(tools, STREAM, entries, `'data', string.rep('x', ${bytes})`, 5e7 / bytes);
+      return fill(tools, STREAM, entries, `'data', string.rep('x', ${bytes})`, { atOnce: 5e7 / bytes });
     },
     commands: everyByte,
   })),

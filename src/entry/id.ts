@@ -43,6 +43,17 @@ export function previousId(id: string): EntryId | undefined {
   return BigInt(ms) === 0n ? undefined : (`${BigInt(ms) - 1n}-${MAX}` as EntryId);
 }
 
+/** An ID as one number of 128 bits: its place among all IDs. */
+export function idNumber(id: string): bigint {
+  const [ms, seq] = split(id);
+  return (BigInt(ms) << 64n) | BigInt(seq);
+}
+
+/** The ID with that number. */
+export function numberedId(number: bigint): EntryId {
+  return `${number >> 64n}-${number & MAX}` as EntryId;
+}
+
 function split(id: string): [string, string] {
   const dash = id.indexOf("-");
   return dash < 0 ? [id, "0"] : [id.slice(0, dash), id.slice(dash + 1)];

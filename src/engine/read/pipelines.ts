@@ -34,9 +34,12 @@ export interface PipelinesOptions {
  */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 
-/** Sets the bound for the reply to come; of a single entry there is no less to ask for. */
-export function boundReply(pipeline: Pipeline, count: number): void {
-  pipeline.maxReplyBytes = count > 1 ? MAX_PAGE_BYTES : Infinity;
+/**
+ * Sets the bound for the replies to come, of which so many are under way; of a single entry there is no less to ask
+ * for. Several together get twice the room of one.
+ */
+export function boundReply(pipeline: Pipeline, count: number, underWay = 1): void {
+  pipeline.maxReplyBytes = count > 1 ? MAX_PAGE_BYTES / Math.min(underWay, 4) : Infinity;
 }
 
 /**

@@ -3,13 +3,14 @@ import { nextId, previousId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Pipeline } from "../../redis/pipeline.ts";
-import { ReplyError, type Reply } from "../../redis/resp.ts";
+import { ReplyError } from "../../redis/resp.ts";
 import { decodeEntries } from "../../redis/ops/entry.ts";
 import { encodeRange, PageSize } from "../../redis/ops/range.ts";
 import { fitting } from "../fitting.ts";
 import type { IdRange } from "../position.ts";
 import type { EntryFilter } from "../where.ts";
 import { boundReply, type LinkListener, onPipelines } from "./pipelines.ts";
+import { type Answer, PagesAhead, type Part } from "./pages-ahead.ts";
 import type { Page } from "./reader.ts";
 
 export interface RangeRequest {
@@ -23,8 +24,8 @@ export interface RangeRequest {
 }
 
 /**
- * Reads a range of one stream, page by page; the next page is on its way while one is being printed. A
- * lost connection is made again and the range goes on after the last page, within connectTimeoutMs. Ends
+ * Reads a range of one stream, page by page; the next page is on its way while one is being printed, and where a
+ * round trip takes long, several. A lost connection is made again and the range goes on after the last page, within connectTimeoutMs. Ends
  * early when the signal aborts.
  */
 export function readRange(
@@ -43,6 +44,9 @@ export function readRange(
   );
 }
 
+/** A page is some 2 MB, and each that is under way may be in memory before it is printed. */
+const MOST_AHEAD = 8;
+
 class RangeReader {
   readonly #request: RangeRequest;
   readonly #signal: AbortSignal;
@@ -59,16 +63,24 @@ class RangeReader {
   }
 
   async *pages(pipeline: Pipeline, alive: () => void): AsyncGenerator<Page> {
-    let next = this.#ask(pipeline);
-    while (next) {
-      const reply = await next;
-      alive();
-      const page = await this.#take(reply);
-      // An entry that is a page by itself is large: the next one comes when it has been dealt with.
-      const ahead = this.#size.count > 1;
-      if (ahead) next = this.#ask(pipeline);
+    const { range, reverse, filter } = this.#request;
+    const from = this.#cursor;
+    if (from === undefined) return;
+    const ahead = new PagesAhead({
+      from,
+      to: reverse ? range.from : range.to,
+      reverse,
+      count: () => this.#size.count,
+      wanted: filter ? undefined : this.#remaining,
+      most: MOST_AHEAD,
+      ask: (part) => this.#ask(pipeline, part, alive),
+    });
+    while (this.#remaining > 0 && !this.#signal.aborted) {
+      const answer = await ahead.next();
+      if (!answer) return;
+      this.#cursor = (reverse ? previousId : nextId)(answer.lastId);
+      const page = await this.#wanted(answer.page);
       if (page.length > 0) yield page;
-      if (!ahead) next = this.#ask(pipeline);
     }
   }
 
@@ -76,33 +88,30 @@ class RangeReader {
     this.#size.tooLarge();
   }
 
-  /** Sends the read for the next page; undefined when none is wanted. */
-  #ask(pipeline: Pipeline): Promise<Reply> | undefined {
-    const { stream, range, reverse, filter } = this.#request;
-    const from = this.#cursor;
-    if (from === undefined || this.#remaining <= 0 || this.#signal.aborted) return undefined;
-    const count = filter ? this.#size.count : Math.min(this.#size.count, this.#remaining);
-    boundReply(pipeline, count);
-    const ends = reverse ? { from: range.from, to: from } : { from, to: range.to };
-    const reply = pipeline.request(encodeRange(stream, { ...ends, count, reverse }));
-    // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
-    reply.catch(() => {});
-    return reply;
-  }
-
-  /** Moves the cursor behind the reply and gives what is to be printed of it. */
-  async #take(reply: Reply): Promise<Page> {
-    const { stream, reverse, filter } = this.#request;
+  async #ask(
+    pipeline: Pipeline,
+    { from, to, count, underWay }: Part,
+    alive: () => void,
+  ): Promise<Answer<Entry[]> | undefined> {
+    const { stream, reverse } = this.#request;
+    boundReply(pipeline, count, underWay);
+    const ends = reverse ? { from: to, to: from } : { from, to };
+    const reply = await pipeline.request(encodeRange(stream, { ...ends, count, reverse }));
+    alive();
     if (reply instanceof ReplyError)
       throw translateReply(reply.text, { command: reverse ? "XREVRANGE" : "XRANGE", key: stream });
     const decoded = decodeEntries(reply);
-    this.#cursor = decoded && (reverse ? previousId(decoded.lastId) : nextId(decoded.lastId));
-    if (!decoded) return [];
-    this.#size.saw(decoded.entries);
+    if (!decoded) return undefined;
+    const { entries: page, firstId, lastId } = decoded;
+    this.#size.saw(page);
+    return { page, rows: page.length + decoded.missing, firstId, lastId };
+  }
+
+  /** What is to be printed of what was read. */
+  async #wanted(read: readonly Entry[]): Promise<Page> {
+    const { stream, filter } = this.#request;
     const nameOf = ({ id }: Entry): string => `${stream} ${id}`;
-    const wanted = filter
-      ? await fitting(decoded.entries, filter, { signal: this.#signal, nameOf })
-      : decoded.entries;
+    const wanted = filter ? await fitting(read, filter, { signal: this.#signal, nameOf }) : read;
     const entries = wanted.length > this.#remaining ? wanted.slice(0, this.#remaining) : wanted;
     this.#remaining -= entries.length;
     return entries.length === 0 ? [] : [{ stream, entries }];

@@ -17,7 +17,8 @@ export function decodeEntry(row: Value | Reply | undefined): DecodedEntry {
 /** Entries of one reply. */
 export interface DecodedEntries {
   readonly entries: Entry[];
-  /** The last ID of the reply, also when that entry's data is gone. */
+  /** The first and the last ID of the reply, also when that entry's data is gone. */
+  readonly firstId: string;
   readonly lastId: string;
   /** Entries whose data is gone from the stream. */
   readonly missing: number;
@@ -34,7 +35,8 @@ export function decodeEntries(reply: Value | Reply | undefined): DecodedEntries 
     lastId = entry.id;
     if (entry.fields !== undefined) entries.push(entry as Entry);
   }
-  return { entries, lastId, missing: rows.length - entries.length };
+  const firstId = decodeEntry(rows[0]).id;
+  return { entries, firstId, lastId, missing: rows.length - entries.length };
 }
 
 /** One stream's part of a reply of XREAD or XREADGROUP. */

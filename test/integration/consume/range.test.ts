@@ -161,6 +161,38 @@ describe("consume prints a range", () => {
     expect(ids(text)).toEqual(Array.from({ length: 3_000 }, (_, i) => `${i + 1}-1`));
   });
 
+  test.each([[[]], [["--reverse"]]])(
+    "far from the server pages are under way together: nothing is left out or printed twice, over an outage, too, %j",
+    async (flags) => {
+      const key = await numbered(15_000);
+      const proxy = await Proxy.start();
+      proxy.delay(15);
+      let text = "";
+      let mostReads = 0;
+      proxy.onRequest = (bytes) => {
+        const asked = bytes.toString("latin1").match(/X(REV)?RANGE/g)?.length ?? 0;
+        mostReads = Math.max(mostReads, asked);
+      };
+      let isCut = false;
+      const stdout = new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          text += chunk.toString();
+          if (text.length > 200_000 && !isCut) {
+            isCut = true;
+            proxy.cut();
+          }
+          done();
+        },
+      });
+      const { code } = await cli(["consume", key, ...flags], { url: proxy.url, stdout });
+      expect(code).toBe(0);
+      const all = Array.from({ length: 15_000 }, (_, i) => `${i + 1}-1`);
+      expect(ids(text)).toEqual(flags.length > 0 ? all.toReversed() : all);
+      expect(isCut).toBe(true);
+      expect(mostReads).toBeGreaterThan(1);
+    },
+  );
+
   test("a server that stays away is an error with exit 3", async () => {
     const key = await numbered(3_000);
     const proxy = await Proxy.start();

@@ -1,0 +1,100 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Answer, PagesAhead, type Part } from "../../src/engine/read/pages-ahead.ts";
+import { compareIds } from "../../src/entry/id.ts";
+
+const COUNT = 10;
+const MOST = 8;
+
+interface Far {
+  readonly ids: readonly string[];
+  readonly reverse?: boolean;
+  readonly wanted?: number;
+  readonly count?: () => number;
+}
+
+/** Reads all of a range whose server answers late; what was read, and how it was asked for. */
+async function readAll({ ids, reverse = false, wanted = Infinity, count = () => COUNT }: Far) {
+  const parts: Part[] = [];
+  let underWay = 0;
+  let most = 0;
+  let sent = 0;
+  const sorted = reverse ? ids.toReversed() : ids;
+  const [first, last] = reverse ? ["9999-9", "0-0"] : ["0-0", "9999-9"];
+  const within = (id: string, { from, to }: Part): boolean =>
+    reverse
+      ? compareIds(id, from) <= 0 && compareIds(id, to) >= 0
+      : compareIds(id, from) >= 0 && compareIds(id, to) <= 0;
+  const ask = async (part: Part): Promise<Answer<string[]> | undefined> => {
+    parts.push(part);
+    most = Math.max(most, ++underWay);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    underWay--;
+    const page = sorted.filter((id) => within(id, part)).slice(0, part.count);
+    sent += page.length;
+    const [firstId] = page;
+    return firstId === undefined
+      ? undefined
+      : { page, rows: page.length, firstId, lastId: page.at(-1) as string };
+  };
+  const ahead = new PagesAhead({
+    from: first,
+    to: last,
+    reverse,
+    count,
+    wanted,
+    most: MOST,
+    ask,
+  });
+  const read: string[] = [];
+  for (let answer = await ahead.next(); answer; answer = await ahead.next()) {
+    read.push(...answer.page);
+  }
+  return { read: read.slice(0, wanted), parts, most, sent };
+}
+
+const even = Array.from({ length: 500 }, (_, n) => `${100 + n * 3}-0`);
+
+describe("pages read ahead", () => {
+  test("are the range, each row once and in order, however its IDs lie", async () => {
+    const id = fc.tuple(fc.nat(9_999), fc.oneof(fc.constant(0), fc.nat(9)));
+    const property = fc.asyncProperty(
+      fc.uniqueArray(id, { maxLength: 120, selector: (pair) => pair.join("-") }),
+      fc.boolean(),
+      async (pairs, reverse) => {
+        const ids = pairs.map(([ms, seq]) => `${ms}-${seq}`).toSorted(compareIds);
+        const { read, most } = await readAll({ ids, reverse });
+        expect(read).toEqual(reverse ? ids.toReversed() : ids);
+        expect(most).toBeLessThanOrEqual(MOST + 1);
+      },
+    );
+    await fc.assert(property, { numRuns: 60 });
+  });
+
+  test("several are under way at once where IDs are even", async () => {
+    const { read, most, parts } = await readAll({ ids: even });
+    expect(read).toEqual(even);
+    expect(most).toBe(MOST);
+    // A page that had to be read in two parts would start where a segment has been asked for already.
+    expect(parts.length).toBeLessThan((even.length / COUNT) * 1.5);
+  });
+
+  test("bursts of one millisecond each, with gaps between them, are read by their sequence numbers", async () => {
+    const ids = Array.from({ length: 400 }, (_, n) => `${1_000 + Math.trunc(n / 100) * 500}-${n % 100}`);
+    const { read, most } = await readAll({ ids });
+    expect(read).toEqual(ids);
+    expect(most).toBeGreaterThan(2);
+  });
+
+  test("no more is asked for than is wanted", async () => {
+    const { read, sent } = await readAll({ ids: even, wanted: 73 });
+    expect(read).toEqual(even.slice(0, 73));
+    expect(sent).toBeLessThan(73 + COUNT);
+  });
+
+  test("an entry that is a page by itself is read alone", async () => {
+    const { read, most } = await readAll({ ids: even.slice(0, 20), count: () => 1 });
+    expect(read).toEqual(even.slice(0, 20));
+    expect(most).toBe(1);
+  });
+});
