@@ -85,7 +85,7 @@ export function slimPackages() {
 }
 
 /** Parts of Node that take long to load and are needed by few runs, or late. */
-const LATE = ["child_process", "crypto", "fs/promises", "tty", "zlib"];
+const LATE = ["child_process", "crypto", "fs/promises", "string_decoder", "tty", "zlib"];
 
 /** Those of them whose exports a chunk reads where it uses them, not all at once. */
 const LATE_REQUIRE = new RegExp(

@@ -1,16 +1,25 @@
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Altered } from "./lib/undecodable.ts";
 
+/** Called when what was written has left the process, or can't. */
+export type Written = (error?: Error | null) => void;
+
 /**
- * A stream that may be a terminal. `absent`: the process was started without it, and what is written is lost;
- * with stderr it is as services are started that log nothing.
+ * What is printed on, as far as Node's streams are needed for it. It may be a terminal. `absent`: the process was
+ * started without it, and what is written is lost; with stderr it is as services are started that log nothing.
  */
-export type OutStream = Writable & {
-  isTTY?: boolean;
-  columns?: number;
-  rows?: number;
-  absent?: "alone" | "with stderr" | undefined;
-};
+export interface OutStream {
+  write(text: Buffer | string, done?: Written): boolean;
+  on(event: "error" | "resize", listener: (error: Error) => void): unknown;
+  off(event: "error" | "resize", listener: (error: Error) => void): unknown;
+  /** Bytes that are still on their way. */
+  readonly writableLength: number;
+  readonly writableNeedDrain?: boolean;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly absent?: "alone" | "with stderr" | undefined;
+}
 export type InStream = Readable & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
 
 /** Everything a run may touch of the process around it. Tests hand in their own. */

@@ -3,7 +3,7 @@ import { isatty } from "node:tty";
 import { ExitCode } from "./errors.ts";
 import type { Io } from "./io.ts";
 import type { Altered } from "./lib/undecodable.ts";
-import { openStdout } from "./output/file-out.ts";
+import { openOut } from "./output/file-out.ts";
 import { isPipeError } from "./output/output.ts";
 
 /** Runs one command line (without node and script name) and resolves with its exit code. Never rejects. */
@@ -20,14 +20,15 @@ export interface Ended {
 
 /** The entry of bin/start.js: this process as Io. */
 export async function run(): Promise<Ended> {
-  const stdout = openStdout(() => process.stdout);
+  const terminals = [0, 1, 2].filter(isTerminal);
+  const stdout = openOut(1, { isTerminal: terminals.includes(1), nodes: () => process.stdout });
+  const stderr = openOut(2, { isTerminal: terminals.includes(2), nodes: () => process.stderr });
   // A stream may report its error after the run has ended, when nobody else listens any more. What stderr could not
   // take says nothing about what was done.
   stdout.on("error", (error) => {
     if (!isPipeError(error)) process.exitCode = ExitCode.failed;
   });
-  process.stderr.on("error", ignore);
-  const terminals = [0, 1, 2].filter(isTerminal);
+  stderr.on("error", ignore);
   const argv = process.argv.slice(2);
   const altered = await alteredText(argv);
   await hidePasswords(argv);
@@ -38,7 +39,7 @@ export async function run(): Promise<Ended> {
       return process.stdin;
     },
     stdout,
-    stderr: process.stderr,
+    stderr,
     env: process.env,
     cwd: workingDirectory(),
     pid: process.pid,
@@ -58,7 +59,7 @@ export async function run(): Promise<Ended> {
   });
   // Node ends by setting them back to what they were, and aborts where one is gone.
   for (const fd of terminals) if (!isTerminal(fd)) closeSync(fd);
-  return { code, written: stdout.writableLength === 0 && process.stderr.writableLength === 0 };
+  return { code, written: stdout.writableLength === 0 && stderr.writableLength === 0 };
 }
 
 /** Under cron and in pipes there is none: then Node need not load what knows terminals. */

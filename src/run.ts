@@ -287,6 +287,9 @@ function prepare(command: Command, io: Io, writeOut: (text: string) => void): vo
     // Behind a pager it is still a terminal that people read it on.
     getOutHelpWidth: () => terminalSize(io.stdout.columns === undefined ? io.stderr : io.stdout).columns,
     getErrHelpWidth: () => terminalSize(io.stderr).columns,
+    // commander would ask Node's own streams; help has no colours.
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
   });
   for (const child of command.commands) prepare(child, io, writeOut);
 }

@@ -1,38 +1,57 @@
+import { EventEmitter } from "node:events";
 import { fstatSync, readFileSync, statSync, writeSync } from "node:fs";
-import { Writable } from "node:stream";
-import type { OutStream } from "../io.ts";
+import type { OutStream, Written } from "../io.ts";
+import { PipeOut } from "./pipe-out.ts";
 
 /**
- * A file or a device as a stream that takes every byte of a chunk, or fails. Node's own stream for stdout on
- * a file takes a short write for a whole one, and a short write is how a disk that fills up begins.
+ * A file or a device as a stream that takes every byte of a chunk, or fails, for good. Node's own stream for it
+ * takes a short write for a whole one, and a short write is how a disk that fills up begins.
  */
-export class FileOut extends Writable {
+export class FileOut extends EventEmitter implements OutStream {
+  readonly writableLength = 0;
+  absent: OutStream["absent"];
   readonly #fd: number;
+  #failure: Error | undefined;
 
   constructor(fd: number) {
     super();
     this.#fd = fd;
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+  write(text: Buffer | string, done?: Written): boolean {
+    const failedBefore = this.#failure !== undefined;
+    if (!failedBefore) this.#writeAll(typeof text === "string" ? Buffer.from(text) : text);
+    queueMicrotask(() => {
+      done?.(this.#failure);
+      if (this.#failure && !failedBefore) this.emit("error", this.#failure);
+    });
+    return true;
+  }
+
+  #writeAll(bytes: Buffer): void {
     try {
-      for (let at = 0; at < chunk.length;) at += writeSync(this.#fd, chunk, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
     } catch (error) {
-      return done(error as Error);
+      this.#failure = error as Error;
     }
-    done();
   }
 }
 
 const STDOUT = 1;
 const STDERR = 2;
 
-/** This process' stdout. `nodes` makes Node's stream for it, for terminals, pipes and sockets. */
-export function openStdout(nodes: () => OutStream): OutStream {
-  const stats = fstatSync(STDOUT);
-  if (!stats.isFile() && (!stats.isCharacterDevice() || nodes().isTTY)) return nodes();
-  const absent = isAbsent(STDOUT) ? (isAbsent(STDERR) ? "with stderr" : "alone") : undefined;
-  return Object.assign(new FileOut(STDOUT), { absent } as const);
+/** This process' stdout or stderr. `nodes` makes Node's stream for it, for terminals and what takes nothing now. */
+export function openOut(
+  fd: typeof STDOUT | typeof STDERR,
+  { isTerminal, nodes }: { isTerminal: boolean; nodes: () => OutStream },
+): OutStream {
+  const stats = fstatSync(fd);
+  if (isTerminal) return nodes();
+  if (!stats.isFile() && !stats.isCharacterDevice())
+    return new PipeOut(stats.isFIFO() ? fd : undefined, nodes);
+  const out = new FileOut(fd);
+  if (fd === STDOUT && isAbsent(STDOUT)) out.absent = isAbsent(STDERR) ? "with stderr" : "alone";
+  return out;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Interrupted, UsageError } from "../errors.ts";
-import type { Io } from "../io.ts";
+import type { Writable } from "node:stream";
+import type { Io, OutStream } from "../io.ts";
 import { fitWidth } from "./fit.ts";
 import { terminalSize } from "./terminal.ts";
 
@@ -15,7 +16,9 @@ async function ask<T>(io: Io, question: Question, signal: AbortSignal): Promise<
   const { default: inquirer } = await import("inquirer");
   // What was counted for a question may be half of it, when the signal came meanwhile.
   if (signal.aborted) throw new Interrupted();
-  const prompt = inquirer.createPromptModule({ input: io.stdin, output: io.stderr, signal });
+  // A terminal is always Node's own stream.
+  const output = io.stderr as OutStream & Writable;
+  const prompt = inquirer.createPromptModule({ input: io.stdin, output, signal });
   try {
     const { answer }: { answer: unknown } = await prompt([{ ...question, name: "answer" }]);
     return answer as T;

@@ -6,7 +6,7 @@ import { cannotConnect, isHopeless } from "./connect-error.ts";
 import { Failover, hearSentinelErrors, hearSentinels } from "./failover.ts";
 import { outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
-import { isCluster, PASSWORD_UNUSED } from "./ioredis.ts";
+import { isCluster, PASSWORD_UNUSED, takeHandshakePing } from "./ioredis.ts";
 import { isLarge, LargeCommand } from "./large-command.ts";
 import { addressOf, NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
@@ -245,8 +245,10 @@ export class Client {
     if (this.#final) return this.#final;
     // A cluster has just answered CLUSTER SLOTS and CLUSTER INFO.
     if (isCluster(this.#redis)) return undefined;
+    const { connectTimeoutMs } = this.#settings;
+    const ping = takeHandshakePing(this.#redis);
     try {
-      await this.call("PING", [], this.#settings.connectTimeoutMs);
+      await (ping ? this.#limited(ping, "PING", connectTimeoutMs) : this.call("PING", [], connectTimeoutMs));
       return undefined;
     } catch (error) {
       return codeOf(error) === "NOPERM" || /unknown command/i.test(errorText(error)) ? undefined : error;

@@ -12,6 +12,16 @@ export function isCluster(redis: Redis | Cluster): redis is Cluster {
   return redis.isCluster;
 }
 
+/** Replies to the PING that each connection begins with, right behind CLIENT SETNAME. */
+const pings = new WeakMap<Redis | Cluster, Promise<unknown>>();
+
+/** What the server said to the PING of the connection's handshake; it can be had once. */
+export function takeHandshakePing(redis: Redis | Cluster): Promise<unknown> | undefined {
+  const ping = pings.get(redis);
+  pings.delete(redis);
+  return ping;
+}
+
 /** Emitted by a client whose server asks for no password although one was given. */
 export const PASSWORD_UNUSED = "passwordUnused";
 
@@ -22,6 +32,11 @@ interface Methods {
   readonly client: (this: Redis, ...args: unknown[]) => Promise<unknown>;
   readonly cluster: (this: Redis, ...args: unknown[]) => Promise<unknown>;
   readonly silentEmit: (this: Redis, event: string, argument?: unknown) => boolean;
+}
+
+/** Which commands ioredis treats in which way. */
+interface Flags {
+  readonly Command: { getFlagMap(): { readonly HANDSHAKE_COMMANDS: Record<string, boolean> } };
 }
 
 const original = Redis.prototype as unknown as Methods;
@@ -40,17 +55,24 @@ const improved: Methods = {
     });
   },
 
-  /** ioredis ignores what the server says to CLIENT SETNAME, even that it has no room for one more client. */
+  /**
+   * ioredis ignores what the server says to CLIENT SETNAME, even that it has no room for one more client. PING goes with it: asked
+   * when the connection is ready, it would cost each start a round trip.
+   */
   client(...args) {
+    if (args[0] !== "setname") return client.apply(this, args);
+    this.stream?.cork();
     const reply = client.apply(this, args);
-    if (args[0] === "setname") {
-      reply.catch((error: Error) => {
-        // AUTH, sent just before, has the better answer.
-        const judged = this.options.password && error.message.startsWith("NOAUTH");
-        if (error.name === "ReplyError" && !judged && !/^NOPERM|unknown command/i.test(error.message))
-          this.silentEmit("error", error);
-      });
-    }
+    const ping = this.ping();
+    this.stream?.uncork();
+    ping.catch(() => {});
+    pings.set(this, ping);
+    reply.catch((error: Error) => {
+      // AUTH, sent just before, has the better answer.
+      const judged = this.options.password && error.message.startsWith("NOAUTH");
+      if (error.name === "ReplyError" && !judged && !/^NOPERM|unknown command/i.test(error.message))
+        this.silentEmit("error", error);
+    });
     return reply;
   },
 
@@ -73,6 +95,8 @@ const improved: Methods = {
   },
 };
 Object.assign(Redis.prototype, improved);
+// What else is sent before the handshake is over is refused.
+(Redis as unknown as Flags).Command.getFlagMap().HANDSHAKE_COMMANDS["ping"] = true;
 
 /** CLUSTER SLOTS: ranges of `[first, last, [host, port, …], …]`. */
 function fillHosts(reply: unknown, host: string | undefined): unknown {

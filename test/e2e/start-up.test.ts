@@ -2,6 +2,7 @@ import {
   chmod,
   copyFile,
   lstat,
+  open,
   mkdtemp,
   readdir,
   readFile,
@@ -62,8 +63,12 @@ async function namesLoaded(
       if (pid === process.pid) require("node:fs").writeFileSync(${JSON.stringify(list)}, JSON.stringify({ paths, node }));
     });`,
   );
+  // As in a shell: Node's own children have sockets, which take Node's streams.
+  const output = await open(join(folder, "stdout"), "w");
+  onTestFinished(() => output.close());
   const { code, stderr } = await bin(argv, {
     ...options,
+    stdout: output.fd,
     program: [process.execPath, "--require", hook, script],
   });
   expect(code, stderr).toBe(0);
@@ -124,7 +129,7 @@ describe("a command loads no more than it needs:", () => {
       argv: () => ["--help"],
       chunks: ["commands", ...START],
       packages: FLAGS,
-      node: SOCKETS,
+      node: ["process"],
     },
     {
       name: "lag",
@@ -152,7 +157,7 @@ describe("a command loads no more than it needs:", () => {
       argv: () => ["__complete", "--", "streamctl lag --"],
       chunks: ["commands", "complete-run", "look", ...START],
       packages: FLAGS,
-      node: SOCKETS,
+      node: ["process"],
     },
     {
       name: "Tab for a stream",

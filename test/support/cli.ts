@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { PassThrough, Readable, Writable } from "node:stream";
 
-import type { Io } from "../../src/io.ts";
+import type { Io, OutStream } from "../../src/io.ts";
 import { main } from "../../src/main.ts";
 import { markedEnv } from "./processes.ts";
 import { serverUrl } from "./server-url.ts";
@@ -25,9 +25,9 @@ export interface CliOptions {
   /** … and this high; default: it does not tell. */
   readonly rows?: number;
   /** A stdout of the test's own, such as one that fails; then the result's stdout is empty. */
-  readonly stdout?: Writable;
+  readonly stdout?: OutStream;
   /** The same for stderr. */
-  readonly stderr?: Writable;
+  readonly stderr?: OutStream;
 }
 
 /** A run in this process that can be signalled and watched while it goes on. */

@@ -18,7 +18,7 @@ test("a user with a worker's rights can do all that needs no more, also without 
   const rows = async (...argv: string[]): Promise<unknown[]> => ndjson((await run(...argv)).stdout);
 
   const worker = workerArgv(stream, "exit 65", "--count", "10");
-  expect((await cli(worker, { url })).code).toBe(0);
+  expect(await cli(worker, { url })).toMatchObject({ code: 0 });
   expect(await rows("lag", stream)).toMatchObject([{ lag: 50, pending: 0 }]);
   expect(await rows("info", stream, "-o", "ndjson")).toMatchObject([{ length: 60 }]);
   expect(await rows("consume", stream, "--from", "15m", "--count", "1")).toHaveLength(1);
