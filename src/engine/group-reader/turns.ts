@@ -43,9 +43,9 @@ export class Turns {
   readonly #options: TurnsOptions;
   #streams: readonly string[] = [];
   #slots: Slot[] = [];
-  /** The slot whose turn it is, and the streams of it that had theirs in this round. */
+  /** The slot whose turn it is, and the streams of it that have yet to have theirs in this round. */
   #at = 0;
-  #passed = new Set<string>();
+  #rest: readonly string[] = [];
   readonly #looked = new Set<string>();
 
   constructor(options: TurnsOptions) {
@@ -65,7 +65,10 @@ export class Turns {
   /** Whether every stream was looked at since `lookAnew`. */
   get allLooked(): boolean {
     this.#regroup();
-    return this.#streams.every((stream) => this.#looked.has(stream));
+    // Of thousands of streams most questions are answered by the sizes.
+    return (
+      this.#looked.size >= this.#streams.length && this.#streams.every((stream) => this.#looked.has(stream))
+    );
   }
 
   /** Nothing was there. */
@@ -88,13 +91,12 @@ export class Turns {
     if (!slot) return undefined;
     const { waitsApart = false, alone = () => false } = this.#options;
     const waits = waitMs > 0 && this.allLooked;
-    const rest = slot.streams.filter((stream) => !this.#passed.has(stream));
-    const [first = ""] = rest;
+    const [first = ""] = this.#rest;
     let streams: readonly string[] = [first];
     if (waits && waitsApart) streams = slot.streams;
-    else if (!waitsApart && !alone(first)) streams = rest.filter((stream) => !alone(stream)).slice(0, most);
+    else if (!waitsApart && !alone(first)) streams = this.#together(alone, most);
     const all = streams.length === this.#streams.length;
-    this.#pass(slot, streams);
+    this.#pass(streams);
     const blocks = waits || (waitMs > 0 && all && !waitsApart && !alone(first));
     return {
       slot: slot.number,
@@ -105,27 +107,46 @@ export class Turns {
     };
   }
 
-  #pass(slot: Slot, streams: readonly string[]): void {
-    for (const stream of streams) this.#passed.add(stream);
-    if (!slot.streams.every((stream) => this.#passed.has(stream))) return;
-    this.#passed.clear();
-    this.#at = (this.#at + 1) % this.#slots.length;
+  /** Up to `most` streams whose turn it is and that may share a read. */
+  #together(alone: (stream: string) => boolean, most: number): string[] {
+    const some: string[] = [];
+    for (const stream of this.#rest) {
+      if (some.length >= most) break;
+      if (!alone(stream)) some.push(stream);
+    }
+    return some;
+  }
+
+  #pass(streams: readonly string[]): void {
+    this.#rest = streams.every((stream, i) => stream === this.#rest[i])
+      ? this.#rest.slice(streams.length)
+      : without(this.#rest, streams);
+    if (this.#rest.length === 0) this.#begin((this.#at + 1) % this.#slots.length);
+  }
+
+  #begin(slot: number): void {
+    this.#at = slot;
+    this.#rest = this.#slots[slot]?.streams ?? [];
   }
 
   /** Streams that join or leave change nothing about whose turn it is. */
   #regroup(): void {
     const streams = this.#options.streams();
     if (streams === this.#streams) return;
-    const current = this.#slots[this.#at]?.number;
+    const current = this.#slots[this.#at];
+    const passed = without(current?.streams ?? [], this.#rest);
     this.#streams = streams;
     this.#slots = bySlot(streams, this.#options.cluster).map((group) => ({
       number: this.slotOf(group[0] as string),
       streams: group,
     }));
-    this.#at = this.#slots.findIndex(({ number }) => number === current);
-    const slot = this.#slots[this.#at];
-    if (slot && slot.streams.some((stream) => !this.#passed.has(stream))) return;
-    this.#passed.clear();
-    this.#at = (this.#at + 1) % Math.max(1, this.#slots.length);
+    const at = this.#slots.findIndex(({ number }) => number === current?.number);
+    this.#begin(Math.max(0, at));
+    if (at >= 0) this.#pass(passed);
   }
+}
+
+function without(items: readonly string[], those: readonly string[]): string[] {
+  const left = new Set(those);
+  return items.filter((item) => !left.has(item));
 }
