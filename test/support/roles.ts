@@ -24,6 +24,7 @@ export function settingsFor(stream: string, more: Partial<WorkerSettings>): Work
     group: "g",
     consumer: "c",
     consumerIsUnique: true,
+    ahead: 0,
     claimIdleMs: 60_000,
     retry: { maxDeliveries: 5, delayMs: 10, maxDelayMs: 10, deadOn: new Set([65]), retryOn: new Set() },
     shutdownTimeoutMs: 5_000,

@@ -51,7 +51,7 @@ export async function handlerSettings(
 }
 
 function mannerOf(flags: ConsumeFlags): Manner {
-  if (flags.persistent) return { kind: "persistent", ahead: flags.ahead };
+  if (flags.persistent) return { kind: "persistent", ahead: Math.max(1, flags.ahead) };
   if (flags.batch !== undefined)
     return { kind: "batch", rule: { size: flags.batch, waitMs: flags.batchWait } };
   return { kind: "single" };

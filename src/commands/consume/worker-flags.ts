@@ -35,8 +35,8 @@ const HOW = [
   persistent,
   flag.count(
     "--ahead <n>",
-    "the most entries that a fast persistent command is given before it has answered",
-    { default: "100", needs: { any: ["--persistent"], says: ": only with --persistent" } },
+    "the most entries that are read for each job before it is free, while runs are short; 0: none",
+    { default: "100", least: 0 },
   ),
   flag.switch("--env-fields", "also set FIELD_<NAME> for every field", {
     not: ofOneEntry("where a run has more than one entry"),

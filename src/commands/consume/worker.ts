@@ -137,6 +137,7 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     consumer: who.consumer,
     consumerIsUnique: flags.consumer === undefined,
     orderBy: flags.orderBy,
+    ahead: flags.ahead * flags.jobs * (flags.batch ?? 1),
     ratePerSecond: flags.rate,
     pauseAfter: flags.pauseAfter,
     dedupe: flags.dedupe === undefined ? undefined : { field: flags.dedupe, ttlMs: flags.dedupeTtl },

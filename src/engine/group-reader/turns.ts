@@ -71,6 +71,12 @@ export class Turns {
     );
   }
 
+  /** How many reads it takes to look at the streams that were not looked at. */
+  get looksLeft(): number {
+    const left = this.#streams.filter((stream) => !this.#looked.has(stream));
+    return this.#options.waitsApart ? left.length : new Set(left.map((stream) => this.slotOf(stream))).size;
+  }
+
   /** Nothing was there. */
   looked({ streams }: Turn): void {
     for (const stream of streams) this.#looked.add(stream);

@@ -9,6 +9,7 @@ import { type InFlight, noteCameAgain } from "./in-flight.ts";
 import type { OutageGuard } from "./judge.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Pacer } from "../../lib/rate.ts";
+import type { ReadAhead } from "./read-ahead.ts";
 import type { Recoverer } from "./recover.ts";
 import type { Runner } from "./run.ts";
 import type { Settler } from "./settle.ts";
@@ -37,6 +38,7 @@ export interface DispatcherParts {
   readonly guard: OutageGuard;
   readonly pacer: Pacer;
   readonly runner: Runner;
+  readonly readAhead: ReadAhead;
   readonly settler: Settler;
   readonly groups: Groups;
   readonly events: WorkerEvents;
@@ -54,6 +56,8 @@ export class Dispatcher {
   #newFirst = false;
   /** How many entries may be asked for at once: fewer after a reply that was lost, which may have been too large. */
   #most = Number.POSITIVE_INFINITY;
+  /** The last read has brought something: there may be more to read ahead. */
+  #backlog = false;
   /** The last read has brought nothing: the next one is likely to wait. */
   #quiet = false;
 
@@ -64,9 +68,19 @@ export class Dispatcher {
   /** How many entries may be taken now. */
   places(): number | "finished" {
     const { inFlight, guard, pacer, events } = this.#parts;
-    const free = pacer.allow(guard.allow(inFlight.free, inFlight.running, performance.now()));
+    const room = inFlight.room(this.#ahead());
+    const free = pacer.allow(guard.allow(room, inFlight.running, performance.now()));
     const { remaining } = events.ends;
     return remaining <= 0 ? "finished" : Math.max(0, Math.min(free, remaining - inFlight.count));
+  }
+
+  /**
+   * How many entries may wait for a slot: none while the guard probes, nor when what is pending is due. That is taken only
+   * when it starts at once, because a delivery counts from then on, and its worker may die.
+   */
+  #ahead(): number {
+    const { guard, recoverer, readAhead } = this.#parts;
+    return guard.paused || !this.#backlog || recoverer.wantsSlot ? 0 : readAhead.entries;
   }
 
   /** When a place may come free by itself, and not because a run has ended. */
@@ -86,7 +100,8 @@ export class Dispatcher {
         throw error;
       });
       if (deliveries === "finished") return true;
-      if (deliveries.length > 0) this.#most = Math.max(this.#most, asked * MORE);
+      this.#backlog = deliveries.length > 0;
+      if (this.#backlog) this.#most = Math.max(this.#most, asked * MORE);
       for (const { stream, entry } of deliveries) this.#parts.groups.noteGiven(stream, entry.id);
       await this.admit(deliveries, askedAt);
       return false;
@@ -105,7 +120,8 @@ export class Dispatcher {
       const fresh = await fetcher.read(places, 0);
       if (fresh.length > 0) return fresh;
     }
-    const due = await recoverer.takeDue(places);
+    const startable = inFlight.free;
+    const due = await recoverer.takeDue(Math.min(places, startable));
     this.#newFirst = due.length > 0;
     if (due.length > 0) return due;
     const idle = inFlight.count === 0;
@@ -116,7 +132,8 @@ export class Dispatcher {
     }
     if (idle && events.ends.reached) return "finished";
     if (this.#quiet) await ownership.checkWaiting();
-    const fresh = await fetcher.read(places, this.#blockMs());
+    // While no slot is free a read does not wait: it would hide that a consumer was deleted (see `holdReads`).
+    const fresh = await fetcher.read(places, startable > 0 ? this.#blockMs() : 0);
     this.#quiet = fresh.length === 0;
     return fresh;
   }
@@ -132,14 +149,15 @@ export class Dispatcher {
 
   /** Lets in what one read, or one step, has brought, which Redis was asked for then. */
   async admit(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
-    const { streams, settings, ownership, inFlight, runner } = this.#parts;
+    const { streams, settings, ownership, inFlight, runner, readAhead } = this.#parts;
     const gotAt = ownership.got(deliveries);
+    readAhead.came(deliveries);
     const duplicates = await alreadyDone(streams, settings, deliveries);
     for (const delivery of deliveries) {
       if (!inFlight.isOverSince(askedAt.steady, delivery))
         this.#admitOne(delivery, duplicates.has(delivery), { askedAt, gotAt });
     }
-    runner.readEnded();
+    runner.startNext();
   }
 
   #admitOne(delivery: Delivery, duplicate: boolean, came: Came): void {

@@ -37,7 +37,8 @@ export class Fetcher {
     while (found.length < count) {
       if (this.#turns.allLooked && (found.length > 0 || waitMs === 0)) break;
       const left = count - found.length;
-      const turn = this.#turns.next(left, left, waitMs);
+      const share = Math.ceil(left / Math.max(1, this.#turns.looksLeft));
+      const turn = this.#turns.next(share, left, waitMs);
       if (!turn) {
         await sleep(waitMs, this.#stopping.signal);
         break;

@@ -5,8 +5,12 @@ import { type Claim, NO_FENCE } from "../../redis/ops/owned.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Delivery } from "./types.ts";
 
-/** Verdicts on their way may be as many as entries that run. */
+/** Verdicts on their way may be as many as entries that run, and twice those that are read ahead. */
 const UNSETTLED_PER_PLACE = 2;
+const UNSETTLED_PER_AHEAD = 3;
+
+/** More are read ahead when of those no more than that share is left. */
+const REFILL_AT = 2 / 3;
 
 /** Of so many entries it is remembered when they were settled: more than can be within the time of one step. */
 const REMEMBERED = 4_096;
@@ -145,6 +149,11 @@ export class InFlight {
     return waiting + running + settling + aside;
   }
 
+  /** Entries that have not been started. */
+  get waiting(): number {
+    return this.#inState.waiting;
+  }
+
   /** Runs of the handler. */
   get running(): number {
     return this.#runs;
@@ -154,12 +163,22 @@ export class InFlight {
     return this.#handler.slots - this.#runs;
   }
 
-  /** How many entries may be taken. */
+  /** How many entries may be taken to start at once. */
   get free(): number {
+    return this.room(0);
+  }
+
+  /**
+   * How many entries may be taken when so many may wait for a slot. While none would start at once they are asked for
+   * several at a time: each question has its price.
+   */
+  room(ahead: number): number {
     const { slots, batch } = this.#handler;
-    const startable = this.freeSlots * batch.size - this.#inState.waiting;
-    const settleable = slots * batch.size * UNSETTLED_PER_PLACE + this.#inState.aside - this.count;
-    return Math.max(0, Math.min(startable, settleable));
+    const { waiting, aside } = this.#inState;
+    const startable = this.freeSlots * batch.size - waiting;
+    if (startable <= 0 && -startable > ahead * REFILL_AT) return 0;
+    const unsettled = slots * batch.size * UNSETTLED_PER_PLACE + ahead * UNSETTLED_PER_AHEAD;
+    return Math.max(0, Math.min(startable + ahead, unsettled + aside - this.count));
   }
 
   has(stream: string, id: string): boolean {

@@ -42,6 +42,7 @@ export interface OrderByParts {
 /** Order by key: the steps of redis/ops/order.ts. */
 export class OrderBy implements Ordering {
   readonly waitsApart = true;
+  readonly searchesAll = false;
   readonly #parts: OrderByParts;
   readonly #field: Buffer;
   /** Per stream, an ID that nothing is new up to. */

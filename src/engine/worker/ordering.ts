@@ -19,6 +19,8 @@ export interface Ordering {
   readonly waitsApart: boolean;
   /** New entries that may start. */
   read(reader: BlockingReader, turn: Turn): Promise<Delivery[]>;
+  /** Whether `search` shows all that is due. */
+  readonly searchesAll: boolean;
   /** What the pending list shows to be due, before anything is taken. */
   search(stream: string, limit: number): Promise<Found>;
   /** Takes up to `limit` of these entries, where they may start. */

@@ -144,6 +144,9 @@ export class Recoverer {
   /** Which stream is first to be looked at. */
   readonly #first = new Rotation();
   #nextSweepAt = 0;
+  /** A look has found something due while there was no slot for it. */
+  #foundDue = false;
+  #looking: Promise<void> | undefined;
 
   constructor(parts: RecovererParts) {
     this.#streams = parts.streams;
@@ -167,6 +170,14 @@ export class Recoverer {
     return Math.max(this.#grace.until, next);
   }
 
+  /** Something is due, and waits for a slot. */
+  get wantsSlot(): boolean {
+    if (this.#retries.mayHaveStrays) return true;
+    const now = performance.now();
+    if (now < this.#grace.until) return false;
+    return this.#foundDue || this.#earlier.hasLeft || now >= this.#retries.nextAt;
+  }
+
   /** A stream is read no longer: what was known of it is void. */
   left(stream: string): void {
     this.#retries.left(stream);
@@ -175,9 +186,18 @@ export class Recoverer {
     this.#earlier.left(stream);
   }
 
-  /** Takes up to `limit` entries that are due. A lost reply here is as in `Retries.replyLost`. */
+  /** Takes up to `limit` entries that are due; with 0 it only looks whether there are any. A lost reply here is as in `Retries.replyLost`. */
   async takeDue(limit: number): Promise<Delivery[]> {
     const taken: Delivery[] = [];
+    if (limit <= 0) {
+      // Beside the reading, which need not wait for it; that says, too, when Redis can't be asked.
+      this.#looking ??= this.#lookForDue()
+        .catch(() => {})
+        .finally(() => (this.#looking = undefined));
+      return taken;
+    }
+    await this.#looking;
+    this.#foundDue = false;
     if (this.#retries.mayHaveStrays) {
       for (const stream of this.#settings.streams)
         taken.push(...(await this.#takeOwn(stream, limit - taken.length)));
@@ -214,6 +234,17 @@ export class Recoverer {
     if (sweep) this.#nextSweepAt = performance.now() + (taken.length >= limit ? 0 : this.#everyMs);
     this.#retries.schedule();
     return taken;
+  }
+
+  async #lookForDue(): Promise<void> {
+    const now = performance.now();
+    if (this.wantsSlot || now < Math.max(this.#grace.until, this.#nextSweepAt)) return;
+    this.#foundDue = !this.#ordering.searchesAll;
+    for (const stream of this.#foundDue ? [] : this.#settings.streams) {
+      const { due, given } = await this.#ordering.search(stream, 1);
+      if (due.length + given.length > 0) this.#foundDue = true;
+    }
+    this.#nextSweepAt = this.#foundDue ? 0 : performance.now() + this.#everyMs;
   }
 
   /**

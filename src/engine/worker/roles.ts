@@ -18,6 +18,7 @@ import { OrderBy } from "./order-by.ts";
 import { OutageGuard } from "./judge.ts";
 import { Ownership } from "./ownership.ts";
 import { Pacer } from "../../lib/rate.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { Retries } from "./retries.ts";
 import { Runner } from "./run.ts";
 import { Settler } from "./settle.ts";
@@ -70,11 +71,21 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
 
   const link = new LinkWatch(events);
   const verdicts = new VerdictWatch(events, link);
-  const settler = new Settler({ ...owned, watch: verdicts });
+  const readAhead = new ReadAhead(handler, settings.ahead, settings.dedupe === undefined ? 1 : 2);
+  const settler = new Settler({ ...owned, watch: verdicts, readAhead });
   const guard = new OutageGuard(settings.pauseAfter, settings.retry, events);
-  const runner = new Runner({ ...owned, guard, settler });
+  const runner = new Runner({ ...owned, guard, settler, readAhead });
   const pacer = new Pacer(settings.ratePerSecond);
-  const dispatcher = new Dispatcher({ ...owned, fetcher, recoverer, guard, pacer, runner, settler });
+  const dispatcher = new Dispatcher({
+    ...owned,
+    fetcher,
+    recoverer,
+    guard,
+    pacer,
+    runner,
+    readAhead,
+    settler,
+  });
 
   const watchdog = new IterationWatchdog();
   return {

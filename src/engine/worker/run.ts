@@ -1,5 +1,5 @@
 import { errorText } from "../../errors.ts";
-import { sleep } from "../../lib/timer.ts";
+import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
@@ -9,8 +9,12 @@ import type { WorkerEvents } from "./events.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
 import { outputEntries } from "./emit.ts";
 import { judge, type OutageGuard } from "./judge.ts";
+import type { ReadAhead } from "./read-ahead.ts";
 import type { Settler } from "./settle.ts";
 import { HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
+
+/** After so many windows of reading ahead in which no run has begun the handlers have slowed down. */
+const PATIENCE = 2;
 
 export interface RunnerParts {
   readonly handler: Handler;
@@ -19,76 +23,76 @@ export interface RunnerParts {
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly settler: Settler;
+  readonly readAhead: ReadAhead;
   /** Aborted: what is not begun is handed back. */
   readonly ending: AbortSignal;
   readonly events: WorkerEvents;
 }
 
 /**
- * Puts what is let in together into batches, runs each when a slot is free, and gives the settler a verdict for each
- * entry.
+ * Runs entries, batch by batch, as slots are free, and gives the settler a verdict for each. What waits for a slot longer
+ * than it was read ahead for goes back to the group.
  */
 export class Runner {
   readonly #parts: RunnerParts;
-  /** Undefined: each entry is a batch of its own. */
-  readonly #batches: Batches | undefined;
-  /** Batches for which there was no slot: an entry that others of its key made way for starts out of turn. */
-  readonly #queue: (readonly InFlightEntry[])[] = [];
+  readonly #batches: Batches;
+  /** Runs while entries wait for a slot and none starts. */
+  #heldUp: Timer | undefined;
   #everSucceeded = false;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    const { batch } = parts.handler;
-    this.#batches = batch.size > 1 ? new Batches(batch, this) : undefined;
+    this.#batches = new Batches(parts.handler.batch, () => this.startNext());
   }
 
-  /** An entry that is to be run. */
+  /** An entry is to be run when its turn comes; `startNext` looks whether that is now. */
   add(entry: InFlightEntry): void {
-    if (this.#batches) return this.#batches.add(entry);
-    this.#queue.push([entry]);
-    this.#startNext();
+    this.#batches.add(entry);
   }
 
-  /** What one read has brought was added. */
-  readEnded(): void {
-    this.#batches?.readEnded();
-  }
-
-  /** Starts a batch, or keeps it until a slot is free; none overtakes another. */
-  start(batch: readonly InFlightEntry[]): void {
-    this.#queue.push(batch);
-    this.#startNext();
-  }
-
-  /** Gives up what was not started: those entries are the caller's. */
-  abandon(): InFlightEntry[] {
-    return [...(this.#batches?.abandon() ?? []), ...this.#queue.splice(0).flat()];
-  }
-
-  #startNext(): void {
-    const { inFlight } = this.#parts;
+  /** Starts what may start: none overtakes another. While the outage guard probes nothing waits. */
+  startNext(): void {
+    const { inFlight, guard, readAhead } = this.#parts;
+    this.#heldUp?.stop();
+    this.#heldUp = undefined;
     while (inFlight.freeSlots > 0) {
-      const batch = this.#queue.shift();
+      const batch = this.#batches.next();
       if (!batch) return;
       void this.#run(batch);
     }
+    if (inFlight.waiting === 0) return;
+    if (guard.paused) return this.handBack();
+    const patienceMs = PATIENCE * readAhead.windowMs;
+    this.#heldUp = startTimer(patienceMs, () => {
+      readAhead.heldUp(patienceMs);
+      this.handBack();
+    });
+  }
+
+  /** What was not started goes back to the group, for others to take at once. */
+  handBack(): void {
+    this.#heldUp?.stop();
+    this.#heldUp = undefined;
+    for (const entry of this.#batches.abandon()) this.#parts.settler.settle(entry, HAND_BACK, 0);
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {
-    const { inFlight, ownership, handler, settler, events } = this.#parts;
+    const { inFlight, ownership, handler, settler, readAhead, events } = this.#parts;
     inFlight.start(batch);
     const isSure = (entry: InFlightEntry): boolean => ownership.isSure(entry);
     const ours = batch.every(isSure) ? batch : await this.#confirmed(batch);
     if (ours.length > 0) {
       const startedAt = performance.now();
       const outcomes = await handler.run(ours, isSure);
-      const durationMs = Math.round(performance.now() - startedAt);
+      const tookMs = performance.now() - startedAt;
+      const durationMs = Math.round(tookMs);
+      readAhead.ran(tookMs);
       events.ran(outcomes, durationMs);
       for (const [i, entry] of ours.entries())
         settler.settle(entry, this.#verdict(entry, outcomes[i] ?? STOPPED), durationMs);
     }
     inFlight.finished();
-    this.#startNext();
+    this.startNext();
   }
 
   /**

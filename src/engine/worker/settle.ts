@@ -11,12 +11,15 @@ import type { WorkerEvents } from "./events.ts";
 import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Ownership } from "./ownership.ts";
+import type { ReadAhead } from "./read-ahead.ts";
 import type { Restorer } from "./restore.ts";
 import type { VerdictWatch } from "./health.ts";
 import type { Verdict, WorkerSettings } from "./types.ts";
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
 const ACK_BATCH = 200;
+/** Full calls of acks that may be on their way, where that takes long. */
+const ACK_CALLS = 8;
 
 /** Verdicts that leave their entries pending. */
 const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "release", "broken"]);
@@ -42,6 +45,7 @@ export interface SettlerParts {
   readonly watch: VerdictWatch;
   readonly restorer: Restorer;
   readonly ordering: Ordering;
+  readonly readAhead: ReadAhead;
   readonly events: WorkerEvents;
 }
 
@@ -54,7 +58,8 @@ export class Settler {
   readonly #parts: SettlerParts;
   readonly #giveUp = new AbortController();
   readonly #acks = new Map<string, Settling[]>();
-  readonly #flushing = new Set<string>();
+  /** Calls of acks on their way, per stream. */
+  readonly #ackCalls = new Map<string, number>();
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
@@ -78,7 +83,7 @@ export class Settler {
       const queue = this.#acks.get(delivery.stream);
       if (queue) queue.push(item);
       else this.#acks.set(delivery.stream, [item]);
-      void this.#flushAcks(delivery.stream);
+      this.#flushAcks(delivery.stream);
     } else void this.#settleOne(item);
   }
 
@@ -112,20 +117,27 @@ export class Settler {
     this.#giveUp.abort();
   }
 
-  async #flushAcks(stream: string): Promise<void> {
-    // One call at a time: what comes meanwhile goes with the next.
-    if (this.#flushing.has(stream)) return;
-    this.#flushing.add(stream);
+  /** One call at a time, and what comes meanwhile goes with the next; only full ones go beside it. */
+  #flushAcks(stream: string): void {
     const queue = this.#acks.get(stream) ?? [];
-    while (queue.length > 0) {
-      const batch = queue.splice(0, ACK_BATCH);
-      const { streams, settings } = this.#parts;
-      await this.#deliver(batch, (items) => {
-        const claims = items.map(({ delivery }) => delivery.claim);
-        return streams.ackOwned(stream, settings, claims, { remove: settings.deleteAcked });
-      });
+    for (
+      let calls = this.#ackCalls.get(stream) ?? 0;
+      queue.length > 0 && (calls === 0 || (queue.length >= ACK_BATCH && calls < ACK_CALLS));
+      calls++
+    ) {
+      this.#ackCalls.set(stream, calls + 1);
+      void this.#sendAcks(stream, queue.splice(0, ACK_BATCH));
     }
-    this.#flushing.delete(stream);
+  }
+
+  async #sendAcks(stream: string, batch: readonly Settling[]): Promise<void> {
+    const { streams, settings } = this.#parts;
+    await this.#deliver(batch, (items) => {
+      const claims = items.map(({ delivery }) => delivery.claim);
+      return streams.ackOwned(stream, settings, claims, { remove: settings.deleteAcked });
+    });
+    this.#ackCalls.set(stream, (this.#ackCalls.get(stream) ?? 1) - 1);
+    this.#flushAcks(stream);
   }
 
   async #settleOne(item: Settling): Promise<void> {
@@ -200,6 +212,7 @@ export class Settler {
     const sending = this.#sendMarked(items, send, replyLost);
     if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) ownership.holdReads(sending);
     const answers = await sending;
+    this.#parts.readAhead.answered(performance.now() - sentAt);
     const gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
       const answer = answers[i] ?? "notPending";

@@ -14,6 +14,8 @@ export interface WorkerSettings extends Member {
   readonly consumerIsUnique: boolean;
   /** Entries with one value of this field run one at a time, in stream order, over all workers of the group. */
   readonly orderBy?: string | undefined;
+  /** The most entries that may be read before there is a slot for them. */
+  readonly ahead: number;
   /** Starts per second, over all entries of this worker. */
   readonly ratePerSecond?: number | undefined;
   /** After that many failures in a row only probes are run. */

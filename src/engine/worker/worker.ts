@@ -7,7 +7,7 @@ import { healthOf } from "./health.ts";
 import { heartbeatLoop } from "./heartbeat.ts";
 import { makeRoles, type Roles, type WorkerParts } from "./roles.ts";
 import { shutDown } from "./shutdown.ts";
-import { type Delivery, HAND_BACK, type WorkerResult, type WorkerState } from "./types.ts";
+import type { Delivery, WorkerResult, WorkerState } from "./types.ts";
 
 /**
  * The exec worker. An entry goes one way:
@@ -60,7 +60,7 @@ export class Worker {
    */
   async run(): Promise<WorkerResult> {
     const { kill, stop, roster } = this.#parts;
-    const { runner, settler, fetcher, watchdog } = this.#roles;
+    const { runner, fetcher, watchdog } = this.#roles;
     const ended = { ...this.#roles, kill };
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
@@ -78,7 +78,7 @@ export class Worker {
       watchdog.end();
       stop.removeEventListener("abort", onStop);
       if (!this.#ending.signal.aborted) this.#ending.abort();
-      for (const entry of runner.abandon()) settler.settle(entry, HAND_BACK, 0);
+      runner.handBack();
       await shutDown(ended);
       heart.abort();
       await beating;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Batches } from "../../../src/engine/worker/batch.ts";
-import { InFlight, type InFlightEntry } from "../../../src/engine/worker/in-flight.ts";
+import { InFlight } from "../../../src/engine/worker/in-flight.ts";
 import { now } from "../../../src/lib/instant.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -9,26 +9,30 @@ afterEach(() => void vi.useRealTimers());
 function batching(size: number, waitMs: number) {
   const started: string[][] = [];
   const rule = { size, waitMs };
-  const start = (batch: readonly InFlightEntry[]): void =>
-    void started.push(batch.map(({ entry }) => entry.id));
-  const batches = new Batches(rule, { start });
+  const start = (): void => {
+    for (let batch; (batch = batches.next()); ) started.push(batch.map(({ entry }) => entry.id));
+  };
+  const batches = new Batches(rule, start);
   const inFlight = new InFlight({ slots: 1, batch: rule });
-  const add = (id: string): void =>
-    batches.add(inFlight.hold({ stream: "s", entry: { id, fields: [] }, deliveries: 1 }, now(), 0));
-  return { batches, started, add };
+  const add = (id: string): void => {
+    const delivery = { stream: "s", entry: { id, fields: [] }, deliveries: 1 };
+    batches.add(inFlight.hold(delivery, now(), performance.now()));
+  };
+  return { batches, started, add, start };
 }
 
 describe("a batch", () => {
   test("starts as soon as it is full", () => {
-    const { started, add } = batching(2, 1_000);
+    const { started, add, start } = batching(2, 1_000);
     for (const id of ["1-0", "2-0", "3-0"]) add(id);
+    start();
     expect(started).toEqual([["1-0", "2-0"]]);
   });
 
   test("that waits starts when its first entry has waited long enough, also when others came later", () => {
-    const { batches, started, add } = batching(3, 1_000);
+    const { started, add, start } = batching(3, 1_000);
     add("1-0");
-    batches.readEnded();
+    start();
     vi.advanceTimersByTime(900);
     add("2-0");
     vi.advanceTimersByTime(99);
@@ -38,12 +42,12 @@ describe("a batch", () => {
   });
 
   test("without a time to wait is what came together", () => {
-    const { batches, started, add } = batching(3, 0);
+    const { started, add, start } = batching(3, 0);
     add("1-0");
     add("2-0");
     expect(started).toEqual([]);
-    batches.readEnded();
-    batches.readEnded();
+    start();
+    start();
     expect(started).toEqual([["1-0", "2-0"]]);
   });
 

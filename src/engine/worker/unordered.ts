@@ -1,0 +1,77 @@
+import type { BlockingReader } from "../../redis/blocking-reader.ts";
+import type { Member } from "../../redis/ops/member.ts";
+import type { Held } from "../../redis/ops/restore-group.ts";
+import { readNew } from "../../redis/ops/read.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
+import type { Taken, TakeRule } from "../../redis/ops/take.ts";
+import type { Turn } from "../group-reader/turns.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { Ordering } from "./ordering.ts";
+import type { Retries } from "./retries.ts";
+import type { Found, PendingSweep } from "./sweep.ts";
+import type { Delivery } from "./types.ts";
+
+export interface UnorderedParts {
+  readonly streams: Streams;
+  readonly settings: Member;
+  readonly inFlight: InFlight;
+  readonly retries: Retries;
+  readonly sweep: PendingSweep;
+}
+
+/** Entries may start in any order: XREADGROUP for new ones, the pending list for what is due. */
+export class Unordered implements Ordering {
+  readonly waitsApart = false;
+  readonly searchesAll = true;
+  readonly underWay: ReadonlySet<Promise<void>> = new Set();
+  readonly #parts: UnorderedParts;
+
+  constructor(parts: UnorderedParts) {
+    this.#parts = parts;
+  }
+
+  async read(reader: BlockingReader, { streams, count, blockMs }: Turn): Promise<Delivery[]> {
+    const found = await readNew(reader, this.#parts.settings, streams, count, blockMs);
+    // In turn, so that a stream with many does not keep the others waiting.
+    const longest = Math.max(0, ...found.map(({ entries }) => entries.length));
+    return Array.from({ length: longest }, (_, at) =>
+      found.flatMap(({ stream, entries }) => {
+        const entry = entries[at];
+        return entry === undefined ? [] : [{ stream, entry, deliveries: 1 }];
+      }),
+    ).flat();
+  }
+
+  search(stream: string, limit: number): Promise<Found> {
+    return this.#parts.sweep.look(stream, limit, "again");
+  }
+
+  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+    const { streams, settings } = this.#parts;
+    return streams.takeEntries(stream, settings, rule, ids.slice(0, limit));
+  }
+
+  async takeFirsts(): Promise<Taken[]> {
+    return [];
+  }
+
+  async fronts(_stream: string, ids: readonly string[]): Promise<readonly string[]> {
+    return ids;
+  }
+
+  /** Where holders are kept they name the retries. */
+  held(stream: string): Held[] {
+    const { settings, inFlight, retries } = this.#parts;
+    const own = [...inFlight.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
+    return [
+      ...own.map(({ entry, deliveries }) => ({ id: entry.id, idleMs: 0, deliveries })),
+      ...(settings.holders?.(stream) === undefined ? retries.held(stream) : []),
+    ];
+  }
+
+  settled(): void {}
+
+  left(stream: string): void {
+    this.#parts.sweep.left(stream);
+  }
+}
