@@ -30,18 +30,25 @@ local function forget(names)
 end
 `;
 
-/** Lua for consumers that leave: the last one takes the holders along, when they name no entry. */
+/** So long a worker that stands still may find out what others have taken from it, after all others have left. */
+const TAKES_KEPT_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * Lua for consumers that leave: the last one takes the holders along, when they name no entry. Where they tell of takes
+ * they go later: whose entries those were may still be there, but stand still.
+ */
 export const TAKE_ALONG = `
 local function take_along()
   if not KEYS[2] or #redis.call('XINFO', 'CONSUMERS', KEYS[1], group) > 0 then return end
   local length = redis.pcall('HLEN', KEYS[2])
-  if type(length) ~= 'number' or length >= 100 then return end
+  if type(length) ~= 'number' or length >= 2000 then return end
   local names = redis.pcall('HKEYS', KEYS[2])
   if names.err then return end
   for _, field in ipairs(names) do
     if string.match(field, '^%d') then return end
   end
-  redis.pcall('DEL', KEYS[2])
+  if redis.pcall('HEXISTS', KEYS[2], 'takes') == 1 then redis.pcall('PEXPIRE', KEYS[2], ${TAKES_KEPT_MS})
+  else redis.pcall('DEL', KEYS[2]) end
 end
 `;
 

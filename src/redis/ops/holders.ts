@@ -27,6 +27,8 @@ redis.call('HSET', KEYS[2], 'last', last and id_before(last, given) and last or 
 -- What taking and restoring need, too: a right that is missing must show now.
 if redis.call('HLEN', KEYS[2]) < 100 then redis.call('HGETALL', KEYS[2]) end
 redis.call('HMGET', KEYS[2], 'takes')
+redis.call('PEXPIRE', KEYS[2], 60000)
+redis.call('PERSIST', KEYS[2])
 if redis.call('HINCRBY', KEYS[2], 'takes', 0) == 0 then redis.call('HDEL', KEYS[2], 'takes') end
 -- What is pending of workers that died would be passed over.
 if not last then redis.call('HDEL', KEYS[2], 'last') end

@@ -72,6 +72,7 @@ for i = 3, #ARGV, 4 do
       if KEYS[2] then
         local kind = string.match(redis.call('HGET', KEYS[2], id) or '', '^%S+ (%S)') or '-'
         redis.call('HSET', KEYS[2], id, count .. ' ' .. kind .. ' ' .. consumer)
+        redis.call('PERSIST', KEYS[2])
       end
       redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'IDLE', idle, 'RETRYCOUNT', count, 'JUSTID')
     end

@@ -10,7 +10,7 @@ function batching(size: number, waitMs: number) {
   const started: string[][] = [];
   const rule = { size, waitMs };
   const start = (): void => {
-    for (let batch; (batch = batches.next()); ) started.push(batch.map(({ entry }) => entry.id));
+    for (let batch; (batch = batches.next());) started.push(batch.map(({ entry }) => entry.id));
   };
   const batches = new Batches(rule, start);
   const inFlight = new InFlight({ slots: 1, batch: rule });

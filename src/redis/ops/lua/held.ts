@@ -15,6 +15,9 @@ import { ID_BEFORE } from "./id-before.ts";
  * was given, else the highest that was settled. With order by key, every script that may make a consumer anew looks
  * first for what was thrown away (`ensure`).
  *
+ * When all consumers have left the holders may be about to expire (see forget-consumer.ts): what writes to them for longer
+ * makes them stay.
+ *
  * What a consumer has is restored by others, too, and then looks to it as if it had been there all the time. So the
  * field "lost NAME" tells how often that happened in the group ("losses") when its entries were restored last.
  *
@@ -65,6 +68,7 @@ local function restore_held(holders, bereft)
 end
 
 local function ensure(holders)
+  redis.call('PERSIST', holders)
   if #redis.call('XPENDING', KEYS[1], group, '-', '+', 1, consumer) > 0 then return end
   if not consumers()[consumer] then restore_held(holders) end
 end

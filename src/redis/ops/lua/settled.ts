@@ -15,6 +15,7 @@ local function keep_last(holders)
   if not holders or not settled_last then return end
   local last = redis.call('HGET', holders, 'last')
   if not last or id_before(last, settled_last) then redis.call('HSET', holders, 'last', settled_last) end
+  redis.call('PERSIST', holders)
 end
 
 local function settled(holders, id)
