@@ -1,0 +1,141 @@
+import { rm, writeFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { takeScript } from "../../../src/redis/ops/take.ts";
+import { uniqueKey } from "../../support/cli.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { deadLetters, drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+
+type Row = [id: string, consumer: string, idleMs: number, deliveries: number];
+
+/** Quick at first; a run that finds the file waits until it has gone. */
+const HELD_UP = (file: string): string => `echo "$STREAMCTL_ID"; while test -e ${file}; do sleep 0.05; done`;
+
+async function countReads(work: (url: string) => Promise<unknown>): Promise<number> {
+  const proxy = await Proxy.start();
+  let reads = 0;
+  proxy.onRequest = (bytes) => (reads += bytes.latin1Slice().split("XREADGROUP").length - 1);
+  await work(proxy.url);
+  return reads;
+}
+
+describe("a worker reads ahead", () => {
+  test.each<[string, string, string[]]>([
+    ["single runs", "true", []],
+    ["batches", "cat >/dev/null", ["--batch", "2", "--batch-wait", "0"]],
+    ["persistent", "while read -r line; do echo ok; done", ["--persistent"]],
+  ])("while runs are short, and asks for many at once: %s", async (_, command, more) => {
+    const redis = rawRedis();
+    const reads: number[] = [];
+    for (const ahead of [[], ["--ahead", "0"]]) {
+      const stream = uniqueKey();
+      await fill(redis, stream, 300);
+      reads.push(await countReads((url) => drain(stream, command, [...more, ...ahead], { url })));
+      expect(await pendingIn(redis, stream)).toBe(0);
+    }
+    const [ahead = 0, none = 0] = reads;
+    expect(ahead).toBeGreaterThan(0);
+    expect(ahead).toBeLessThan(none / 2);
+  });
+
+  test("nothing while runs are long", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 10);
+    const worker = startWorker(stream, "echo started; sleep 0.3", ["-j", "2"]);
+    await until("the second round runs", () => worker.stdout.split("started").length >= 5);
+    expect(await pendingIn(redis, stream)).toBeLessThanOrEqual(4);
+    expect(
+      ((await redis.xpending(stream, "g", "-", "+", 10)) as Row[]).every(([, , , count]) => count === 1),
+    ).toBe(true);
+  });
+
+  test("and hands back, uncounted, what its handlers do not start soon", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const dir = await scratchDir();
+    await fill(redis, stream, 200);
+    const worker = startWorker(stream, HELD_UP(`${dir}/held`), ["-j", "2"]);
+    await until("it runs", () => worker.stdout.split("\n").length > 50);
+    await writeFile(`${dir}/held`, "");
+    let rows: Row[] = [];
+    await until("all but what runs was handed back", async () => {
+      rows = (await redis.xpending(stream, "g", "-", "+", 100)) as Row[];
+      return rows.length >= 2 && rows.filter(([, , , count]) => count === 1).length === 2;
+    });
+    // Others may take it at once.
+    expect(rows.filter(([, , idleMs, count]) => count === 0 && idleMs < 100)).toEqual([]);
+    const other = startWorker(stream, 'echo "$STREAMCTL_ID"', ["-j", "2"]);
+    await until("another runs it all", async () => (await pendingIn(redis, stream)) === 2);
+    await rm(`${dir}/held`);
+    await until("all are done", async () => (await pendingIn(redis, stream)) === 0);
+    const ids = `${worker.stdout}${other.stdout}`.trim().split("\n");
+    expect(ids).toHaveLength(200);
+    expect(new Set(ids).size).toBe(200);
+  });
+
+  test("and hands back at a stop what was not begun", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 400);
+    const worker = startWorker(stream, 'echo "$STREAMCTL_ID"', ["-j", "2"]);
+    await until("it runs", () => worker.stdout.split("\n").length > 50);
+    worker.signal("SIGTERM");
+    const { code, stdout } = await worker.done;
+    expect(code).toBe(0);
+    const rows = (await redis.xpending(stream, "g", "-", "+", 400)) as Row[];
+    expect(rows.filter(([, , , count]) => count !== 0)).toEqual([]);
+    const rest = await drain(stream, 'echo "$STREAMCTL_ID"');
+    const ids = `${stdout}${rest.stdout}`.trim().split("\n");
+    expect(ids).toHaveLength(400);
+    expect(new Set(ids).size).toBe(400);
+  });
+
+  test("--count: no more are run or kept than were asked for", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 100);
+    const { stdout } = await startWorker(stream, "echo ok", ["-n", "30"]).done;
+    expect(stdout).toBe("ok\n".repeat(30));
+    expect(await pendingIn(redis, stream)).toBe(0);
+    const rest = await redis.xreadgroup("GROUP", "g", "rest", "COUNT", 100, "STREAMS", stream, ">");
+    expect((rest as [string, unknown[]][])[0]?.[1]).toHaveLength(70);
+  });
+
+  test("a pause of the outage guard hands back what waits", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 200);
+    const dir = await scratchDir();
+    const command = `test ! -e ${dir}/out`;
+    const worker = startWorker(stream, command, ["-j", "2", "--pause-after", "3", "--retry-delay", "10s"]);
+    await until("it runs", async () => ((await redis.xinfo("GROUPS", stream)) as unknown[][]).length === 1);
+    await writeFile(`${dir}/out`, "");
+    await until("it pauses", () => worker.stderr.includes("paused after"));
+    await until("nothing waits", async () => {
+      const rows = (await redis.xpending(stream, "g", "-", "+", 200)) as Row[];
+      return rows.filter(([, , idleMs, count]) => count === 1 && idleMs < 100).length <= 2;
+    });
+  });
+
+  test("what a dead worker had is taken only when it starts at once: none is dead-lettered for another's sake", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const ids = await fill(redis, stream, 60);
+    await redis.xgroup("CREATE", stream, "g", "0");
+    await redis.xreadgroup("GROUP", "g", "ghost", "COUNT", 30, "STREAMS", stream, ">");
+    const proxy = await Proxy.start();
+    const taken: number[] = [];
+    proxy.onRequest = (bytes) => {
+      if (bytes.includes(takeScript.sha))
+        taken.push(bytes.latin1Slice().match(/\d{13}-\d+\r\n/g)?.length ?? 0);
+    };
+    const worker = startWorker(stream, 'echo "$STREAMCTL_ID"', ["-j", "2", "--claim-idle", "300ms"], {
+      url: proxy.url,
+    });
+    await until("all have run", () => worker.stdout.split("\n").length === ids.length + 1, 25_000);
+    await until("and are acked", async () => (await pendingIn(redis, stream)) === 0);
+    expect(Math.max(...taken)).toBeLessThanOrEqual(2);
+    expect(await deadLetters(redis, `${stream}:dlq`)).toEqual([]);
+  });
+});
