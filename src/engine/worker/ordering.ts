@@ -50,6 +50,7 @@ export interface UnorderedParts {
 /** Entries may start in any order: XREADGROUP for new ones, the pending list for what is due. */
 export class Unordered implements Ordering {
   readonly waitsApart = false;
+  readonly searchesAll = true;
   readonly underWay: ReadonlySet<Promise<void>> = new Set();
   readonly #parts: UnorderedParts;
 
@@ -59,9 +60,14 @@ export class Unordered implements Ordering {
 
   async read(reader: BlockingReader, { streams, count, blockMs }: Turn): Promise<Delivery[]> {
     const found = await readNew(reader, this.#parts.settings, streams, count, blockMs);
-    return found.flatMap(({ stream, entries }) =>
-      entries.map((entry): Delivery => ({ stream, entry, deliveries: 1 })),
-    );
+    // In turn, so that a stream with many does not keep the others waiting.
+    const longest = Math.max(0, ...found.map(({ entries }) => entries.length));
+    return Array.from({ length: longest }, (_, at) =>
+      found.flatMap(({ stream, entries }) => {
+        const entry = entries[at];
+        return entry === undefined ? [] : [{ stream, entry, deliveries: 1 }];
+      }),
+    ).flat();
   }
 
   search(stream: string, limit: number): Promise<Found> {

@@ -95,7 +95,7 @@ describe("a worker reads ahead", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 100);
-    const { stdout } = await startWorker(stream, "echo ok", ["-n", "30"]).done;
+    const { stdout } = await startWorker(stream, "echo ok", ["--count", "30"]).done;
     expect(stdout).toBe("ok\n".repeat(30));
     expect(await pendingIn(redis, stream)).toBe(0);
     const rest = await redis.xreadgroup("GROUP", "g", "rest", "COUNT", 100, "STREAMS", stream, ">");
