@@ -367,7 +367,6 @@ describe("--persistent", () => {
     [["--persistent", "--emit", "out"], "--emit: not with --persistent"],
     [["--persistent", "--env-fields"], "--env-fields: not with --persistent"],
     [["--persistent", "--stdin", "none"], "--stdin none"],
-    [["--ahead", "5"], "--ahead: only with --persistent"],
   ])("refuses %j", async (flags, message) => {
     const result = await cli(workerArgv(uniqueKey(), "true", ...flags));
     expect(result.code).toBe(2);
