@@ -13,7 +13,9 @@ import { type Member, settlingKeys } from "./member.ts";
  * was given to this worker, or before, and would be run again.
  *
  * KEYS     the stream; the holders (see held.ts), unless the user may not: what they name is made pending for those
- *          who had it, and the group made after their last ID
+ *          who had it, and the group made after their last ID, and after what they name of the entries that follow: a
+ *          retry that is read as new has lost its count. No further, because nothing tells whether an entry that
+ *          they do not name has ever been delivered.
  * ARGV     group, consumer, the ID to start after (empty: a group that has gone is left alone), then per entry that
  *          this consumer had: id, idle ms, delivery count
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
@@ -28,14 +30,26 @@ const restoreGroupScript = defineScript(
 ${HELD}${TAKES_OF_GROUP}
 local moved, made = false, 0
 local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+
+-- id, or the last of the entries behind it that the holders name, without a gap.
+local function past_held(id)
+  while true do
+    local rows = redis.call('XRANGE', KEYS[1], id, '+', 'COUNT', 2)
+    if rows[1] and rows[1][1] == id then table.remove(rows, 1) end
+    if not rows[1] or not redis.call('HGET', KEYS[2], rows[1][1]) then return id end
+    id = rows[1][1]
+  end
+end
+
 if start == '' then
   if info.err then return {false, 0, 0} end
 else
   local last = KEYS[2] and redis.call('HGET', KEYS[2], 'last')
   if last and id_before(start, last) then start = last end
   if info.err or id_before(facts_of(info)['last-generated-id'], start) then start = '0-0' end
-  local reply = redis.pcall('XGROUP', 'CREATE', KEYS[1], group, start, 'MKSTREAM')
-  if not reply.err then moved, made = start, 1
+  local after = KEYS[2] and not info.err and past_held(start) or start
+  local reply = redis.pcall('XGROUP', 'CREATE', KEYS[1], group, after, 'MKSTREAM')
+  if not reply.err then start, moved, made = after, after, 1
   elseif string.sub(reply.err, 1, 9) ~= 'BUSYGROUP' then return reply end
 end
 

@@ -279,6 +279,32 @@ describe("entries in hand are not lost with their place in the pending list:", (
     expect(other.stderr).toContain("made it again");
   });
 
+  test.each([0, 2])(
+    "the newest ones, behind %i that were settled, when their worker has stopped and another has just started, keep their counts",
+    async (settled) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      const ids = await fill(redis, stream, settled + 2);
+      const retries = ids.slice(settled);
+      const times = ["--retry-delay", "4s", "--retry-max-delay", "4s"];
+      const command = `case $STREAMCTL_ID in ${retries.join("|")}) exit 1;; esac`;
+      const failing = startWorker(stream, command, times);
+      await until("they failed once", () => failing.stderr.split("retry in").length === 3);
+      failing.signal("SIGTERM");
+      await failing.done;
+      const proxy = await Proxy.start();
+      let reads = false;
+      proxy.onRequest = (bytes) => (reads ||= bytes.includes("xreadgroup") || bytes.includes("XREADGROUP"));
+      const printing = 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"';
+      const other = startWorker(stream, printing, times, { url: proxy.url });
+      await until("the other reads", () => reads);
+      await redis.xgroup("DESTROY", stream, "g");
+      await until("the other has run them", () => other.stdout.split("\n").length === 3);
+      expect(other.stdout.trim().split("\n").toSorted()).toEqual(retries.map((id) => `${id} 2`));
+      expect(other.stderr).toContain("made it again");
+    },
+  );
+
   test("one that somebody acked by hand is left alone, and the log says what happened", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
