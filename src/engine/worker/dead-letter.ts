@@ -18,8 +18,8 @@ export type DeadLetterSettings = Member & Pick<WorkerSettings, "dlqKey">;
  *
  * In one slot this is one script, which also looks up how often the entry has been replayed. Across slots, for entries
  * with more values than a script can pass, and for what is nowhere but here, that is asked first, and the rest is
- * moveOnce. The marker goes with it, so that the same ID may be dead-lettered again: after a replay, or when a group is
- * made anew. A crash after the question has changed nothing; later ones are those of moveOnce.
+ * moveOnce. The marker goes with it, so that the same ID may be dead-lettered again when a group is made anew; and it has
+ * the number of replays in its name, so that one which a crash left before the last step says nothing of a later life.
  */
 export async function moveToDeadLetters(
   streams: Streams,
@@ -41,9 +41,10 @@ export async function moveToDeadLetters(
     return streams.deadLetter(stream, settings, claim, { dlq, notes, record });
   const noted = notes === undefined ? undefined : await streams.replayNote(notes, group, id);
   const { replays, deliveries: before } = noted ?? NO_NOTE;
+  const life = replays === 0 ? id : `${id}:${replays}`;
   return moveFenced(streams, settings, delivery, {
     target: dlq,
-    marker: siblingKey(dlq, `:moved:${stream}:${group}:${id}`, streams.cluster),
+    marker: siblingKey(dlq, `:moved:${stream}:${group}:${life}`, streams.cluster),
     ttlMs: MARKER_TTL_MS,
     entries: [encodeRecord(entry.fields, { ...facts, replays, deliveriesTotal: before + deliveries })],
     keepMarker: false,

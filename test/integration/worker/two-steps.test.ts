@@ -111,3 +111,21 @@ test("a move that was begun by a worker that died is done by the next one, and l
   expect(await redis.xlen(`${stream}:dlq`)).toBe(1);
   expect(await redis.keys(`*moved:${stream}*`)).toEqual([]);
 });
+
+test("a marker that a crash left is no reason to lose the dead letter of an entry that was replayed since", async () => {
+  const redis = rawRedis();
+  const connection = await openConnection();
+  const fields = Array.from({ length: 10_000 }, (_, n) => String(n));
+  const delivery = await delivered(redis, uniqueKey(), fields);
+  const { stream } = delivery;
+  const verdict = { kind: "dead", reason: "exit 65", stderr: Buffer.alloc(0) } as const;
+  const { id } = delivery.entry;
+  const left = `${stream}:dlq:moved:${stream}:g:${id}`;
+  await redis.set(left, "1");
+  await redis.zadd(`${stream}:replays`, -(20_000 * 2 ** 37 + 1), `${id} g`);
+  expect(
+    await moveToDeadLetters(streamsOf(connection), settingsOf("slow"), delivery, verdict, new Date()),
+  ).toBe("done");
+  expect(await redis.xlen(`${stream}:dlq`)).toBe(1);
+  expect(await redis.keys(`*moved:${stream}*`)).toEqual([left]);
+});
