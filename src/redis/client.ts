@@ -125,16 +125,16 @@ export class Client {
    * cluster that is not whole and a server that is loading are waited for, up to connectTimeoutMs.
    */
   async connectOnce(signal?: AbortSignal): Promise<void> {
-    const deadline = Date.now() + this.#settings.connectTimeoutMs;
+    const deadline = performance.now() + this.#settings.connectTimeoutMs;
     this.#redis.connect().catch((error: unknown) => {
       if (this.#failure.last === undefined) this.#failure.note(error);
     });
     for (let attempt = 0; ; attempt++) {
-      await this.#becomeReady(deadline - Date.now(), signal);
+      await this.#becomeReady(deadline - performance.now(), signal);
       const obstacle = await this.#obstacle();
       if (obstacle === undefined) return;
       const patient = this.#patient || NOT_YET.has(codeOf(obstacle));
-      if (this.#final || !patient || signal?.aborted || Date.now() >= deadline)
+      if (this.#final || !patient || signal?.aborted || performance.now() >= deadline)
         throw this.#final ?? this.#refusal(obstacle);
       await sleep(reconnectDelayMs(attempt), signal);
     }

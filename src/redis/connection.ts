@@ -176,12 +176,12 @@ export class Connection {
     operation: () => Promise<T>,
     options: { signal?: AbortSignal | undefined; budgetMs?: number | undefined } = {},
   ): Promise<T> {
-    const deadline = Date.now() + (options.budgetMs ?? this.settings.connectTimeoutMs);
+    const deadline = performance.now() + (options.budgetMs ?? this.settings.connectTimeoutMs);
     for (let attempt = 0; ; attempt++) {
       try {
         return await operation();
       } catch (error) {
-        if (this.#closed || options.signal?.aborted || !isTransient(error) || Date.now() >= deadline)
+        if (this.#closed || options.signal?.aborted || !isTransient(error) || performance.now() >= deadline)
           throw error;
         await sleep(reconnectDelayMs(attempt), options.signal);
         if (options.signal?.aborted) throw error;

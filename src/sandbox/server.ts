@@ -115,7 +115,7 @@ async function launch(
 }
 
 async function isReady(process: ServerProcess): Promise<boolean> {
-  for (const start = Date.now(); Date.now() - start < START_TIMEOUT_MS; await sleep(20)) {
+  for (const start = performance.now(); performance.now() - start < START_TIMEOUT_MS; await sleep(20)) {
     if (/Ready to accept connections/i.test(process.log())) return true;
     if (!process.running) return false;
   }
