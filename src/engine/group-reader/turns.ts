@@ -47,6 +47,8 @@ export class Turns {
   #at = 0;
   #rest: readonly string[] = [];
   readonly #looked = new Set<string>();
+  /** How many of each slot. */
+  readonly #lookedOf = new Map<number, number>();
 
   constructor(options: TurnsOptions) {
     this.#options = options;
@@ -71,20 +73,24 @@ export class Turns {
     );
   }
 
-  /** How many reads it takes to look at the streams that were not looked at. */
+  /** How many reads it takes to look at the streams that were not looked at, where enough is wanted. */
   get looksLeft(): number {
-    const left = this.#streams.filter((stream) => !this.#looked.has(stream));
-    return this.#options.waitsApart ? left.length : new Set(left.map((stream) => this.slotOf(stream))).size;
+    this.#regroup();
+    if (this.#options.waitsApart) return Math.max(0, this.#streams.length - this.#looked.size);
+    const isLeft = ({ number, streams }: Slot): boolean => (this.#lookedOf.get(number) ?? 0) < streams.length;
+    return this.#slots.filter(isLeft).length;
   }
 
   /** Nothing was there. */
-  looked({ streams }: Turn): void {
+  looked({ slot, streams }: Turn): void {
     for (const stream of streams) this.#looked.add(stream);
+    this.#lookedOf.set(slot, (this.#lookedOf.get(slot) ?? 0) + streams.length);
   }
 
   /** Something has come, or time has passed: every stream is worth a look again. */
   lookAnew(): void {
     this.#looked.clear();
+    this.#lookedOf.clear();
   }
 
   /**

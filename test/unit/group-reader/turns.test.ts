@@ -123,3 +123,16 @@ describe("whether a read waits", () => {
     ]);
   });
 });
+
+test.each([
+  ["each slot has one", false, [2, 1, 0]],
+  ["each stream has one, where a wait is no look", true, [3, 2, 1]],
+])("how many looks are left: %s", (_, waitsApart, left) => {
+  const some = turns(["{1}a", "{1}b", "{2}a"], { waitsApart, cluster: true });
+  const before = left.map(() => {
+    const now = some.looksLeft;
+    fruitless(some, 1);
+    return now;
+  });
+  expect(before).toEqual(left);
+});
