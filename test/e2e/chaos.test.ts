@@ -11,7 +11,7 @@ const say = (line: string): void => {
 
 async function chaos(seed: number, entries: number, setup?: Setup): Promise<void> {
   const slowSeconds = entries <= 2_000 ? 0.3 : 0.05;
-  const options = { seed, entries, slowSeconds, say };
+  const options = { seed, entries, slowSeconds, delayMs: asked("CHAOS_DELAY", 0), say };
   const report = await runChaos(setup ? { ...options, setup } : options);
   const { faults, runs, repeated, mayRepeat, killed, full, drainedInMs } = report;
   console.log(

@@ -27,6 +27,8 @@ export interface ChaosOptions {
   readonly setup?: Setup;
   /** How long a slow handler takes. */
   readonly slowSeconds: number;
+  /** How long a byte is on its way between a worker and Redis, each way. */
+  readonly delayMs: number;
   /** Told of each fault and, when there are violations, what the workers logged. */
   readonly say: (line: string) => void;
 }
@@ -65,6 +67,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   for (let i = 0; i < WORKERS; i++) {
     const name = `worker ${i + 1}`;
     const link = await Proxy.start(server.url);
+    link.delay(options.delayMs);
     const complain = (text: string): void => void violations.push(text);
     // Each worker in a manner of its own.
     const manners = new Random(options.seed + i);
