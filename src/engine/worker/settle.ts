@@ -83,7 +83,8 @@ export class Settler {
       const queue = this.#acks.get(delivery.stream);
       if (queue) queue.push(item);
       else this.#acks.set(delivery.stream, [item]);
-      this.#flushAcks(delivery.stream);
+      // Not at once: those of one batch are given one by one, and none is to wait for the answer to the first.
+      queueMicrotask(() => this.#flushAcks(delivery.stream));
     } else void this.#settleOne(item);
   }
 

@@ -181,6 +181,24 @@ describe("settle:", () => {
     expect(await pendingIn(redis, stream)).toBe(1);
   });
 
+  test("acks of one turn are one call: none waits for the answer to the first", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 4);
+    const calls: number[] = [];
+    const wrap = (streams: Streams): Streams => ({
+      ...streams,
+      ackOwned: (key, member, claims, options) => {
+        calls.push(claims.length);
+        return streams.ackOwned(key, member, claims, options);
+      },
+    });
+    const { turn, ends } = await rolesFor(settingsFor(stream, {}), { wrap });
+    await turn();
+    expect(ends).toHaveLength(4);
+    expect(calls).toEqual([4]);
+  });
+
   test("a verdict whose reply is lost is sent again, and counts as carried out", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
