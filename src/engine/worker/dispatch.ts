@@ -185,7 +185,7 @@ export class Dispatcher {
       );
     } else {
       pacer.count();
-      runner.add(inFlight.hold(delivery, came.askedAt, came.gotAt));
+      runner.waiting.add(inFlight.hold(delivery, came.askedAt, came.gotAt));
     }
   }
 

@@ -15,7 +15,7 @@ import type { InFlight } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Retries } from "./retries.ts";
 import type { SilentConsumers } from "./left-behind.ts";
-import { type Found, MOST_SWEPT, NOTHING_FOUND, type PendingSweep } from "./recover.ts";
+import { type Found, MOST_SWEPT, NOTHING_FOUND, type PendingSweep } from "./sweep.ts";
 import type { Delivery } from "./types.ts";
 
 /** How many entries one read looks at for some that may start; the others are parked. */

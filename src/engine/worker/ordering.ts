@@ -7,7 +7,7 @@ import type { Member } from "../../redis/ops/member.ts";
 import type { Turn } from "../group-reader/turns.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Retries } from "./retries.ts";
-import type { Found, PendingSweep } from "./recover.ts";
+import type { Found, PendingSweep } from "./sweep.ts";
 import type { Delivery } from "./types.ts";
 
 /**

@@ -1,17 +1,67 @@
 import { errorText } from "../../errors.ts";
-import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
-import type { Handler } from "../handlers/handler.ts";
+import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
+import type { BatchRule, Handler } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
-import { Batches } from "./batch.ts";
-import type { Ownership } from "./ownership.ts";
+import { outputEntries } from "./emit.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
-import { outputEntries } from "./emit.ts";
 import { judge, type OutageGuard } from "./judge.ts";
+import type { Ownership } from "./ownership.ts";
 import type { ReadAhead } from "./read-ahead.ts";
 import type { Settler } from "./settle.ts";
 import { HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
+
+/** Entries that wait for their run, in the order in which they came, put together into the batches that handlers get. */
+export class Batches {
+  readonly #rule: BatchRule;
+  readonly #onDue: () => void;
+  #waiting: InFlightEntry[] = [];
+  /** The first of them has waited long enough for others. */
+  #due = false;
+  #timer: Timer | undefined;
+
+  /** `onDue`: a batch that is not full may start, too. */
+  constructor(rule: BatchRule, onDue: () => void) {
+    this.#rule = rule;
+    this.#onDue = onDue;
+  }
+
+  add(delivery: InFlightEntry): void {
+    this.#waiting.push(delivery);
+    if (this.#waiting.length === 1) this.#open();
+  }
+
+  /** The next batch that may start: a full one, or one whose first entry has waited for its time. */
+  next(): InFlightEntry[] | undefined {
+    const { size } = this.#rule;
+    if (this.#waiting.length === 0 || (this.#waiting.length < size && !this.#due)) return undefined;
+    const batch = this.#waiting.splice(0, size);
+    this.#open();
+    return batch;
+  }
+
+  /** Gives up all that wait: they are the caller's. */
+  abandon(): InFlightEntry[] {
+    const waiting = this.#waiting.splice(0);
+    this.#open();
+    return waiting;
+  }
+
+  #open(): void {
+    this.#timer?.stop();
+    this.#timer = undefined;
+    const [first] = this.#waiting;
+    if (!first) return;
+    const leftMs = first.gotAt + this.#rule.waitMs - performance.now();
+    this.#due = leftMs <= 0;
+    if (this.#due) return;
+    this.#timer = startTimer(leftMs, () => {
+      this.#due = true;
+      this.#onDue();
+    });
+  }
+}
 
 /** After so many windows of reading ahead in which no run has begun the handlers have slowed down. */
 const PATIENCE = 2;
@@ -35,19 +85,15 @@ export interface RunnerParts {
  */
 export class Runner {
   readonly #parts: RunnerParts;
-  readonly #batches: Batches;
+  /** What is to be run when its turn comes; `startNext` looks whether that is now. */
+  readonly waiting: Batches;
   /** Runs while entries wait for a slot and none starts. */
   #heldUp: Timer | undefined;
   #everSucceeded = false;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    this.#batches = new Batches(parts.handler.batch, () => this.startNext());
-  }
-
-  /** An entry is to be run when its turn comes; `startNext` looks whether that is now. */
-  add(entry: InFlightEntry): void {
-    this.#batches.add(entry);
+    this.waiting = new Batches(parts.handler.batch, () => this.startNext());
   }
 
   /** Starts what may start: none overtakes another. While the outage guard probes nothing waits. */
@@ -56,7 +102,7 @@ export class Runner {
     this.#heldUp?.stop();
     this.#heldUp = undefined;
     while (inFlight.freeSlots > 0) {
-      const batch = this.#batches.next();
+      const batch = this.waiting.next();
       if (!batch) return;
       void this.#run(batch);
     }
@@ -73,7 +119,7 @@ export class Runner {
   handBack(): void {
     this.#heldUp?.stop();
     this.#heldUp = undefined;
-    for (const entry of this.#batches.abandon()) this.#parts.settler.settle(entry, HAND_BACK, 0);
+    for (const entry of this.waiting.abandon()) this.#parts.settler.settle(entry, HAND_BACK, 0);
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {

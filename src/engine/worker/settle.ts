@@ -66,26 +66,22 @@ export class Settler {
   }
 
   settle(delivery: InFlightEntry, verdict: Verdict, durationMs: number): void {
+    const item = { delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() };
     this.#parts.inFlight.settles(delivery);
-    this.#accept({ delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() });
+    if (delivery.orphaned) this.#settleOrphan(item);
+    else if (this.#isPlainAck(verdict)) {
+      const queue = this.#acks.get(delivery.stream) ?? [];
+      queue.push(item);
+      this.#acks.set(delivery.stream, queue);
+      // Not at once: those of one batch are given one by one, and none is to wait for the answer to the first.
+      queueMicrotask(() => this.#flushAcks(delivery.stream));
+    } else void this.#settleOne(item);
   }
 
   /** The entry is not this worker's any more: it was not run. */
   drop(delivery: InFlightEntry): void {
     this.#parts.events.lost(delivery, undefined, "another");
     this.#parts.inFlight.settled(delivery);
-  }
-
-  #accept(item: Settling): void {
-    const { delivery, verdict } = item;
-    if (delivery.orphaned) this.#settleOrphan(item);
-    else if (this.#isPlainAck(verdict)) {
-      const queue = this.#acks.get(delivery.stream);
-      if (queue) queue.push(item);
-      else this.#acks.set(delivery.stream, [item]);
-      // Not at once: those of one batch are given one by one, and none is to wait for the answer to the first.
-      queueMicrotask(() => this.#flushAcks(delivery.stream));
-    } else void this.#settleOne(item);
   }
 
   /**
@@ -279,7 +275,7 @@ export class Settler {
     if (answer === "orphaned") {
       noteOrphaned(delivery);
       retries.forget(delivery.stream, delivery.entry.id);
-      return this.#accept(item);
+      return this.#settleOrphan(item);
     }
     // After a lost reply, "not pending" is what our own success looks like.
     if (isDone(answer) || (isGone(answer) && replyLost)) {

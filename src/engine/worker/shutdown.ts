@@ -9,7 +9,7 @@ import type { Ordering } from "./ordering.ts";
 import type { Settler } from "./settle.ts";
 import type { SilentConsumers } from "./left-behind.ts";
 import { formatCount } from "../../units.ts";
-import type { PendingSweep } from "./recover.ts";
+import type { PendingSweep } from "./sweep.ts";
 import type { WorkerSettings } from "./types.ts";
 
 /** How long verdicts may take to be delivered once every handler has ended. */

@@ -12,10 +12,10 @@ import type { Delivery, WorkerResult, WorkerState } from "./types.ts";
 /**
  * The exec worker. An entry goes one way:
  *
- *   fetch (new) ────────┐                ┌ dedupe      ┌ batch           ┌ judge          ┌ emit
- *                       ├─→ dispatch ────┴───────→ run ─┴→ handlers ─→ run ┴───→ settle ───┴→ Redis
- *   recover (pending) ──┘                                                            └ dead letter
- *     └ retries, left behind
+ *   fetch (new) ────────┐                  ┌ dedupe     ┌ batches, handlers   ┌ emit
+ *                       ├─→ dispatch ──────┴──────→ run ┴────→ settle ────────┴→ Redis
+ *   recover (pending) ──┘   └ read ahead              └ judge   └ dead letter, two steps: fence
+ *     └ retries, sweep, left behind
  *
  *   in flight      what was delivered and is not settled: the states of all of it
  *   heartbeat      keeps that from being taken over; after an outage, the grace period for those of others

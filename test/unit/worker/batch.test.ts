@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Batches } from "../../../src/engine/worker/batch.ts";
+import { Batches } from "../../../src/engine/worker/run.ts";
 import { InFlight } from "../../../src/engine/worker/in-flight.ts";
 import { now } from "../../../src/lib/instant.ts";
 
