@@ -218,24 +218,25 @@ export class Client {
         signal?.removeEventListener("abort", onAbort);
         this.#redis.off("ready", onReady);
         this.#redis.off("close", onClose);
-        this.#redis.off("end", fail);
+        this.#redis.off("end", onEnd);
         outcome();
       };
-      const fail = (): void =>
-        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#failure.last)));
+      const fail = (otherwise?: Error): void =>
+        settle(() => reject(this.#final ?? cannotConnect(this.#settings, this.#failure.last ?? otherwise)));
       const onReady = (): void => settle(resolve);
       const onAbort = (): void =>
         settle(() =>
           reject(new ConnectionError(`stopped while connecting to ${describeTarget(this.#settings)}`)),
         );
+      const onEnd = (): void => fail(new Error("Connection is closed"));
       const onClose = (): void => {
-        if (!this.#patient || this.#final) fail();
+        if (!this.#patient || this.#final) onEnd();
       };
-      const timer = startTimer(timeoutMs, fail);
+      const timer = startTimer(timeoutMs, () => fail());
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#redis.on("ready", onReady);
       this.#redis.on("close", onClose);
-      this.#redis.on("end", fail);
+      this.#redis.on("end", onEnd);
       if (signal?.aborted) onAbort();
     });
   }

@@ -24,6 +24,7 @@ const speaksHttp = (): Promise<string> => listening(createHttp((_, response) => 
 const greets = (): Promise<string> =>
   listening(createServer((socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n")));
 const isSilent = (): Promise<string> => listening(createServer(() => {}));
+const hangsUp = (): Promise<string> => listening(createServer((socket) => socket.destroy()));
 const isNotThere = async (): Promise<string> => `127.0.0.1:${await freePort()}`;
 const isPlainRedis = (): Promise<string> => Promise.resolve(new URL(serverUrl()).host);
 
@@ -32,6 +33,7 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
     ["a web server", speaksHttp, [], /does not speak Redis' protocol: a wrong port\?/],
     ["a server that greets", greets, [], /does not speak Redis' protocol/],
     ["a web server, as a cluster", speaksHttp, ["--cluster"], /does not speak Redis' protocol/],
+    ["one that hangs up at once", hangsUp, [], /the server closed the connection/],
     ["nothing, as a cluster", isNotThere, ["--cluster"], /connection refused: check that Redis runs there/],
     [
       "a plain server, as a cluster",
