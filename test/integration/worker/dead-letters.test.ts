@@ -233,7 +233,7 @@ test.each([
   const stream = uniqueKey();
   const held = `${stream}:held:g`;
   const keys = [stream, `${stream}:dlq`, held, ...(readable ? [`${stream}:replays`] : [])];
-  const rights = [...(await workerRights(redis)), "+hget", "+hset", "+hdel", "+zscore", "+zrevrangebyscore"];
+  const rights = [...(await workerRights(redis)), "+@hash", "+persist", "+zscore", "+zrevrangebyscore"];
   const { url } = await userWith(redis, [...keys.map((key) => `~${key}`), ...rights]);
   const { connection } = await watched(url);
   const move = await failed(redis, stream, { notes: [revival(1, 2)], holders: () => held });
