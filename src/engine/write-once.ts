@@ -8,10 +8,15 @@ export async function writeOnce<T>(what: string, hint: string, write: () => Prom
   try {
     return await write();
   } catch (error) {
-    if (!(error instanceof ConnectionError) || !error.sent) throw error;
-    throw new StreamctlError("unknownOutcome", `lost the connection while ${what}: it may have been done`, {
-      hint,
-      cause: error,
-    });
+    throw ifLost(error, what, hint);
   }
+}
+
+/** The error to throw instead of one that ended a write sent once; `error` itself unless its reply was lost. */
+export function ifLost(error: unknown, what: string, hint: string): unknown {
+  if (!(error instanceof ConnectionError) || !error.sent) return error;
+  return new StreamctlError("unknownOutcome", `lost the connection while ${what}: it may have been done`, {
+    hint,
+    cause: error,
+  });
 }

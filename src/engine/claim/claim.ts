@@ -5,7 +5,8 @@ import { onStream } from "../groups/missing.ts";
 import { isChosen } from "../pending/filter.ts";
 import { livedIdleMs } from "../pending/idle.ts";
 import { pendingPages } from "../pending/pages.ts";
-import { writeOnce } from "../write-once.ts";
+import { UnderWay } from "../under-way.ts";
+import { ifLost } from "../write-once.ts";
 
 /** One pending entry that was given to another consumer. */
 export interface ClaimedEntry {
@@ -37,62 +38,99 @@ export type Tried = Omit<ByHand<ClaimState>, "idleMs"> & Pick<ClaimedEntry, "idl
 
 /** One step moves so many entries: the server is held up for a few ms at most. */
 const AT_ONCE = 100;
+/** So many steps may be under way where a round trip takes long; together they hold it up as long as a page does. */
+const MOST_STEPS = 8;
 
-/** Moves the entries, step by step, and yields those that moved. A dry run goes the same way and changes nothing. */
+interface Step {
+  readonly asked: number;
+  readonly found: readonly ByHand<ClaimState>[];
+}
+
+/**
+ * Moves the entries, step by step, and yields those that moved. A dry run goes the same way and changes nothing. What
+ * has moved is yielded also where a later or an earlier step has failed.
+ */
 export async function* claimPending(
   connection: Connection,
   request: ClaimRequest,
 ): AsyncGenerator<ClaimedEntry> {
-  const { stream, group, signal, limit = Number.POSITIVE_INFINITY } = request;
-  let left = limit;
-  for await (const candidates of request.ids ?? matchingIds(connection, request)) {
-    for (let at = 0; at < candidates.length && left > 0 && !signal.aborted;) {
-      const ids = candidates.slice(at, at + Math.min(AT_ONCE, left));
-      at += ids.length;
-      for (const found of await claimStep(connection, request, ids)) {
-        const entry: Tried = { ...found, idleMs: livedIdleMs(found, null) };
-        request.onState(entry);
-        if (entry.state !== "claimed" && entry.state !== "dropped") continue;
-        left--;
-        const counted = entry.state === "claimed" && request.countDelivery ? 1 : 0;
-        const to = entry.state === "claimed" ? (request.to ?? null) : null;
-        const { id, owner: from, idleMs, deliveries } = entry;
-        yield { stream, group, id, from, to, idleMs, deliveries: deliveries + counted };
+  const { stream, signal, limit = Number.POSITIVE_INFINITY } = request;
+  const steps = new UnderWay<Step>(MOST_STEPS);
+  /** Entries that may still move, and those whose step has not been answered. */
+  const tally = { left: limit, asked: 0 };
+  const moved = (step: Step): ClaimedEntry[] => {
+    const entries = movedBy(request, step);
+    tally.asked -= step.asked;
+    tally.left -= entries.length;
+    return entries;
+  };
+  try {
+    for await (const candidates of request.ids ?? matchingIds(connection, request)) {
+      for (let at = 0; at < candidates.length && tally.left > 0 && !signal.aborted;) {
+        if (steps.isFull || tally.asked >= tally.left) {
+          yield* moved(await steps.take());
+          continue;
+        }
+        const ids = candidates.slice(at, at + Math.min(AT_ONCE, tally.left - tally.asked));
+        at += ids.length;
+        tally.asked += ids.length;
+        steps.add(claimStep(connection, request, ids));
       }
+      if (tally.left <= 0 || signal.aborted) break;
     }
-    if (left <= 0 || signal.aborted) return;
+    while (steps.count > 0) yield* moved(await steps.take());
+  } catch (error) {
+    for (const step of await steps.settle()) yield* moved(step);
+    const what = `claiming ${tally.asked} entries of ${stream}`;
+    throw ifLost(error, what, "run it again: entries that have moved stay where they are");
+  } finally {
+    await steps.settle();
   }
 }
 
-function claimStep(
+function movedBy(request: ClaimRequest, { found: all }: Step): ClaimedEntry[] {
+  const { stream, group } = request;
+  const entries: ClaimedEntry[] = [];
+  for (const found of all) {
+    const entry: Tried = { ...found, idleMs: livedIdleMs(found, null) };
+    request.onState(entry);
+    if (entry.state !== "claimed" && entry.state !== "dropped") continue;
+    const counted = entry.state === "claimed" && request.countDelivery ? 1 : 0;
+    const to = entry.state === "claimed" ? (request.to ?? null) : null;
+    const { id, owner: from, idleMs, deliveries } = entry;
+    entries.push({ stream, group, id, from, to, idleMs, deliveries: deliveries + counted });
+  }
+  return entries;
+}
+
+async function claimStep(
   connection: Connection,
   request: ClaimRequest,
   ids: readonly string[],
-): Promise<ByHand<ClaimState>[]> {
-  const { stream, group, dryRun } = request;
+): Promise<Step> {
+  const { stream, group, dryRun, signal } = request;
   const step = (): Promise<ByHand<ClaimState>[]> => claimEntries(connection, request, request, ids);
-  return onStream(connection, stream, group, () =>
-    dryRun
-      ? connection.persist(step, { signal: request.signal })
-      : writeOnce(
-          `claiming ${ids.length} entries of ${stream}`,
-          "run it again: entries that have moved stay where they are",
-          step,
-        ),
+  const found = await onStream(connection, stream, group, () =>
+    dryRun ? connection.persist(step, { signal }) : step(),
   );
+  return { asked: ids.length, found };
 }
 
-/** The IDs that the rule lets through now, page by page; the step looks at each once more. */
+/** The IDs that the rule lets through now, in whole steps; the step looks at each once more. */
 async function* matchingIds(connection: Connection, request: ClaimRequest): AsyncGenerator<string[]> {
   const { stream, group, from, to, dropMissing } = request;
   const pages = pendingPages(connection, { stream, group, consumer: from });
+  let rest: string[] = [];
   for (let seen = 0; ;) {
     const { value: page } = await onStream(connection, stream, group, () => pages.next());
-    if (!page) return;
+    if (!page) break;
     seen += page.length;
     request.onProgress?.(seen);
-    yield page
-      .filter((row) => isChosen(row, request) && (dropMissing || row.consumer !== to))
-      .map(({ id }) => id);
+    const chosen = page.filter((row) => isChosen(row, request) && (dropMissing || row.consumer !== to));
+    const ids = [...rest, ...chosen.map(({ id }) => id)];
+    const whole = ids.length - (ids.length % AT_ONCE);
+    rest = ids.slice(whole);
+    yield ids.slice(0, whole);
   }
+  yield rest;
 }

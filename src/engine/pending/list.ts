@@ -3,6 +3,7 @@ import type { PendingRow } from "../../redis/ops/pending.ts";
 import { missingIds } from "../../redis/ops/presence.ts";
 import { onStream } from "../groups/missing.ts";
 import { entriesById } from "../read/by-id.ts";
+import { UnderWay } from "../under-way.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
 import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
@@ -114,9 +115,22 @@ async function* withPresence(
   { stream }: PendingListRequest,
   pages: AsyncIterable<readonly Chosen[]>,
 ): AsyncGenerator<Looked> {
-  for await (const page of pages) {
+  const look = async (page: readonly Chosen[]): Promise<Looked[]> => {
     const ids = page.map(({ row }) => row.id);
     const missing = await missingIds(connection, stream, ids);
-    for (const chosen of page) yield [chosen, missing.has(chosen.row.id), undefined];
+    return page.map((chosen) => [chosen, missing.has(chosen.row.id), undefined]);
+  };
+  const looking = new UnderWay<Looked[]>(MOST_LOOKING);
+  try {
+    for await (const page of pages) {
+      while (looking.isFull) yield* await looking.take();
+      looking.add(look(page));
+    }
+    while (looking.count > 0) yield* await looking.take();
+  } finally {
+    await looking.settle();
   }
 }
+
+/** So many pages may be looked for at once where a round trip takes long. */
+const MOST_LOOKING = 4;

@@ -1,6 +1,7 @@
-import { nextId } from "../../entry/id.ts";
 import { type PendingRow, pendingPage, pendingTotals } from "../../redis/ops/pending.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
+import { FIRST_ID, LAST_ID } from "../position.ts";
+import { PagesAhead } from "../read/pages-ahead.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */
 export interface PendingList {
@@ -12,6 +13,9 @@ export interface PendingList {
 /** A page takes the server 3 to 7 ms, however long the list is. */
 export const PENDING_PAGE = 1_000;
 
+/** So many pages may be under way where a round trip takes long. */
+const MOST_AHEAD = 4;
+
 /**
  * A pending list page by page, oldest ID first; no page is empty. What is acked or claimed meanwhile may
  * or may not be seen; nothing is seen twice.
@@ -20,15 +24,21 @@ export async function* pendingPages(
   connection: Caller,
   { stream, group, consumer }: PendingList,
 ): AsyncGenerator<PendingRow[], undefined> {
-  for (let from: string | undefined = "-"; from !== undefined;) {
-    const start: string = from;
-    const page = await connection.persist(() =>
-      pendingPage(connection, stream, group, start, PENDING_PAGE, consumer),
-    );
-    if (page.length > 0) yield page;
-    const last = page.at(-1);
-    from = page.length < PENDING_PAGE || !last ? undefined : nextId(last.id);
-  }
+  const ahead = new PagesAhead({
+    from: FIRST_ID,
+    to: LAST_ID,
+    count: () => PENDING_PAGE,
+    most: MOST_AHEAD,
+    ask: async ({ from, to, count }) => {
+      const page = await connection.persist(() =>
+        pendingPage(connection, stream, group, from, count, consumer, to),
+      );
+      const [first] = page;
+      const last = page.at(-1);
+      return first && last && { page, rows: page.length, firstId: first.id, lastId: last.id };
+    },
+  });
+  for (let answer = await ahead.next(); answer; answer = await ahead.next()) yield answer.page;
 }
 
 /** How many entries the group has pending. Rejects when there is no such stream or group. */

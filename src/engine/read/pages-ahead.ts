@@ -1,4 +1,5 @@
 import { idNumber, numberedId } from "../../entry/id.ts";
+import { Depth } from "../under-way.ts";
 
 /** What one read of part of a range gave. */
 export interface Answer<T> {
@@ -44,13 +45,11 @@ interface Segment<T> {
 }
 
 /** A segment is as wide as so much of a page took before, so that a page seldom has to be read in two parts. */
-const FILLING = 0.8;
-/** As many pages back are looked at, and the densest counts: a gap between two bursts says nothing of the bursts. */
-const LOOKED_BACK = 4;
+const FILLING = 0.9;
+/** As many pages back are looked at, and the middle one counts: a gap between two bursts says nothing of the bursts. */
+const LOOKED_BACK = 5;
 /** A segment with less than this part of a page: how dense the range is, is known no more. */
 const SPARSE = 1 / 8;
-/** Waiting for less is no reason to ask for more. */
-const WAIT_MS = 1;
 const LAST = (1n << 128n) - 1n;
 
 /**
@@ -66,16 +65,16 @@ export class PagesAhead<T> {
   /** Where the next segment starts; undefined while an open one is under way. */
   #next: bigint | undefined;
   #queue: Segment<T>[] = [];
-  /** How wide so many rows were, of the last pages. */
+  /** How wide so many rows were, of the last pages; no rows: there was nothing. */
   #widths: (readonly [width: bigint, rows: bigint])[] = [];
   #sparse = false;
   /** How many more rows are wanted, those under way included. */
   #left: number;
-  #depth = 1;
-  #takenAt = performance.now();
+  readonly #depth: Depth;
 
   constructor(request: PagesRequest<T>) {
     this.#request = request;
+    this.#depth = new Depth(request.most);
     this.#next = this.#place(request.from);
     this.#end = this.#place(request.to);
     this.#left = request.wanted ?? Number.POSITIVE_INFINITY;
@@ -87,25 +86,17 @@ export class PagesAhead<T> {
       this.#send();
       const segment = this.#left > 0 ? this.#queue.shift() : undefined;
       if (!segment) return undefined;
-      const asked = performance.now();
-      const answer = await segment.answer;
-      this.#adjustDepth(performance.now() - asked, asked - this.#takenAt);
+      const answer = await this.#depth.take(segment.answer);
       this.#learn(segment, answer);
       // What is large enough to be a page of its own is in memory once: the next comes when it has been dealt with.
       if (this.#request.count() > 1) this.#send();
-      this.#takenAt = performance.now();
       if (answer) return answer;
     }
   }
 
-  /** Deeper when the last page was waited for longer than it takes to deal with a part of one. */
-  #adjustDepth(waitedMs: number, busyMs: number): void {
-    if (waitedMs > Math.max(WAIT_MS, busyMs / 4)) this.#depth = Math.min(this.#request.most, this.#depth * 2);
-  }
-
   #send(): void {
     const count = this.#request.count();
-    const depth = count > 1 ? this.#depth : 1;
+    const depth = count > 1 ? this.#depth.value : 1;
     while (this.#queue.length < depth) {
       const from = this.#next;
       const wanted = this.#queue.reduce((left, { count: asked }) => left - asked, this.#left);
@@ -133,8 +124,10 @@ export class PagesAhead<T> {
     const full = rows >= count;
     this.#left -= rows;
     const last = answer ? this.#place(answer.lastId) : to;
-    if (answer && (full || open)) this.#note(last - this.#place(answer.firstId), rows - 1);
-    else if (answer) this.#note(to - from, rows);
+    // The first one starts anywhere before the first entry, the others where entries end.
+    const isFirst = open && this.#widths.length === 0;
+    const start = isFirst && answer ? this.#place(answer.firstId) : from;
+    if (!this.#sparse || rows > 0) this.#note((full || open ? last : to) - start + 1n, rows);
     if (open) {
       this.#sparse = false;
       this.#next = full ? last + 1n : this.#end + 1n;
@@ -146,19 +139,16 @@ export class PagesAhead<T> {
   }
 
   #note(width: bigint, rows: number): void {
-    if (rows === 0) return;
     this.#widths = [...this.#widths.slice(1 - LOOKED_BACK), [width, BigInt(rows)]];
   }
 
-  /** How wide a segment of so many rows is likely to be; undefined when nothing is known. */
+  /** How wide a segment of so many rows is likely to be; undefined when that is not known. */
   #widthOf(rows: number): bigint | undefined {
-    const wanted = BigInt(Math.max(1, Math.floor(rows)));
-    let least: bigint | undefined;
-    for (const [width, had] of this.#widths) {
-      const one = (width * wanted) / had;
-      if (least === undefined || one < least) least = one;
-    }
-    return least === 0n ? 1n : least;
+    const sparser = this.#widths.toSorted(([a, m], [b, n]) => Number(b * m < a * n) - Number(a * n < b * m));
+    const [width = 0n, had = 0n] = sparser[sparser.length >> 1] ?? [];
+    if (had === 0n) return undefined;
+    const likely = (width * BigInt(Math.max(1, Math.floor(rows)))) / had;
+    return likely === 0n ? 1n : likely;
   }
 
   /** Places grow in the order of reading. */

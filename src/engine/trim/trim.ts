@@ -8,7 +8,9 @@ import type { ArchiveFile } from "../archive/archive-file.ts";
 import { onStream } from "../groups/missing.ts";
 import { livedIdleMs } from "../pending/idle.ts";
 import { FIRST_ID, LAST_ID } from "../position.ts";
+import { SILENT } from "../read/pipelines.ts";
 import { readRange } from "../read/range.ts";
+import { UnderWay } from "../under-way.ts";
 import { type Cut, findCut } from "./cut.ts";
 
 export interface TrimRequest {
@@ -52,6 +54,8 @@ export interface Trimmed extends Needs {
 
 /** How many entries one step may remove: about a millisecond's work. */
 const STEP = 10_000;
+/** So many steps may be under way where a round trip takes long. */
+const MOST_STEPS = 4;
 
 /**
  * Trims one stream step by step. Each step computes anew what the groups need, and a step that is repeated
@@ -126,16 +130,25 @@ async function holdAt(
 type Removed = Omit<TrimmedStep, "cut">;
 
 async function removeAll(connection: Connection, request: TrimRequest, cut: EntryId): Promise<Removed> {
+  const { exact, signal } = request;
+  const steps = new UnderWay<TrimmedStep>(MOST_STEPS);
   let removed = 0;
-  for (;;) {
-    const last = await step(connection, request, cut, request.exact ? "=" : "~");
-    removed += last.removed;
-    request.onProgress?.(removed);
-    if (last.removed === 0 || request.signal.aborted) return { ...last, removed };
+  try {
+    for (;;) {
+      while (!steps.isFull) steps.add(step(connection, request, cut, exact ? "=" : "~"));
+      const last = await steps.take();
+      removed += last.removed;
+      request.onProgress?.(removed);
+      if (last.removed > 0 && !signal.aborted) continue;
+      for (const { removed: more } of await steps.settle()) removed += more;
+      return { ...last, removed };
+    }
+  } finally {
+    await steps.settle();
   }
 }
 
-/** Goes exactly as far as the archive does: what is in it has gone, but for a page that a run was killed with. */
+/** Goes exactly as far as the archive does: what is in it has gone, but for the last pages of a run that was killed. */
 async function archiveAndRemove(
   connection: Connection,
   request: TrimRequest,
@@ -144,24 +157,82 @@ async function archiveAndRemove(
   const { stream, archive, signal } = request;
   const { bound, stale } = await step(connection, request, cut, "?");
   const to = previousId(bound?.id ?? cut);
-  let removed = 0;
-  if (to === undefined) return { removed, bound, stale };
-  const link = { lost() {}, back() {} };
-  const range = { from: FIRST_ID, to };
-  for await (const [batch] of readRange(connection, { stream, range }, { signal, link })) {
-    const entries = batch?.entries ?? [];
-    const last = entries.at(-1);
-    const next = last && nextId(last.id);
-    if (next === undefined) continue;
-    await archive?.append(stream, entries);
-    const gone = await removeAll(connection, { ...request, exact: true, onProgress: undefined }, next);
-    removed += gone.removed;
-    request.onProgress?.(removed);
-    // A group has been made, or set back, since the bound was looked at.
-    if (gone.bound !== undefined) return { ...gone, removed };
-    if (signal.aborted) break;
+  if (to === undefined) return { removed: 0, bound, stale };
+  const remover = new Remover(connection, request);
+  try {
+    const range = { from: FIRST_ID, to };
+    for await (const [batch] of readRange(connection, { stream, range }, { signal, link: SILENT })) {
+      const entries = batch?.entries ?? [];
+      const last = entries.at(-1);
+      const next = last && nextId(last.id);
+      if (next === undefined) continue;
+      await archive?.append(stream, entries);
+      remover.removeBefore(next);
+      if (remover.hasStopped || signal.aborted) break;
+    }
+  } finally {
+    await remover.end();
   }
-  return { removed, bound, stale };
+  remover.throwFailure();
+  return { bound, stale, ...remover.stop, removed: remover.removed };
+}
+
+/**
+ * Removes what is in the archive, while the next page is read and archived: what has come meanwhile goes in one go,
+ * so that an archive is not slower for each round trip that removing takes.
+ */
+class Remover {
+  readonly #connection: Connection;
+  readonly #request: TrimRequest;
+  #next: EntryId | undefined;
+  #running: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  removed = 0;
+  /** What holds the rest: a group has been made, or set back, since the bound was looked at. */
+  stop: Pick<Removed, "bound" | "stale"> | undefined;
+
+  constructor(connection: Connection, request: TrimRequest) {
+    this.#connection = connection;
+    this.#request = request;
+  }
+
+  get hasStopped(): boolean {
+    return this.stop !== undefined || this.#failure !== undefined;
+  }
+
+  /** Everything before the ID stands in the archive. */
+  removeBefore(id: EntryId): void {
+    this.#next = id;
+    this.#running ??= this.#run();
+  }
+
+  async end(): Promise<void> {
+    await this.#running;
+  }
+
+  throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#next !== undefined && !this.hasStopped) {
+        const next = this.#next;
+        this.#next = undefined;
+        // Also at a stop, or what is in the archive would still be in the stream.
+        const { signal } = new AbortController();
+        const exactly = { ...this.#request, exact: true, onProgress: undefined, signal };
+        const { removed, bound, stale } = await removeAll(this.#connection, exactly, next);
+        this.removed += removed;
+        this.#request.onProgress?.(this.removed);
+        if (bound !== undefined) this.stop = { bound, stale };
+      }
+    } catch (error) {
+      this.#failure = { error };
+    } finally {
+      this.#running = undefined;
+    }
+  }
 }
 
 function step(

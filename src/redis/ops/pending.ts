@@ -11,7 +11,7 @@ export interface PendingRow {
   readonly deliveries: number;
 }
 
-/** A page of the pending list from `start` on, optionally of one consumer; at most `count` rows. */
+/** A page of the pending list from `start` on, optionally of one consumer, up to `end`; at most `count` rows. */
 export async function pendingPage(
   caller: Caller,
   stream: string,
@@ -19,9 +19,10 @@ export async function pendingPage(
   start: string,
   count: number,
   consumer?: string,
+  end = "+",
 ): Promise<PendingRow[]> {
   const filter = consumer === undefined ? [] : [consumer];
-  const rows = asList(await caller.call("XPENDING", stream, group, start, "+", count, ...filter));
+  const rows = asList(await caller.call("XPENDING", stream, group, start, end, count, ...filter));
   return rows.map((row) => {
     const [id, owner, idleMs, deliveries] = asList(row);
     return {

@@ -24,6 +24,8 @@ return table.concat(found)
 
 /** The server copies an entry to look at it; so many at a time never hold it up for long. */
 const IDS_AT_ONCE = 100;
+/** A page of the pending list is so many. */
+const STEPS_AT_ONCE = 10;
 
 /** The IDs among these whose entries are not in the stream. */
 export async function missingIds(
@@ -32,23 +34,41 @@ export async function missingIds(
   ids: readonly string[],
 ): Promise<Set<string>> {
   const missing = new Set<string>();
-  for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
-    const batch = ids.slice(at, at + IDS_AT_ONCE);
-    const found = await presence(connection, stream, batch);
-    batch.forEach((id, index) => {
-      if (found[index] === "0") missing.add(id);
-    });
+  const steps: (readonly string[])[] = [];
+  for (let at = 0; at < ids.length; at += IDS_AT_ONCE) steps.push(ids.slice(at, at + IDS_AT_ONCE));
+  for (let at = 0; at < steps.length; at += STEPS_AT_ONCE) {
+    const together = steps.slice(at, at + STEPS_AT_ONCE);
+    const answers = await Promise.all(together.map((step) => presence(connection, stream, step)));
+    for (const [n, step] of together.entries()) {
+      const found = answers[n] ?? (await presenceByRange(connection, stream, step));
+      step.forEach((id, index) => {
+        if (found[index] === "0") missing.add(id);
+      });
+    }
   }
   return missing;
 }
 
-/** Without scripts the entries themselves are asked for, one by one, because they may be large. */
-async function presence(connection: Connection, stream: string, ids: readonly string[]): Promise<string> {
+/** Undefined for a user who may run no scripts. */
+async function presence(
+  connection: Connection,
+  stream: string,
+  ids: readonly string[],
+): Promise<string | undefined> {
   try {
     return asText(await connection.persist(() => connection.run(present, [stream], ids)));
   } catch (error) {
     if (!isRefused(error)) throw error;
+    return undefined;
   }
+}
+
+/** Asks for the entries themselves, one by one, because they may be large. */
+async function presenceByRange(
+  connection: Connection,
+  stream: string,
+  ids: readonly string[],
+): Promise<string> {
   let found = "";
   for (const id of ids) found += (await rangePage(connection, stream, { from: id, to: id, count: 1 })).length;
   return found;

@@ -281,8 +281,8 @@ test("moves a long list in small steps: no call to the server takes more than 10
   const calls = (command: string): number =>
     Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
   expect(calls("evalsha")).toBe(500);
-  // Each step looks every entry up; beyond that, the pages of the list.
-  expect(calls("xpending") - 50_000).toBeLessThan(60);
+  // Each step looks every entry up; beyond that, the pages of the list, which are less full where they are read ahead.
+  expect(calls("xpending") - 50_000).toBeLessThan(100);
 });
 
 describe("claim refuses", () => {

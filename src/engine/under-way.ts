@@ -1,0 +1,68 @@
+/** Waiting for less is no reason to ask for more. */
+const WAIT_MS = 1;
+
+/**
+ * How many requests to have under way: one while the server answers about as soon as answers are dealt with, and
+ * up to `most` where a round trip takes longer than that.
+ */
+export class Depth {
+  readonly #most: number;
+  #value = 1;
+  #takenAt = performance.now();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get value(): number {
+    return this.#value;
+  }
+
+  /** Waits for the oldest answer, and learns from how long that takes beside what came before it. */
+  async take<T>(answer: Promise<T>): Promise<T> {
+    const asked = performance.now();
+    const busyMs = asked - this.#takenAt;
+    const taken = await answer;
+    const now = performance.now();
+    if (now - asked > Math.max(WAIT_MS, busyMs / 4)) this.#value = Math.min(this.#most, this.#value * 2);
+    this.#takenAt = now;
+    return taken;
+  }
+}
+
+/** Requests that are under way together, and are answered to their sender in the order sent. */
+export class UnderWay<T> {
+  readonly #depth: Depth;
+  #requests: Promise<T>[] = [];
+
+  /** `most`: so many at once where a round trip takes long. */
+  constructor(most: number) {
+    this.#depth = new Depth(most);
+  }
+
+  get count(): number {
+    return this.#requests.length;
+  }
+
+  /** True when an answer is to be taken before more is sent. */
+  get isFull(): boolean {
+    return this.#requests.length >= this.#depth.value;
+  }
+
+  add(request: Promise<T>): void {
+    // Others may be awaited when it fails; whoever takes it hears of it.
+    request.catch(() => {});
+    this.#requests.push(request);
+  }
+
+  /** The oldest answer. There must be one under way. */
+  take(): Promise<T> {
+    return this.#depth.take(this.#requests.shift() as Promise<T>);
+  }
+
+  /** Waits for all that is under way; the answers of those that did not fail. */
+  async settle(): Promise<T[]> {
+    const settled = await Promise.allSettled(this.#requests.splice(0));
+    return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  }
+}
