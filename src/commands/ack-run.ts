@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { type AckedEntry, ackPending } from "../engine/claim/ack.ts";
+import type { StreamKey } from "../entry/names.ts";
 import { ExitCode } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
@@ -9,7 +10,7 @@ import { checkIds, givenIds, ofGroup, Rejects } from "./id-arguments.ts";
 
 export async function run(
   context: Context,
-  [stream, ids]: readonly [string, string[]],
+  [stream, ids]: readonly [StreamKey, string[]],
   { group, dryRun }: AckFlags,
 ): Promise<number | undefined> {
   checkIds(ids);

@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { type ClaimedEntry, claimPending, type ClaimRequest, type Tried } from "../engine/claim/claim.ts";
 import { onStream, requireConsumer } from "../engine/groups/missing.ts";
 import { groupPending } from "../engine/pending/pages.ts";
+import type { GroupName, StreamKey } from "../entry/names.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
@@ -16,7 +17,7 @@ import { nothingPending } from "./nothing-pending.ts";
 
 export async function run(
   context: Context,
-  [stream, ids]: readonly [string, string[]],
+  [stream, ids]: readonly [StreamKey, string[]],
   flags: ClaimFlags,
 ): Promise<number | undefined> {
   checkFlags(flags, ids);
@@ -91,8 +92,8 @@ function ruleOf(flags: ClaimFlags): Omit<ClaimRequest, "stream" | "group" | "ids
 /** Moving loses nothing, so it asks only where somebody sits; clearing can't be undone. */
 async function ask(
   context: Context,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { to, all, dropMissing }: ClaimFlags,
   total: number,
 ): Promise<void> {
@@ -142,8 +143,8 @@ function summarize(context: Context, flags: ClaimFlags, count: (state: ClaimStat
 /** When nothing was found, a consumer that the group does not know is the likely reason: exit 4. */
 async function requireConsumers(
   context: Context,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   flags: ClaimFlags,
   tried: number,
 ): Promise<undefined> {

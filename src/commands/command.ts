@@ -1,5 +1,6 @@
 import { Argument as Operand, type Command, type Option } from "commander";
 import type { Context } from "../context.ts";
+import type { GroupName, StreamKey } from "../entry/names.ts";
 import { type Flag, FlagOption, flagOf, type ValuesOf } from "./flag.ts";
 import { checkRules, Line } from "./flag-rules.ts";
 import type { CommonValues } from "./global-flags.ts";
@@ -19,11 +20,15 @@ export function argument<const Spec extends string, const Choice extends string 
   return choices ? { spec, about, choices } : { spec, about };
 }
 
-type ValueOfArgument<Spec extends string, Choice extends string> = Spec extends `${string}...${string}`
-  ? Choice[]
-  : Spec extends `<${string}`
-    ? Choice
-    : Choice | undefined;
+type ValueOfArgument<Spec extends string, Choice extends string> = Spec extends "<stream>"
+  ? StreamKey
+  : Spec extends "<group>"
+    ? GroupName
+    : Spec extends `${string}...${string}`
+      ? Choice[]
+      : Spec extends `<${string}`
+        ? Choice
+        : Choice | undefined;
 
 /** What a run function gets of the operands: one value for each, a list for the last if it takes several. */
 export type ArgumentsOf<Args extends readonly Argument[]> = {

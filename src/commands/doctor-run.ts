@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { diagnose } from "../engine/doctor/doctor.ts";
 import type { Finding, Severity } from "../engine/doctor/finding.ts";
 import { DEAD_AFTER_MS, EMPTY_AFTER_MS } from "../engine/groups/consumers.ts";
+import type { StreamKey } from "../entry/names.ts";
 import { ConnectionError, ExitCode, ServerError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
 import { writeFinding } from "../output/findings.ts";
@@ -66,7 +67,7 @@ async function everyStream(
   context: Context,
   connection: Connection,
   args: StreamArguments,
-): Promise<readonly string[]> {
+): Promise<readonly StreamKey[]> {
   try {
     return await args.find();
   } catch (error) {

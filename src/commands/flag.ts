@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
+import type { GroupName, StreamKey } from "../entry/names.ts";
 import { parseCount, parseDuration, parseRate, parseSize } from "../units.ts";
 
 /**
@@ -83,6 +84,24 @@ export const flag = {
     about: string,
     marks?: M,
   ): Flag<Spec, Given<string, M>> {
+    return { ...marks, spec, about };
+  },
+
+  /** The key of a stream. */
+  stream<const Spec extends string, const M extends Marks = Marks>(
+    spec: Spec,
+    about: string,
+    marks?: M,
+  ): Flag<Spec, Given<StreamKey, M>> {
+    return { ...marks, spec, about };
+  },
+
+  /** The name of a consumer group. */
+  group<const Spec extends string, const M extends Marks = Marks>(
+    spec: Spec,
+    about: string,
+    marks?: M,
+  ): Flag<Spec, Given<GroupName, M>> {
     return { ...marks, spec, about };
   },
 

@@ -6,11 +6,11 @@ import { parseCount } from "../units.ts";
 import { flag } from "./flag.ts";
 
 /** `-g, --group`, the same everywhere. */
-export const group = flag.text("-g, --group <group>", "the consumer group");
+export const group = flag.group("-g, --group <group>", "the consumer group");
 
 /** The same for commands that can't do without; `question` asks for it. */
 export function requiredGroup<const Question extends string>(question: Question) {
-  return flag.text("-g, --group <group>", "the consumer group", { required: question });
+  return flag.group("-g, --group <group>", "the consumer group", { required: question });
 }
 
 /** `--log`, for commands that run for long; Log takes it from the run's flags. */

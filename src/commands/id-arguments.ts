@@ -1,6 +1,7 @@
 import type { Context } from "../context.ts";
 import type { JudgeOrigin } from "../engine/claim/id-source.ts";
 import { parseEntryId } from "../entry/id.ts";
+import type { GroupName, StreamKey } from "../entry/names.ts";
 import { UsageError } from "../errors.ts";
 
 /** No more IDs than this are named one by one on stderr; -v names all. */
@@ -27,7 +28,7 @@ export async function* givenIds(
 }
 
 /** Rows of another stream or group name entries that only by chance have the same IDs here. */
-export function ofGroup(stream: string, group: string): JudgeOrigin {
+export function ofGroup(stream: StreamKey, group: GroupName): JudgeOrigin {
   return (row) => {
     if (row.stream !== undefined && row.stream !== stream) return `stream ${row.stream}, not ${stream}`;
     if (row.group !== undefined && row.group !== group) return `group ${row.group}, not ${group}`;

@@ -4,6 +4,7 @@ import { listPending, type PendingEntry } from "../engine/pending/list.ts";
 import { groupPending } from "../engine/pending/pages.ts";
 import { retryDelays, takeAfterMs } from "../engine/worker/retries.ts";
 import { type ConsumerPending, pendingSummary } from "../engine/pending/summary.ts";
+import type { StreamKey } from "../entry/names.ts";
 import { type Column, FieldList } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { cellText, durationText, NONE } from "../output/format.ts";
@@ -12,7 +13,11 @@ import { printRows } from "../output/rows.ts";
 import { nothingPending } from "./nothing-pending.ts";
 import type { PendingFlags } from "./pending.ts";
 
-export async function run(context: Context, [stream]: readonly [string], flags: PendingFlags): Promise<void> {
+export async function run(
+  context: Context,
+  [stream]: readonly [StreamKey],
+  flags: PendingFlags,
+): Promise<void> {
   const { group, consumer } = flags;
   const connection = await context.connect();
   const total = await onStream(connection, stream, group, () => groupPending(connection, { stream, group }));

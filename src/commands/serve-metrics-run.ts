@@ -3,6 +3,7 @@ import { dlqKey } from "../engine/dlq/name.ts";
 import { LagMemory } from "../engine/lag/lag-memory.ts";
 import { Poll } from "../engine/poll.ts";
 import { type Survey, survey } from "../engine/survey.ts";
+import type { StreamKey } from "../entry/names.ts";
 import { LinkWatch } from "../lib/link-watch.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { MetricSet } from "../metrics/metric-set.ts";
@@ -33,7 +34,7 @@ export async function run(
   const request = {
     find: () => args.find(),
     group: flags.group,
-    dlqKey: (stream: string) => dlqKey(stream, naming),
+    dlqKey: (stream: StreamKey) => dlqKey(stream, naming),
     countLimit: flags.countLimit,
     maxStreams: MAX_STREAMS,
     memory: new LagMemory(),

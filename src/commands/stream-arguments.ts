@@ -7,6 +7,7 @@ import {
   type StreamsWanted,
 } from "../engine/find-streams.ts";
 import type { Roster } from "../engine/roster.ts";
+import { type StreamKey, streamKey } from "../entry/names.ts";
 import type { Connection } from "../redis/connection.ts";
 import { isPattern } from "../redis/ops/scan.ts";
 import { formatCount } from "../units.ts";
@@ -16,9 +17,9 @@ const TOLD = 5;
 
 /** The streams of STREAM arguments. */
 export interface ChosenStreams {
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** Those that were named and not matched: they must be there, any other one may vanish meanwhile. */
-  readonly named: ReadonlySet<string>;
+  readonly named: ReadonlySet<StreamKey>;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface ChosenStreams {
  * queues once, where patterns were typed; names that are no UTF-8 each once.
  */
 export class StreamArguments {
-  readonly named: ReadonlySet<string>;
+  readonly named: ReadonlySet<StreamKey>;
   readonly hasPatterns: boolean;
   readonly #context: Context;
   readonly #connection: Connection;
@@ -50,19 +51,19 @@ export class StreamArguments {
       dlqTemplate: context.config.dlqTemplate,
       except,
     };
-    this.named = new Set(names.filter((name) => !isPattern(name)));
+    this.named = new Set(names.filter((name) => !isPattern(name)).map(streamKey));
     this.hasPatterns = this.#wanted.names.some(isPattern);
   }
 
   /** The streams there are; none is no error. */
-  async find(): Promise<readonly string[]> {
+  async find(): Promise<readonly StreamKey[]> {
     const found = await this.#look();
     this.#tell(found);
     return found.streams;
   }
 
   /** The same for arguments that must match something: none is exit 4, unless nothing was named at all. */
-  async findSome(): Promise<readonly string[]> {
+  async findSome(): Promise<readonly StreamKey[]> {
     const found = await this.#look();
     if (found.streams.length === 0 && this.#typed) throw noneFound(this.#wanted, found);
     this.#tell(found);

@@ -1,5 +1,6 @@
 import type { Names } from "../commands/flag.ts";
 import { dlqKey, looksLikeQueue } from "../engine/dlq/name.ts";
+import { type GroupName, type StreamKey, groupName, streamKey } from "../entry/names.ts";
 import type { Connection } from "../redis/connection.ts";
 import { consumerInfos, groupInfos } from "../redis/ops/info.ts";
 import { pendingIds } from "../redis/ops/pending.ts";
@@ -31,8 +32,13 @@ export async function lookUp(
   { line, dlqTemplate, signal }: Lookup,
 ): Promise<string[]> {
   const { prefix, operands, options } = line;
-  const streams = operands.filter((name) => !/[*?[]/.test(name)).slice(0, STREAMS);
+  const streams = operands
+    .filter((name) => !/[*?[]/.test(name))
+    .slice(0, STREAMS)
+    .map(streamKey);
   const [stream] = streams;
+  const name = options.get("group");
+  const group = name === undefined ? undefined : groupName(name);
   switch (wanted) {
     case "streams": {
       // As patterns do, unless so much is typed that nothing else begins so.
@@ -45,7 +51,6 @@ export async function lookUp(
     case "groups":
       return offered(await groupsOf(connection, streams), prefix).sort();
     case "consumers": {
-      const group = options.get("group");
       const found = streams.map((each) => consumersOf(connection, each, group));
       return offered((await Promise.all(found)).flat(), prefix).sort();
     }
@@ -56,7 +61,6 @@ export async function lookUp(
       return offered(await newestIds(connection, key, { ...idRange(prefix), count: LETTERS }), prefix);
     }
     case "pending": {
-      const group = options.get("group");
       if (stream === undefined || group === undefined) return [];
       const range = { ...idRange(prefix), count: MOST };
       return offered(await pendingIds(connection, stream, group, range), prefix);
@@ -82,15 +86,15 @@ async function streamNames(connection: Connection, prefix: string, signal: Abort
   return found;
 }
 
-async function groupsOf(connection: Connection, streams: readonly string[]): Promise<string[]> {
+async function groupsOf(connection: Connection, streams: readonly StreamKey[]): Promise<GroupName[]> {
   const infos = await Promise.all(streams.map((stream) => groupInfos(connection, stream)));
   return infos.flat().map(({ name }) => name);
 }
 
 async function consumersOf(
   connection: Connection,
-  stream: string,
-  group: string | undefined,
+  stream: StreamKey,
+  group: GroupName | undefined,
 ): Promise<string[]> {
   const groups = group === undefined ? await groupsOf(connection, [stream]) : [group];
   const infos = await Promise.all(

@@ -1,3 +1,4 @@
+import { type StreamKey, streamKey } from "../entry/names.ts";
 import { StreamctlError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { isPattern, scanStreams } from "../redis/ops/scan.ts";
@@ -16,7 +17,7 @@ export interface StreamsWanted {
 
 export interface StreamsFound {
   /** Names as they are and in their order, then what the patterns match, sorted; each once. */
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** Dead-letter queues that match patterns which do not ask for them. */
   readonly queues: readonly string[];
   /** Those of `except` that match. */
@@ -32,16 +33,16 @@ export interface StreamsFound {
 export async function findStreams(connection: Connection, wanted: StreamsWanted): Promise<StreamsFound> {
   const { names, dlqTemplate, except } = wanted;
   const patterns = names.filter(isPattern);
-  const named = new Set(names.filter((name) => !isPattern(name)));
+  const named = new Set(names.filter((name) => !isPattern(name)).map(streamKey));
   const matches = await Promise.all(
     patterns.map(async (pattern) => {
       const found = await connection.persist(() => scanStreams(connection, pattern));
       return { ...found, forQueues: looksLikeQueue(pattern, dlqTemplate) };
     }),
   );
-  const taken = new Set<string>();
-  const queues = new Set<string>();
-  const excepted = new Set<string>();
+  const taken = new Set<StreamKey>();
+  const queues = new Set<StreamKey>();
+  const excepted = new Set<StreamKey>();
   for (const { streams, forQueues } of matches) {
     for (const stream of streams) {
       if (except?.has(stream)) excepted.add(stream);
@@ -49,7 +50,7 @@ export async function findStreams(connection: Connection, wanted: StreamsWanted)
       else taken.add(stream);
     }
   }
-  const leftOut = (stream: string): boolean => !taken.has(stream) && !named.has(stream);
+  const leftOut = (stream: StreamKey): boolean => !taken.has(stream) && !named.has(stream);
   return {
     streams: [...new Set([...named, ...[...taken].sort()])],
     queues: [...queues].filter(leftOut),

@@ -1,4 +1,5 @@
 import { type EntryId, nextId, parseEntryId, previousId } from "../entry/id.ts";
+import type { StreamKey } from "../entry/names.ts";
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { streamInfo } from "../redis/ops/info.ts";
@@ -128,7 +129,7 @@ function asId(ms: string, seq: string): EntryId {
  */
 export async function resolveRange(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   range: { readonly from?: Position | undefined; readonly to?: Position | undefined },
 ): Promise<IdRange | undefined> {
   const start = range.from ?? { kind: "first" };
@@ -145,7 +146,7 @@ export async function resolveRange(
 }
 
 /** The last ID that the stream has given, also when that entry is gone; FIRST_ID when there is no stream. */
-export async function lastGeneratedId(connection: Connection, stream: string): Promise<EntryId> {
+export async function lastGeneratedId(connection: Connection, stream: StreamKey): Promise<EntryId> {
   try {
     return parseEntryId((await streamInfo(connection, stream)).lastGeneratedId) ?? FIRST_ID;
   } catch (error) {

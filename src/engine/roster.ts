@@ -1,3 +1,4 @@
+import type { StreamKey } from "../entry/names.ts";
 import { ServerError, StreamctlError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { isTransient } from "../redis/errors.ts";
@@ -14,19 +15,19 @@ const TOLD = 5;
 export interface RosterParts {
   readonly connection: Connection;
   /** The streams of the start. */
-  readonly first: readonly string[];
+  readonly first: readonly StreamKey[];
   /** Streams that were named, and not matched: they never leave. */
   readonly named: ReadonlySet<string>;
   /** What the patterns match now, with what was named. Undefined: there are no patterns, and nothing changes. */
-  readonly find: (() => Promise<readonly string[]>) | undefined;
+  readonly find: (() => Promise<readonly StreamKey[]>) | undefined;
   readonly notice: (level: "info" | "warn", message: string) => void;
 }
 
 /** What whoever reads the streams does when they change. */
 export interface RosterFollower {
   /** Makes ready for a stream; false when it can't be read as yet, and is to be asked for again later. */
-  admit(stream: string): Promise<boolean>;
-  left(stream: string): void;
+  admit(stream: StreamKey): Promise<boolean>;
+  left(stream: StreamKey): void;
 }
 
 /**
@@ -35,11 +36,11 @@ export interface RosterFollower {
  */
 export class Roster {
   readonly #parts: RosterParts;
-  #streams: readonly string[];
+  #streams: readonly StreamKey[];
   #follower: RosterFollower | undefined;
   #poll: Poll<boolean> | undefined;
   /** Streams that could not be admitted, each told of once. */
-  #refused = new Set<string>();
+  #refused = new Set<StreamKey>();
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
@@ -47,7 +48,7 @@ export class Roster {
   }
 
   /** The streams of the moment: another array after every change. */
-  get streams(): readonly string[] {
+  get streams(): readonly StreamKey[] {
     return this.#streams;
   }
 
@@ -82,12 +83,12 @@ export class Roster {
     return this.#dropGoneOf(this.#streams);
   }
 
-  async #compare(found: readonly string[], signal: AbortSignal): Promise<void> {
+  async #compare(found: readonly StreamKey[], signal: AbortSignal): Promise<void> {
     const now = new Set(found);
     await this.#dropGoneOf(this.#streams.filter((stream) => !now.has(stream)));
     this.#refused = new Set([...this.#refused].filter((stream) => now.has(stream)));
     const known = new Set(this.#streams);
-    const joined: string[] = [];
+    const joined: StreamKey[] = [];
     for (const stream of found) {
       if (signal.aborted) break;
       if (!known.has(stream) && (await this.#admit(stream))) joined.push(stream);
@@ -98,7 +99,7 @@ export class Roster {
   }
 
   /** What is wrong with one stream does not keep the others from joining. */
-  async #admit(stream: string): Promise<boolean> {
+  async #admit(stream: StreamKey): Promise<boolean> {
     try {
       return (await this.#follower?.admit(stream)) ?? false;
     } catch (error) {
@@ -112,8 +113,8 @@ export class Roster {
   }
 
   /** A SCAN misses what moves between the nodes of a cluster meanwhile: each is asked for by name before it goes. */
-  async #dropGoneOf(streams: readonly string[]): Promise<boolean> {
-    const gone = new Set<string>();
+  async #dropGoneOf(streams: readonly StreamKey[]): Promise<boolean> {
+    const gone = new Set<StreamKey>();
     for (const stream of streams) {
       if (!this.#parts.named.has(stream) && (await isGone(this.#parts.connection, stream))) gone.add(stream);
     }
@@ -125,7 +126,7 @@ export class Roster {
   }
 }
 
-async function isGone(connection: Connection, stream: string): Promise<boolean> {
+async function isGone(connection: Connection, stream: StreamKey): Promise<boolean> {
   try {
     await streamInfo(connection, stream);
     return false;
@@ -135,7 +136,7 @@ async function isGone(connection: Connection, stream: string): Promise<boolean> 
   }
 }
 
-function listed(streams: readonly string[]): string {
+function listed(streams: readonly StreamKey[]): string {
   const told = streams.slice(0, TOLD).join(", ");
   return streams.length > TOLD ? `${formatCount(streams.length, "stream")} (${told}, …)` : told;
 }

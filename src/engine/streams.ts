@@ -1,3 +1,4 @@
+import type { StreamKey } from "../entry/names.ts";
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { streamInfo } from "../redis/ops/info.ts";
@@ -6,7 +7,7 @@ import { explain } from "./groups/missing.ts";
 
 /** One stream at a glance. `memoryBytes` is the server's estimate; null when it does not tell. */
 export interface StreamOverview {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly length: number;
   readonly groups: number;
   readonly firstId: string | null;
@@ -20,7 +21,7 @@ const AT_ONCE = 500;
 /** Looks at streams in their order. One that vanishes meanwhile is left out, unless it is in `named`. */
 export async function* overviews(
   connection: Connection,
-  streams: readonly string[],
+  streams: readonly StreamKey[],
   options: { readonly named: ReadonlySet<string>; readonly signal: AbortSignal },
 ): AsyncGenerator<StreamOverview> {
   for (let at = 0; at < streams.length && !options.signal.aborted; at += AT_ONCE) {
@@ -32,7 +33,7 @@ export async function* overviews(
 
 async function look(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   named: ReadonlySet<string>,
 ): Promise<StreamOverview | undefined> {
   try {
@@ -50,7 +51,7 @@ async function look(
 }
 
 /** MEMORY is a right of its own: whoever lacks it still sees the rest. */
-export async function memoryBytes(connection: Connection, stream: string): Promise<number | null> {
+export async function memoryBytes(connection: Connection, stream: StreamKey): Promise<number | null> {
   try {
     return (await memoryUsage(connection, stream)) ?? null;
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../entry/names.ts";
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { entryCount } from "../redis/ops/key.ts";
@@ -7,8 +8,8 @@ import { overviews, type StreamOverview } from "./streams.ts";
 
 /** How many dead letters a stream has. */
 export interface DeadLetters {
-  readonly stream: string;
-  readonly dlq: string;
+  readonly stream: StreamKey;
+  readonly dlq: StreamKey;
   readonly count: number;
 }
 
@@ -24,9 +25,9 @@ export interface Survey {
 
 export interface SurveyRequest {
   /** The streams of the moment; what has gone meanwhile is left out. */
-  readonly find: () => Promise<readonly string[]>;
-  readonly group?: string | undefined;
-  readonly dlqKey: (stream: string) => string;
+  readonly find: () => Promise<readonly StreamKey[]>;
+  readonly group?: GroupName | undefined;
+  readonly dlqKey: (stream: StreamKey) => StreamKey;
   /** How many entries of a lag to count at one look. */
   readonly countLimit: number;
   /** What earlier looks have counted. */
@@ -66,8 +67,8 @@ export async function survey(connection: Connection, request: SurveyRequest): Pr
 /** Undefined where this user may not look, or where the key holds something else. */
 async function countDeadLetters(
   connection: Connection,
-  stream: string,
-  dlq: string,
+  stream: StreamKey,
+  dlq: StreamKey,
 ): Promise<DeadLetters | undefined> {
   try {
     return { stream, dlq, count: await entryCount(connection, dlq) };

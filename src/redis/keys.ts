@@ -27,8 +27,8 @@ export function keySlot(key: string): number {
 }
 
 /** Keys in groups that one command may take together, in their order; outside a cluster that is all of them. */
-export function bySlot(keys: readonly string[], cluster: boolean): string[][] {
-  const groups = new Map<number, string[]>();
+export function bySlot<Key extends string>(keys: readonly Key[], cluster: boolean): Key[][] {
+  const groups = new Map<number, Key[]>();
   for (const key of keys) {
     const slot = cluster ? keySlot(key) : 0;
     const group = groups.get(slot);

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { PassThrough, Readable, Writable } from "node:stream";
 
+import { type StreamKey, streamKey } from "../../src/entry/names.ts";
 import type { Io, OutStream } from "../../src/io.ts";
 import { main } from "../../src/main.ts";
 import { markedEnv } from "./processes.ts";
@@ -129,8 +130,8 @@ export function openStdin(): PassThrough {
 let counter = 0;
 
 /** A key that no other test uses. */
-export function uniqueKey(label = "orders"): string {
-  return `${label}:${process.pid}:${Date.now().toString(36)}:${counter++}`;
+export function uniqueKey(label = "orders"): StreamKey {
+  return streamKey(`${label}:${process.pid}:${Date.now().toString(36)}:${counter++}`);
 }
 
 /** The NDJSON lines of an output as values. */

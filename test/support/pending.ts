@@ -1,8 +1,9 @@
 import type { Redis } from "ioredis";
+import type { StreamKey } from "../../src/entry/names.ts";
 import { uniqueKey } from "./cli.ts";
 
 /** A stream with entries `1-0` to `n-0`, all of them pending in group g: odd ones for a, even ones for b. */
-export async function pendingStream(redis: Redis, count: number): Promise<string> {
+export async function pendingStream(redis: Redis, count: number): Promise<StreamKey> {
   const key = uniqueKey();
   await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
   const pipeline = redis.pipeline();

@@ -3,6 +3,7 @@ import type { Outcome } from "../../src/engine/handlers/outcome.ts";
 import { WorkerEvents } from "../../src/engine/worker/events.ts";
 import { makeRoles, type Roles } from "../../src/engine/worker/roles.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerSettings } from "../../src/engine/worker/types.ts";
+import { type StreamKey, groupName, streamKey } from "../../src/entry/names.ts";
 import { type Streams, streamsOf } from "../../src/redis/ops/streams.ts";
 import { openConnection } from "./connection.ts";
 import { until } from "./redis.ts";
@@ -18,10 +19,10 @@ export const SILENT: WorkerObserver = {
 };
 
 /** A worker of group g that has made its consumer's name up, with long times. */
-export function settingsFor(stream: string, more: Partial<WorkerSettings>): WorkerSettings {
+export function settingsFor(stream: StreamKey, more: Partial<WorkerSettings>): WorkerSettings {
   return {
     streams: [stream],
-    group: "g",
+    group: groupName("g"),
     consumer: "c",
     consumerIsUnique: true,
     ahead: 0,
@@ -31,7 +32,7 @@ export function settingsFor(stream: string, more: Partial<WorkerSettings>): Work
     killAfterMs: 1_000,
     deleteAcked: false,
     createAt: "0",
-    dlqKey: (key) => `${key}:dlq`,
+    dlqKey: (key) => streamKey(`${key}:dlq`),
     ends: { untilEmpty: true },
     ...more,
   };

@@ -11,6 +11,7 @@ import { StreamReader } from "../../engine/read/reader.ts";
 import type { Roster } from "../../engine/roster.ts";
 import { type EntryFilter, entryFilter } from "../../engine/where.ts";
 import { compareIds, previousId } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ExitCode, ServerError, UsageError } from "../../errors.ts";
 import { PageWriter } from "../../output/page-writer.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -45,7 +46,7 @@ export async function printRange(
 }
 
 /** What a pattern matched may have gone since. */
-function unlessGone(stream: string, { named }: StreamArguments): (error: unknown) => undefined {
+function unlessGone(stream: StreamKey, { named }: StreamArguments): (error: unknown) => undefined {
   return (error) => {
     if (error instanceof ServerError && error.kind === "notFound" && !named.has(stream)) return undefined;
     throw error;
@@ -53,7 +54,7 @@ function unlessGone(stream: string, { named }: StreamArguments): (error: unknown
 }
 
 /** The end is that of now: a stream that grows faster than it is printed would never end. */
-async function snapshotRange(connection: Connection, stream: string, { from, to }: ConsumeFlags) {
+async function snapshotRange(connection: Connection, stream: StreamKey, { from, to }: ConsumeFlags) {
   const info = await streamInfo(connection, stream);
   const range = await resolveRange(connection, stream, { from, to });
   if (!range) return undefined;
@@ -76,7 +77,7 @@ export async function printFollowed(
   const roster = await args.roster(!flags.untilEmpty);
   const { from } = flags;
   const mode = new FollowMode();
-  const afterFrom = async (stream: string, position: Position): Promise<string> => {
+  const afterFrom = async (stream: StreamKey, position: Position): Promise<string> => {
     const range = await resolveRange(connection, stream, { from: position });
     return range ? (previousId(range.from) ?? FIRST_ID) : LAST_ID;
   };
@@ -113,7 +114,7 @@ export async function printFollowed(
 export async function printGroup(
   context: Context,
   args: StreamArguments,
-  group: string,
+  group: GroupName,
   flags: ConsumeFlags,
 ): Promise<number> {
   const { ack } = flags;

@@ -58,7 +58,7 @@ const HOW = [
   flag.duration("--retry-max-delay <duration>", "the longest wait", { otherwise: "5m" }),
   flag.list("--dead-on <codes>", "exit codes that dead-letter at once, besides 65 and 100"),
   flag.list("--retry-on <codes>", "exit codes to retry that otherwise dead-letter at once: 65, 100"),
-  flag.text("--dlq <key>", "the dead-letter queue", { otherwise: "STREAM:dlq" }),
+  flag.stream("--dlq <key>", "the dead-letter queue", { otherwise: "STREAM:dlq" }),
   flag.text(
     "--order-by <field>",
     "run entries with one value of this field one at a time, in stream order, over all workers of the group",
@@ -67,9 +67,13 @@ const HOW = [
   flag.count("--pause-after <n>", "after that many failures in a row run one at a time, until one succeeds"),
   flag.text("--dedupe <field>", "ack without a run when this field's value has succeeded before"),
   flag.duration("--dedupe-ttl <duration>", "how long a success is remembered", { default: "24h" }),
-  flag.text("--emit <stream>", "each line the command prints becomes an entry there, together with the ack", {
-    not: ofOneEntry("where a printed line belongs to no one entry"),
-  }),
+  flag.stream(
+    "--emit <stream>",
+    "each line the command prints becomes an entry there, together with the ack",
+    {
+      not: ofOneEntry("where a printed line belongs to no one entry"),
+    },
+  ),
   flag.switch("--delete", "also delete an acked entry from the stream, once no group needs it any more"),
   flag.switch("--fail-on-dead", "exit 5 when any entry was dead-lettered"),
   flag.duration("--claim-idle <duration>", "take over entries whose owner was silent that long", {

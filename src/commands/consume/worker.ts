@@ -6,6 +6,7 @@ import { namingType } from "../../engine/groups/missing.ts";
 import type { HandlerOutput } from "../../engine/handlers/handler.ts";
 import { makeHandler } from "../../engine/handlers/make-handler.ts";
 import type { WorkerResult, WorkerSettings, RetryPolicy } from "../../engine/worker/types.ts";
+import type { GroupName } from "../../entry/names.ts";
 import { Holders } from "../../redis/ops/holders.ts";
 import { Worker } from "../../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../../errors.ts";
@@ -27,7 +28,7 @@ import { untilTimeIsUp } from "./time-limit.ts";
 export interface WorkerRequest extends HandlerRequest {
   /** Streams, or glob patterns for them. */
   readonly patterns: readonly string[];
-  readonly group: string;
+  readonly group: GroupName;
 }
 
 /** `consume STREAM… -g GROUP --exec COMMAND`: runs until it is stopped or an end is reached. */
@@ -125,7 +126,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   return exitCode(context, result, flags);
 }
 
-type Who = { readonly group: string; readonly consumer: string };
+type Who = { readonly group: GroupName; readonly consumer: string };
 
 function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "streams" | "dlqKey"> {
   const { retryDelay: delayMs, claimIdle: claimIdleMs } = flags;

@@ -1,10 +1,11 @@
 import type { DeadLetter } from "../../engine/dlq/letter.ts";
 import { idMs } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { type Column, FieldList } from "../../output/column.ts";
 import { agoText } from "../../output/format.ts";
 
 /** A dead letter as a row, the same in every command that prints some. */
-export function letterColumns(stream: string, key: string, nowMs: number): readonly Column<DeadLetter>[] {
+export function letterColumns(stream: StreamKey, key: string, nowMs: number): readonly Column<DeadLetter>[] {
   return [
     { key: "stream", title: "STREAM", value: (row) => row.stream ?? stream, optional: true },
     { key: "dlq", title: "QUEUE", value: () => key, onlyForPrograms: true },
@@ -54,7 +55,7 @@ export interface LetterInFull {
 }
 
 /** Everything that is known about one letter: what every list says, and more. */
-export function fullColumns(stream: string, key: string, nowMs: number): readonly Column<LetterInFull>[] {
+export function fullColumns(stream: StreamKey, key: string, nowMs: number): readonly Column<LetterInFull>[] {
   const listed = letterColumns(stream, key, nowMs).map(({ key, title, value }): Column<LetterInFull> => ({
     key,
     title,

@@ -1,5 +1,6 @@
 import type { Context } from "../../context.ts";
 import type { DeadLetter } from "../../engine/dlq/letter.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Selection } from "./selection.ts";
 
 /**
@@ -26,7 +27,7 @@ export async function* editLetters(
 /** So many lines of stderr an editor shows. */
 const STDERR_LINES = 10;
 
-function about(letter: DeadLetter, dlq: string): string[] {
+function about(letter: DeadLetter, dlq: StreamKey): string[] {
   const { id, stream, originalId, group, reason, stderr } = letter;
   const lines = [`${id} in ${dlq}`];
   if (originalId !== null) lines.push(`was ${originalId}${stream === null ? "" : ` in ${stream}`}`);

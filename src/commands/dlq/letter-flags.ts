@@ -4,7 +4,7 @@ import { LAYOUTS } from "../../engine/dlq/letter.ts";
 import { flag, longName, marked, type ValuesOf } from "../flag.ts";
 import { group, POSITION, where } from "../flags.ts";
 
-export const dlq = flag.text("--dlq <key>", "the dead-letter queue", { otherwise: "STREAM:dlq" });
+export const dlq = flag.stream("--dlq <key>", "the dead-letter queue", { otherwise: "STREAM:dlq" });
 
 export const layout = flag.choice("--layout <layout>", "how the queue keeps the originals", LAYOUTS, {
   otherwise: "auto",

@@ -3,6 +3,7 @@ import type { DeadLetter } from "../../engine/dlq/letter.ts";
 import { deadLetters } from "../../engine/dlq/list.ts";
 import { type Tally, tally } from "../../engine/dlq/tally.ts";
 import { letterWindow } from "../../engine/dlq/window.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode } from "../../errors.ts";
 import type { Column } from "../../output/column.ts";
 import { createProgress } from "../../output/progress.ts";
@@ -14,7 +15,7 @@ import { noLetters, queueLength } from "./selection.ts";
 
 export async function run(
   context: Context,
-  [stream]: readonly [string],
+  [stream]: readonly [StreamKey],
   flags: ListFlags,
 ): Promise<number | undefined> {
   const connection = await context.connect();

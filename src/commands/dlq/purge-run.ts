@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import type { DeadLetter } from "../../engine/dlq/letter.ts";
 import { purgeLetters, type PurgeReport } from "../../engine/dlq/purge.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode, UsageError } from "../../errors.ts";
 import { createProgress } from "../../output/progress.ts";
 import { printRows } from "../../output/rows.ts";
@@ -19,7 +20,7 @@ import {
 
 export async function run(
   context: Context,
-  [stream, ids]: readonly [string, string[]],
+  [stream, ids]: readonly [StreamKey, string[]],
   flags: PurgeFlags,
 ): Promise<number | undefined> {
   const choice = await readChoice(context, stream, ids, flags);
@@ -57,7 +58,11 @@ export async function run(
   return partial && !context.stop.aborted ? ExitCode.partial : undefined;
 }
 
-async function dryRun(context: Context, stream: string, selection: Selection): Promise<number | undefined> {
+async function dryRun(
+  context: Context,
+  stream: StreamKey,
+  selection: Selection,
+): Promise<number | undefined> {
   async function* letters(): AsyncGenerator<DeadLetter> {
     for await (const page of selection.pages()) yield* page;
   }

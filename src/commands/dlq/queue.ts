@@ -1,10 +1,11 @@
 import type { Context } from "../../context.ts";
 import type { LetterFilter } from "../../engine/dlq/filter.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { LetterFlags } from "./letter-flags.ts";
 
 /** The queue that holds a stream's dead letters. */
-export function queueOf({ config }: Context, stream: string, explicit: string | undefined): string {
+export function queueOf({ config }: Context, stream: StreamKey, explicit: string | undefined): StreamKey {
   return dlqKey(stream, {
     cluster: config.connection.mode === "cluster",
     template: config.dlqTemplate,
@@ -13,7 +14,7 @@ export function queueOf({ config }: Context, stream: string, explicit: string | 
 }
 
 /** What the flags ask of a letter. A queue named after no stream may hold what several streams lost. */
-export function letterFilter(context: Context, stream: string, flags: Partial<LetterFlags>): LetterFilter {
+export function letterFilter(context: Context, stream: StreamKey, flags: Partial<LetterFlags>): LetterFilter {
   const shared = flags.dlq !== undefined || context.config.dlqTemplate?.includes("{stream}") === false;
   const { reason, group, minDeliveries, where } = flags;
   return { stream: shared ? stream : undefined, reason, group, minDeliveries, where };

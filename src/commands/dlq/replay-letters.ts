@@ -8,6 +8,7 @@ import {
   type ReplayReport,
   type ReplayRequest,
 } from "../../engine/dlq/replay.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode, Interrupted, UsageError } from "../../errors.ts";
 import { createProgress, type Progress } from "../../output/progress.ts";
 import { replaySummary } from "../../output/replay-summary.ts";
@@ -24,7 +25,7 @@ export type Plan = Omit<ReplayRequest, "signal" | "onProgress" | "onUncounted" |
 export async function dryRun(
   context: Context,
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   selection: Selection,
   plan: Plan,
 ): Promise<number | undefined> {
@@ -148,7 +149,7 @@ function exitCode(
     missing,
     others,
     target,
-  }: { readonly missing: boolean; readonly others: string; readonly target: string },
+  }: { readonly missing: boolean; readonly others: string; readonly target: StreamKey },
 ): number | undefined {
   if (report.failure) throw report.failure;
   if (report.interrupted) throw new Interrupted();

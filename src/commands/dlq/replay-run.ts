@@ -1,5 +1,6 @@
 import type { Context } from "../../context.ts";
 import { mustDiffer } from "../../engine/dlq/replay.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { UsageError } from "../../errors.ts";
 import { formatCount } from "../../units.ts";
 import { chooseLetters } from "./choose.ts";
@@ -10,7 +11,7 @@ import { countLetters, readChoice, selectLetters, type Selection } from "./selec
 
 export async function run(
   context: Context,
-  [stream, ids]: readonly [string, string[]],
+  [stream, ids]: readonly [StreamKey, string[]],
   flags: ReplayFlags,
 ): Promise<number | undefined> {
   const choice = await readChoice(context, stream, ids, flags);

@@ -4,7 +4,7 @@ import { selectionFlags } from "./letter-flags.ts";
 
 const flags = [
   ...selectionFlags,
-  flag.text("--to <stream>", "add them to this stream, as new entries"),
+  flag.stream("--to <stream>", "add them to this stream, as new entries"),
   flag.switch(
     "--all-groups",
     "where only a new entry can be added, other groups of the stream may get it, too",

@@ -6,6 +6,7 @@ import { noStream, streamLength } from "../../engine/groups/missing.ts";
 import { type IdRange, lastGeneratedId } from "../../engine/position.ts";
 import type { JudgeOrigin } from "../../engine/claim/id-source.ts";
 import { compareIds, parseEntryId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { formatCount } from "../../units.ts";
@@ -27,7 +28,7 @@ type Choice = NamedLetters | { kind: "filtered" } | { kind: "none" };
 /** Letters that are named are dealt with oldest first, as those are that filters choose. */
 export async function readChoice(
   context: Context,
-  stream: string,
+  stream: StreamKey,
   args: readonly string[],
   flags: SelectionFlags,
 ): Promise<Choice> {
@@ -42,7 +43,7 @@ const MOST_NAMED = 100_000;
 /** The IDs that are the arguments, or with `-` the lines of stdin, which may be rows of dlq list. */
 export async function readNames(
   context: Context,
-  stream: string,
+  stream: StreamKey,
   args: readonly string[],
   { dlq }: Pick<LetterFlags, "dlq">,
 ): Promise<NamedLetters> {
@@ -77,7 +78,7 @@ function ofQueue(queue: string): JudgeOrigin {
 /** The letters that a command is about. They can be read more than once. */
 export interface Selection {
   /** The dead-letter queue. */
-  readonly key: string;
+  readonly key: StreamKey;
   /** How many records the queue holds. */
   readonly length: number;
   /** How many letters there are, when that is known before they are read. */
@@ -100,7 +101,7 @@ export interface Selection {
 export async function selectLetters(
   context: Context,
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   flags: Partial<LetterFlags>,
   choice: Exclude<Choice, { kind: "none" }>,
 ): Promise<Selection> {
@@ -177,7 +178,7 @@ export function reportMissing(context: Context, { key, missing, total, badLines 
 }
 
 /** Said where no letter is found: that there are none, or that none of those that are there was meant. */
-export function noLetters(key: string, length: number): string {
+export function noLetters(key: StreamKey, length: number): string {
   return length === 0
     ? `no dead letters in ${key}`
     : `none of ${formatCount(length, "dead letter")} in ${key} fits`;
@@ -187,8 +188,8 @@ export function noLetters(key: string, length: number): string {
 export async function queueLength(
   context: Context,
   connection: Connection,
-  stream: string,
-  key: string,
+  stream: StreamKey,
+  key: StreamKey,
 ): Promise<number> {
   const length = await streamLength(connection, key);
   if (length !== undefined) return length;

@@ -1,4 +1,5 @@
 import type { Context } from "../../context.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode } from "../../errors.ts";
 import { letterText } from "../../output/letter-text.ts";
 import { printRows } from "../../output/rows.ts";
@@ -10,7 +11,7 @@ import type { ShowFlags } from "./show.ts";
 
 export async function run(
   context: Context,
-  [stream, ids]: readonly [string, string[]],
+  [stream, ids]: readonly [StreamKey, string[]],
   flags: ShowFlags,
 ): Promise<number | undefined> {
   const choice = await readNames(context, stream, ids, flags);
@@ -44,7 +45,7 @@ export async function run(
 /** Null when that can't be known: the letter does not name its original, or this user may not look. */
 async function isInStream(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   id: string | null,
 ): Promise<boolean | null> {
   if (id === null) return null;

@@ -1,5 +1,6 @@
 import type { Context } from "../../context.ts";
 import { createGroup, type CreatedGroup } from "../../engine/groups/create.ts";
+import { groupName } from "../../entry/names.ts";
 import type { Column } from "../../output/column.ts";
 import { printRows } from "../../output/rows.ts";
 import { chooseStreams } from "../stream-arguments.ts";
@@ -11,7 +12,8 @@ export async function run(
   [first, others]: readonly [string, string[]],
   { at, mkstream, ifMissing }: CreateFlags,
 ): Promise<number | undefined> {
-  const [names, group = ""] = [[first, ...others.slice(0, -1)], others.at(-1)];
+  const names = [first, ...others.slice(0, -1)];
+  const group = groupName(others.at(-1) ?? "");
   await context.mustBeWritable();
   const connection = await context.connect();
   const { streams } = await chooseStreams(context, connection, names);

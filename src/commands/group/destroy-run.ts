@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import { destroyGroup, planDestroy } from "../../engine/groups/destroy.ts";
 import type { GroupLag } from "../../engine/lag/lag.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { LAG_COLUMNS } from "../../output/lag-columns.ts";
 import { printRows } from "../../output/rows.ts";
 import { formatCount, formatNumber } from "../../units.ts";
@@ -8,7 +9,7 @@ import type { DestroyFlags } from "./destroy.ts";
 
 export async function run(
   context: Context,
-  [stream, group]: readonly [string, string],
+  [stream, group]: readonly [StreamKey, GroupName],
   { dryRun }: DestroyFlags,
 ): Promise<void> {
   if (!dryRun) await context.mustBeWritable();

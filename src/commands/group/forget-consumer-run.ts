@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import { countEmpty, forgetEmpty } from "../../engine/groups/forget-empty.ts";
 import { forget, type ForgottenConsumer } from "../../engine/groups/forget.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { UsageError } from "../../errors.ts";
 import type { Column } from "../../output/column.ts";
 import { createProgress } from "../../output/progress.ts";
@@ -10,7 +11,7 @@ import type { ForgetFlags } from "./forget-consumer.ts";
 
 export async function run(
   context: Context,
-  [stream, consumer]: readonly [string, string | undefined],
+  [stream, consumer]: readonly [StreamKey, string | undefined],
   flags: ForgetFlags,
 ): Promise<void> {
   const { group, claimTo: heir } = flags;
@@ -25,8 +26,8 @@ export async function run(
 
 async function forgetOne(
   context: Context,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   consumer: string,
   heir: string | undefined,
 ): Promise<void> {
@@ -45,8 +46,8 @@ async function forgetOne(
 
 async function forgetAll(
   context: Context,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { idle: idleMs, dryRun }: ForgetFlags,
 ): Promise<void> {
   if (!dryRun) await context.mustBeWritable();

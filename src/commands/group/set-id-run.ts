@@ -5,6 +5,7 @@ import {
   planPosition,
   type PositionChange,
 } from "../../engine/groups/position.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Column } from "../../output/column.ts";
 import { printRows } from "../../output/rows.ts";
 import { formatCount, formatNumber } from "../../units.ts";
@@ -15,7 +16,7 @@ const PLANS = 10;
 
 export async function run(
   context: Context,
-  [stream, group]: readonly [string, string],
+  [stream, group]: readonly [StreamKey, GroupName],
   { at, dryRun }: SetIdFlags,
 ): Promise<void> {
   if (!dryRun) await context.mustBeWritable();

@@ -2,6 +2,7 @@ import type { Context } from "../../context.ts";
 import { COUNT_LIMIT } from "../../engine/lag/lag.ts";
 import type { WatchedGroup, WatchRequest } from "../../engine/lag/watch.ts";
 import { inOrder, watchLag, type WatchOrder } from "../../engine/lag/watch.ts";
+import type { GroupName } from "../../entry/names.ts";
 import { ExitCode, StreamctlError, UsageError } from "../../errors.ts";
 import { SCREEN_COLUMNS, WATCH_COLUMNS } from "../../output/lag-columns.ts";
 import { LagScreen } from "../../output/lag-screen.ts";
@@ -129,7 +130,7 @@ async function streamFinder(args: StreamArguments): Promise<WatchRequest["stream
 
 async function* mustHaveGroup(
   refreshes: AsyncIterable<readonly WatchedGroup[]>,
-  group: string | undefined,
+  group: GroupName | undefined,
 ): AsyncGenerator<readonly WatchedGroup[]> {
   let first = true;
   for await (const groups of refreshes) {

@@ -3,6 +3,7 @@ import type { Context } from "../../context.ts";
 import type { Backlog } from "../../engine/produce/wait-lag.ts";
 import type { UnreadLoss } from "../../engine/produce/trim-losses.ts";
 import type { ProduceEvents } from "../../engine/produce/request.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { RejectsFile } from "../../output/rejects-file.ts";
 import type { BadLine, EntrySource } from "../../entry/sources/source.ts";
 import { IdPrinter } from "../../output/id-printer.ts";
@@ -14,7 +15,7 @@ import type { ProducePlan } from "./plan.ts";
 const NAMED_LINES = 100;
 
 interface OutputOptions {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly plan: ProducePlan;
   /** The input's size in bytes, where it is known. */
   readonly size: number | undefined;
@@ -68,7 +69,7 @@ export class ProduceOutputs implements ProduceEvents {
     return new ProduceOutputs(context, options, rejects);
   }
 
-  onId(id: Buffer, stream: string): void {
+  onId(id: Buffer, stream: StreamKey): void {
     this.#ids?.add(id, stream);
   }
 

@@ -1,4 +1,5 @@
 import type { Context } from "../../context.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { openSource } from "../../entry/sources/open-source.ts";
 import { namingType } from "../../engine/groups/missing.ts";
 import { produce } from "../../engine/produce/produce.ts";
@@ -12,7 +13,7 @@ import type { ProduceFlags } from "./produce.ts";
 
 export async function run(
   context: Context,
-  [stream, pairs]: readonly [string, string[]],
+  [stream, pairs]: readonly [StreamKey, string[]],
   flags: ProduceFlags,
 ): Promise<number | void> {
   const plan = planProduce(pairs, flags);
@@ -38,7 +39,7 @@ export async function run(
 
 function summarize(
   context: Context,
-  stream: string,
+  stream: StreamKey,
   plan: ProducePlan,
   report: ProduceReport,
   elapsedMs: number,

@@ -1,3 +1,4 @@
+import { groupName } from "../../entry/names.ts";
 import { parseCount } from "../../units.ts";
 import type { LagRule } from "../../engine/produce/wait-lag.ts";
 import { argument, command, type FlagsOf } from "../command.ts";
@@ -92,7 +93,7 @@ const PACE = [
 function parseLagRule(text: string): LagRule | undefined {
   const colon = text.lastIndexOf(":");
   const most = parseCount(text.slice(colon + 1));
-  return colon < 1 || most === undefined ? undefined : { group: text.slice(0, colon), most };
+  return colon < 1 || most === undefined ? undefined : { group: groupName(text.slice(0, colon)), most };
 }
 
 const flags = [

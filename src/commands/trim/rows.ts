@@ -1,6 +1,7 @@
 import type { Loss } from "../../engine/trim/preview.ts";
 import { shellWord } from "../../engine/groups/missing.ts";
 import type { Hold } from "../../engine/trim/trim.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { StalePending } from "../../redis/ops/trim.ts";
 import { type EntryId, idMs } from "../../entry/id.ts";
 import type { Column } from "../../output/column.ts";
@@ -9,7 +10,7 @@ import { formatCount } from "../../units.ts";
 
 /** What came of one stream; `wouldRemove` is set in a dry run only. */
 export interface TrimRow {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly removed: number;
   readonly length: number;
   /** The first ID that was asked to be kept. */
@@ -39,7 +40,7 @@ export const TRIM_COLUMNS: readonly Column<TrimRow>[] = [
 ];
 
 /** Who holds a stream's entries, and since when. */
-export function holdText(stream: string, hold: Hold): string {
+export function holdText(stream: StreamKey, hold: Hold): string {
   const { id, group } = hold;
   return `${stream}: kept from ${id} on (${agoText(new Date(idMs(id)), Date.now())}): group ${group} ${whyText(hold)}`;
 }
@@ -53,21 +54,21 @@ function whyText({ why, pending }: Hold): string {
 }
 
 /** Pending entries that hold nothing: where they begin, and what clears them. */
-export function staleText(stream: string, { group, oldestId }: StalePending): string {
+export function staleText(stream: StreamKey, { group, oldestId }: StalePending): string {
   const claim = `streamctl claim ${shellWord(stream)} -g ${shellWord(group)} --all --drop-missing`;
   return `${stream}: group ${group} has pending entries whose data is gone, from ${oldestId} on: ${claim} clears them`;
 }
 
-export function lossText(stream: string, { group, undelivered, pending }: Loss): string {
+export function lossText(stream: StreamKey, { group, undelivered, pending }: Loss): string {
   return `${stream}: group ${group} would lose ${formatCount(undelivered, "entry", "entries")} it has not been given and ${pending} it has not acked`;
 }
 
 /** Of a trim that found something to remove, and removed nothing. */
-export function nothingText(stream: string): string {
+export function nothingText(stream: StreamKey): string {
   return `${stream}: nothing was removed: what may go does not fill a node (about 100 entries); --exact removes it`;
 }
 
 /** Of a dry run: only the server knows where its nodes end. */
-export function wholeNodesText(stream: string, most: number): string {
+export function wholeNodesText(stream: StreamKey, most: number): string {
   return `${stream}: at most ${most} would go, perhaps none: without --exact only whole nodes do (about 100 entries)`;
 }

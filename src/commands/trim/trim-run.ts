@@ -3,6 +3,7 @@ import type { Context } from "../../context.ts";
 import type { Cut } from "../../engine/trim/cut.ts";
 import { previewTrim } from "../../engine/trim/preview.ts";
 import { type Needs, trim, type TrimRequest } from "../../engine/trim/trim.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode, StreamctlError, UsageError } from "../../errors.ts";
 import { createProgress } from "../../output/progress.ts";
 import { printRows } from "../../output/rows.ts";
@@ -55,7 +56,7 @@ function readCut({ maxlen, maxAge, minId }: TrimFlags): Cut {
 async function confirmForce(
   context: Context,
   connection: Connection,
-  streams: readonly string[],
+  streams: readonly StreamKey[],
   { cut, flags }: Pick<Plan, "cut" | "flags">,
 ): Promise<void> {
   if (flags.yes && context.log.quiet) return;
@@ -91,7 +92,7 @@ interface Plan {
 async function* trimAll(
   context: Context,
   connection: Connection,
-  streams: readonly string[],
+  streams: readonly StreamKey[],
   { cut, flags, archive, failures, held }: Plan,
 ): AsyncGenerator<TrimRow> {
   for (const stream of streams) {

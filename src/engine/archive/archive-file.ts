@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Entry } from "../../entry/entry.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../../entry/json-encode.ts";
 import { entryPieces, isLarge } from "../../entry/json-pieces.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { errorText, StreamctlError, UsageError } from "../../errors.ts";
 import { endsWhole, packMember } from "./gzip-member.ts";
 
@@ -53,7 +54,7 @@ export class ArchiveFile {
    * Resolves when the entries are on the disk, and not before; then they may be deleted. Once it has failed
    * it always fails: what came after half a piece could not be read.
    */
-  async append(stream: string, entries: readonly Entry[]): Promise<void> {
+  async append(stream: StreamKey, entries: readonly Entry[]): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (entries.length === 0) return;
     try {
@@ -105,7 +106,7 @@ export class ArchiveFile {
   }
 
   /** A line per entry; a large entry is never put together as text. */
-  *#pieces(stream: string, entries: readonly Entry[]): Generator<Buffer, undefined> {
+  *#pieces(stream: StreamKey, entries: readonly Entry[]): Generator<Buffer, undefined> {
     const out = new JsonBytes();
     const prefix = this.#prefix(stream);
     for (const entry of entries) {
@@ -120,7 +121,7 @@ export class ArchiveFile {
     yield out.take();
   }
 
-  #prefix(stream: string): Buffer {
+  #prefix(stream: StreamKey): Buffer {
     let prefix = this.#prefixes.get(stream);
     if (!prefix) this.#prefixes.set(stream, (prefix = entryPrefix(stream)));
     return prefix;

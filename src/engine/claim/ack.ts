@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ackAny } from "../../redis/ops/ack-any.ts";
 import type { PendingTarget } from "../../redis/ops/by-hand.ts";
@@ -7,8 +8,8 @@ import { writeOnce } from "../write-once.ts";
 
 /** One pending entry that was acked by hand, as it was before. */
 export interface AckedEntry {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly id: string;
   readonly consumer: string;
   readonly idleMs: number | null;

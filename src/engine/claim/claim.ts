@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { ByHand, PendingTarget } from "../../redis/ops/by-hand.ts";
 import { claimEntries, type ClaimRule, type ClaimState } from "../../redis/ops/claim.ts";
@@ -10,8 +11,8 @@ import { ifLost } from "../write-once.ts";
 
 /** One pending entry that was given to another consumer. */
 export interface ClaimedEntry {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly id: string;
   readonly from: string;
   /** Null: its data was gone, and it was acked. */

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { parseEntryId } from "../../entry/id.ts";
 import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import { mustBeReadable, NoText, textChunks } from "../../lib/text-input.ts";
 import { eachLine, LineCutter } from "../../lib/lines.ts";
@@ -16,9 +17,9 @@ export interface BadId {
 
 /** What rows say their entry is of; a name that is no UTF-8 is left out. */
 export interface RowOrigin {
-  readonly stream?: string;
-  readonly group?: string;
-  readonly dlq?: string;
+  readonly stream?: StreamKey;
+  readonly group?: GroupName;
+  readonly dlq?: StreamKey;
 }
 
 /** Why a row is of something else than what is worked on; undefined when it may be. */

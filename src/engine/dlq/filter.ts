@@ -1,4 +1,5 @@
 import { idMs } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Filter } from "../fitting.ts";
 import { type Condition, entryFilter, parsePattern } from "../where.ts";
 import type { DeadLetter } from "./letter.ts";
@@ -6,10 +7,10 @@ import type { DeadLetter } from "./letter.ts";
 /** Which dead letters; the same choice in every command that takes them by filters. */
 export interface LetterFilter {
   /** Of a queue that several streams share: only what this one lost. Letters that don't say are let through. */
-  readonly stream?: string | undefined;
+  readonly stream?: StreamKey | undefined;
   /** About the reason, or the last line of stderr. */
   readonly reason?: ReasonTest | undefined;
-  readonly group?: string | undefined;
+  readonly group?: GroupName | undefined;
   readonly minDeliveries?: number | undefined;
   /** About the original's fields. */
   readonly where?: readonly Condition[] | undefined;

@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 
 /**
  * How a dead letter keeps the original. `native`: written by streamctl. `copied`: the original's fields and
@@ -19,9 +20,9 @@ export interface DeadLetter {
   /** Why it may be something else than `layout` says, as the rest of a sentence; undefined when it is not in doubt. */
   readonly doubt: string | undefined;
   readonly fields: readonly Buffer[];
-  readonly stream: string | null;
+  readonly stream: StreamKey | null;
   readonly originalId: string | null;
-  readonly group: string | null;
+  readonly group: GroupName | null;
   readonly consumer: string | null;
   readonly deliveries: number | null;
   readonly reason: string | null;

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
@@ -13,7 +14,7 @@ import type { DeadLetter, LayoutChoice } from "./letter.ts";
 
 export interface LetterRequest extends LetterFilter {
   /** The dead-letter queue. */
-  readonly key: string;
+  readonly key: StreamKey;
   /** Where in the queue. */
   readonly range: IdRange;
   readonly layout?: LayoutChoice | undefined;
@@ -76,7 +77,7 @@ export async function* deadLetters(
  */
 export async function* namedLetters(
   connection: Connection,
-  key: string,
+  key: StreamKey,
   ids: readonly string[],
   options: {
     readonly layout?: LayoutChoice | undefined;

@@ -1,4 +1,5 @@
 import { type EntryId, nextId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError, UsageError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied, translateReply } from "../../redis/errors.ts";
@@ -27,8 +28,8 @@ import type { IdRange } from "../position.ts";
 import { MEMORY_MS, replayMemory } from "./replay-memory.ts";
 
 export interface MoveRequest {
-  readonly dlq: string;
-  readonly target: string;
+  readonly dlq: StreamKey;
+  readonly target: StreamKey;
   readonly keep: boolean;
   /** May change while letters move: somebody agrees to more. */
   readonly reach: () => Reach;
@@ -46,7 +47,7 @@ export interface Swept {
 }
 
 /** The groups of a stream; none when it is not there. */
-export async function groupNames(connection: Connection, stream: string): Promise<string[]> {
+export async function groupNames(connection: Connection, stream: StreamKey): Promise<string[]> {
   try {
     return (await groupInfos(connection, stream)).map(({ name }) => name);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { type StreamKey, streamKey } from "../../entry/names.ts";
 import { keySlot, siblingKey } from "../../redis/keys.ts";
 
 export interface DlqNaming {
@@ -13,14 +14,14 @@ export interface DlqNaming {
  * of that name in the stream's own slot (`{orders}:dlq`), so that dead-lettering is one step, wherever
  * the name allows that.
  */
-export function dlqKey(stream: string, naming: DlqNaming): string {
+export function dlqKey(stream: StreamKey, naming: DlqNaming): StreamKey {
   const { cluster, template, explicit } = naming;
-  if (explicit !== undefined) return explicit;
-  if (template === undefined) return siblingKey(stream, ":dlq", cluster);
+  if (explicit !== undefined) return streamKey(explicit);
+  if (template === undefined) return streamKey(siblingKey(stream, ":dlq", cluster));
   const plain = template.replaceAll("{stream}", () => stream);
-  if (!cluster || keySlot(plain) === keySlot(stream)) return plain;
+  if (!cluster || keySlot(plain) === keySlot(stream)) return streamKey(plain);
   const tagged = template.replaceAll("{stream}", () => `{${stream}}`);
-  return keySlot(tagged) === keySlot(stream) ? tagged : plain;
+  return streamKey(keySlot(tagged) === keySlot(stream) ? tagged : plain);
 }
 
 /** Whether a key, or a pattern of keys, has a name that dlqKey gives to queues. */

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { deleteEntries } from "../../redis/ops/key.ts";
@@ -6,7 +7,7 @@ import type { ArchiveFile } from "../archive/archive-file.ts";
 import type { DeadLetter } from "./letter.ts";
 
 export interface PurgeRequest {
-  readonly dlq: string;
+  readonly dlq: StreamKey;
   /** Where letters go before they are deleted. */
   readonly archive?: ArchiveFile | undefined;
   readonly signal: AbortSignal;

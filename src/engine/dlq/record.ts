@@ -1,13 +1,14 @@
 import { textFields, type Entry } from "../../entry/entry.ts";
 import { parseEntryId } from "../../entry/id.ts";
+import { type GroupName, type StreamKey, groupName, streamKey } from "../../entry/names.ts";
 import type { DeadLetter } from "./letter.ts";
 
 /** What a dead letter says about the failure, next to the original's fields. */
 export interface DeadLetterFacts {
   /** The source stream and the entry's ID there. */
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly id: string;
-  readonly group: string;
+  readonly group: GroupName;
   readonly consumer: string;
   /** How often the entry had been delivered. */
   readonly deliveries: number;
@@ -107,16 +108,18 @@ class NativeLetter implements DeadLetter {
     return this.entry.id;
   }
 
-  get stream(): string | null {
-    return this.#text("dlq.stream");
+  get stream(): StreamKey | null {
+    const name = this.#text("dlq.stream");
+    return name === null ? null : streamKey(name);
   }
 
   get originalId(): string | null {
     return this.#text("dlq.id");
   }
 
-  get group(): string | null {
-    return this.#text("dlq.group");
+  get group(): GroupName | null {
+    const name = this.#text("dlq.group");
+    return name === null ? null : groupName(name);
   }
 
   get consumer(): string | null {

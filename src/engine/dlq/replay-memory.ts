@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 
 /** For so long it is known how often an entry has been replayed, and what is not to be replayed again. */
@@ -8,7 +9,7 @@ export const MEMORY_MS = 30 * 24 * 60 * 60 * 1_000;
  * name that allows no other key in its slot.
  */
 export function replayMemory(
-  stream: string,
+  stream: StreamKey,
   cluster: boolean,
 ): { readonly notes: string; readonly marks: string } | undefined {
   const notes = siblingKey(stream, ":replays", cluster);

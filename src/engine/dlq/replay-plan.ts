@@ -1,3 +1,4 @@
+import { type StreamKey, groupName } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { Replay } from "../../redis/ops/replay-pack.ts";
 import { type Fate, Reach } from "../../redis/ops/replay-fate.ts";
@@ -15,14 +16,14 @@ export function leftOut(
 }
 
 /** What the scripts take of a letter. */
-export function asReplay(letter: DeadLetter, target: string): Replay {
+export function asReplay(letter: DeadLetter, target: StreamKey): Replay {
   const { id, replays, group, stream, originalId, fields } = letter;
   const fromThere = stream === null || stream === target;
   return {
     id,
     replays: replays + 1,
     deliveries: letter.deliveriesTotal ?? letter.deliveries ?? 0,
-    group: group ?? "",
+    group: group ?? groupName(""),
     originalId: fromThere ? (originalId ?? "") : "",
     fields,
   };

@@ -1,4 +1,5 @@
 import type { EntryId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError, errorText, Interrupted, StreamctlError, UsageError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -12,8 +13,8 @@ import { Mover, type Swept } from "./mover.ts";
 import { asReplay, leftOut, reachOf } from "./replay-plan.ts";
 
 export interface ReplayRequest {
-  readonly dlq: string;
-  readonly target: string;
+  readonly dlq: StreamKey;
+  readonly target: StreamKey;
   /** The target is where the letters come from: what still stands there is made pending again. */
   readonly revive: boolean;
   /** New entries may reach other groups than the one that failed. */
@@ -288,6 +289,6 @@ class ReplyLost extends StreamctlError {
 }
 
 /** Replaying a queue into itself would never end. */
-export function mustDiffer(dlq: string, target: string): void {
+export function mustDiffer(dlq: StreamKey, target: StreamKey): void {
   if (dlq === target) throw new UsageError(`${target} is the queue itself: name another stream with --to`);
 }

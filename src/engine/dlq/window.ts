@@ -1,4 +1,5 @@
 import { idMs } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { endOf, FIRST_ID, type IdRange, type Position, resolveRange, startOf } from "../position.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
@@ -17,7 +18,7 @@ export interface LetterWindow {
  */
 export async function letterWindow(
   connection: Connection,
-  queue: string,
+  queue: StreamKey,
   { since, until }: { readonly since?: Position | undefined; readonly until?: Position | undefined },
 ): Promise<LetterWindow> {
   const place = (position: Position | undefined): Position | undefined =>

@@ -3,6 +3,7 @@ import { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseEntryId } from "../../entry/id.ts";
 import { JsonDecoder } from "../../entry/json-decode.ts";
 import { JsonFault } from "../../entry/json-scan.ts";
+import { groupName, streamKey } from "../../entry/names.ts";
 import type { DeadLetter } from "./letter.ts";
 
 /** The facts that wrappers carry, by their names in lower case without `_`, `-` and `.`. */
@@ -38,6 +39,7 @@ export function decodeWrapped(entry: Entry, how: "detected" | "chosen"): DeadLet
   const originalId = parseEntryId(text(facts.get("originalId")) ?? "");
   if (how === "detected" && !originalId && !facts.has("reason") && !facts.has("failedAt")) return undefined;
   const unwrapped = payloadFields(payload);
+  const [stream, group] = [text(facts.get("stream")), text(facts.get("group"))];
   const doubts: string[] = [];
   if (originalId === undefined) doubts.push("names no original_id");
   if (unwrapped === undefined) doubts.push("has a payload that is no JSON object: it becomes one field");
@@ -50,9 +52,9 @@ export function decodeWrapped(entry: Entry, how: "detected" | "chosen"): DeadLet
     layout: "wrapped",
     doubt: how === "detected" && doubts.length > 0 ? doubts.join(", and ") : undefined,
     fields: unwrapped ?? [Buffer.from("payload"), payload],
-    stream: text(facts.get("stream")),
+    stream: stream === null ? null : streamKey(stream),
     originalId: originalId ?? null,
-    group: text(facts.get("group")),
+    group: group === null ? null : groupName(group),
     consumer: text(facts.get("consumer")),
     deliveries: known,
     reason: text(facts.get("reason")),

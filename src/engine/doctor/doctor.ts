@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError, ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
@@ -13,9 +14,9 @@ import { serverFacts } from "./server-facts.ts";
 import { checkStream } from "./stream-checks.ts";
 
 export interface DoctorRequest {
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** Streams that must be there; any other one may vanish while we look. */
-  readonly named: ReadonlySet<string>;
+  readonly named: ReadonlySet<StreamKey>;
   /** How queues are named, if not as usual. */
   readonly dlqTemplate: string | undefined;
   /** A consumer that holds entries is dead when not heard of for so long. */
@@ -96,7 +97,7 @@ interface Environment {
 
 async function examine(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   request: DoctorRequest,
   { evictsVolatile, naming, queues }: Environment,
 ): Promise<Finding[]> {

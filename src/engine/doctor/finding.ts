@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 /**
  * How bad it is. `error`: entries are lost or stuck, or are about to be. `warning`: it will hurt or
  * surprises. `info`: good to know, and what could not be looked at.
@@ -9,8 +10,8 @@ export interface Finding {
   readonly severity: Severity;
   /** What was looked at: a name that stays the same, for scripts. */
   readonly check: Check;
-  readonly stream: string | null;
-  readonly group: string | null;
+  readonly stream: StreamKey | null;
+  readonly group: GroupName | null;
   readonly consumer: string | null;
   readonly evidence: string;
   /** What to do about it; null when there is nothing to do. */
@@ -41,8 +42,8 @@ export type Check =
 export type Place = Partial<Pick<Finding, "stream" | "group" | "consumer">>;
 
 export interface GroupPlace {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
 }
 
 export function finding(

@@ -1,4 +1,5 @@
 import { compareIds, nextId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type ConsumerInfo, consumerInfos, type GroupInfo, type StreamInfo } from "../../redis/ops/info.ts";
@@ -12,7 +13,7 @@ import { type Finding, finding, type GroupPlace, type Place, unseen } from "./fi
 import { checkPending } from "./pending-checks.ts";
 
 export interface GroupEnvironment {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly info: StreamInfo;
   readonly nowMs: number;
   readonly deadAfterMs: number;

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { siblingKey, siblingPrefix } from "../../redis/keys.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 
@@ -71,7 +72,7 @@ export interface PlaceKey {
 
 /** Undefined for what the stream's name does not allow. `nobody` is in no key's name. */
 export function placesOf(
-  stream: string,
+  stream: StreamKey,
   naming: DlqNaming,
   nobody: string,
 ): Readonly<Record<Place, PlaceKey | undefined>> {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { dryRun, type Harmless, refusalOf, whoAmI } from "../../redis/ops/rights.ts";
@@ -67,7 +68,7 @@ const HARMLESS_WITHOUT_KEY: Readonly<Record<string, Harmless>> = {
  */
 export async function checkRights(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   naming: DlqNaming,
   connectedAs: string,
 ): Promise<Finding[]> {

@@ -1,4 +1,5 @@
 import { idMs } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type StreamInfo, streamInfo } from "../../redis/ops/info.ts";
@@ -14,7 +15,7 @@ export interface StreamEnvironment {
   /** The server may drop keys that have a time to live. */
   readonly evictsVolatile: boolean;
   /** The stream's dead-letter queue; undefined for a stream that is one. */
-  readonly dlq: string | undefined;
+  readonly dlq: StreamKey | undefined;
 }
 
 /** Clocks of two machines may differ by so much. */
@@ -29,7 +30,7 @@ const RECENT = 100;
 /** What is wrong with a stream by itself. */
 export async function checkStream(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   info: StreamInfo,
   environment: StreamEnvironment,
 ): Promise<Finding[]> {
@@ -40,7 +41,7 @@ export async function checkStream(
   return found;
 }
 
-function futureIds(stream: string, { lastGeneratedId }: StreamInfo, nowMs: number): Finding[] {
+function futureIds(stream: StreamKey, { lastGeneratedId }: StreamInfo, nowMs: number): Finding[] {
   const ahead = idMs(lastGeneratedId) - nowMs;
   if (ahead <= CLOCK_SKEW_MS) return [];
   const evidence =
@@ -50,7 +51,7 @@ function futureIds(stream: string, { lastGeneratedId }: StreamInfo, nowMs: numbe
   return [finding("warning", "future-id", evidence, fix, { stream })];
 }
 
-function neverTrimmed(stream: string, { length, entriesAdded }: StreamInfo): Finding[] {
+function neverTrimmed(stream: StreamKey, { length, entriesAdded }: StreamInfo): Finding[] {
   const never = entriesAdded === undefined ? length >= VERY_LONG : entriesAdded === length && length >= LONG;
   if (!never) return [];
   const fact = entriesAdded === undefined ? "hold" : "and nothing was ever removed: they hold";
@@ -61,7 +62,7 @@ function neverTrimmed(stream: string, { length, entriesAdded }: StreamInfo): Fin
 
 async function expiry(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   { evictsVolatile }: StreamEnvironment,
 ): Promise<Finding[]> {
   try {
@@ -81,8 +82,8 @@ async function expiry(
 
 async function deadLetters(
   connection: Connection,
-  stream: string,
-  dlq: string,
+  stream: StreamKey,
+  dlq: StreamKey,
   nowMs: number,
 ): Promise<Finding[]> {
   try {

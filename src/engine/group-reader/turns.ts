@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { bySlot, keySlot } from "../../redis/keys.ts";
 
 /** How long a read waits that names only some of the streams: the others are looked at after it. */
@@ -5,7 +6,7 @@ const TURN_MS = 200;
 
 export interface TurnsOptions {
   /** The streams of the moment: another array whenever one joins or leaves. */
-  readonly streams: () => readonly string[];
+  readonly streams: () => readonly StreamKey[];
   readonly cluster: boolean;
   /**
    * True where a wait finds nothing, but tells when to look: then all streams of a slot are waited for together, and each
@@ -13,14 +14,14 @@ export interface TurnsOptions {
    */
   readonly waitsApart?: boolean | undefined;
   /** True for a stream that can't share a read with others now, nor be waited for. */
-  readonly alone?: ((stream: string) => boolean) | undefined;
+  readonly alone?: ((stream: StreamKey) => boolean) | undefined;
 }
 
 /** What one read asks for. */
 export interface Turn {
   /** The streams' slot; outside a cluster there is one, 0. */
   readonly slot: number;
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** COUNT: it goes for each stream. */
   readonly count: number;
   /** BLOCK in ms; 0: it looks and does not wait. */
@@ -31,7 +32,7 @@ export interface Turn {
 
 interface Slot {
   readonly number: number;
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
 }
 
 /**
@@ -41,11 +42,11 @@ interface Slot {
  */
 export class Turns {
   readonly #options: TurnsOptions;
-  #streams: readonly string[] = [];
+  #streams: readonly StreamKey[] = [];
   #slots: Slot[] = [];
   /** The slot whose turn it is, and the streams of it that have yet to have theirs in this round. */
   #at = 0;
-  #rest: readonly string[] = [];
+  #rest: readonly StreamKey[] = [];
   readonly #looked = new Set<string>();
   /** How many of each slot. */
   readonly #lookedOf = new Map<number, number>();
@@ -60,7 +61,7 @@ export class Turns {
     return new Map(this.#slots.map(({ number, streams }) => [number, streams[0] as string]));
   }
 
-  slotOf(stream: string): number {
+  slotOf(stream: StreamKey): number {
     return this.#options.cluster ? keySlot(stream) : 0;
   }
 
@@ -103,8 +104,8 @@ export class Turns {
     if (!slot) return undefined;
     const { waitsApart = false, alone = () => false } = this.#options;
     const waits = waitMs > 0 && this.allLooked;
-    const [first = ""] = this.#rest;
-    let streams: readonly string[] = [first];
+    const first = this.#rest[0] as StreamKey;
+    let streams: readonly StreamKey[] = [first];
     if (waits && waitsApart) streams = slot.streams;
     else if (!waitsApart && !alone(first)) streams = this.#together(alone, most);
     const all = streams.length === this.#streams.length;
@@ -120,8 +121,8 @@ export class Turns {
   }
 
   /** Up to `most` streams whose turn it is and that may share a read. */
-  #together(alone: (stream: string) => boolean, most: number): string[] {
-    const some: string[] = [];
+  #together(alone: (stream: StreamKey) => boolean, most: number): StreamKey[] {
+    const some: StreamKey[] = [];
     for (const stream of this.#rest) {
       if (some.length >= most) break;
       if (!alone(stream)) some.push(stream);
@@ -129,7 +130,7 @@ export class Turns {
     return some;
   }
 
-  #pass(streams: readonly string[]): void {
+  #pass(streams: readonly StreamKey[]): void {
     this.#rest = streams.every((stream, i) => stream === this.#rest[i])
       ? this.#rest.slice(streams.length)
       : without(this.#rest, streams);
@@ -149,7 +150,7 @@ export class Turns {
     const passed = without(current?.streams ?? [], this.#rest);
     this.#streams = streams;
     this.#slots = bySlot(streams, this.#options.cluster).map((group) => ({
-      number: this.slotOf(group[0] as string),
+      number: this.slotOf(group[0] as StreamKey),
       streams: group,
     }));
     const at = this.#slots.findIndex(({ number }) => number === current?.number);
@@ -158,7 +159,7 @@ export class Turns {
   }
 }
 
-function without(items: readonly string[], those: readonly string[]): string[] {
+function without(items: readonly StreamKey[], those: readonly StreamKey[]): StreamKey[] {
   const left = new Set(those);
   return items.filter((item) => !left.has(item));
 }

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type ConsumerInfo, consumerInfos, groupInfos } from "../../redis/ops/info.ts";
@@ -5,8 +6,8 @@ import { explain, noGroup } from "./missing.ts";
 
 /** One consumer of one group. */
 export interface GroupConsumer {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly consumer: string;
   readonly pending: number;
   readonly idleMs: number;
@@ -27,10 +28,10 @@ export function looksDead({ pending, idleMs }: ConsumerInfo, deadAfterMs: number
 }
 
 export interface ConsumersRequest {
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** Streams that must be there, and have the group. */
   readonly named: ReadonlySet<string>;
-  readonly group: string | undefined;
+  readonly group: GroupName | undefined;
   readonly deadAfterMs: number;
   readonly signal: AbortSignal;
 }
@@ -54,9 +55,9 @@ export async function* groupConsumers(
 
 async function groupsOf(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   { named, group }: ConsumersRequest,
-): Promise<string[]> {
+): Promise<GroupName[]> {
   try {
     const names = (await groupInfos(connection, stream)).map(({ name }) => name);
     if (group === undefined) return names;
@@ -70,7 +71,11 @@ async function groupsOf(
 }
 
 /** A group that goes meanwhile has no consumers. */
-async function consumersOf(connection: Connection, stream: string, group: string): Promise<ConsumerInfo[]> {
+async function consumersOf(
+  connection: Connection,
+  stream: StreamKey,
+  group: GroupName,
+): Promise<ConsumerInfo[]> {
   try {
     return await consumerInfos(connection, stream, group);
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ensureGroup } from "../../redis/ops/groups.ts";
@@ -6,8 +7,8 @@ import { explain, noStream } from "../groups/missing.ts";
 import { writeOnce } from "../write-once.ts";
 
 export interface CreatedGroup {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   /** Where it begins: it gets what comes after this ID. Null when the user may not look. */
   readonly lastDeliveredId: string | null;
   /** False: it was there. */
@@ -27,8 +28,8 @@ export interface CreateOptions {
  */
 export async function createGroup(
   connection: Connection,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { at, makeStream, ifMissing }: CreateOptions,
 ): Promise<CreatedGroup> {
   const ensure = (): ReturnType<typeof ensureGroup> =>
@@ -48,14 +49,14 @@ export async function createGroup(
   }
 }
 
-function existsAlready(stream: string, group: string, position: string | null): StreamctlError {
+function existsAlready(stream: StreamKey, group: GroupName, position: string | null): StreamctlError {
   const where = position === null ? "" : `, at ${position}`;
   return new StreamctlError("failed", `group "${group}" exists on ${stream} already${where}`, {
     hint: "`streamctl group set-id` moves it, and --if-missing leaves it",
   });
 }
 
-async function explainCreate(connection: Connection, stream: string, error: unknown): Promise<unknown> {
+async function explainCreate(connection: Connection, stream: StreamKey, error: unknown): Promise<unknown> {
   if (!(error instanceof ServerError)) return error;
   if (error.code === "NOKEY") {
     const { message } = noStream(stream);
@@ -64,7 +65,11 @@ async function explainCreate(connection: Connection, stream: string, error: unkn
   return explain(connection, stream, undefined, error);
 }
 
-async function positionOf(connection: Connection, stream: string, group: string): Promise<string | null> {
+async function positionOf(
+  connection: Connection,
+  stream: StreamKey,
+  group: GroupName,
+): Promise<string | null> {
   try {
     const groups = await groupInfos(connection, stream);
     return groups.find(({ name }) => name === group)?.lastDeliveredId ?? null;

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { destroyGroup as destroy } from "../../redis/ops/groups.ts";
 import { type GroupLag, groupLags } from "../lag/lag.ts";
@@ -10,8 +11,8 @@ const COUNT_LIMIT = 10_000;
 /** What goes with a group: its pending list and its position. Fails with exit 4 when it is not there. */
 export async function planDestroy(
   connection: Connection,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   signal: AbortSignal,
 ): Promise<GroupLag> {
   const request = { streams: [stream], named: new Set([stream]), group, countLimit: COUNT_LIMIT, signal };
@@ -20,7 +21,11 @@ export async function planDestroy(
   return row;
 }
 
-export async function destroyGroup(connection: Connection, stream: string, group: string): Promise<void> {
+export async function destroyGroup(
+  connection: Connection,
+  stream: StreamKey,
+  group: GroupName,
+): Promise<void> {
   const outcome = await onStream(connection, stream, group, () =>
     writeOnce(`destroying group ${group}`, "`streamctl lag` shows whether it is still there", () =>
       destroy(connection, stream, group),

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { forgetEmpty as forgetSome } from "../../redis/ops/forget-empty.ts";
 import { consumerInfos } from "../../redis/ops/info.ts";
@@ -6,8 +7,8 @@ import type { ForgottenConsumer } from "./forget.ts";
 import { onStream } from "./missing.ts";
 
 export interface EmptyRule {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   /** Not heard of for at least so long. */
   readonly idleMs: number;
 }

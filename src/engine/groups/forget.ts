@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { forgetByHand } from "../../redis/ops/forget-consumer.ts";
@@ -8,8 +9,8 @@ import { onStream, requireConsumer } from "./missing.ts";
 
 /** A consumer that was removed, and what became of what it held. */
 export interface ForgottenConsumer {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly consumer: string;
   readonly claimedTo: string | null;
   readonly moved: number;
@@ -18,8 +19,8 @@ export interface ForgottenConsumer {
 }
 
 export interface ForgetRequest {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly consumer: string;
   /** Who gets what it holds; undefined: refuse when it holds anything. */
   readonly heir: string | undefined;
@@ -63,8 +64,8 @@ export async function forget(
 
 async function holdsEntries(
   connection: Connection,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   consumer: string,
 ): Promise<StreamctlError> {
   const infos = await consumerInfos(connection, stream, group);

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError, StreamctlError } from "../../errors.ts";
 import { consumerInfos, groupInfos, streamInfo } from "../../redis/ops/info.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
@@ -17,8 +18,8 @@ export interface MissingGroupRule {
 /** Makes a group that is missing, and its stream, where that is asked for, and says so. May be repeated. */
 export async function makeMissing(
   ensureGroup: Streams["ensureGroup"],
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { createAt, notice }: MissingGroupRule,
 ): Promise<void> {
   if (createAt === undefined) return;
@@ -33,8 +34,8 @@ export async function makeMissing(
  */
 export async function onStream<T>(
   connection: Caller,
-  stream: string,
-  group: string | undefined,
+  stream: StreamKey,
+  group: GroupName | undefined,
   operation: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -47,8 +48,8 @@ export async function onStream<T>(
 /** The error to throw instead of `error`; `error` itself when there is nothing better to say. */
 export async function explain(
   connection: Caller,
-  stream: string,
-  group: string | undefined,
+  stream: StreamKey,
+  group: GroupName | undefined,
   error: unknown,
 ): Promise<unknown> {
   if (!(error instanceof ServerError)) return error;
@@ -63,8 +64,8 @@ export async function explain(
  */
 export async function missingGroup(
   connection: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   otherwise: Error = new StreamctlError("notFound", `no group "${group}" on ${stream}`),
 ): Promise<Error> {
   try {
@@ -76,21 +77,25 @@ export async function missingGroup(
 }
 
 /** `no such stream: orders`, exit 4. */
-export function noStream(stream: string): StreamctlError {
+export function noStream(stream: StreamKey): StreamctlError {
   return new StreamctlError("notFound", `no such stream: ${stream}`, {
     hint: "`streamctl ls` shows the streams that are there",
   });
 }
 
 /** `no group "billing" on orders: …`, exit 4. */
-export function noGroup(stream: string, group: string, existing: readonly string[]): StreamctlError {
+export function noGroup(stream: StreamKey, group: GroupName, existing: readonly string[]): StreamctlError {
   const create = `create it with streamctl group create ${shellWord(stream)} ${shellWord(group)}`;
   const have = existing.length === 0 ? "it has no groups" : `groups are ${listed(existing)}`;
   return new StreamctlError("notFound", `no group "${group}" on ${stream}`, { hint: `${have}; ${create}` });
 }
 
 /** The same error; where a key holds no stream, what it holds instead. */
-export async function namingType<E>(caller: Caller, error: E, stream?: string): Promise<E | StreamctlError> {
+export async function namingType<E>(
+  caller: Caller,
+  error: E,
+  stream?: StreamKey,
+): Promise<E | StreamctlError> {
   if (!(error instanceof ServerError) || error.code !== "WRONGTYPE") return error;
   const { key = stream, hint = "" } = error;
   if (key === undefined) return error;
@@ -109,8 +114,8 @@ export function shellWord(text: string): string {
 /** Fails with exit 4 when the group does not know the consumer. */
 export async function requireConsumer(
   connection: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   consumer: string,
 ): Promise<void> {
   const names = (await consumerInfos(connection, stream, group)).map(({ name }) => name);
@@ -127,7 +132,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** How many entries a stream holds; undefined when there is no such key. Fails for keys of other types. */
-export async function streamLength(connection: Caller, stream: string): Promise<number | undefined> {
+export async function streamLength(connection: Caller, stream: StreamKey): Promise<number | undefined> {
   try {
     return (await streamInfo(connection, stream)).length;
   } catch (error) {

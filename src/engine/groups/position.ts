@@ -1,4 +1,5 @@
 import { compareIds, type EntryId, parseEntryId } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { setPosition } from "../../redis/ops/groups.ts";
@@ -9,8 +10,8 @@ import { writeOnce } from "../write-once.ts";
 
 /** What setting a group's last-delivered ID does. */
 export interface PositionChange {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly from: string;
   readonly to: string;
   /** Forward, the group never gets the entries in between; backward, it gets them once more. */
@@ -28,8 +29,8 @@ const COUNT_LIMIT = 100_000;
 /** Looks what setting the group at `at` (`0`, `$` or an ID) would do. Changes nothing. */
 export async function planPosition(
   connection: Connection,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   at: string,
   signal: AbortSignal,
 ): Promise<PositionChange> {

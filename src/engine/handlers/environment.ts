@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { idMs } from "../../entry/id.ts";
+import { groupName, streamKey } from "../../entry/names.ts";
 import type { HandlerSettings, Job, Manner } from "./handler.ts";
 
 type Variables = Record<string, string>;
@@ -65,8 +66,8 @@ function variablesOf(manner: Manner["kind"]): Variables {
   }
 }
 
-const SOME_MEMBER: Member = { group: "-", consumer: "-" };
-const SOME_JOB: Job = { stream: "-", entry: { id: "0-0", fields: [] }, deliveries: 1 };
+const SOME_MEMBER: Member = { group: groupName("-"), consumer: "-" };
+const SOME_JOB: Job = { stream: streamKey("-"), entry: { id: "0-0", fields: [] }, deliveries: 1 };
 
 /** The one stream that a batch is of; empty when there are several: a line of stdin always says its own. */
 function onlyStream(jobs: readonly Job[]): string {

@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Outcome } from "./outcome.ts";
 import type { StdinForm } from "./payload.ts";
 
@@ -26,7 +27,7 @@ export interface Handler {
 
 /** An entry to handle. */
 export interface Job {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly entry: Entry;
   /** How often it has been delivered, this time included. */
   readonly deliveries: number;
@@ -62,7 +63,7 @@ export interface HandlerSettings {
   readonly concurrency: number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  readonly group: string;
+  readonly group: GroupName;
   readonly consumer: string;
   readonly stdin: StdinForm;
   readonly envFields: boolean;

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type StreamInfo, streamInfo } from "../../redis/ops/info.ts";
@@ -9,7 +10,7 @@ import { memoryBytes } from "../streams.ts";
 
 /** Everything about one stream. Ages are by the server's clock; null is unknown or none. */
 export interface StreamDetails {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly length: number;
   readonly firstId: string | null;
   readonly firstAgeMs: number | null;
@@ -40,7 +41,7 @@ const COUNT_LIMIT = 10_000;
 /** Looks at streams in their order. One that vanishes meanwhile is left out, unless it is in `named`. */
 export async function* streamDetails(
   connection: Connection,
-  streams: readonly string[],
+  streams: readonly StreamKey[],
   options: { readonly named: ReadonlySet<string>; readonly signal: AbortSignal },
 ): AsyncGenerator<StreamDetails> {
   for (const stream of streams) {
@@ -52,7 +53,7 @@ export async function* streamDetails(
 
 async function look(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   { named, signal }: { readonly named: ReadonlySet<string>; readonly signal: AbortSignal },
 ): Promise<StreamDetails | undefined> {
   try {
@@ -94,7 +95,7 @@ function describe(
 
 async function lagsOf(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   signal: AbortSignal,
 ): Promise<Pick<StreamDetails, "groups" | "consumers">> {
   const request = { streams: [stream], named: new Set([stream]), countLimit: COUNT_LIMIT, signal };
@@ -103,7 +104,7 @@ async function lagsOf(
 }
 
 /** PTTL is a right of its own: whoever lacks it still sees the rest. */
-async function expiry(connection: Connection, stream: string): Promise<number | null> {
+async function expiry(connection: Connection, stream: StreamKey): Promise<number | null> {
   try {
     return (await timeToLive(connection, stream)) ?? null;
   } catch (error) {

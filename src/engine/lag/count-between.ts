@@ -1,4 +1,5 @@
 import { nextId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import { PageSize, rangePage } from "../../redis/ops/range.ts";
 
@@ -11,7 +12,7 @@ export interface Count {
 /** Counts the entries after one ID and up to another, no further than about `limit`. */
 export async function countBetween(
   connection: Caller,
-  stream: string,
+  stream: StreamKey,
   range: { readonly after: string; readonly upTo: string; readonly limit: number },
   signal: AbortSignal,
 ): Promise<Count> {
@@ -22,7 +23,7 @@ export async function countBetween(
 
 /** Counts the entries from one ID to another, page by page, by reading them. */
 export class RangeCounter {
-  readonly #stream: string;
+  readonly #stream: StreamKey;
   readonly #to: string;
   readonly #pages = new PageSize();
   #from: string | undefined;
@@ -30,7 +31,7 @@ export class RangeCounter {
   firstId: string | undefined;
   count = 0;
 
-  constructor(stream: string, from: string | undefined, to: string) {
+  constructor(stream: StreamKey, from: string | undefined, to: string) {
     this.#stream = stream;
     this.#from = from;
     this.#to = to;

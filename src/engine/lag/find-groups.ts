@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Question } from "../../redis/ops/ask.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
@@ -6,7 +7,7 @@ import { explain, noGroup } from "../groups/missing.ts";
 
 /** A group, and the stream as it was a moment later. */
 export interface FoundGroup {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly info: StreamInfo;
   readonly group: GroupInfo;
 }
@@ -25,14 +26,14 @@ export type Asker = (questions: readonly Question[]) => Promise<void>;
 export async function findGroups(
   connection: Caller,
   asker: Asker,
-  streams: readonly string[],
-  request: { readonly named: ReadonlySet<string>; readonly group?: string | undefined },
+  streams: readonly StreamKey[],
+  request: { readonly named: ReadonlySet<string>; readonly group?: GroupName | undefined },
 ): Promise<FoundGroup[]> {
   const looks = streams.map((): Look => ({}));
   await asker(streams.flatMap((stream, index) => questionsAbout(stream, looks[index] as Look)));
   const found: FoundGroup[] = [];
   for (const [index, { groups = [], info, error }] of looks.entries()) {
-    const stream = streams[index] as string;
+    const stream = streams[index] as StreamKey;
     const named = request.named.has(stream);
     if (error && (named || !hasVanished(error))) throw await explain(connection, stream, undefined, error);
     if (error || !info) continue;
@@ -49,7 +50,7 @@ export async function findGroups(
 }
 
 /** Sent in this order on one connection: see provenLag. */
-function questionsAbout(stream: string, look: Look): Question[] {
+function questionsAbout(stream: StreamKey, look: Look): Question[] {
   return [
     groupsQuestion(stream, (answer) => {
       if (answer instanceof ServerError) look.error ??= answer;

@@ -1,4 +1,5 @@
 import { idMs } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ask } from "../../redis/ops/ask.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
@@ -9,8 +10,8 @@ import { type Asker, type FoundGroup, findGroups } from "./find-groups.ts";
 
 /** How far one group of one stream is behind. Ages are by the server's clock; null is unknown or none. */
 export interface GroupLag {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   /** Entries in the stream that the group has not been given. Null: only `lagAtLeast` is known. */
   readonly lag: number | null;
   readonly lagAtLeast: number | null;
@@ -36,9 +37,9 @@ export interface GroupCounters {
 export interface GroupLook extends GroupLag, GroupCounters {}
 
 export interface LagRequest extends CountRequest {
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** Only this group. A named stream must have it. */
-  readonly group?: string | undefined;
+  readonly group?: GroupName | undefined;
 }
 
 /** How far one group is counted, unless somebody says otherwise: about a tenth of a second. */

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type GroupLag, groupLags, type LagRequest } from "./lag.ts";
@@ -7,7 +8,7 @@ const POLL_MS = 500;
 
 export interface WaitRequest extends Omit<LagRequest, "streams"> {
   /** The streams of the moment: patterns may match others by the next look. */
-  readonly streams: () => readonly string[];
+  readonly streams: () => readonly StreamKey[];
   /** Undefined: as long as it takes. */
   readonly timeoutMs?: number | undefined;
   /** Hears the groups that are not drained yet, at every look. */

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import { missingIds } from "../../redis/ops/presence.ts";
@@ -9,8 +10,8 @@ import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
 
 export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   /** Since when it stands in the stream, by its ID; null when that is no time. */
   readonly ageMs: number | null;
   /** Since it was delivered or claimed; null when somebody has set it, so that it may be taken sooner. */

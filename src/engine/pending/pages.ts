@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { type PendingRow, pendingPage, pendingTotals } from "../../redis/ops/pending.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import { FIRST_ID, LAST_ID } from "../position.ts";
@@ -5,8 +6,8 @@ import { PagesAhead } from "../read/pages-ahead.ts";
 
 /** Whose pending list: the group's, or one consumer's part of it. */
 export interface PendingList {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly consumer?: string | undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
@@ -6,8 +7,8 @@ import { pendingPages, type PendingList } from "./pages.ts";
 
 /** What is pending for one consumer. */
 export interface ConsumerPending {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly consumer: string;
   readonly pending: number;
   /** The oldest and the newest of its pending entries. */

@@ -1,10 +1,11 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { BadLine } from "../../entry/sources/source.ts";
 import { type ConnectionError, StreamctlError } from "../../errors.ts";
 import type { LineRange, ProduceEvents } from "./request.ts";
 
 /** What has become of the entries of one stream. */
 interface StreamCounts {
-  readonly stream: string;
+  readonly stream: StreamKey;
   /** Entries that this run wrote. */
   written: number;
   /** Entries with an ID or a key of their own that stood there already. */
@@ -14,7 +15,7 @@ interface StreamCounts {
 type Open = "unwritten" | "unknown";
 
 export interface AccountOptions {
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /** So many lines are done with before the run. */
   readonly skipLines: number;
   readonly onBadLine: "stop" | "skip";
@@ -106,7 +107,7 @@ export class Account {
   }
 
   /** Why the run did not come to its end; `stream` is what it is said to have written to. */
-  failure(stream: string): StreamctlError | undefined {
+  failure(stream: StreamKey): StreamctlError | undefined {
     return this.#unknownOutcome(stream) ?? this.#inputEnd ?? this.#failure;
   }
 
@@ -152,7 +153,7 @@ export class Account {
     else if (accepted) this.#later.push(line);
   }
 
-  #unknownOutcome(stream: string): StreamctlError | undefined {
+  #unknownOutcome(stream: StreamKey): StreamctlError | undefined {
     const { unknown } = this;
     if (unknown === 0) return undefined;
     const reason = this.#lost ?? this.#failure;

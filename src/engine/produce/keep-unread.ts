@@ -1,4 +1,5 @@
 import type { EntryId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { findCut } from "../trim/cut.ts";
@@ -20,15 +21,15 @@ const EVERY_MS = 1_000;
  */
 export class UnreadKeeper {
   readonly #connection: Connection;
-  readonly #streams: readonly string[];
+  readonly #streams: readonly StreamKey[];
   readonly #rule: KeptTrim;
   readonly #signal: AbortSignal;
   #batches = 0;
   #trimmedAt = 0;
   /** What was held at the last trim, by stream. */
-  readonly holds = new Map<string, Hold>();
+  readonly holds = new Map<StreamKey, Hold>();
 
-  constructor(connection: Connection, streams: readonly string[], rule: KeptTrim, signal: AbortSignal) {
+  constructor(connection: Connection, streams: readonly StreamKey[], rule: KeptTrim, signal: AbortSignal) {
     this.#connection = connection;
     this.#streams = streams;
     this.#rule = rule;
@@ -57,7 +58,7 @@ export class UnreadKeeper {
     }
   }
 
-  async #cut(stream: string): Promise<EntryId | { newest: number }> {
+  async #cut(stream: StreamKey): Promise<EntryId | { newest: number }> {
     const rule = this.#rule;
     if (rule.kind === "length") return { newest: rule.most };
     return findCut(this.#connection, stream, rule, this.#signal);

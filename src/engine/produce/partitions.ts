@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { EntryDraft } from "../../entry/entry-draft.ts";
+import { type StreamKey, streamKey } from "../../entry/names.ts";
 import { UsageError } from "../../errors.ts";
 import { keySlot } from "../../redis/keys.ts";
 import { BadLine } from "../../entry/sources/source.ts";
@@ -16,12 +17,12 @@ export interface PartitionRule {
  * tag is refused (UsageError): the tag would put all partitions into one slot.
  */
 export function partitionKeys(
-  stream: string,
+  stream: StreamKey,
   rule: PartitionRule | undefined,
   cluster: boolean,
-): readonly string[] {
+): readonly StreamKey[] {
   if (rule === undefined) return [stream];
-  const keys = Array.from({ length: rule.count }, (_, index) => `${stream}:${index}`);
+  const keys = Array.from({ length: rule.count }, (_, index) => streamKey(`${stream}:${index}`));
   if (cluster && rule.count > 1 && new Set(keys.map(keySlot)).size === 1) {
     throw new UsageError(`the partitions of ${stream} would all share one slot, because of its braces`, {
       hint: "name the stream without {…}: its partitions then lie on all nodes",

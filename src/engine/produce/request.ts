@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { StreamctlError } from "../../errors.ts";
 import type { IdRule } from "./ids.ts";
 import type { Backlog, LagRule } from "./wait-lag.ts";
@@ -10,7 +11,7 @@ import type { XaddOptions } from "../../redis/ops/add.ts";
 
 export interface ProduceRequest {
   /** The stream, or what the names of its partitions begin with. */
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly partitions?: PartitionRule | undefined;
   readonly source: EntrySource;
   /** How many lines the source passes over: they count as done. */
@@ -34,7 +35,7 @@ export interface ProduceRequest {
 
 export interface ProduceEvents {
   /** The ID of an entry in Redis, as bytes that are only lent. */
-  onId?(id: Buffer, stream: string): void;
+  onId?(id: Buffer, stream: StreamKey): void;
   /** A line that is not in Redis and won't be. `raw` without its line end. */
   onRejected?(bad: BadLine, raw: Uint8Array | undefined): void;
   /** Called between batches, with the entries known to be in Redis: the place to wait for slow outputs. */
@@ -62,10 +63,10 @@ export interface ProduceReport {
   readonly complete: boolean;
   readonly failure: StreamctlError | undefined;
   /** With `keptTrim`: what groups held back of it, by stream. */
-  readonly holds: ReadonlyMap<string, Hold>;
+  readonly holds: ReadonlyMap<StreamKey, Hold>;
   /** What went where. */
   readonly streams: readonly {
-    readonly stream: string;
+    readonly stream: StreamKey;
     readonly written: number;
     readonly present: number;
   }[];

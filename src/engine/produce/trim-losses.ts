@@ -1,4 +1,5 @@
 import { compareIds } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ask } from "../../redis/ops/ask.ts";
@@ -9,8 +10,8 @@ import { provenLag } from "../lag/proven-lag.ts";
 
 /** What trimming took from a group that had not been given it. */
 export interface UnreadLoss {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly entries: number;
   /** It may be more. */
   readonly atLeast: boolean;
@@ -32,7 +33,7 @@ interface Start {
  */
 export class LossWatch {
   readonly #connection: Connection;
-  readonly #streams: readonly string[];
+  readonly #streams: readonly StreamKey[];
   readonly #signal: AbortSignal;
   readonly #written: (index: number) => number;
   readonly #onLoss: (loss: UnreadLoss) => void;
@@ -44,7 +45,7 @@ export class LossWatch {
   /** `written`: how many entries the run has added to the stream of that index. `onLoss` hears of each group once. */
   constructor(
     connection: Connection,
-    streams: readonly string[],
+    streams: readonly StreamKey[],
     options: {
       readonly signal: AbortSignal;
       readonly written: (index: number) => number;

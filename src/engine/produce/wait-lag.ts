@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { sleep } from "../../lib/timer.ts";
 import { StreamctlError } from "../../errors.ts";
@@ -8,15 +9,15 @@ import { type Asker, findGroups } from "../lag/find-groups.ts";
 import { LagMemory } from "../lag/lag-memory.ts";
 
 export interface LagRule {
-  readonly group: string;
+  readonly group: GroupName;
   /** Nothing is sent while the group has more than this to be given. */
   readonly most: number;
 }
 
 /** What holds a run up: the group is this far behind on this stream, or farther (`exact` false). */
 export interface Backlog {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
   readonly lag: number;
   readonly exact: boolean;
 }
@@ -34,7 +35,7 @@ const LONGEST_WAIT_MS = 1_000;
  */
 export class LagGate {
   readonly #connection: Connection;
-  readonly #streams: readonly string[];
+  readonly #streams: readonly StreamKey[];
   readonly #rule: LagRule;
   readonly #signal: AbortSignal;
   readonly #onWait: (backlog: Backlog | undefined) => void;
@@ -47,7 +48,7 @@ export class LagGate {
   constructor(
     connection: Connection,
     options: {
-      readonly streams: readonly string[];
+      readonly streams: readonly StreamKey[];
       readonly rule: LagRule;
       readonly signal: AbortSignal;
       readonly onWait: (backlog: Backlog | undefined) => void;
@@ -133,7 +134,7 @@ export class LagGate {
 const LISTED = 8;
 
 /** Streams as arguments of a shell's command; many of them are partitions, which are numbered. */
-function listed(streams: readonly string[]): string {
+function listed(streams: readonly StreamKey[]): string {
   const base = streams[0]?.replace(/0$/, "") ?? "";
   if (streams.length <= LISTED || !/^[\w@+=:,./-]+$/.test(base)) return streams.map(shellWord).join(" ");
   return `$(seq -f '${base}%g' 0 ${streams.length - 1})`;

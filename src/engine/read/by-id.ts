@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import { decodeEntries } from "../../redis/ops/entry.ts";
@@ -13,7 +14,7 @@ import { boundReply, onPipelines, SILENT } from "./pipelines.ts";
  */
 export async function* entriesById(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   ids: AsyncIterable<readonly string[]> | Iterable<readonly string[]>,
   signal: AbortSignal,
 ): AsyncGenerator<readonly (Entry | undefined)[]> {
@@ -65,7 +66,7 @@ export async function* entriesById(
   }
 }
 
-function decode(stream: string, reply: Reply): Entry | undefined {
+function decode(stream: StreamKey, reply: Reply): Entry | undefined {
   if (reply instanceof ReplyError) throw translateReply(reply.text, { command: "XRANGE", key: stream });
   return decodeEntries(reply)?.entries[0];
 }

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { DecodedStream } from "../../redis/ops/entry.ts";
 import { encodeRead } from "../../redis/ops/read.ts";
 import type { ReadMode } from "./reader.ts";
@@ -9,11 +10,11 @@ export class FollowMode implements ReadMode {
   readonly #cursors = new Map<string, string>();
 
   /** `after`: the ID after which to start. A fixed one, so that nothing is missed between reads. */
-  join(stream: string, after: string): void {
+  join(stream: StreamKey, after: string): void {
     this.#cursors.set(stream, after);
   }
 
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#cursors.delete(stream);
   }
 
@@ -21,7 +22,7 @@ export class FollowMode implements ReadMode {
     return false;
   }
 
-  encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer {
+  encodeRead(streams: readonly StreamKey[], count: number, blockMs: number | undefined): Buffer {
     const cursors = streams.map((stream) => [stream, this.#cursors.get(stream) as string] as const);
     return encodeRead(cursors, count, blockMs);
   }

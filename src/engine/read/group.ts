@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError, errorText, ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { DecodedStream } from "../../redis/ops/entry.ts";
@@ -69,13 +70,13 @@ export class GroupReader {
     return reader;
   }
 
-  async #join(stream: string): Promise<void> {
+  async #join(stream: StreamKey): Promise<void> {
     const lastDelivered = (): Promise<string> => this.#lastDelivered(stream);
     this.#mode.join(stream, await this.#connection.persist(lastDelivered));
   }
 
   /** The ID that the group was given last, once it is there. */
-  #lastDelivered(stream: string): Promise<string> {
+  #lastDelivered(stream: StreamKey): Promise<string> {
     const connection = this.#connection;
     const { member, whenMissing } = this.#request;
     const { group } = member;
@@ -144,7 +145,7 @@ export class GroupReader {
   }
 
   /** False when the consumer stays: it holds entries, or this user may not remove it. */
-  async #forget(stream: string): Promise<boolean> {
+  async #forget(stream: StreamKey): Promise<boolean> {
     try {
       const { member } = this.#request;
       const forget = () => forgetConsumer(this.#connection, stream, member);
@@ -170,7 +171,7 @@ export class GroupReader {
 
 /** Entries of one stream that were printed and are to be acked. */
 interface Ack {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly ids: readonly string[];
 }
 
@@ -217,28 +218,28 @@ class GroupMode implements ReadMode {
   }
 
   /** `after`: the ID after which entries pending for this consumer are its own to read. */
-  join(stream: string, after: string): void {
+  join(stream: StreamKey, after: string): void {
     this.#cursors.set(stream, this.#options.backlogFirst ? "0-0" : after);
     if (this.#options.backlogFirst) this.#backlog.add(stream);
   }
 
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#cursors.delete(stream);
     this.#backlog.delete(stream);
   }
 
-  alone(stream: string): boolean {
+  alone(stream: StreamKey): boolean {
     return this.#backlog.has(stream);
   }
 
-  encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer {
+  encodeRead(streams: readonly StreamKey[], count: number, blockMs: number | undefined): Buffer {
     const cursors = streams.map(
       (stream) => [stream, this.alone(stream) ? (this.#cursors.get(stream) as string) : ">"] as const,
     );
     return encodeGroupRead(this.#options.member, cursors, count, blockMs);
   }
 
-  arrived(streams: readonly string[], parts: readonly DecodedStream[]): void {
+  arrived(streams: readonly StreamKey[], parts: readonly DecodedStream[]): void {
     for (const { stream, lastId, missing } of parts) {
       if (this.#cursors.has(stream)) this.#cursors.set(stream, lastId);
       this.#missing += missing;

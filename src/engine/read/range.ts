@@ -1,5 +1,6 @@
 import type { Entry } from "../../entry/entry.ts";
 import { nextId, previousId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { translateReply } from "../../redis/errors.ts";
 import type { Pipeline } from "../../redis/pipeline.ts";
@@ -14,7 +15,7 @@ import { type Answer, PagesAhead, type Part } from "./pages-ahead.ts";
 import type { Page } from "./reader.ts";
 
 export interface RangeRequest {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly range: IdRange;
   /** Newest first. */
   readonly reverse?: boolean | undefined;

@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -21,7 +22,7 @@ const WITHOUT_STREAMS_MS = 500;
 
 /** Entries of one stream, in the order read. */
 export interface Batch {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly entries: readonly Entry[];
 }
 
@@ -31,7 +32,7 @@ export type Page = readonly Batch[];
 /** A command to send ahead of a read (an ack), and what becomes of its reply. */
 export interface Ahead {
   readonly command: string;
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly bytes: Buffer;
   onReply(reply: Reply): void;
 }
@@ -42,10 +43,10 @@ export interface ReadMode {
   /** True when what is read is taken: then no more is ever asked for than will be handed out. */
   readonly takes: boolean;
   /** True for a stream that can't share a read with others now, nor wait. */
-  alone(stream: string): boolean;
-  encodeRead(streams: readonly string[], count: number, blockMs: number | undefined): Buffer;
+  alone(stream: StreamKey): boolean;
+  encodeRead(streams: readonly StreamKey[], count: number, blockMs: number | undefined): Buffer;
   /** A reply for these streams has come; `parts` leaves out those that had nothing. */
-  arrived(streams: readonly string[], parts: readonly DecodedStream[]): void;
+  arrived(streams: readonly StreamKey[], parts: readonly DecodedStream[]): void;
   /** The page has been printed. */
   printed(page: Page): void;
   /** What is to be sent along with the next read. */

@@ -1,4 +1,5 @@
 import { type EntryId, nextId, parseEntryId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
 import { streamInfo } from "../../redis/ops/info.ts";
@@ -19,7 +20,7 @@ export type Cut =
  */
 export async function findCut(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   cut: Cut,
   signal: AbortSignal,
 ): Promise<EntryId> {
@@ -50,7 +51,7 @@ export async function findCut(
 /** The ID of the nth entry from one end; 0-0 when there are not so many, or the signal aborts. */
 async function nthId(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   n: number,
   fromTheEnd: boolean,
   signal: AbortSignal,

@@ -1,4 +1,5 @@
 import { compareIds, type EntryId, previousId } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type GroupInfo, groupInfos, streamInfo } from "../../redis/ops/info.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
@@ -11,7 +12,7 @@ import { findNeeds, type Needs, type TrimRequest } from "./trim.ts";
 
 /** What a group would lose that it still needs. What has gone already is lost to no trim. */
 export interface Loss {
-  readonly group: string;
+  readonly group: GroupName;
   /** Entries it has not been given. */
   readonly undelivered: number;
   /** Entries it has been given and has not acked, whether or not it would be given them once more. */
@@ -19,7 +20,7 @@ export interface Loss {
 }
 
 export interface TrimPreview extends Needs {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly length: number;
   /** Exact when trimming is; else the most that would go, because only whole nodes do. */
   readonly wouldRemove: number;
@@ -66,7 +67,7 @@ class LossCounter {
   #undelivered = 0;
   #pending = 0;
 
-  constructor(connection: Connection, stream: string, group: GroupInfo) {
+  constructor(connection: Connection, stream: StreamKey, group: GroupInfo) {
     this.#group = group;
     this.#pages = pendingPages(connection, { stream, group: group.name });
   }

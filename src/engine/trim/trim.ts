@@ -1,4 +1,5 @@
 import { compareIds, type EntryId, nextId, parseEntryId, previousId } from "../../entry/id.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { pendingPage } from "../../redis/ops/pending.ts";
 import { streamInfo } from "../../redis/ops/info.ts";
@@ -14,7 +15,7 @@ import { UnderWay } from "../under-way.ts";
 import { type Cut, findCut } from "./cut.ts";
 
 export interface TrimRequest {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly cut: Cut;
   /** To the entry, and not only whole nodes. */
   readonly exact: boolean;
@@ -29,7 +30,7 @@ export interface TrimRequest {
 export interface Hold {
   /** The first entry kept. */
   readonly id: EntryId;
-  readonly group: string;
+  readonly group: GroupName;
   readonly why: TrimBound["why"];
   /** Who has it, for how long; undefined unless it is pending. */
   readonly pending: { readonly consumer: string; readonly idleMs: number | null } | undefined;
@@ -42,7 +43,7 @@ export interface Needs {
 }
 
 export interface Trimmed extends Needs {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly removed: number;
   /** How many entries are left. */
   readonly length: number;
@@ -113,7 +114,7 @@ export async function findNeeds(
 /** A bound keeps something only when there are entries between it and what was asked for. */
 async function holdAt(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   bound: TrimBound | undefined,
   cut: EntryId,
 ): Promise<Hold | undefined> {

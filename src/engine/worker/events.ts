@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
 import { type EndRules, Ends } from "../group-reader/ends.ts";
@@ -73,7 +74,7 @@ export class WorkerEvents implements WorkerObserver {
     this.#observer.lost(delivery, verdict, owner);
   }
 
-  missing(stream: string, ids: readonly string[]): void {
+  missing(stream: StreamKey, ids: readonly string[]): void {
     this.#counts.missing += ids.length;
     this.#observer.missing(stream, ids);
   }
@@ -82,7 +83,7 @@ export class WorkerEvents implements WorkerObserver {
     this.#observer.takenOver(delivery, from);
   }
 
-  joined(stream: string): void {
+  joined(stream: StreamKey): void {
     this.#observer.joined(stream);
   }
 

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import { wakeUntil } from "../group-reader/ends.ts";
@@ -26,7 +27,7 @@ export class Fetcher {
   ) {
     this.#reader = reader;
     this.#ordering = ordering;
-    const streams = (): readonly string[] => settings.streams;
+    const streams = (): readonly StreamKey[] => settings.streams;
     this.#turns = new Turns({ streams, cluster, waitsApart: ordering.waitsApart });
   }
 

@@ -1,4 +1,5 @@
 import { compareIds } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -31,7 +32,7 @@ export class Groups {
   readonly #observer: WorkerObserver;
   readonly #roster: Roster | undefined;
   /** Per stream, also one that has left, an ID up to which everything has been delivered, as far as this worker knows. */
-  readonly #givenUpTo = new Map<string, string>();
+  readonly #givenUpTo = new Map<StreamKey, string>();
 
   constructor(
     streams: Streams,
@@ -54,12 +55,12 @@ export class Groups {
   }
 
   /** Whether a stream was read before. */
-  knows(stream: string): boolean {
+  knows(stream: StreamKey): boolean {
     return this.#givenUpTo.has(stream);
   }
 
   /** Where those that have left are too many, they are forgotten; `stream` is about to join. */
-  forgetLeft(stream: string): void {
+  forgetLeft(stream: StreamKey): void {
     if (this.#givenUpTo.size <= REMEMBERED) return;
     const current = new Set(this.#settings.streams);
     for (const known of this.#givenUpTo.keys()) {
@@ -67,7 +68,7 @@ export class Groups {
     }
   }
 
-  async prepareOne(stream: string): Promise<void> {
+  async prepareOne(stream: StreamKey): Promise<void> {
     const { group, createAt } = this.#settings;
     const notice = this.#observer.notice.bind(this.#observer);
     await makeMissing(this.#streams.ensureGroup, stream, group, { createAt, notice });
@@ -77,11 +78,11 @@ export class Groups {
     this.#givenUpTo.set(stream, position);
   }
 
-  async exists(stream: string): Promise<boolean> {
+  async exists(stream: StreamKey): Promise<boolean> {
     return (await this.#streams.groupPosition(stream, this.#settings.group)) !== undefined;
   }
 
-  noteGiven(stream: string, id: string): void {
+  noteGiven(stream: StreamKey, id: string): void {
     const before = this.#givenUpTo.get(stream);
     if (before === undefined || compareIds(id, before) > 0) this.#givenUpTo.set(stream, id);
   }
@@ -90,13 +91,13 @@ export class Groups {
    * Whether the group of a stream may be made again, which is `wanted` when it has gone. A stream that a pattern matched,
    * and that somebody has deleted, is not made again.
    */
-  async mayMake(stream: string, wanted: boolean): Promise<boolean> {
+  async mayMake(stream: StreamKey, wanted: boolean): Promise<boolean> {
     if (wanted && this.#roster?.mayChange && !(await this.exists(stream))) await this.#roster.dropGone();
     return wanted && this.#settings.streams.includes(stream);
   }
 
   /** Makes pending again what this worker had of a stream. `make`: first the group, when it has gone. */
-  async makePending(stream: string, make: boolean, held: readonly Held[]): Promise<MadePending> {
+  async makePending(stream: StreamKey, make: boolean, held: readonly Held[]): Promise<MadePending> {
     const { group, consumer } = this.#settings;
     const start = make ? (this.#givenUpTo.get(stream) ?? "0-0") : undefined;
     const { made, position, entries } = await this.#streams.restoreGroup(stream, this.#settings, start, held);

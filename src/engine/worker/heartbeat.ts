@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { errorText } from "../../errors.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { startTimer } from "../../lib/timer.ts";
@@ -69,7 +70,7 @@ async function beatAll(parts: HeartbeatParts): Promise<boolean> {
 /** False when nothing is in flight: then nothing was asked. */
 async function beat(
   { inFlight, ownership, recoverer, silent }: HeartbeatParts,
-  stream: string,
+  stream: StreamKey,
 ): Promise<boolean> {
   const held = [...inFlight.of(stream)];
   await ownership.beat(stream, held);

@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { type Instant, now } from "../../lib/instant.ts";
 import { startTimer } from "../../lib/timer.ts";
 import { type Claim, NO_FENCE } from "../../redis/ops/owned.ts";
@@ -60,7 +61,7 @@ export interface InFlightEntry extends Delivery {
 
 /** A class, because objects put together by spreading have no fixed shape in V8: batches of 50 were a third slower. */
 class FlightRecord implements InFlightEntry {
-  readonly stream: string;
+  readonly stream: StreamKey;
   readonly entry: Entry;
   readonly deliveries: number;
   readonly claim: Claim;
@@ -181,15 +182,15 @@ export class InFlight {
     return Math.max(0, Math.min(startable + ahead, unsettled + aside - this.count));
   }
 
-  has(stream: string, id: string): boolean {
+  has(stream: StreamKey, id: string): boolean {
     return this.#held.get(stream)?.has(id) ?? false;
   }
 
-  get(stream: string, id: string): InFlightEntry | undefined {
+  get(stream: StreamKey, id: string): InFlightEntry | undefined {
     return this.#held.get(stream)?.get(id);
   }
 
-  of(stream: string): Iterable<InFlightEntry> {
+  of(stream: StreamKey): Iterable<InFlightEntry> {
     return this.#held.get(stream)?.values() ?? [];
   }
 

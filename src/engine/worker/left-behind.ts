@@ -1,4 +1,5 @@
 import { nextId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { errorText, ServerError } from "../../errors.ts";
 import { isDenied } from "../../redis/errors.ts";
 import type { Member } from "../../redis/ops/member.ts";
@@ -36,7 +37,7 @@ export class EarlierRun {
   }
 
   /** To be called before anything is read from a stream: all that is pending under the name is an earlier run's. */
-  async join(stream: string): Promise<void> {
+  async join(stream: StreamKey): Promise<void> {
     const { group, consumer, consumerIsUnique } = this.#settings;
     if (consumerIsUnique) return;
     const ids: string[] = [];
@@ -51,7 +52,7 @@ export class EarlierRun {
     if (ids.length > 0) this.#left.set(stream, ids);
   }
 
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#left.delete(stream);
   }
 
@@ -60,7 +61,7 @@ export class EarlierRun {
   }
 
   /** Up to `most` entries of a stream that may be taken now; they are not given a second time. */
-  async next(stream: string, most: number): Promise<string[]> {
+  async next(stream: StreamKey, most: number): Promise<string[]> {
     if (!this.#left.has(stream)) return [];
     if ((await this.#streams.namesakes()) !== "none") this.#left.clear();
     const ids = this.#left.get(stream) ?? [];
@@ -70,7 +71,7 @@ export class EarlierRun {
   }
 
   /** Says so once a stream. */
-  noteTaken(stream: string): void {
+  noteTaken(stream: StreamKey): void {
     if (this.#told.has(stream)) return;
     this.#told.add(stream);
     const { consumer } = this.#settings;
@@ -108,7 +109,7 @@ export class SilentConsumers {
   }
 
   /** An entry was taken that was pending for this consumer: it may have been its last. */
-  tookFrom(stream: string, consumer: string): void {
+  tookFrom(stream: StreamKey, consumer: string): void {
     const { consumer: own, holders } = this.#settings;
     if (consumer === own || !this.#mayForget) return;
     if (consumer !== REPLAY_CONSUMER && holders?.(stream) === undefined) return;
@@ -121,7 +122,7 @@ export class SilentConsumers {
    * A stream is read from now on: what killed workers left there without an entry. Before 7.2 a consumer that waits
    * for entries looks like one that has gone, and is left alone.
    */
-  async join(stream: string): Promise<void> {
+  async join(stream: StreamKey): Promise<void> {
     await this.#trying(stream, async () => {
       const { group, tellsInactive } = this.#settings;
       for (const { name, pending } of await this.#streams.consumerInfos(stream, group)) {
@@ -131,12 +132,12 @@ export class SilentConsumers {
     });
   }
 
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#waiting.delete(stream);
   }
 
   /** Removes those of a stream that may go by now. */
-  async look(stream: string): Promise<void> {
+  async look(stream: StreamKey): Promise<void> {
     const names = this.#waiting.get(stream);
     if (!names) return;
     await this.#trying(stream, async () => {
@@ -148,7 +149,7 @@ export class SilentConsumers {
   }
 
   async #forget(
-    stream: string,
+    stream: StreamKey,
     names: Map<string, number>,
     some: readonly (readonly [string, number])[],
   ): Promise<void> {
@@ -168,7 +169,7 @@ export class SilentConsumers {
   }
 
   /** That a name stays harms nobody. A user who may not remove consumers is not made to try again. */
-  async #trying(stream: string, step: () => Promise<void>): Promise<void> {
+  async #trying(stream: StreamKey, step: () => Promise<void>): Promise<void> {
     try {
       await step();
     } catch (error) {

@@ -1,4 +1,5 @@
 import { fieldValue } from "../../entry/entry.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
@@ -66,7 +67,7 @@ export class OrderBy implements Ordering {
       await this.#wait(reader, streams, blockMs);
       return [];
     }
-    const [stream = ""] = streams;
+    const stream = streams[0] as StreamKey;
     const most = { places: count, look: SCAN, pending: MAX_PENDING };
     const { entries, lastId } = await this.#parts.streams.readInOrder(stream, this.#member(stream), most);
     this.#seen.set(stream, lastId);
@@ -78,13 +79,13 @@ export class OrderBy implements Ordering {
     return NOTHING_FOUND;
   }
 
-  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+  take(stream: StreamKey, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
     const choice = { ids, limit, unknownOnly: false };
     return this.#parts.streams.takeInOrder(stream, this.#member(stream), rule, choice);
   }
 
   /** The first entries of their keys; then, by the pending list, only what is in no ledger. */
-  async takeFirsts(stream: string, rule: TakeRule, limit: number): Promise<Taken[]> {
+  async takeFirsts(stream: StreamKey, rule: TakeRule, limit: number): Promise<Taken[]> {
     if (limit <= 0) return [];
     const taken = await this.#takeFronts(stream, rule, limit);
     if (taken.length >= limit) return taken;
@@ -94,7 +95,7 @@ export class OrderBy implements Ordering {
     return [...taken, ...(await this.#parts.streams.takeInOrder(stream, this.#member(stream), rule, choice))];
   }
 
-  fronts(stream: string, ids: readonly string[]): Promise<readonly string[]> {
+  fronts(stream: StreamKey, ids: readonly string[]): Promise<readonly string[]> {
     return this.#parts.streams.frontsOf(stream, this.#member(stream), ids);
   }
 
@@ -109,13 +110,13 @@ export class OrderBy implements Ordering {
     this.#underWay.add(move);
   }
 
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#seen.delete(stream);
     this.#cursors.delete(stream);
     this.#parts.sweep.left(stream);
   }
 
-  async #wait(reader: BlockingReader, streams: readonly string[], blockMs: number): Promise<void> {
+  async #wait(reader: BlockingReader, streams: readonly StreamKey[], blockMs: number): Promise<void> {
     const cursors = streams.flatMap((stream) => {
       const seen = this.#seen.get(stream);
       return seen === undefined ? [] : [[stream, seen] as const];
@@ -126,7 +127,7 @@ export class OrderBy implements Ordering {
   }
 
   /** Up to `limit` entries that are the first of their keys and due, and not in flight. */
-  async #takeFronts(stream: string, rule: TakeRule, limit: number): Promise<Taken[]> {
+  async #takeFronts(stream: StreamKey, rule: TakeRule, limit: number): Promise<Taken[]> {
     const skip = [...this.#parts.inFlight.of(stream)].map(({ entry }) => entry.id);
     const taken: Taken[] = [];
     let cursor = this.#cursors.get(stream) ?? "0";
@@ -169,7 +170,7 @@ export class OrderBy implements Ordering {
     };
   }
 
-  #member(stream: string): OrderedMember {
+  #member(stream: StreamKey): OrderedMember {
     const { streams, settings } = this.#parts;
     const ledger = siblingKey(stream, `:order:${settings.group}`, streams.cluster);
     return { member: settings, ledger, field: this.#field };

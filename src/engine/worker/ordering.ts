@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Taken, TakeRule } from "../../redis/ops/take.ts";
@@ -22,21 +23,21 @@ export interface Ordering {
   /** Whether `search` shows all that is due. */
   readonly searchesAll: boolean;
   /** What the pending list shows to be due, before anything is taken. */
-  search(stream: string, limit: number): Promise<Found>;
+  search(stream: StreamKey, limit: number): Promise<Found>;
   /** Takes up to `limit` of these entries, where they may start. */
-  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]>;
+  take(stream: StreamKey, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]>;
   /** Takes what is due and does not show in `search`. */
-  takeFirsts(stream: string, rule: TakeRule, limit: number): Promise<Taken[]>;
+  takeFirsts(stream: StreamKey, rule: TakeRule, limit: number): Promise<Taken[]>;
   /** Those of this consumer's pending entries that may start: all but parked ones. */
-  fronts(stream: string, ids: readonly string[]): Promise<readonly string[]>;
+  fronts(stream: StreamKey, ids: readonly string[]): Promise<readonly string[]>;
   /** What this worker alone knows to be its own: what the holders don't name. */
-  held(stream: string): Held[];
+  held(stream: StreamKey): Held[];
   /** An entry was settled for good. */
   settled(delivery: Delivery): void;
   /** What settled entries have set going: each may bring one more entry. */
   readonly underWay: ReadonlySet<Promise<void>>;
   /** A stream is read no longer. */
-  left(stream: string): void;
+  left(stream: StreamKey): void;
 }
 
 export interface UnorderedParts {
@@ -70,11 +71,11 @@ export class Unordered implements Ordering {
     ).flat();
   }
 
-  search(stream: string, limit: number): Promise<Found> {
+  search(stream: StreamKey, limit: number): Promise<Found> {
     return this.#parts.sweep.look(stream, limit, "again");
   }
 
-  take(stream: string, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+  take(stream: StreamKey, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
     const { streams, settings } = this.#parts;
     return streams.takeEntries(stream, settings, rule, ids.slice(0, limit));
   }
@@ -88,7 +89,7 @@ export class Unordered implements Ordering {
   }
 
   /** Where holders are kept they name the retries. */
-  held(stream: string): Held[] {
+  held(stream: StreamKey): Held[] {
     const { settings, inFlight, retries } = this.#parts;
     const own = [...inFlight.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
     return [
@@ -99,7 +100,7 @@ export class Unordered implements Ordering {
 
   settled(): void {}
 
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#parts.sweep.left(stream);
   }
 }

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { type Instant, msSince, now } from "../../lib/instant.ts";
 import { isNoGroup } from "../../redis/errors.ts";
 import type { Member } from "../../redis/ops/member.ts";
@@ -109,7 +110,7 @@ export class Ownership {
    * A heartbeat: keeps entries from being taken over and notes what became of them. Gives those that are not
    * pending any more; what was thrown away is pending again by then.
    */
-  async beat(stream: string, deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
+  async beat(stream: StreamKey, deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
     const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
     for (let at = 0; at < deliveries.length; at += BATCH) {
@@ -121,7 +122,7 @@ export class Ownership {
     return gone;
   }
 
-  #standing(stream: string): Standing {
+  #standing(stream: StreamKey): Standing {
     return {
       gotAt: this.#parts.continuities.of(stream).gotAt,
       askedAt: this.#parts.inFlight.askedAt,
@@ -133,7 +134,7 @@ export class Ownership {
    * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`. To be called after the answer: a read
    * that was asked for after the question may have come to Redis before it.
    */
-  async regain(stream: string, gone: readonly InFlightEntry[], sign: Owned): Promise<boolean> {
+  async regain(stream: StreamKey, gone: readonly InFlightEntry[], sign: Owned): Promise<boolean> {
     const standing = this.#standing(stream);
     const continuity = this.#parts.continuities.of(stream);
     if (gone.some(({ ownedAt }) => continuity.brokenSince(ownedAt.steady)))
@@ -149,7 +150,7 @@ export class Ownership {
    * A retry was not pending when that was asked. True when it is now. `sure`: no other can have taken it by then. If one
    * can, only what else is gone tells that it was thrown away.
    */
-  async regainRetry(stream: string, { id, since }: Waiting, sure: boolean): Promise<boolean> {
+  async regainRetry(stream: StreamKey, { id, since }: Waiting, sure: boolean): Promise<boolean> {
     const continuity = this.#parts.continuities.of(stream);
     if (continuity.brokenSince(since)) return this.#parts.restorer.restore(stream);
     const standing = this.#standing(stream);
@@ -190,7 +191,7 @@ export class Ownership {
   }
 
   /** Without those that another worker may have taken, and settled, after a long silence of this one. */
-  async #untaken(stream: string, gone: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
+  async #untaken(stream: StreamKey, gone: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
     const { streams, settings } = this.#parts;
     const silences = gone.map(({ ownedAt }) => msSince(ownedAt) >= settings.claimIdleMs);
     const silent = gone.filter((_, i) => silences[i]);
@@ -206,7 +207,7 @@ export class Ownership {
 
   /** Whether what was last known to be pending at one of these times was thrown away, and not acked by hand. */
   async #isThrownAway(
-    stream: string,
+    stream: StreamKey,
     sinces: readonly number[],
     sign: Owned,
     standing: Standing,
@@ -218,7 +219,7 @@ export class Ownership {
   }
 
   async #mayBeThrownAway(
-    stream: string,
+    stream: StreamKey,
     sinces: readonly number[],
     sign: Owned,
     { gotAt: lastGotAt, askedAt }: Standing,
@@ -236,7 +237,7 @@ export class Ownership {
   }
 
   /** Gives the retry that it looked at when that is not pending. */
-  async #lookAtWaiting(stream: string): Promise<Waiting | undefined> {
+  async #lookAtWaiting(stream: StreamKey): Promise<Waiting | undefined> {
     const { streams, settings } = this.#parts;
     const retry = this.#parts.retries.waiting(stream);
     if (!retry) return undefined;
@@ -248,7 +249,7 @@ export class Ownership {
   }
 
   async #ask(
-    stream: string,
+    stream: StreamKey,
     deliveries: readonly InFlightEntry[],
   ): Promise<{ readonly gone: InFlightEntry[]; readonly sign: Owned }> {
     const askable = deliveries.filter(({ orphaned, lost }) => !orphaned && !lost);
@@ -277,13 +278,13 @@ export class Ownership {
     return { gone, sign };
   }
 
-  async #keepAlive(stream: string, claims: readonly Claim[]): Promise<Owned[]> {
+  async #keepAlive(stream: StreamKey, claims: readonly Claim[]): Promise<Owned[]> {
     const { streams, settings } = this.#parts;
     return this.#inGroup(stream, () => streams.keepAlive(stream, settings, claims));
   }
 
   /** A group that has gone is made again by whichever step meets that first. */
-  async #inGroup<T>(stream: string, step: () => Promise<T>): Promise<T> {
+  async #inGroup<T>(stream: StreamKey, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { Rotation } from "../../lib/rotation.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -85,7 +86,7 @@ export class Recoverer {
   }
 
   /** A stream is read no longer: what was known of it is void. */
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#retries.left(stream);
     this.#ordering.left(stream);
     this.#silent.left(stream);
@@ -157,7 +158,7 @@ export class Recoverer {
    * Looks at retries that are overdue and that others may have taken: so that, when something is thrown away, little is
    * remembered that others have settled long ago.
    */
-  async review(stream: string): Promise<void> {
+  async review(stream: StreamKey): Promise<void> {
     const { group, consumer } = this.#settings;
     for (const id of this.#retries.overdue(stream, PAGE)) {
       const [row] = await this.#streams.pendingPage(stream, group, id, 1);
@@ -167,7 +168,7 @@ export class Recoverer {
   }
 
   /** What an earlier run of this worker's name had in flight. After a lost reply it comes due as everybody's does. */
-  async #takeLeft(stream: string, limit: number): Promise<Delivery[]> {
+  async #takeLeft(stream: StreamKey, limit: number): Promise<Delivery[]> {
     if (limit <= 0) return [];
     const left = await this.#earlier.next(stream, limit);
     const ids = left.filter((id) => !this.#inFlight.has(stream, id) && !this.#retries.get(stream, id));
@@ -176,7 +177,7 @@ export class Recoverer {
     return taken;
   }
 
-  async #takeOwn(stream: string, limit: number): Promise<Delivery[]> {
+  async #takeOwn(stream: StreamKey, limit: number): Promise<Delivery[]> {
     if (limit <= 0) return [];
     const strays = await this.#sweep.strays(stream);
     return this.#take(
@@ -191,7 +192,7 @@ export class Recoverer {
    * A retry is forgotten when it runs, or when another has it. One that Redis has thrown away is pending again after
    * this, and still this worker's.
    */
-  async #doneWaiting(stream: string, id: string, runs: boolean): Promise<void> {
+  async #doneWaiting(stream: StreamKey, id: string, runs: boolean): Promise<void> {
     const { group, consumer, consumerIsUnique, claimIdleMs, retry } = this.#settings;
     const waited = this.#retries.get(stream, id);
     if (!waited) return;
@@ -208,7 +209,7 @@ export class Recoverer {
     this.#retries.waitOn(stream, id, leftMs, othersMs, row.deliveries);
   }
 
-  async #take(stream: string, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
+  async #take(stream: StreamKey, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
     if (ids.length === 0 || limit <= 0) return [];
     return this.#delivered(stream, await this.#ordering.take(stream, this.#rule(own), ids, limit));
   }
@@ -218,7 +219,7 @@ export class Recoverer {
     return { claimIdleMs, delayMs: retry.delayMs, maxDelayMs: retry.maxDelayMs, own };
   }
 
-  #delivered(stream: string, taken: readonly Taken[]): Delivery[] {
+  #delivered(stream: StreamKey, taken: readonly Taken[]): Delivery[] {
     const missing = taken.filter(({ fields }) => fields === undefined).map(({ id }) => id);
     if (missing.length > 0) this.#events.missing(stream, missing);
     const deliveries: Delivery[] = [];

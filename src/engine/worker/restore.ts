@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Groups } from "./groups.ts";
@@ -63,7 +64,7 @@ export class Continuity {
 export class Continuities {
   readonly #continuities = new Map<string, Continuity>();
 
-  of(stream: string): Continuity {
+  of(stream: StreamKey): Continuity {
     let continuity = this.#continuities.get(stream);
     if (!continuity) this.#continuities.set(stream, (continuity = new Continuity()));
     return continuity;
@@ -105,7 +106,7 @@ export class Restorer {
   }
 
   /** A stream joins: its group is there, or is made; one that was read before, and has come anew, gets it in any case. */
-  async join(stream: string): Promise<void> {
+  async join(stream: StreamKey): Promise<void> {
     const { groups } = this.#parts;
     if (groups.knows(stream)) await this.#makePending(stream, true);
     else await groups.prepareOne(stream);
@@ -117,7 +118,7 @@ export class Restorer {
    * or moved on when another has made it; only then, because somebody may have set it back. False when the worker is
    * stopping, and the group has gone.
    */
-  restore(stream: string, vanished = false): Promise<boolean> {
+  restore(stream: StreamKey, vanished = false): Promise<boolean> {
     let steps = this.#steps.get(stream);
     if (!steps) {
       steps = new Steps(async (gone) => {
@@ -132,23 +133,23 @@ export class Restorer {
   }
 
   /** Resolves when nothing of the stream is being made pending again. */
-  async ended(stream: string): Promise<void> {
+  async ended(stream: StreamKey): Promise<void> {
     await this.#steps.get(stream)?.ended();
   }
 
   /** Whether the holders tell of a loss of this consumer since all that it has was restored last. */
-  async lostSince(stream: string): Promise<boolean> {
+  async lostSince(stream: StreamKey): Promise<boolean> {
     return (await this.#lossOf(stream)) !== this.#losses.get(stream);
   }
 
-  async #restore(stream: string, vanished: boolean): Promise<boolean> {
+  async #restore(stream: StreamKey, vanished: boolean): Promise<boolean> {
     const { groups, ending } = this.#parts;
     const stopping = ending.aborted;
     await this.#makePending(stream, await groups.mayMake(stream, vanished && !stopping));
     return !stopping || (await groups.exists(stream));
   }
 
-  async #makePending(stream: string, make: boolean): Promise<void> {
+  async #makePending(stream: StreamKey, make: boolean): Promise<void> {
     const { groups, retries, ordering, continuities } = this.#parts;
     const { at, destroyed } = await groups.makePending(stream, make, ordering.held(stream));
     continuities.of(stream).broke(at);
@@ -156,7 +157,7 @@ export class Restorer {
     if (destroyed) this.#readAgainAt = at + OTHERS_NOTICE_MS;
   }
 
-  async #lossOf(stream: string): Promise<string | undefined> {
+  async #lossOf(stream: StreamKey): Promise<string | undefined> {
     const { streams, settings } = this.#parts;
     const holders = settings.holders?.(stream);
     return holders === undefined ? undefined : streams.lossOf(settings, holders);

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { RetryPolicy, WorkerSettings } from "./types.ts";
@@ -79,7 +80,7 @@ export class Retries {
   }
 
   /** Remembers a retry; gives the idle time to set, by which it comes due in the pending list. */
-  wait(stream: string, id: string, delayMs: number, deliveries: number): number {
+  wait(stream: StreamKey, id: string, delayMs: number, deliveries: number): number {
     const { claimIdleMs, retry } = this.#settings;
     const now = performance.now();
     const idleMs = idleForDelayMs(deliveries, delayMs + this.#graceMs, claimIdleMs, retry);
@@ -90,33 +91,33 @@ export class Retries {
   }
 
   /** A retry that is pending as it should be, but comes due later than was thought. */
-  waitOn(stream: string, id: string, leftMs: number, othersMs: number, deliveries: number): void {
+  waitOn(stream: StreamKey, id: string, leftMs: number, othersMs: number, deliveries: number): void {
     const now = performance.now();
     this.#set(stream, id, { at: now + leftMs, othersAt: now + othersMs, deliveries, since: now });
   }
 
   /** Remembers that an entry is left to others. */
-  leave(stream: string, id: string, deliveries: number): void {
+  leave(stream: StreamKey, id: string, deliveries: number): void {
     const now = performance.now();
     this.#set(stream, id, { at: Number.POSITIVE_INFINITY, othersAt: now, deliveries, since: now });
   }
 
-  get(stream: string, id: string): Readonly<Retry> | undefined {
+  get(stream: StreamKey, id: string): Readonly<Retry> | undefined {
     return this.#retries.get(stream)?.get(id);
   }
 
-  forget(stream: string, id: string): void {
+  forget(stream: StreamKey, id: string): void {
     this.#retries.get(stream)?.delete(id);
   }
 
   /** A stream is read no longer. */
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#retries.delete(stream);
     this.schedule();
   }
 
   /** Up to `limit` that are due. */
-  due(stream: string, now: number, limit: number): string[] {
+  due(stream: StreamKey, now: number, limit: number): string[] {
     const due: string[] = [];
     for (const [id, { at }] of this.#retries.get(stream) ?? []) {
       if (due.length >= limit) break;
@@ -127,7 +128,7 @@ export class Retries {
   }
 
   /** Up to `limit` that others may have taken by now: those first that were seen to be pending longest ago. */
-  overdue(stream: string, limit: number): string[] {
+  overdue(stream: StreamKey, limit: number): string[] {
     const now = performance.now();
     const ids: string[] = [];
     for (const [id, { at, othersAt }] of this.#retries.get(stream) ?? []) {
@@ -138,7 +139,7 @@ export class Retries {
   }
 
   /** It was seen to be pending. */
-  seen(stream: string, id: string): void {
+  seen(stream: StreamKey, id: string): void {
     const retry = this.#retries.get(stream)?.get(id);
     if (retry) this.#set(stream, id, { ...retry, since: performance.now() });
   }
@@ -151,7 +152,7 @@ export class Retries {
   }
 
   /** How they stand in the pending list, for when that is lost. */
-  held(stream: string): Held[] {
+  held(stream: StreamKey): Held[] {
     const { claimIdleMs, retry } = this.#settings;
     const now = performance.now();
     return [...(this.#retries.get(stream) ?? [])].map(([id, { at, deliveries }]) => ({
@@ -164,12 +165,12 @@ export class Retries {
   }
 
   /** What was thrown away is pending again, by a step that was answered then. */
-  noteRestored(stream: string, at: number): void {
+  noteRestored(stream: StreamKey, at: number): void {
     for (const retry of this.#retries.get(stream)?.values() ?? []) retry.since = at;
   }
 
   /** A retry that no other can have taken yet: that it is pending proves that nothing was thrown away. */
-  waiting(stream: string): Waiting | undefined {
+  waiting(stream: StreamKey): Waiting | undefined {
     const now = performance.now();
     for (const [id, { at, othersAt, since }] of this.#retries.get(stream) ?? []) {
       if (othersAt > now && Number.isFinite(at) && !this.#inFlight.has(stream, id)) return { id, since };
@@ -177,7 +178,7 @@ export class Retries {
     return undefined;
   }
 
-  #set(stream: string, id: string, retry: Retry): void {
+  #set(stream: StreamKey, id: string, retry: Retry): void {
     let ofStream = this.#retries.get(stream);
     if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, Retry>()));
     if (ofStream.size >= REMEMBERED) {

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError, errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
@@ -115,7 +116,7 @@ export class Settler {
   }
 
   /** One call at a time, and what comes meanwhile goes with the next; only full ones go beside it. */
-  #flushAcks(stream: string): void {
+  #flushAcks(stream: StreamKey): void {
     const queue = this.#acks.get(stream) ?? [];
     for (
       let calls = this.#ackCalls.get(stream) ?? 0;
@@ -127,7 +128,7 @@ export class Settler {
     }
   }
 
-  async #sendAcks(stream: string, batch: readonly Settling[]): Promise<void> {
+  async #sendAcks(stream: StreamKey, batch: readonly Settling[]): Promise<void> {
     const { streams, settings } = this.#parts;
     await this.#deliver(batch, (items) => {
       const claims = items.map(({ delivery }) => delivery.claim);
@@ -204,7 +205,7 @@ export class Settler {
    */
   async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
     const { ownership } = this.#parts;
-    const stream = items[0]?.delivery.stream ?? "";
+    const { stream } = (items[0] as Settling).delivery;
     const sentAt = performance.now();
     const sending = this.#sendMarked(items, send, replyLost);
     if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) ownership.holdReads(sending);
@@ -237,7 +238,7 @@ export class Settler {
    */
   async #sendMarked(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
     const { restorer } = this.#parts;
-    const stream = items[0]?.delivery.stream ?? "";
+    const { stream } = (items[0] as Settling).delivery;
     await restorer.ended(stream);
     for (const { delivery } of items) noteVerdictSent(delivery, true);
     try {

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { errorText, ServerError } from "../../errors.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -65,7 +66,7 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
 
 async function leaveGroup(
   { streams, settings, events, sweep }: ShutdownParts,
-  stream: string,
+  stream: StreamKey,
 ): Promise<void> {
   const { group, claimIdleMs, retry } = settings;
   try {

@@ -1,4 +1,5 @@
 import { nextId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -40,7 +41,7 @@ export class PendingSweep {
    * Up to `limit` that are due. `next`: where the sweep after this one starts when so many were found: at the same page,
    * so that what finds no place now is met again, or beyond them, where they may be parked and would be met for ever.
    */
-  async look(stream: string, limit: number, next: "again" | "beyond"): Promise<Found> {
+  async look(stream: StreamKey, limit: number, next: "again" | "beyond"): Promise<Found> {
     const due: string[] = [];
     const given: string[] = [];
     let cursor = this.#cursors.get(stream) ?? FIRST;
@@ -69,7 +70,7 @@ export class PendingSweep {
   }
 
   /** What is pending for this consumer and known to no one: its reply was lost. */
-  async strays(stream: string): Promise<PendingRow[]> {
+  async strays(stream: StreamKey): Promise<PendingRow[]> {
     const { group, consumer } = this.#settings;
     const rows = await this.#streams.pendingPage(stream, group, FIRST, MOST_SWEPT, consumer);
     return rows.filter(({ id, deliveries }) => {
@@ -80,7 +81,7 @@ export class PendingSweep {
   }
 
   /** A stream is read no longer. */
-  left(stream: string): void {
+  left(stream: StreamKey): void {
     this.#cursors.delete(stream);
   }
 
@@ -92,7 +93,7 @@ export class PendingSweep {
    * Pending under this worker's own name, and neither in flight nor left for later. A name that another process may
    * have, too, says nothing.
    */
-  #isGiven(stream: string, { id, consumer }: PendingRow): boolean {
+  #isGiven(stream: StreamKey, { id, consumer }: PendingRow): boolean {
     if (this.#retries.forgetful || !this.#settings.consumerIsUnique) return false;
     return consumer === this.#settings.consumer && !this.#retries.get(stream, id);
   }

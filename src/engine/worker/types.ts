@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { EndRules } from "../group-reader/ends.ts";
 import type { Job } from "../handlers/handler.ts";
@@ -6,7 +7,7 @@ import type { Outcome } from "../handlers/outcome.ts";
 /** What a worker was asked to do. Times are in ms. */
 export interface WorkerSettings extends Member {
   /** Those of the moment: with patterns, another array whenever one joins or leaves. */
-  readonly streams: readonly string[];
+  readonly streams: readonly StreamKey[];
   /**
    * True when the consumer's name was made up for this process: then whatever is pending under it and not
    * in flight here was lost on the way, and may be taken at once.
@@ -22,7 +23,7 @@ export interface WorkerSettings extends Member {
   readonly pauseAfter?: number | undefined;
   readonly dedupe?: DedupeRule | undefined;
   /** Where the lines go that handlers print. */
-  readonly emitTo?: string | undefined;
+  readonly emitTo?: StreamKey | undefined;
   readonly claimIdleMs: number;
   readonly retry: RetryPolicy;
   readonly shutdownTimeoutMs: number;
@@ -34,9 +35,9 @@ export interface WorkerSettings extends Member {
   /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
   readonly tellsInactive?: boolean | undefined;
   /** To be called before anything is taken from a stream. */
-  readonly beginHolding?: ((stream: string) => Promise<void>) | undefined;
+  readonly beginHolding?: ((stream: StreamKey) => Promise<void>) | undefined;
   /** The dead-letter queue of a stream. */
-  readonly dlqKey: (stream: string) => string;
+  readonly dlqKey: (stream: StreamKey) => StreamKey;
   /** `count`: of entries that were settled; `untilEmpty`: when nothing is pending in the group either. */
   readonly ends: EndRules;
 }
@@ -99,10 +100,10 @@ export interface WorkerObserver {
    */
   lost(delivery: Delivery, verdict: Verdict | undefined, owner: "another" | "nobody"): void;
   /** Pending entries whose data had gone from the stream were cleared. */
-  missing(stream: string, ids: readonly string[]): void;
+  missing(stream: StreamKey, ids: readonly string[]): void;
   takenOver(delivery: Delivery, from: string): void;
   /** A stream that a pattern matches is read from now on. */
-  joined(stream: string): void;
+  joined(stream: StreamKey): void;
   notice(level: "detail" | "info" | "warn", message: string): void;
 }
 

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { sleep } from "../../lib/timer.ts";
@@ -110,7 +111,7 @@ export class Worker {
   }
 
   /** Before anything is read from a stream: what others, and an earlier run of this worker's name, have left there. */
-  async #join(stream: string): Promise<void> {
+  async #join(stream: StreamKey): Promise<void> {
     await this.#roles.silent.join(stream);
     await this.#roles.earlier.join(stream);
   }

@@ -1,9 +1,10 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { asList, asNumber, asText, type Value } from "../value.ts";
 
 /** The group of a stream whose pending list is changed by hand. */
 export interface PendingTarget {
-  readonly stream: string;
-  readonly group: string;
+  readonly stream: StreamKey;
+  readonly group: GroupName;
 }
 
 /** An entry of the pending list as a step by hand found it, and what the step did. */

@@ -1,4 +1,5 @@
 import { nextId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import type { ServerError } from "../../errors.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText, type Value } from "../value.ts";
@@ -99,13 +100,17 @@ export interface CountedSides {
 }
 
 /** One step; it changes nothing, and is repeated until it is answered. */
-export async function countAround(caller: Caller, stream: string, sides: CountSides): Promise<CountedSides> {
+export async function countAround(
+  caller: Caller,
+  stream: StreamKey,
+  sides: CountSides,
+): Promise<CountedSides> {
   return decodeCounted(await caller.persist(() => caller.run(countScript, [stream], argsOf(sides))));
 }
 
 /** The same as a question: an error of code NOSCRIPT where the server does not know the script. */
 export function countQuestion(
-  stream: string,
+  stream: StreamKey,
   sides: CountSides,
   take: (counted: CountedSides | ServerError) => void,
 ): Question {

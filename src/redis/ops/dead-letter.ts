@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { isDenied, isHalfMoved, translateReply } from "../errors.ts";
 import { defineScript } from "../script.ts";
@@ -42,7 +43,7 @@ return {owned, failure or false}
 
 /** A dead letter on its way. */
 export interface Letter {
-  readonly dlq: string;
+  readonly dlq: StreamKey;
   /** Where replays are noted, in the slot of the others. */
   readonly notes: string | undefined;
   /** At most MAX_SCRIPT_VALUES names and values, of an entry that was never replayed: the script corrects that. */
@@ -55,7 +56,7 @@ export interface Letter {
  */
 export async function deadLetter(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   { id, fence }: Claim,
   { dlq, notes, record }: Letter,

@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import { type StreamKey, streamKey } from "../../entry/names.ts";
 import type { Reply } from "../resp.ts";
 import type { Value } from "../value.ts";
 
@@ -41,7 +42,7 @@ export function decodeEntries(reply: Value | Reply | undefined): DecodedEntries 
 
 /** One stream's part of a reply of XREAD or XREADGROUP. */
 export interface DecodedStream extends DecodedEntries {
-  readonly stream: string;
+  readonly stream: StreamKey;
 }
 
 /** Decodes `[[key, [[id, fields], …]], …]` or nil. Streams without entries are left out. */
@@ -50,7 +51,7 @@ export function decodeStreams(reply: Value | Reply): DecodedStream[] {
   for (const part of listOf(reply)) {
     const [key, rows] = part as [Buffer, Reply];
     const found = decodeEntries(rows);
-    if (found) decoded.push({ stream: key.toString("utf8"), ...found });
+    if (found) decoded.push({ stream: streamKey(key.toString("utf8")), ...found });
   }
   return decoded;
 }

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import type { Caller } from "./caller.ts";
 import { withHolders } from "./holders.ts";
@@ -75,7 +76,7 @@ return 1
 /** One step, sent once; a repeat finds the consumer gone and is "removed", too. */
 export async function forgetConsumer(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
 ): Promise<"removed" | "holdsEntries"> {
   return forget(caller, settlingKeys(member, stream), member);
@@ -84,7 +85,7 @@ export async function forgetConsumer(
 /** The same for a consumer that is not this run's own. */
 export function forgetByHand(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Pick<Member, "group" | "consumer">,
 ): Promise<"removed" | "holdsEntries"> {
   return withHolders(caller, stream, member.group, (keys) => forget(caller, keys, member));

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -34,9 +35,9 @@ return gone
 /** One step: the names of the consumers that went, `most` at once; with `dryRun` of those that would. */
 export async function forgetEmpty(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   rule: {
-    readonly group: string;
+    readonly group: GroupName;
     readonly idleMs: number;
     readonly most: number;
     readonly dryRun: boolean;

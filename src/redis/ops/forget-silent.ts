@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -49,7 +50,7 @@ export type Forgotten =
 /** One step, in the order of the consumers; a repeat finds those gone that it has removed. */
 export async function forgetSilent(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   consumers: readonly SilentConsumer[],
 ): Promise<Forgotten[]> {

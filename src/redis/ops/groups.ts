@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { defineScript } from "../script.ts";
 import { asNumber } from "../value.ts";
@@ -10,8 +11,8 @@ import { FACTS } from "./lua/facts.ts";
  */
 export async function ensureGroup(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { at, makeStream }: { readonly at: string; readonly makeStream: boolean },
 ): Promise<"made" | "exists"> {
   try {
@@ -25,8 +26,8 @@ export async function ensureGroup(
 
 export async function destroyGroup(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
 ): Promise<"destroyed" | "noGroup"> {
   return asNumber(await caller.call("XGROUP", "DESTROY", stream, group)) === 1 ? "destroyed" : "noGroup";
 }
@@ -56,8 +57,8 @@ return 0
 /** One step, sent once. `moved`: the group does not stand at `from` any more, or is gone; nothing was changed. */
 export async function setPosition(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<"set" | "moved"> {
   return (await caller.run(setPositionScript, [stream], [group, from, to])) === 1 ? "set" : "moved";

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { isDenied } from "../errors.ts";
 import { sameSlot, siblingKey } from "../keys.ts";
 import { defineScript } from "../script.ts";
@@ -39,8 +40,8 @@ return 1
 /** Whether the holders can be kept of a stream's group: not where the user has no right to them. */
 export async function mayHold(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   holders: string,
 ): Promise<boolean> {
   try {
@@ -74,7 +75,7 @@ const SETTLED = 3;
 /** What became of an entry that the member left pending: one of `Owned`, or "settled". */
 export async function fateOfRetry(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   holders: string,
   id: string,
@@ -118,7 +119,7 @@ export async function lossOf(caller: Caller, member: Member, holders: string): P
 
 /** Undefined where the stream's name allows none in its slot, unless they are required: then the server refuses them. */
 function holdersKey(
-  stream: string,
+  stream: StreamKey,
   { group, required, cluster }: HoldersOptions & { readonly cluster: boolean },
 ): string | undefined {
   const key = siblingKey(stream, `:held:${group}`, cluster);
@@ -131,8 +132,8 @@ function holdersKey(
  */
 export async function withHolders<T>(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   step: (keys: readonly string[]) => Promise<T>,
 ): Promise<T> {
   const holders = holdersKey(stream, { group, required: false, cluster: caller.cluster });
@@ -146,7 +147,7 @@ export async function withHolders<T>(
 }
 
 export interface HoldersOptions {
-  readonly group: string;
+  readonly group: GroupName;
   /** Order by key can't do without them. */
   readonly required: boolean;
 }
@@ -167,13 +168,13 @@ export class Holders {
   }
 
   /** Undefined where none are kept. */
-  of(stream: string): string | undefined {
+  of(stream: StreamKey): string | undefined {
     if (this.#refused.has(stream)) return undefined;
     return holdersKey(stream, { ...this.#options, cluster: this.#streams.cluster });
   }
 
   /** Before anything is taken from a stream: whether they can be kept there. */
-  async begin(stream: string): Promise<void> {
+  async begin(stream: StreamKey): Promise<void> {
     this.#refused.delete(stream);
     const { group, required } = this.#options;
     const key = this.of(stream);

@@ -1,4 +1,5 @@
 import { previousId } from "../../entry/id.ts";
+import { type GroupName, type StreamKey, groupName } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { isRefused } from "../errors.ts";
 import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
@@ -28,7 +29,7 @@ export interface StreamInfo {
 
 /** One group of XINFO GROUPS. */
 export interface GroupInfo {
-  readonly name: string;
+  readonly name: GroupName;
   readonly consumers: number;
   readonly pending: number;
   readonly lastDeliveredId: string;
@@ -53,7 +54,7 @@ end
 return info`;
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
-export async function streamInfo(connection: Caller, stream: string): Promise<StreamInfo> {
+export async function streamInfo(connection: Caller, stream: StreamKey): Promise<StreamInfo> {
   try {
     return decodeStreamInfo(await connection.persist(() => connection.call("EVAL", STREAM_INFO, 1, stream)));
   } catch (error) {
@@ -66,11 +67,14 @@ export async function streamInfo(connection: Caller, stream: string): Promise<St
  * XINFO GROUPS and XINFO STREAM as questions, in this order: on one connection the stream is seen a moment
  * later than its groups.
  */
-export function groupsQuestion(stream: string, take: (groups: GroupInfo[] | ServerError) => void): Question {
+export function groupsQuestion(
+  stream: StreamKey,
+  take: (groups: GroupInfo[] | ServerError) => void,
+): Question {
   return { command: ["XINFO", "GROUPS", stream], take: decoded(decodeGroupInfos, take) };
 }
 
-export function streamQuestion(stream: string, take: (info: StreamInfo | ServerError) => void): Question {
+export function streamQuestion(stream: StreamKey, take: (info: StreamInfo | ServerError) => void): Question {
   return {
     command: ["EVAL", STREAM_INFO, "1", stream],
     instead: ["XINFO", "STREAM", stream],
@@ -103,7 +107,7 @@ function decodeStreamInfo(reply: Value): StreamInfo {
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
-export async function groupInfos(connection: Caller, stream: string): Promise<GroupInfo[]> {
+export async function groupInfos(connection: Caller, stream: StreamKey): Promise<GroupInfo[]> {
   return decodeGroupInfos(await connection.persist(() => connection.call("XINFO", "GROUPS", stream)));
 }
 
@@ -113,8 +117,8 @@ export async function groupInfos(connection: Caller, stream: string): Promise<Gr
  */
 export async function groupPosition(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
 ): Promise<string | undefined> {
   try {
     const { count, firstId } = await pendingTotals(caller, stream, group);
@@ -131,7 +135,7 @@ function decodeGroupInfos(reply: Value): GroupInfo[] {
   return asList(reply).map((group) => {
     const info = asMap(group);
     return {
-      name: asText(info.get("name")),
+      name: groupName(asText(info.get("name"))),
       consumers: asNumber(info.get("consumers")),
       pending: asNumber(info.get("pending")),
       lastDeliveredId: asText(info.get("last-delivered-id")),
@@ -154,8 +158,8 @@ export interface ConsumerInfo {
 /** Rejects with a ServerError of kind notFound when there is no such key or group. */
 export async function consumerInfos(
   connection: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
 ): Promise<ConsumerInfo[]> {
   const reply = await connection.persist(() => connection.call("XINFO", "CONSUMERS", stream, group));
   return asList(reply).map((consumer) => {

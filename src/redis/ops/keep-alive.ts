@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -28,7 +29,7 @@ return answers
 /** A heartbeat, sent once; answers are in the order of the claims. A repeat does the same again. */
 export async function keepAlive(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { group, consumer }: Member,
   claims: readonly Claim[],
 ): Promise<Owned[]> {

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
 
@@ -19,11 +20,15 @@ export async function memoryUsage(caller: Caller, key: string): Promise<number |
 }
 
 /** How many entries a stream holds; 0 for none. Rejects for a key of another type. */
-export async function entryCount(caller: Caller, stream: string): Promise<number> {
+export async function entryCount(caller: Caller, stream: StreamKey): Promise<number> {
   return asNumber(await caller.call("XLEN", stream));
 }
 
 /** Deletes entries, and gives how many were there. After a lost reply a repeat does not count those that are gone. */
-export async function deleteEntries(caller: Caller, stream: string, ids: readonly string[]): Promise<number> {
+export async function deleteEntries(
+  caller: Caller,
+  stream: StreamKey,
+  ids: readonly string[],
+): Promise<number> {
   return asNumber(await caller.call("XDEL", stream, ...ids));
 }

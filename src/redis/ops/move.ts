@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { Connection } from "../connection.ts";
@@ -61,7 +62,7 @@ const AGAIN_MS = 50;
 export type Adder = Caller & Pick<Connection, "pipeline">;
 
 export interface AddOnce {
-  readonly target: string;
+  readonly target: StreamKey;
   /** In the target's slot. Holds the word of the last to begin, and `1` when the entries have been added. */
   readonly marker: string;
   /** How long the marker says so. */
@@ -141,7 +142,7 @@ interface Begun {
 
 async function addInScript(
   connection: Caller,
-  target: string,
+  target: StreamKey,
   marker: Begun,
   entries: readonly (readonly Buffer[])[],
 ): Promise<Added | { readonly outcome: "overtaken" }> {
@@ -162,7 +163,7 @@ async function addInScript(
  */
 async function addLarge(
   connection: Adder,
-  target: string,
+  target: StreamKey,
   marker: Begun,
   fields: readonly Buffer[],
 ): Promise<Added | { readonly outcome: "overtaken" }> {

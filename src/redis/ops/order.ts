@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -56,7 +57,7 @@ return {started, last}
 /** One step, sent once: at most `look` entries are read to find `places` that may start. */
 export async function readInOrder(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { member, ledger, field }: OrderedMember,
   most: { readonly places: number; readonly look: number; readonly pending: number },
 ): Promise<{ readonly entries: readonly Entry[]; readonly lastId: string }> {
@@ -109,7 +110,7 @@ return taken
 /** One step, sent once. `unknownOnly`: only what is in no ledger yet. */
 export async function takeInOrder(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { member, ledger, field }: OrderedMember,
   rule: TakeRule,
   { ids, limit, unknownOnly }: TakeChoice,
@@ -160,7 +161,7 @@ return {scanned[1], taken}
 /** One step, sent once: looks at about `keys` keys from `cursor` on, "0" at first. */
 export async function takeFronts(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { member, ledger }: OrderedMember,
   rule: DueRule,
   { limit, cursor, keys, skip }: FrontsChoice,
@@ -206,7 +207,7 @@ return fronts
 /** One step, which may be repeated. */
 export async function frontsOf(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { member, ledger, field }: OrderedMember,
   ids: readonly string[],
 ): Promise<string[]> {
@@ -253,7 +254,7 @@ return nil
 /** One step, sent once. */
 export async function nextInOrder(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { member, ledger }: OrderedMember,
   key: Buffer,
   settledId: string,

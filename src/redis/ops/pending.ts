@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { ServerError } from "../../errors.ts";
 import { asList, asNumber, asText, type Value } from "../value.ts";
 import { decoded, type Question } from "./ask.ts";
@@ -14,8 +15,8 @@ export interface PendingRow {
 /** A page of the pending list from `start` on, optionally of one consumer, up to `end`; at most `count` rows. */
 export async function pendingPage(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   start: string,
   count: number,
   consumer?: string,
@@ -44,8 +45,8 @@ export interface PendingSpan {
 
 /** The first page of a pending list as a question, where the single rows don't matter. */
 export function pendingQuestion(
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   count: number,
   take: (span: PendingSpan | ServerError) => void,
 ): Question {
@@ -64,8 +65,8 @@ function decodePendingSpan(reply: Value): PendingSpan {
 /** The IDs of the first `count` rows from one ID to another. */
 export async function pendingIds(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   { from, to, count }: { readonly from: string; readonly to: string; readonly count: number },
 ): Promise<string[]> {
   const rows = asList(await caller.call("XPENDING", stream, group, from, to, count));
@@ -82,7 +83,11 @@ export interface PendingTotals {
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key or group. */
-export async function pendingTotals(caller: Caller, stream: string, group: string): Promise<PendingTotals> {
+export async function pendingTotals(
+  caller: Caller,
+  stream: StreamKey,
+  group: GroupName,
+): Promise<PendingTotals> {
   const [count, first = null, , consumers] = asList(await caller.call("XPENDING", stream, group));
   const byConsumer = new Map<string, number>();
   for (const row of asList(consumers)) {

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../connection.ts";
 import { isRefused } from "../errors.ts";
 import { defineScript } from "../script.ts";
@@ -30,7 +31,7 @@ const STEPS_AT_ONCE = 10;
 /** The IDs among these whose entries are not in the stream. */
 export async function missingIds(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   ids: readonly string[],
 ): Promise<Set<string>> {
   const missing = new Set<string>();
@@ -52,7 +53,7 @@ export async function missingIds(
 /** Undefined for a user who may run no scripts. */
 async function presence(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   ids: readonly string[],
 ): Promise<string | undefined> {
   try {
@@ -66,7 +67,7 @@ async function presence(
 /** Asks for the entries themselves, one by one, because they may be large. */
 async function presenceByRange(
   connection: Connection,
-  stream: string,
+  stream: StreamKey,
   ids: readonly string[],
 ): Promise<string> {
   let found = "";

@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { encodeCommand } from "../resp.ts";
 import { asList, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -16,7 +17,7 @@ export interface RangeOptions {
 /** One page of a stream. A key that does not exist is an empty stream. */
 export async function rangePage(
   connection: Caller,
-  stream: string,
+  stream: StreamKey,
   { from, to, count, reverse }: RangeOptions,
 ): Promise<Entry[]> {
   const reply = await connection.persist(() =>
@@ -28,7 +29,7 @@ export async function rangePage(
 }
 
 /** The same for a pipeline, whose reply is for decodeEntries. */
-export function encodeRange(stream: string, { from, to, count, reverse }: RangeOptions): Buffer {
+export function encodeRange(stream: StreamKey, { from, to, count, reverse }: RangeOptions): Buffer {
   return encodeCommand(
     reverse ? ["XREVRANGE", stream, to, from, "COUNT", count] : ["XRANGE", stream, from, to, "COUNT", count],
   );
@@ -37,7 +38,7 @@ export function encodeRange(stream: string, { from, to, count, reverse }: RangeO
 /** The newest IDs of a range. */
 export async function newestIds(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { from, to, count }: { readonly from: string; readonly to: string; readonly count: number },
 ): Promise<string[]> {
   const reply = await caller.call("XREVRANGE", stream, to, from, "COUNT", count);

@@ -1,3 +1,4 @@
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { BlockingReader } from "../blocking-reader.ts";
 import { encodeCommand } from "../resp.ts";
 import { asNumber } from "../value.ts";
@@ -6,7 +7,7 @@ import { type DecodedStream, decodeStreams } from "./entry.ts";
 import type { Member } from "./member.ts";
 
 /** Where to read on in each stream: after this ID. */
-export type Cursors = readonly (readonly [stream: string, after: string])[];
+export type Cursors = readonly (readonly [stream: StreamKey, after: string])[];
 
 /**
  * XREAD for a pipeline: up to `count` entries after a cursor of each stream. Without `blockMs` it does not
@@ -45,7 +46,7 @@ function byColumns(cursors: Cursors): string[] {
 export async function readNew(
   reader: BlockingReader,
   { group, consumer }: Member,
-  streams: readonly string[],
+  streams: readonly StreamKey[],
   count: number,
   blockMs: number,
 ): Promise<DecodedStream[]> {
@@ -68,7 +69,7 @@ export async function waitForMore(reader: BlockingReader, cursors: Cursors, bloc
  * XACK for a pipeline, whoever owns the entries. IDs are ASCII, so their length in characters is their length
  * in bytes.
  */
-export function encodeAck(stream: string, group: string, ids: readonly string[]): Buffer {
+export function encodeAck(stream: StreamKey, group: GroupName, ids: readonly string[]): Buffer {
   let text = `*${ids.length + 3}\r\n$4\r\nXACK\r\n`;
   for (const name of [stream, group]) text += `$${Buffer.byteLength(name)}\r\n${name}\r\n`;
   for (const id of ids) text += `$${id.length}\r\n${id}\r\n`;
@@ -78,8 +79,8 @@ export function encodeAck(stream: string, group: string, ids: readonly string[])
 /** XACK: how many of them were pending, for whomever. Acking twice changes nothing. */
 export async function ackEntries(
   caller: Caller,
-  stream: string,
-  group: string,
+  stream: StreamKey,
+  group: GroupName,
   ids: readonly string[],
 ): Promise<number> {
   return asNumber(await caller.call("XACK", stream, group, ...ids));

@@ -1,4 +1,5 @@
 import { idMs } from "../../entry/id.ts";
+import type { GroupName } from "../../entry/names.ts";
 import { errorCode, isDenied } from "../errors.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText, type Value } from "../value.ts";
@@ -118,7 +119,7 @@ function refuse(caller: Caller, notes: string): void {
 export async function replayNote(
   caller: Caller,
   notes: string,
-  group: string,
+  group: GroupName,
   id: string,
 ): Promise<ReplayNote | undefined> {
   if (!mayReadNotes(caller, notes)) return undefined;

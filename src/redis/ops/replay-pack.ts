@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { GroupName } from "../../entry/names.ts";
 
 /** One dead letter to replay: what the scripts of replay.ts take. */
 export interface Replay {
@@ -9,7 +10,7 @@ export interface Replay {
   /** How often it had been delivered until now, in all its lives. */
   readonly deliveries: number;
   /** The group it failed in; "" when that is not known. */
-  readonly group: string;
+  readonly group: GroupName;
   /** Its ID in the stream; "" for one that can only be added anew. */
   readonly originalId: string;
   readonly fields: readonly Buffer[];

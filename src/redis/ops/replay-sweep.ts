@@ -1,4 +1,5 @@
 import { type EntryId, parseEntryId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -133,7 +134,7 @@ export interface Swept {
 /** One step, sent once. After a lost reply a repeat moves others, and nobody knows how many the first one moved. */
 export async function sweepLetters(
   caller: Caller,
-  dlq: string,
+  dlq: StreamKey,
   rule: ReplayRule,
   { from, to, count, maxReplays }: SweepRange,
 ): Promise<Swept> {

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { isDenied } from "../errors.ts";
 import { defineScript } from "../script.ts";
@@ -145,7 +146,7 @@ return table.concat(answers)
 
 /** What all steps of one replay have in common. */
 export interface ReplayRule {
-  readonly target: string;
+  readonly target: StreamKey;
   readonly reach: Reach;
   /** Where to note how often an entry was replayed; undefined: nowhere. */
   readonly notes: string | undefined;
@@ -165,7 +166,7 @@ export interface Replayed {
 /** One step, which may be repeated: what was replayed before is absent. */
 export async function moveLetters(
   caller: Caller,
-  dlq: string,
+  dlq: StreamKey,
   rule: ReplayRule,
   replays: readonly Replay[],
 ): Promise<Replayed> {
@@ -212,14 +213,14 @@ function decodeReplayed(reply: Value): Replayed {
 }
 
 /** The commands on the target besides XADD, in forms that do nothing: the server looks at rights first. */
-const REVIVING: readonly ((target: string) => Harmless)[] = [
+const REVIVING: readonly ((target: StreamKey) => Harmless)[] = [
   (target) => ["XRANGE", target, "none", "none"],
   (target) => ["XPENDING", target, ""],
   (target) => ["XCLAIM", target, "", "", "none", "none"],
 ];
 
 /** Rejects where this user may not make entries of the target pending again. */
-export async function proveReviving(caller: Caller, target: string): Promise<void> {
+export async function proveReviving(caller: Caller, target: StreamKey): Promise<void> {
   for (const form of REVIVING) {
     const [command, ...args] = form(target);
     await caller
@@ -231,7 +232,7 @@ export async function proveReviving(caller: Caller, target: string): Promise<voi
 }
 
 /** Rejects where this user may not delete letters. */
-export async function proveDeleting(caller: Caller, dlq: string): Promise<void> {
+export async function proveDeleting(caller: Caller, dlq: StreamKey): Promise<void> {
   await caller.persist(() => caller.call("XDEL", dlq, "0-0"));
 }
 

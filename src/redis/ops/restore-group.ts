@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -89,7 +90,7 @@ export interface Restored {
  */
 export async function restoreGroup(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   start: string | undefined,
   held: readonly Held[],

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { type StreamKey, streamKey } from "../../entry/names.ts";
 import type { Connection, Node } from "../connection.ts";
 import { asList, asText, nameText } from "../value.ts";
 
@@ -11,14 +12,14 @@ export function isPattern(name: string): boolean {
 }
 
 export interface Scanned {
-  readonly streams: string[];
+  readonly streams: StreamKey[];
   /** Names that are no UTF-8, as `nameText` shows them. */
   readonly unreadable: string[];
 }
 
 /** What streams match a pattern: SCAN TYPE stream over all primaries of a cluster. A name may come twice. */
 export async function scanStreams(connection: Connection, pattern: string): Promise<Scanned> {
-  const streams: string[] = [];
+  const streams: StreamKey[] = [];
   const unreadable: string[] = [];
   await scanEach(connection, pattern, (page) => {
     streams.push(...page.streams);
@@ -47,7 +48,7 @@ async function scanNode({ call }: Node, pattern: string, onPage: (page: Scanned)
     const page: Scanned = { streams: [], unreadable: [] };
     for (const key of asList(keys)) {
       if (Buffer.isBuffer(key) && !isUtf8(key)) page.unreadable.push(nameText(key));
-      else page.streams.push(asText(key));
+      else page.streams.push(streamKey(asText(key)));
     }
     if (!onPage(page)) return;
   } while (cursor !== "0");

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -40,7 +41,7 @@ return answers
 /** One step, sent once; answers are in the order of the claims. `remove`: also delete what no group needs. */
 export async function ackOwned(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   claims: readonly Claim[],
   { remove }: { readonly remove: boolean },
@@ -93,7 +94,7 @@ export interface LeftPending {
 /** One step of one entry, sent once. */
 export async function requeueOwned(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   { id, fence }: Claim,
   { deliveries, idleMs }: LeftPending,

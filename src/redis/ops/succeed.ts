@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -50,13 +51,15 @@ export interface Success {
   readonly remove: boolean;
   readonly marker: SuccessMarker | undefined;
   /** In the stream's slot, each entry with at most MAX_SCRIPT_VALUES names and values. */
-  readonly output?: { readonly stream: string; readonly entries: readonly (readonly Buffer[])[] } | undefined;
+  readonly output?:
+    | { readonly stream: StreamKey; readonly entries: readonly (readonly Buffer[])[] }
+    | undefined;
 }
 
 /** One step, sent once. */
 export async function succeed(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   { id, fence }: Claim,
   { remove, marker, output }: Success,

@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { type Arg, asList, asNumber, asText, type Value } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -81,7 +82,7 @@ const OWN_FLAGS = { due: 0, lost: 1, given: 2, left: 3 } as const;
 /** One step, sent once. */
 export async function takeEntries(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   member: Member,
   rule: TakeRule,
   ids: readonly string[],

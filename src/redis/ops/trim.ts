@@ -1,4 +1,5 @@
 import { type EntryId, parseEntryId } from "../../entry/id.ts";
+import { type GroupName, type StreamKey, groupName } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -122,7 +123,7 @@ export interface TrimStep {
 /** The lowest ID that some group still needs, and which group that is. No entry need stand there. */
 export interface TrimBound {
   readonly id: EntryId;
-  readonly group: string;
+  readonly group: GroupName;
   /**
    * The group has not been given it (perhaps once more), or has not acked it; unknown behind very many
    * pending entries whose data is gone.
@@ -132,7 +133,7 @@ export interface TrimBound {
 
 /** A group with pending entries whose data is gone. They hold nothing, and can never be worked on. */
 export interface StalePending {
-  readonly group: string;
+  readonly group: GroupName;
   readonly oldestId: string;
 }
 
@@ -148,7 +149,7 @@ export interface TrimmedStep {
 /** One step, repeated until it is answered: after a lost reply it takes nothing that the next one would not. */
 export async function trimStep(
   caller: Caller,
-  stream: string,
+  stream: StreamKey,
   { keep, how, heedGroups, most }: TrimStep,
 ): Promise<TrimmedStep> {
   const args = [typeof keep === "string" ? keep : `+${keep.newest}`, how, heedGroups ? 1 : 0, most];
@@ -158,8 +159,10 @@ export async function trimStep(
   const words = asList(stale).map(asText);
   return {
     removed: asNumber(removed),
-    bound: first && { id: first, group: asText(group), why: asText(why) as TrimBound["why"] },
-    stale: words.flatMap((word, n) => (n % 2 === 0 ? [{ group: word, oldestId: words[n + 1] ?? "" }] : [])),
+    bound: first && { id: first, group: groupName(asText(group)), why: asText(why) as TrimBound["why"] },
+    stale: words.flatMap((word, n) =>
+      n % 2 === 0 ? [{ group: groupName(word), oldestId: words[n + 1] ?? "" }] : [],
+    ),
     cut: parseEntryId(asText(cut)) as EntryId,
   };
 }

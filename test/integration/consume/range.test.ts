@@ -1,5 +1,6 @@
 import { Writable } from "node:stream";
 import { describe, expect, test } from "vitest";
+import { streamKey } from "../../../src/entry/names.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis } from "../../support/redis.ts";
@@ -130,8 +131,8 @@ describe("consume prints a range", () => {
 
   test("several streams and patterns, one after the other; --count is over all", async () => {
     const base = uniqueKey();
-    await numbered(2, `${base}:b`);
-    await numbered(2, `${base}:a`);
+    await numbered(2, streamKey(`${base}:b`));
+    await numbered(2, streamKey(`${base}:a`));
     const all = await cli(["consume", `${base}:*`]);
     expect(ndjson(all.stdout).map(({ stream, id }) => `${String(stream)} ${String(id)}`)).toEqual([
       `${base}:a 1-1`,

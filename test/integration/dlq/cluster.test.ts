@@ -1,6 +1,7 @@
 import type { Cluster } from "ioredis";
 import * as ioredis from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { StreamKey } from "../../../src/entry/names.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
@@ -21,7 +22,7 @@ function client(): Cluster {
   return redis;
 }
 
-async function fillQueue(redis: Cluster, stream: string, dlq: string, count: number): Promise<void> {
+async function fillQueue(redis: Cluster, stream: StreamKey, dlq: string, count: number): Promise<void> {
   const record = (n: number): Buffer[] => letterRecord(stream, n, {}, new Date(1_700_000_000_000));
   for (let at = 0; at < count; at += 200)
     await Promise.all(upTo(Math.min(200, count - at)).map((n) => redis.xadd(dlq, "*", ...record(at + n))));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { type StreamKey, groupName, streamKey } from "../../../src/entry/names.ts";
 import { cli, CliRun, uniqueKey } from "../../support/cli.ts";
 import { keyboard, press } from "../../support/keyboard.ts";
 import { pendingRows } from "../../support/pending.ts";
@@ -25,12 +26,12 @@ async function lostStream(
   redis: Raw,
   count: number,
   options: { readonly others?: readonly string[]; readonly specs?: readonly LetterSpec[] } = {},
-): Promise<{ stream: string; dlq: string }> {
+): Promise<{ stream: StreamKey; dlq: string }> {
   const stream = uniqueKey();
   const dlq = `${stream}:dlq`;
   for (let n = 0; n < count; n++) {
     await redis.xadd(stream, `${n + 1}-0`, "n", String(n));
-    const spec = { group: "g", ...options.specs?.[n] };
+    const spec = { group: groupName("g"), ...options.specs?.[n] };
     await redis.xadd(dlq, `${n + 1}-1`, ...letterRecord(stream, n, spec, new Date()));
   }
   for (const group of ["g", ...(options.others ?? [])]) await redis.xgroup("CREATE", stream, group, "$");
@@ -163,7 +164,7 @@ describe("dlq replay on a stream with several groups", () => {
     "%s: originals that are gone, changed or another's: refused, nothing done",
     async (_, flags) => {
       const redis = rawRedis();
-      const specs: LetterSpec[] = [{}, {}, { group: "gone" }, { stream: "elsewhere" }];
+      const specs: LetterSpec[] = [{}, {}, { group: groupName("gone") }, { stream: streamKey("elsewhere") }];
       const { stream, dlq } = await lostStream(redis, 4, { others: ["audit", "mail"], specs });
       await redis.xdel(stream, "1-0");
       // The same ID with other fields, as after the stream was made anew.

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { textFields } from "../../../src/entry/entry.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
 import { deadStream, letterRecord, type LetterSpec } from "./support.ts";
@@ -62,7 +63,7 @@ describe("dlq list", () => {
     const redis = rawRedis();
     const { stream } = await deadStream(redis, [
       { reason: "exit 1" },
-      { reason: "timeout 30s", group: "mail" },
+      { reason: "timeout 30s", group: groupName("mail") },
       { reason: "signal KILL", deliveries: 2, fields: textFields([["region", "eu"]]) },
       { reason: "exit 11", fields: textFields([["region", "us"]]) },
     ]);
@@ -205,7 +206,7 @@ describe("dlq list", () => {
 
   test("--dlq names another queue, and only this stream's letters in it are shown", async () => {
     const redis = rawRedis();
-    const { stream, dlq } = await deadStream(redis, [{}, { stream: "somebody-else" }]);
+    const { stream, dlq } = await deadStream(redis, [{}, { stream: streamKey("somebody-else") }]);
     const queue = uniqueKey("all-dead");
     await redis.rename(dlq, queue);
     expect(await originals([stream, "--dlq", queue])).toEqual(["1-0"]);

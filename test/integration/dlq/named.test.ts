@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { groupName } from "../../../src/entry/names.ts";
 import { cli, ndjson } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
 import { deadStream, numbersIn } from "./support.ts";
@@ -25,7 +26,7 @@ describe("dead letters named by their IDs", () => {
 
   test("- takes rows of dlq list, or IDs, from stdin; a line that is neither is told: exit 5", async () => {
     const redis = rawRedis();
-    const { stream, dlq } = await deadStream(redis, [{}, { group: "other" }, {}, {}]);
+    const { stream, dlq } = await deadStream(redis, [{}, { group: groupName("other") }, {}, {}]);
     const list = await cli(["dlq", "list", stream, "--group", "billing"]);
     const dry = await cli(["dlq", "replay", stream, "-", "--dry-run"], { stdin: list.stdout });
     expect(ndjson(dry.stdout).map((row) => row["originalId"])).toEqual(["1-0", "3-0", "4-0"]);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { Mover, type MoveRequest } from "../../../src/engine/dlq/mover.ts";
+import { type StreamKey, groupName, streamKey } from "../../../src/entry/names.ts";
 import type { Fate } from "../../../src/redis/ops/replay-fate.ts";
 import { textFields } from "../../../src/entry/entry.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
@@ -40,7 +41,7 @@ const WAYS: [string, string[]][] = [
   ["with --limit", ["--limit", "1000000"]],
 ];
 
-function names(): { stream: string; dlq: string } {
+function names(): { stream: StreamKey; dlq: string } {
   const stream = uniqueKey();
   return { stream, dlq: `${stream}:dlq` };
 }
@@ -317,8 +318,8 @@ describe("dlq replay, whatever fails", () => {
     for (const gone of ["1-1", "3-1", "4-1"]) await redis.xdel(queue.dlq, gone);
     const connection = await openConnection();
     const request: MoveRequest = {
-      dlq: queue.dlq,
-      target: queue.stream,
+      dlq: streamKey(queue.dlq),
+      target: streamKey(queue.stream),
       keep: false,
       reach: () => "own",
       onUncounted() {},
@@ -327,7 +328,7 @@ describe("dlq replay, whatever fails", () => {
       id: `${n + 1}-1`,
       replays: 1,
       deliveries: 5,
-      group: "billing",
+      group: groupName("billing"),
       originalId: "",
       fields: textFields([["n", `${n}`]]),
     }));

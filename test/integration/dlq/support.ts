@@ -1,5 +1,6 @@
 import { type DeadLetterFacts, encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { textFields } from "../../../src/entry/entry.ts";
+import { type StreamKey, groupName } from "../../../src/entry/names.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import type { rawRedis } from "../../support/redis.ts";
 
@@ -8,12 +9,12 @@ export type Raw = ReturnType<typeof rawRedis>;
 /** A dead letter to be; what is not said is as a worker would have written it. */
 export type LetterSpec = Partial<DeadLetterFacts> & { readonly fields?: readonly Buffer[] };
 
-export function letterRecord(stream: string, index: number, spec: LetterSpec, failedAt: Date): Buffer[] {
+export function letterRecord(stream: StreamKey, index: number, spec: LetterSpec, failedAt: Date): Buffer[] {
   const { fields, ...facts } = spec;
   return encodeRecord(fields ?? textFields([["n", String(index)]]), {
     stream,
     id: `${index + 1}-0`,
-    group: "billing",
+    group: groupName("billing"),
     consumer: "host-1",
     deliveries: 5,
     reason: "exit 1",
@@ -28,7 +29,7 @@ export function letterRecord(stream: string, index: number, spec: LetterSpec, fa
 export async function deadStream(
   redis: Raw,
   letters: readonly LetterSpec[],
-): Promise<{ stream: string; dlq: string }> {
+): Promise<{ stream: StreamKey; dlq: string }> {
   const stream = uniqueKey();
   const dlq = `${stream}:dlq`;
   await redis.xadd(stream, "1-0", "a", "1");
@@ -44,7 +45,7 @@ export async function deadStream(
 export async function longQueue(
   redis: Raw,
   count: number,
-  names: { stream: string; dlq: string },
+  names: { stream: StreamKey; dlq: string },
 ): Promise<void> {
   const pipeline = redis.pipeline();
   for (let n = 0; n < count; n++)

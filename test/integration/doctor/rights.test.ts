@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { NEEDS, type Need, type Place, placesOf } from "../../../src/engine/doctor/needs.ts";
+import { type StreamKey, groupName } from "../../../src/entry/names.ts";
 import { cli, type CliOptions, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { metricsUrl, scrape } from "../../support/http.ts";
 import { pendingStream } from "../../support/pending.ts";
@@ -18,7 +19,7 @@ function rightsOf(need: Need): [Place, string[]][] {
   return base === undefined ? all : [...rightsOf(base), ...all];
 }
 
-function rulesOf(rights: readonly [Place, readonly string[]][], stream: string): string[] {
+function rulesOf(rights: readonly [Place, readonly string[]][], stream: StreamKey): string[] {
   const places = placesOf(stream, NAMING, "nobody");
   return rights.flatMap(([place, names]) => [
     places[place]?.rule ?? "",
@@ -26,35 +27,42 @@ function rulesOf(rights: readonly [Place, readonly string[]][], stream: string):
   ]);
 }
 
-async function entries(redis: Redis): Promise<string> {
+async function entries(redis: Redis): Promise<StreamKey> {
   const key = uniqueKey();
   for (let n = 1; n <= 20; n++) await redis.xadd(key, `${n}-0`, "n", String(n));
   return key;
 }
 
-async function withGroup(redis: Redis): Promise<string> {
+async function withGroup(redis: Redis): Promise<StreamKey> {
   const key = await entries(redis);
   await redis.xgroup("CREATE", key, "g", "0");
   return key;
 }
 
 /** No server that does not count right knows the lag, so that it takes all that a lag can take. */
-async function halfRead(redis: Redis): Promise<string> {
+async function halfRead(redis: Redis): Promise<StreamKey> {
   const key = await withGroup(redis);
   await redis.xreadgroup("GROUP", "g", "c", "COUNT", 10, "STREAMS", key, ">");
   await redis.xdel(key, "5-0", "15-0");
   return key;
 }
 
-async function pendingWithoutData(redis: Redis): Promise<string> {
+async function pendingWithoutData(redis: Redis): Promise<StreamKey> {
   const key = await pendingStream(redis, 6);
   await redis.xdel(key, "1-0");
   return key;
 }
 
-async function withDeadLetters(redis: Redis): Promise<string> {
+async function withDeadLetters(redis: Redis): Promise<StreamKey> {
   const stream = await entries(redis);
-  const failure = { stream, group: "g", consumer: "c", deliveries: 1, reason: "exit 1", replays: 0 };
+  const failure = {
+    stream,
+    group: groupName("g"),
+    consumer: "c",
+    deliveries: 1,
+    reason: "exit 1",
+    replays: 0,
+  };
   for (let n = 1; n <= 3; n++) {
     const facts = { ...failure, id: `${n}-0`, stderr: Buffer.alloc(0), failedAt: new Date() };
     await redis.xadd(`${stream}:dlq`, "*", ...encodeRecord([Buffer.from("n"), Buffer.from("1")], facts));
@@ -63,9 +71,9 @@ async function withDeadLetters(redis: Redis): Promise<string> {
 }
 
 interface Case {
-  readonly make: (redis: Redis) => Promise<string>;
+  readonly make: (redis: Redis) => Promise<StreamKey>;
   /** Command lines that between them do all that the command can, one after the other. */
-  readonly lines: (stream: string) => readonly (readonly string[])[];
+  readonly lines: (stream: StreamKey) => readonly (readonly string[])[];
   readonly stdin?: string;
   /** What they must have done, where the exit code does not tell. */
   readonly check?: (redis: Redis, stream: string, stdout: string) => Promise<void>;
@@ -218,7 +226,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-async function serveMetrics(redis: Redis, rules: (stream: string) => string[]): Promise<void> {
+async function serveMetrics(redis: Redis, rules: (stream: StreamKey) => string[]): Promise<void> {
   const key = await halfRead(redis);
   await redis.xadd(`${key}:dlq`, "*", "n", "1");
   const { url } = await userWith(redis, rules(key));
@@ -251,7 +259,7 @@ describe("the rights that doctor lists for a command", () => {
       const old = !(await hasMinId(redis));
       skip(old && command === "produce --max-age", "XADD MINID: Redis 6.2");
       const more = old && command.startsWith("trim") ? ["+xdel"] : [];
-      const rules = (key: string): string[] => [...rulesOf(rightsOf(need), key), ...more];
+      const rules = (key: StreamKey): string[] => [...rulesOf(rightsOf(need), key), ...more];
       if (command === "serve-metrics") {
         await serveMetrics(redis, rules);
         return;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { applyPosition, planPosition } from "../../../src/engine/groups/position.ts";
+import { type StreamKey, groupName } from "../../../src/entry/names.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
 import { pendingStream } from "../../support/pending.ts";
@@ -15,7 +16,7 @@ async function positionOf(redis: Raw, key: string, group = "g"): Promise<string 
 }
 
 /** A stream with the entries `1-0` to `10-0` and a group g that was given the first four, none pending. */
-async function readToFour(redis: Raw): Promise<string> {
+async function readToFour(redis: Raw): Promise<StreamKey> {
   const key = uniqueKey();
   for (let n = 1; n <= 10; n++) await redis.xadd(key, `${n}-0`, "n", String(n));
   await redis.xgroup("CREATE", key, "g", "4-0");
@@ -142,12 +143,12 @@ describe("group set-id", () => {
     const redis = rawRedis();
     const key = await readToFour(redis);
     const connection = await openConnection();
-    const plan = await planPosition(connection, key, "g", "6-0", new AbortController().signal);
+    const plan = await planPosition(connection, key, groupName("g"), "6-0", new AbortController().signal);
     expect(plan).toMatchObject({ effect: "skip", entries: 2 });
     await redis.xreadgroup("GROUP", "g", "c", "COUNT", 5, "STREAMS", key, ">");
     expect(await applyPosition(connection, plan), "it would be a replay now").toBe(false);
     expect(await positionOf(redis, key)).toBe("9-0");
-    const again = await planPosition(connection, key, "g", "6-0", new AbortController().signal);
+    const again = await planPosition(connection, key, groupName("g"), "6-0", new AbortController().signal);
     expect(again).toMatchObject({ effect: "replay", entries: 3, pending: 5 });
     expect(await applyPosition(connection, again)).toBe(true);
     expect(await positionOf(redis, key)).toBe("6-0");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { groupName } from "../../../src/entry/names.ts";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { restoreGroup } from "../../../src/redis/ops/restore-group.ts";
 import { openConnection } from "../../support/connection.ts";
@@ -179,7 +180,7 @@ describe("what a removed consumer had among the holders of its group", () => {
     expect(await redis.hgetall(holders)).toEqual({ "2-0": "1 - a", last: "3-0" });
     await redis.xack(key, "g", "2-0");
     const connection = await openConnection();
-    const member = { group: "g", consumer: "w", holders: () => holders };
+    const member = { group: groupName("g"), consumer: "w", holders: () => holders };
     await restoreGroup(connection, key, member, undefined, []);
     expect((await pendingRows(redis, key)).map(([id]) => id)).toEqual(["3-0"]);
   });

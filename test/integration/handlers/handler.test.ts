@@ -2,6 +2,7 @@ import { tmpdir } from "node:os";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Command, Handler, HandlerSettings, Job } from "../../../src/engine/handlers/handler.ts";
 import { makeHandler } from "../../../src/engine/handlers/make-handler.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 
 const always = (): boolean => true;
 
@@ -10,7 +11,7 @@ const PERSISTENT = { kind: "persistent", ahead: 10 } as const;
 
 function job(n: number): Job {
   return {
-    stream: "orders",
+    stream: streamKey("orders"),
     entry: { id: `${n}-0`, fields: [Buffer.from("n"), Buffer.from(`${n}`)] },
     deliveries: 1,
   };
@@ -47,7 +48,7 @@ describe.each([
         concurrency: 2,
         env: process.env,
         cwd: tmpdir(),
-        group: "g",
+        group: groupName("g"),
         consumer: "c",
         stdin: { kind: "entry" },
         envFields: false,

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { streamKey } from "../../../src/entry/names.ts";
 import { ServerError } from "../../../src/errors.ts";
 import { type GroupLag, groupLags } from "../../../src/engine/lag/lag.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
@@ -43,7 +44,7 @@ test.each([["over a pipeline"], ["over the connection"]])(
     const pipeline = way === "over a pipeline" ? await connection.pipeline("", { text: true }) : undefined;
     const answers = new Array<StreamInfo | ServerError>(100);
     const questions = Array.from(answers, (_, n) =>
-      streamQuestion(`${key}:ü${n}`, (answer) => (answers[n] = answer)),
+      streamQuestion(streamKey(`${key}:ü${n}`), (answer) => (answers[n] = answer)),
     );
     await ask(connection, pipeline, questions);
     for (const [n, answer] of answers.entries()) {
@@ -103,7 +104,7 @@ test("no questions are answered at once", async () => {
 test("200 looks at many streams at once: none waits for an answer that never comes", async () => {
   const redis = rawRedis();
   const key = uniqueKey("bulk");
-  const streams = Array.from({ length: 60 }, (_, n) => `${key}:${n}`);
+  const streams = Array.from({ length: 60 }, (_, n) => streamKey(`${key}:${n}`));
   for (const stream of streams) {
     await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
     for (let n = 0; n < 3; n++) await redis.xadd(stream, `${n + 1}-0`, "a", "x".repeat(500));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { encodeRecord } from "../../../src/engine/dlq/record.ts";
+import { groupName } from "../../../src/entry/names.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { cli, type CliResult, ndjson, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
@@ -48,7 +49,7 @@ test("dlq list looks for the queue in the stream's own slot", async () => {
     const record = encodeRecord([], {
       stream,
       id: "1-0",
-      group: "g",
+      group: groupName("g"),
       consumer: "c",
       deliveries: 1,
       reason: "exit 1",

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
+import { streamKey } from "../../../src/entry/names.ts";
 import { cli, CliRun, openStdin, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
@@ -88,7 +89,7 @@ describe("backpressure", () => {
   test("of partitions the farthest behind counts", async () => {
     const redis = rawRedis();
     const key = uniqueKey();
-    for (let i = 0; i < 3; i++) await withGroup(redis, `${key}:${i}`);
+    for (let i = 0; i < 3; i++) await withGroup(redis, streamKey(`${key}:${i}`));
     const args = ["--partitions", "3", "--partition-by", "customer", "--wait-lag", "g:20", "-o", "json"];
     const run = new CliRun(["produce", key, ...args], { stdin: byCustomer(1, 2_000) });
     let most = 0;

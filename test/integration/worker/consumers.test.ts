@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
+import { groupName } from "../../../src/entry/names.ts";
 import { streamsOf } from "../../../src/redis/ops/streams.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
@@ -153,7 +154,7 @@ test("what says where to make a destroyed group again stays when the last consum
   const last = await redis.hget(`${stream}:held:g`, "last");
   expect(last).not.toBeNull();
   const streams = streamsOf(await openConnection());
-  const member = { group: "g", consumer: "other", holders: () => `${stream}:held:g` };
+  const member = { group: groupName("g"), consumer: "other", holders: () => `${stream}:held:g` };
   // Before 7.2, a worker that was deleted by hand is back only with its next entry.
   for (const name of (await consumersOf(redis, stream)).keys())
     if (name !== "worker-1") await redis.xgroup("DELCONSUMER", stream, "g", name);

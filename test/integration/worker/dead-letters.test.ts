@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { type StreamKey, streamKey } from "../../../src/entry/names.ts";
 import type { ServerError } from "../../../src/errors.ts";
 import { moveToDeadLetters } from "../../../src/engine/worker/dead-letter.ts";
 import { InFlight } from "../../../src/engine/worker/in-flight.ts";
@@ -40,7 +41,7 @@ interface LetterOptions {
 /** One entry that the group has been given and that failed; its verdict is not sent yet. */
 async function failed(
   redis: Redis,
-  stream: string,
+  stream: StreamKey,
   { notes = [], id = ID, deliveries = 2, fields = ["n", "1"], holders }: LetterOptions = {},
 ): Promise<(connection: Connection) => Promise<Owned>> {
   await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM").catch(() => {});
@@ -319,7 +320,7 @@ test("a slot that is half moved to another node, where the notes are or would be
   const cluster = await TestCluster.start(2);
   onTestFinished(() => cluster.stop());
   const connection = await openConnection(cluster.url, { mode: "cluster" });
-  const stream = `{${uniqueKey()}}`;
+  const stream = streamKey(`{${uniqueKey()}}`);
   const slot = keySlot(stream);
   const from = cluster.ownerOf(slot);
   const to = 1 - from;

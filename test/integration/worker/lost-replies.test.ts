@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { streamKey } from "../../../src/entry/names.ts";
 import { Holders } from "../../../src/redis/ops/holders.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
 import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
@@ -89,7 +90,7 @@ describe("a reply that is lost after Redis has carried the step out:", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 2);
-    const settings = settingsFor(stream, { emitTo: `${stream}:out` });
+    const settings = settingsFor(stream, { emitTo: streamKey(`${stream}:out`) });
     const runs = await workLosing("succeed", settings, ({ entry }) => ({ code: 0, stdout: `${entry.id}\n` }));
     const written = await redis.xrange(`${stream}:out`, "-", "+");
     expect(written.map(([, fields]) => fields[1])).toEqual(runs.map(({ entry }) => entry.id));

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { OrderBy, type OrderByParts } from "../../../src/engine/worker/order-by.ts";
+import { type StreamKey, groupName } from "../../../src/entry/names.ts";
 import type { Member } from "../../../src/redis/ops/member.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
 import { streamsOf } from "../../../src/redis/ops/streams.ts";
@@ -249,7 +250,7 @@ describe("--order-by", () => {
 test("streams that leave while the worker is about to wait for them are not waited for, which Redis would refuse", async () => {
   const connection = await openConnection();
   const reader = await connection.reader();
-  const settings = { group: "g", consumer: "c" };
+  const settings = { group: groupName("g"), consumer: "c" };
   const turn = { slot: 0, streams: [uniqueKey()], count: 1, blockMs: 20, all: true };
   await expect(orderBy(connection, settings).read(reader, turn)).resolves.toEqual([]);
 });
@@ -263,11 +264,11 @@ function orderBy(connection: Connection, settings: Member): OrderBy {
 }
 
 /** Reads all there is in order, as consumer ghost, and does nothing more. Gives how many are pending then. */
-async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: string): Promise<number> {
+async function readAndDie(redis: ReturnType<typeof rawRedis>, stream: StreamKey): Promise<number> {
   await redis.xgroup("CREATE", stream, "g", "0");
   const connection = await openConnection();
   const holders = (key: string): string => `${key}:held:g`;
-  const settings = { group: "g", consumer: "ghost", holders };
+  const settings = { group: groupName("g"), consumer: "ghost", holders };
   const reader = await connection.reader();
   const ordering = orderBy(connection, settings);
   for (let before = -1, now = 0; before !== now; now = await pendingIn(redis, stream)) {
@@ -303,7 +304,7 @@ describe("the next entry of a key, between the ack of the one before and the ste
     ];
     await redis.xgroup("CREATE", stream, "g", "0");
     const streams = streamsOf(await openConnection());
-    const member = { group: "g", consumer: "c", holders: () => `${stream}:held:g` };
+    const member = { group: groupName("g"), consumer: "c", holders: () => `${stream}:held:g` };
     const ordered = { member, ledger: `${stream}:order:g`, field: Buffer.from("key") };
     const most = { places: 5, look: 10, pending: 100 };
     expect((await streams.readInOrder(stream, ordered, most)).entries).toMatchObject([{ id: first }]);

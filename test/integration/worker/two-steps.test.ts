@@ -4,6 +4,7 @@ import { moveToDeadLetters } from "../../../src/engine/worker/dead-letter.ts";
 import { InFlight, type InFlightEntry } from "../../../src/engine/worker/in-flight.ts";
 import { settleSuccess } from "../../../src/engine/worker/emit.ts";
 import type { WorkerSettings } from "../../../src/engine/worker/types.ts";
+import { type StreamKey, groupName, streamKey } from "../../../src/entry/names.ts";
 import { now } from "../../../src/lib/instant.ts";
 import type { Connection } from "../../../src/redis/connection.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
@@ -15,19 +16,19 @@ import { openConnection } from "../../support/connection.ts";
 import { rawRedis } from "../../support/redis.ts";
 
 /** What a move in several steps looks at. */
-function settingsOf(consumer: string, emitTo?: string): WorkerSettings {
+function settingsOf(consumer: string, emitTo?: StreamKey): WorkerSettings {
   const settings: Partial<WorkerSettings> = {
-    group: "g",
+    group: groupName("g"),
     consumer,
     deleteAcked: false,
     emitTo,
-    dlqKey: (stream) => `${stream}:dlq`,
+    dlqKey: (stream) => streamKey(`${stream}:dlq`),
   };
   return settings as WorkerSettings;
 }
 
 /** An entry that consumer "slow" has read. */
-async function delivered(redis: Redis, stream: string, fields: string[]): Promise<InFlightEntry> {
+async function delivered(redis: Redis, stream: StreamKey, fields: string[]): Promise<InFlightEntry> {
   await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
   const id = (await redis.xadd(stream, "*", ...fields)) as string;
   await redis.xreadgroup("GROUP", "g", "slow", "COUNT", 1, "STREAMS", stream, ">");
@@ -78,11 +79,14 @@ describe("a move in steps whose worker stands still while another does it all, t
     await cluster.on(cluster.ownerOf(keySlot("{a}in")), async (redis) => {
       for (const step of [1, 2, 3, 4]) {
         const slow = await openConnection(cluster.url, { mode: "cluster" });
-        const delivery = await delivered(redis, `{a}in${step}`, ["n", "1"]);
+        const delivery = await delivered(redis, streamKey(`{a}in${step}`), ["n", "1"]);
         const succeed = (connection: Connection, consumer: string): Promise<Owned> =>
-          settleSuccess(streamsOf(connection), settingsOf(consumer, `{b}out${step}`), { ...delivery }, [
-            [Buffer.from("n"), Buffer.from("1")],
-          ]);
+          settleSuccess(
+            streamsOf(connection),
+            settingsOf(consumer, streamKey(`{b}out${step}`)),
+            { ...delivery },
+            [[Buffer.from("n"), Buffer.from("1")]],
+          );
         overtake(slow, step, async () => {
           await redis.xclaim(delivery.stream, "g", "quick", 0, delivery.entry.id, "JUSTID");
           expect(await succeed(quick, "quick")).toBe("done");

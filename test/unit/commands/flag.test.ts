@@ -1,6 +1,7 @@
 import { expect, expectTypeOf, test } from "vitest";
 import { argument, type ArgumentsOf } from "../../../src/commands/command.ts";
 import { flag, FlagOption, marked, section, type ValuesOf } from "../../../src/commands/flag.ts";
+import type { StreamKey } from "../../../src/entry/names.ts";
 import { parseLine } from "../../support/command-lines.ts";
 
 test("the type of a run function's flags is what their declarations say", () => {
@@ -33,7 +34,7 @@ test("the type of its operands, too", () => {
     argument("[id...]", ""),
   ] as const;
   expectTypeOf<ArgumentsOf<typeof args>>().toEqualTypeOf<
-    readonly [string, "bash" | "zsh" | undefined, string[]]
+    readonly [StreamKey, "bash" | "zsh" | undefined, string[]]
   >();
 });
 

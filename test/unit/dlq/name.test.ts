@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { dlqKey, looksLikeQueue } from "../../../src/engine/dlq/name.ts";
+import { streamKey } from "../../../src/entry/names.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 
 describe("the dead-letter queue's name", () => {
@@ -15,12 +16,12 @@ describe("the dead-letter queue's name", () => {
     ["orders", { cluster: true, template: "all-dead" }, "all-dead"],
     ["orders", { cluster: true, template: "dead/{stream}", explicit: "mine" }, "mine"],
   ])("%s with %o is %s", (stream, naming, expected) => {
-    expect(dlqKey(stream, naming)).toBe(expected);
+    expect(dlqKey(streamKey(stream), naming)).toBe(expected);
   });
 
   test.each(["orders", "{shop}orders", "a{b}c"])("%s shares its slot with its queue", (stream) => {
     for (const template of [undefined, "dead/{stream}/x"]) {
-      expect(keySlot(dlqKey(stream, { cluster: true, template }))).toBe(keySlot(stream));
+      expect(keySlot(dlqKey(streamKey(stream), { cluster: true, template }))).toBe(keySlot(stream));
     }
   });
 });

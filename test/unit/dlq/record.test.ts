@@ -3,11 +3,12 @@ import { describe, expect, test } from "vitest";
 import { decodeLetter } from "../../../src/engine/dlq/layout.ts";
 import { type DeadLetterFacts, encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { textFields } from "../../../src/entry/entry.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 
 const facts: DeadLetterFacts = {
-  stream: "orders",
+  stream: streamKey("orders"),
   id: "1694012345678-0",
-  group: "billing",
+  group: groupName("billing"),
   consumer: "host-7",
   deliveries: 5,
   reason: "exit 1",
@@ -60,7 +61,11 @@ describe("dead-letter record", () => {
 
   test("a dead letter that was dead-lettered again unwraps one layer at a time", () => {
     const once = encodeRecord(textFields([["a", "1"]]), facts);
-    const twice = encodeRecord(once, { ...facts, stream: "orders:dlq", group: "repair" });
+    const twice = encodeRecord(once, {
+      ...facts,
+      stream: streamKey("orders:dlq"),
+      group: groupName("repair"),
+    });
     const outer = decodeLetter({ id: "9-0", fields: twice });
     expect([outer.stream, outer.group]).toEqual(["orders:dlq", "repair"]);
     expect(outer.fields).toEqual(once);

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { type TurnsOptions, Turns } from "../../../src/engine/group-reader/turns.ts";
+import { streamKey } from "../../../src/entry/names.ts";
 
 const MOST = Number.POSITIVE_INFINITY;
 
 function turns(streams: readonly string[], options: Partial<TurnsOptions> = {}): Turns {
-  return new Turns({ streams: () => streams, cluster: false, ...options });
+  const keys = streams.map(streamKey);
+  return new Turns({ streams: () => keys, cluster: false, ...options });
 }
 
 /** The streams of the next reads, of which none finds anything. */
@@ -42,24 +44,24 @@ describe("which streams come next", () => {
   });
 
   test("streams that join and leave, however often, keep none from its turn", () => {
-    let streams = ["a", "b", "c"];
+    let streams = ["a", "b", "c"].map(streamKey);
     const some = turns([], { streams: () => streams });
     expect(fruitless(some, 1, { most: 1 })).toEqual(["a"]);
-    streams = ["a", "b", "c", "d"];
+    streams = ["a", "b", "c", "d"].map(streamKey);
     expect(fruitless(some, 1, { most: 1 })).toEqual(["b"]);
-    streams = ["a", "c", "d"];
+    streams = ["a", "c", "d"].map(streamKey);
     expect(fruitless(some, 3, { most: 1 })).toEqual(["c", "d", "a"]);
     streams = [];
     expect(fruitless(some, 1)).toEqual(["none"]);
-    streams = ["e"];
+    streams = [streamKey("e")];
     expect(fruitless(some, 1)).toEqual(["e"]);
   });
 
   test("a slot that leaves while it has its turn makes way for another", () => {
-    let streams = ["{1}a", "{1}b", "{2}a"];
+    let streams = ["{1}a", "{1}b", "{2}a"].map(streamKey);
     const some = turns([], { streams: () => streams, cluster: true });
     expect(fruitless(some, 1, { most: 1 })).toEqual(["{1}a"]);
-    streams = ["{2}a"];
+    streams = [streamKey("{2}a")];
     expect(fruitless(some, 2, { most: 1 })).toEqual(["{2}a", "{2}a"]);
   });
 });
@@ -98,11 +100,11 @@ describe("whether a read waits", () => {
   });
 
   test("a stream that joins is looked at first", () => {
-    let streams = ["{1}a", "{2}a"];
+    let streams = ["{1}a", "{2}a"].map(streamKey);
     const some = turns([], { streams: () => streams, cluster: true });
     fruitless(some, 2);
     expect(some.allLooked).toBe(true);
-    streams = ["{1}a", "{2}a", "{3}a"];
+    streams = ["{1}a", "{2}a", "{3}a"].map(streamKey);
     expect(some.allLooked).toBe(false);
   });
 

@@ -2,9 +2,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AnswerSheet, parseAnswer, quoted } from "../../../src/engine/handlers/answers.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
+import { streamKey } from "../../../src/entry/names.ts";
 
 function job(stream: string, id: string): Job {
-  return { stream, entry: { id, fields: [] }, deliveries: 1 };
+  return { stream: streamKey(stream), entry: { id, fields: [] }, deliveries: 1 };
 }
 
 const line = (text: string): Buffer => Buffer.from(text);

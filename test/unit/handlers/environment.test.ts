@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { batchVariables, entryVariables, markVariables } from "../../../src/engine/handlers/environment.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 
 function job(...fields: string[]): Job {
   const bytes = fields.map((field) => Buffer.from(field));
-  return { stream: "orders", entry: { id: "1694012345678-0", fields: bytes }, deliveries: 2 };
+  return { stream: streamKey("orders"), entry: { id: "1694012345678-0", fields: bytes }, deliveries: 2 };
 }
 
-const worker = { group: "g", consumer: "c", envFields: true };
+const worker = { group: groupName("g"), consumer: "c", envFields: true };
 
 describe("what a handler's environment says", () => {
   test("the environment names the delivery, and its time as RFC 3339", () => {
@@ -43,7 +44,7 @@ describe("what a handler's environment says", () => {
   });
 
   test("a batch has its size, and a stream only when that is the same for all", () => {
-    const other = { ...job(), stream: "refunds" };
+    const other = { ...job(), stream: streamKey("refunds") };
     const one = { STREAMCTL_BATCH: "2", STREAMCTL_GROUP: "g", STREAMCTL_CONSUMER: "c" };
     expect(batchVariables([job(), job()], worker)).toEqual({ ...one, STREAMCTL_STREAM: "orders" });
     expect(batchVariables([job(), other], worker)).toEqual(one);

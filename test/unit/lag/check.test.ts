@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { findings } from "../../../src/engine/lag/check.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 import { pluginLine, unknownLine } from "../../../src/output/lag-plugin.ts";
 import { look } from "./support.ts";
 
@@ -42,7 +43,7 @@ describe("the plugin's line", () => {
   test("is one line with performance data for each group", () => {
     const rows = [
       look({ lag: 120, oldestUndeliveredMs: 1_500 }),
-      look({ group: "h", lag: null, lagAtLeast: 7 }),
+      look({ group: groupName("h"), lag: null, lagAtLeast: 7 }),
     ];
     const line = pluginLine(rows, findings(rows, limits), limits);
     expect(line).toBe(
@@ -55,13 +56,13 @@ describe("the plugin's line", () => {
   test("sums up when all is well", () => {
     const rows = [
       look({ lag: 3, oldestUndeliveredMs: 0 }),
-      look({ group: "h", pending: 2, oldestPendingMs: 0 }),
+      look({ group: groupName("h"), pending: 2, oldestPendingMs: 0 }),
     ];
     expect(pluginLine(rows, [], limits)).toMatch(/^LAG OK - 2 groups, lag 3, pending 2 \| /);
   });
 
   test("names can break neither the line, the text nor a label", () => {
-    const rows = [look({ stream: "a|b='c'\n", lag: 500, oldestUndeliveredMs: 0 })];
+    const rows = [look({ stream: streamKey("a|b='c'\n"), lag: 500, oldestUndeliveredMs: 0 })];
     const line = pluginLine(rows, findings(rows, limits), limits);
     expect(line.trimEnd().split("\n")).toHaveLength(1);
     expect(line.split("|")).toHaveLength(2);
@@ -71,7 +72,7 @@ describe("the plugin's line", () => {
 
   test("of very many groups gives the worst figures only", () => {
     const rows = Array.from({ length: 1_000 }, (_, n) =>
-      look({ group: `g${n}`, lag: n, oldestUndeliveredMs: n }),
+      look({ group: groupName(`g${n}`), lag: n, oldestUndeliveredMs: n }),
     );
     const line = pluginLine(rows, findings(rows, limits), limits);
     expect(line).toContain("and 986 more");

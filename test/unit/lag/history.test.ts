@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LagHistory } from "../../../src/engine/lag/history.ts";
 import { byWorst, type WatchedGroup } from "../../../src/engine/lag/watch.ts";
+import { groupName } from "../../../src/entry/names.ts";
 import { look } from "./support.ts";
 
 function ratesAfter(...looks: readonly Parameters<typeof look>[0][]) {
@@ -67,7 +68,7 @@ test("what is gone is forgotten, and what is there is kept for a while only", ()
 
 test("the worst stands first: by waiting time, then by backlog, then by name", () => {
   const group = (name: string, parts: Parameters<typeof look>[0]): WatchedGroup => ({
-    ...look({ ...parts, group: name }),
+    ...look({ ...parts, group: groupName(name) }),
     inPerSecond: null,
     outPerSecond: null,
     drainMs: null,

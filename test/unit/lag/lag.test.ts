@@ -4,6 +4,7 @@ import { difference } from "../../../src/engine/lag/lag-memory.ts";
 import type { GroupLag } from "../../../src/engine/lag/lag.ts";
 import { provenLag } from "../../../src/engine/lag/proven-lag.ts";
 import { crossings } from "../../../src/engine/lag/thresholds.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 import type { GroupInfo, StreamInfo } from "../../../src/redis/ops/info.ts";
 
 const stream: StreamInfo = {
@@ -20,7 +21,7 @@ const stream: StreamInfo = {
 };
 
 const group: GroupInfo = {
-  name: "g",
+  name: groupName("g"),
   consumers: 1,
   pending: 0,
   lastDeliveredId: "4-0",
@@ -46,7 +47,7 @@ describe("the lag that follows from the ends of a stream", () => {
 });
 
 describe("what a lag has changed by since it was counted", () => {
-  const before: FoundGroup = { stream: "orders", info: stream, group };
+  const before: FoundGroup = { stream: streamKey("orders"), info: stream, group };
   const after = (info: Partial<StreamInfo>, moved: Partial<GroupInfo> = {}): FoundGroup => ({
     ...before,
     info: { ...stream, ...info },
@@ -79,8 +80,8 @@ describe("what a lag has changed by since it was counted", () => {
 
 describe("thresholds", () => {
   const row: GroupLag = {
-    stream: "orders",
-    group: "g",
+    stream: streamKey("orders"),
+    group: groupName("g"),
     lag: 10,
     lagAtLeast: null,
     consumers: 1,

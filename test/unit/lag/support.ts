@@ -1,10 +1,11 @@
 import type { GroupLook } from "../../../src/engine/lag/lag.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 
 /** A look at a group that is fine, but for `parts`. */
 export function look(parts: Partial<GroupLook>): GroupLook {
   return {
-    stream: "orders",
-    group: "g",
+    stream: streamKey("orders"),
+    group: groupName("g"),
     lag: 0,
     lagAtLeast: null,
     consumers: 1,

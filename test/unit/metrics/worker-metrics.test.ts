@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { GroupLag } from "../../../src/engine/lag/lag.ts";
 import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
+import { groupName, streamKey } from "../../../src/entry/names.ts";
 import { addGroupGauges } from "../../../src/metrics/group-gauges.ts";
 import { MetricSet } from "../../../src/metrics/metric-set.ts";
 import { addWorkerMetrics } from "../../../src/metrics/worker-metrics.ts";
@@ -56,8 +57,8 @@ describe("how invocations ended", () => {
 
 describe("a group's gauges", () => {
   const row: GroupLag = {
-    stream: "s",
-    group: "g",
+    stream: streamKey("s"),
+    group: groupName("g"),
     lag: 7,
     lagAtLeast: null,
     consumers: 2,

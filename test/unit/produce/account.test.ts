@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { streamKey } from "../../../src/entry/names.ts";
 import { BadLine } from "../../../src/entry/sources/source.ts";
 import { ConnectionError, StreamctlError } from "../../../src/errors.ts";
 import { Account } from "../../../src/engine/produce/account.ts";
 
 function accountOf(lastLine: number, onBadLine: "stop" | "skip" = "skip"): Account {
-  const account = new Account({ streams: ["orders"], skipLines: 0, onBadLine, events: {} });
+  const account = new Account({ streams: [streamKey("orders")], skipLines: 0, onBadLine, events: {} });
   account.read(lastLine);
   return account;
 }
@@ -67,7 +68,10 @@ describe("why a run ends", () => {
     const account = accountOf(3, "stop");
     account.reject(new BadLine(3, "no entry"), undefined);
     expect(account).toMatchObject({ rejected: 1, through: 2, ended: true, stopped: false });
-    expect(account.failure("orders")).toMatchObject({ kind: "partial", message: "line 3: no entry" });
+    expect(account.failure(streamKey("orders"))).toMatchObject({
+      kind: "partial",
+      message: "line 3: no entry",
+    });
   });
 
   test("a failure of sending stops the sending, and the first one is the run's", () => {
@@ -75,7 +79,7 @@ describe("why a run ends", () => {
     account.fail(new StreamctlError("notFound", "no such stream"));
     account.fail(new StreamctlError("failed", "another"));
     expect(account).toMatchObject({ ended: true, stopped: true });
-    expect(account.failure("orders")?.message).toBe("no such stream");
+    expect(account.failure(streamKey("orders"))?.message).toBe("no such stream");
   });
 
   test("that an outcome is unknown outweighs every other failure, and says what was lost", () => {
@@ -84,7 +88,7 @@ describe("why a run ends", () => {
     account.keepOpen(2, "unknown");
     account.lose(new ConnectionError("lost the connection to a"));
     expect(account.stopped).toBe(true);
-    expect(account.failure("orders")).toMatchObject({
+    expect(account.failure(streamKey("orders"))).toMatchObject({
       kind: "unknownOutcome",
       message:
         "lost the connection to a; nobody knows whether one entry sent without a reply got into orders",

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { choosePartition, partitionKeys, partitionOf } from "../../../src/engine/produce/partitions.ts";
 import { EntryDraft } from "../../../src/entry/entry-draft.ts";
+import { streamKey } from "../../../src/entry/names.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 
 function draftOf(...fields: string[]): EntryDraft {
@@ -43,22 +44,22 @@ describe("the partition of a value", () => {
 
 describe("the names of partitions", () => {
   test("are the stream's with a number; without partitions it is the stream", () => {
-    expect(partitionKeys("orders", { count: 3, field: "k" }, true)).toEqual([
+    expect(partitionKeys(streamKey("orders"), { count: 3, field: "k" }, true)).toEqual([
       "orders:0",
       "orders:1",
       "orders:2",
     ]);
-    expect(partitionKeys("orders", undefined, true)).toEqual(["orders"]);
+    expect(partitionKeys(streamKey("orders"), undefined, true)).toEqual(["orders"]);
   });
 
   test("lie in slots of their own", () => {
-    const keys = partitionKeys("orders", { count: 10, field: "k" }, true);
+    const keys = partitionKeys(streamKey("orders"), { count: 10, field: "k" }, true);
     expect(new Set(keys.map(keySlot)).size).toBe(10);
   });
 
   test("with a tag they would all share one: refused where slots matter", () => {
     const rule = { count: 3, field: "k" };
-    expect(() => partitionKeys("{orders}", rule, true)).toThrow("would all share one slot");
-    expect(partitionKeys("{orders}", rule, false)).toHaveLength(3);
+    expect(() => partitionKeys(streamKey("{orders}"), rule, true)).toThrow("would all share one slot");
+    expect(partitionKeys(streamKey("{orders}"), rule, false)).toHaveLength(3);
   });
 });

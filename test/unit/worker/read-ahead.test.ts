@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { InFlight } from "../../../src/engine/worker/in-flight.ts";
 import { ReadAhead } from "../../../src/engine/worker/read-ahead.ts";
 import type { Delivery } from "../../../src/engine/worker/types.ts";
+import { streamKey } from "../../../src/entry/names.ts";
 import { now } from "../../../src/lib/instant.ts";
 
 function readAheadOf({ slots = 2, size = 1, most = 1_000, trips = 1 } = {}): ReadAhead {
@@ -9,7 +10,11 @@ function readAheadOf({ slots = 2, size = 1, most = 1_000, trips = 1 } = {}): Rea
 }
 
 function delivery(id: string, bytes = 0): Delivery {
-  return { stream: "s", entry: { id, fields: [Buffer.from("n"), Buffer.alloc(bytes)] }, deliveries: 1 };
+  return {
+    stream: streamKey("s"),
+    entry: { id, fields: [Buffer.from("n"), Buffer.alloc(bytes)] },
+    deliveries: 1,
+  };
 }
 
 describe("how many entries are read ahead", () => {
