@@ -58,7 +58,9 @@ function credentials(url: URL, where: string): UrlParts {
 }
 
 function databaseOf(url: URL, scheme: string, where: string): number | undefined {
-  const text = url.searchParams.get("db") ?? (scheme === "unix" ? "" : url.pathname.replace(/^\//, ""));
+  // Making its parameters takes a millisecond or two.
+  const asked = url.search === "" ? null : url.searchParams.get("db");
+  const text = asked ?? (scheme === "unix" ? "" : url.pathname.replace(/^\//, ""));
   if (text === "") return undefined;
   if (!/^\d{1,5}$/.test(text))
     throw new UsageError(`${where}: the path of the URL is not a database number`, {
