@@ -23,14 +23,19 @@ export function idMs(id: string): number {
 
 /** <0, 0 or >0, in stream order. Both must be well formed. */
 export function compareIds(a: string, b: string): number {
+  if (a === b) return 0;
   const [aMs, aSeq] = split(a);
   const [bMs, bSeq] = split(b);
   return compareDecimals(aMs, bMs) || compareDecimals(aSeq, bSeq);
 }
 
+/** Decimals shorter than that are exact as numbers, and far faster than as BigInt. */
+const SAFE_DIGITS = 16;
+
 /** The smallest ID after `id`. The last of all IDs has none: undefined. */
 export function nextId(id: string): EntryId | undefined {
   const [ms, seq] = split(id);
+  if (seq.length < SAFE_DIGITS) return `${ms}-${Number(seq) + 1}` as EntryId;
   const next = BigInt(seq) + 1n;
   if (next <= MAX) return `${ms}-${next}` as EntryId;
   return BigInt(ms) === MAX ? undefined : (`${BigInt(ms) + 1n}-0` as EntryId);

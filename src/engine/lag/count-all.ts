@@ -68,20 +68,35 @@ export async function countAll(
     counts.filter((counting) => counting !== undefined),
     request,
   );
-  return Promise.all(
-    groups.map(async (found, index) => {
-      const counting = counts[index];
-      if (counting?.error) return leftOut(connection, found, named, counting.error);
-      const count = counting?.settle(memory) ?? { count: counters[index] as number, exact: true };
-      if (count.exact && counting?.byDifference !== true) memory?.know(found, count.count);
-      const oldestUndeliveredId = counting
-        ? counting.oldestId
-        : count.count > 0
-          ? found.info.firstId
-          : undefined;
-      return { ...count, oldestUndeliveredId };
-    }),
-  );
+  const counted: (CountedGroup | undefined)[] = [];
+  for (const [index, found] of groups.entries()) {
+    const counting = counts[index];
+    counted.push(
+      counting?.error
+        ? await leftOut(connection, found, named, counting.error)
+        : settled(found, counting ?? (counters[index] as number), memory),
+    );
+  }
+  return counted;
+}
+
+/** What has come of a group's count, or was proven. */
+function settled(
+  found: FoundGroup,
+  counting: Counting | number,
+  memory: LagMemory | undefined,
+): CountedGroup {
+  if (typeof counting === "number") {
+    memory?.know(found, counting);
+    return {
+      count: counting,
+      exact: true,
+      oldestUndeliveredId: counting > 0 ? found.info.firstId : undefined,
+    };
+  }
+  const { count, exact } = counting.settle(memory);
+  if (exact && !counting.byDifference) memory?.know(found, count);
+  return { count, exact, oldestUndeliveredId: counting.oldestId };
 }
 
 /** Counts on, a step of each group in turn, as far as the request allows or asks for. */

@@ -39,9 +39,10 @@ export async function findFacts(
   await asker(searches.flatMap(questionsFor));
   const long = searches.filter(({ goesOn }) => goesOn);
   await eachAtMost(LISTS_AT_ONCE, long, (search) => lookThroughPending(connection, search));
-  return Promise.all(
-    searches.map(async ({ item, facts, error }) => (error ? leftOut(connection, item, named, error) : facts)),
-  );
+  const found: (Facts | undefined)[] = [];
+  for (const { item, facts, error } of searches)
+    found.push(error ? await leftOut(connection, item, named, error) : facts);
+  return found;
 }
 
 function startSearch(item: FoundGroup): Search {

@@ -75,7 +75,7 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
   const asker: Asker = (questions) => ask(connection, pipeline, questions);
   try {
     await request.memory?.begin(connection);
-    for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
+    const look = async (at: number): Promise<{ found: FoundGroup[]; nowMs: number }> => {
       const names = request.streams.slice(at, at + STREAMS_AT_ONCE);
       const clock = serverNowMs(connection);
       // Of two refusals that of the streams says more; this one is thrown below.
@@ -84,7 +84,14 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
         findGroups(connection, asker, names, request),
         at === 0 && pipeline ? asker([countKnownQuestion()]) : undefined,
       ]);
-      const nowMs = await clock;
+      return { found, nowMs: await clock };
+    };
+    let next: ReturnType<typeof look> | undefined;
+    for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
+      const { found, nowMs } = await (next ?? look(at));
+      // The server looks at the next streams while these are counted and printed.
+      next = at + STREAMS_AT_ONCE < request.streams.length ? look(at + STREAMS_AT_ONCE) : undefined;
+      next?.catch(() => {});
       const [counts, facts] = await Promise.all([
         countAll(connection, asker, found, request),
         findFacts(connection, asker, found, request.named),

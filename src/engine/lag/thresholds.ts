@@ -17,7 +17,8 @@ export interface Crossing {
 }
 
 /** The thresholds that a group has passed. What is not known has not passed. */
-export function crossings(row: GroupLag, { maxLag, maxPending, maxAgeMs }: Thresholds): Crossing[] {
+export function crossings(row: GroupLag, { maxLag, maxPending, maxAgeMs }: Thresholds): readonly Crossing[] {
+  if (maxLag === undefined && maxPending === undefined && maxAgeMs === undefined) return NONE;
   const lag = row.lag ?? row.lagAtLeast;
   const atLeast = row.lag === null;
   const candidates = [
@@ -30,3 +31,5 @@ export function crossings(row: GroupLag, { maxLag, maxPending, maxAgeMs }: Thres
     value !== null && limit !== undefined && value > limit ? [{ what, value, limit, atLeast }] : [],
   );
 }
+
+const NONE: readonly Crossing[] = [];

@@ -91,19 +91,29 @@ export async function learnOwners(caller: Caller, keys: readonly string[]): Prom
 }
 
 function decodeStreamInfo(reply: Value): StreamInfo {
-  const info = asMap(reply);
+  const info = asList(reply);
   return {
-    length: asNumber(info.get("length")),
-    groups: asNumber(info.get("groups")),
-    lastGeneratedId: asText(info.get("last-generated-id")),
-    firstId: entryId(info.get("first-entry")),
-    lastId: entryId(info.get("last-entry")),
-    entriesAdded: optionalNumber(info.get("entries-added")),
-    maxDeletedId: optional(info.get("max-deleted-entry-id"), asText),
-    recordedFirstId: optional(info.get("recorded-first-entry-id"), asText),
-    radixKeys: asNumber(info.get("radix-tree-keys")),
-    radixNodes: asNumber(info.get("radix-tree-nodes")),
+    length: asNumber(valueOf(info, "length")),
+    groups: asNumber(valueOf(info, "groups")),
+    lastGeneratedId: asText(valueOf(info, "last-generated-id")),
+    firstId: entryId(valueOf(info, "first-entry")),
+    lastId: entryId(valueOf(info, "last-entry")),
+    entriesAdded: optionalNumber(valueOf(info, "entries-added")),
+    maxDeletedId: optional(valueOf(info, "max-deleted-entry-id"), asText),
+    recordedFirstId: optional(valueOf(info, "recorded-first-entry-id"), asText),
+    radixKeys: asNumber(valueOf(info, "radix-tree-keys")),
+    radixNodes: asNumber(valueOf(info, "radix-tree-nodes")),
   };
+}
+
+/** A value of a flat list of names and values: for the few of one reply a map costs more than it saves. */
+function valueOf(list: readonly Value[], name: string): Value | undefined {
+  for (let at = 0; at + 1 < list.length; at += 2) if (isText(list[at], name)) return list[at + 1];
+  return undefined;
+}
+
+function isText(value: Value | undefined, text: string): boolean {
+  return typeof value === "string" ? value === text : asText(value) === text;
 }
 
 /** Rejects with a ServerError of kind notFound when there is no such key. */
@@ -133,14 +143,14 @@ export async function groupPosition(
 
 function decodeGroupInfos(reply: Value): GroupInfo[] {
   return asList(reply).map((group) => {
-    const info = asMap(group);
+    const info = asList(group);
     return {
-      name: groupName(asText(info.get("name"))),
-      consumers: asNumber(info.get("consumers")),
-      pending: asNumber(info.get("pending")),
-      lastDeliveredId: asText(info.get("last-delivered-id")),
-      lag: optionalNumber(info.get("lag")) ?? null,
-      entriesRead: optionalNumber(info.get("entries-read")) ?? null,
+      name: groupName(asText(valueOf(info, "name"))),
+      consumers: asNumber(valueOf(info, "consumers")),
+      pending: asNumber(valueOf(info, "pending")),
+      lastDeliveredId: asText(valueOf(info, "last-delivered-id")),
+      lag: optionalNumber(valueOf(info, "lag")) ?? null,
+      entriesRead: optionalNumber(valueOf(info, "entries-read")) ?? null,
     };
   });
 }
