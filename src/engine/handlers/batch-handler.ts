@@ -6,7 +6,7 @@ import type { BatchRule, Handler, HandlerOutput, HandlerSettings, Job, Notice } 
 import type { Outcome } from "./outcome.ts";
 import { inputLine, joinPayloads, type Payload } from "./payload.ts";
 import type { Processes } from "./processes.ts";
-import { type Results, RunOutput } from "./run-output.ts";
+import { type Results, RunOutput } from "./run.ts";
 
 /** So many useless lines on fd 3 are shown for one run; the rest is counted. */
 const SHOWN_COMPLAINTS = 3;

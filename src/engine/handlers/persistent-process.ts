@@ -5,14 +5,13 @@ import { memberVariables } from "./environment.ts";
 import type { HandlerOutput, HandlerSettings, Job, Notice } from "./handler.ts";
 import { LineWindow } from "./line-window.ts";
 import { exitOutcome, type Outcome, startFailure } from "./outcome.ts";
-import { GRACE_MS, OutputPump } from "./output-pump.ts";
+import { GRACE_MS, OutputPump } from "./pipes.ts";
 import { joinPayloads, type Payload } from "./payload.ts";
-import { type PersistentStdio, startWithStdio } from "./persistent-stdio.ts";
+import { type PersistentStdio, startWithStdio } from "./stdio.ts";
 import { type Ended, KILLED } from "./process.ts";
 import type { Processes } from "./processes.ts";
 import { writePieces } from "./run-input.ts";
-import { STDERR_TAIL } from "./run-output.ts";
-import { RunEnd } from "./run.ts";
+import { RunEnd, STDERR_TAIL } from "./run.ts";
 
 /** An entry for a persistent handler, and where its outcome goes. */
 export interface QueuedJob {

@@ -1,10 +1,9 @@
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { GroupGuard } from "./group-guard.ts";
 import type { Command, HandlerOutput, HandlerSettings } from "./handler.ts";
-import { OutputPump } from "./output-pump.ts";
+import { OutputPump, type Pipe, PipeStream } from "./pipes.ts";
 import type { Payload } from "./payload.ts";
 import { PipePool } from "./pipe-pool.ts";
-import { type Pipe, PipeStream } from "./pipes.ts";
 import { endGroup, type Kill, startProcess, type StartOptions } from "./process.ts";
 import { openInput, type RunInput } from "./run-input.ts";
 

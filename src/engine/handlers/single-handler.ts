@@ -4,7 +4,7 @@ import type { BatchRule, Handler, HandlerOutput, HandlerSettings, Job } from "./
 import type { Outcome } from "./outcome.ts";
 import { noField, stdinFor } from "./payload.ts";
 import type { Processes } from "./processes.ts";
-import { RunOutput } from "./run-output.ts";
+import { RunOutput } from "./run.ts";
 
 const ONE: BatchRule = { size: 1, waitMs: 0 };
 

@@ -7,7 +7,7 @@ import type { Command } from "./handler.ts";
 import type { Pipe } from "./pipes.ts";
 import { type Ended, exitOf } from "./process.ts";
 import type { Processes } from "./processes.ts";
-import { RunPipes } from "./run-stdio.ts";
+import { RunPipes } from "./stdio.ts";
 import type { RunRequest } from "./run.ts";
 
 /** What its runs are for: one entry each, or several. */

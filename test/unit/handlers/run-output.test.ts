@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { HandlerOutput } from "../../../src/engine/handlers/handler.ts";
 import type { Outcome } from "../../../src/engine/handlers/outcome.ts";
-import { RunOutput, STDERR_TAIL } from "../../../src/engine/handlers/run-output.ts";
+import { RunOutput, STDERR_TAIL } from "../../../src/engine/handlers/run.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const DONE: Outcome = { kind: "exit", code: 0, stderr: NO_BYTES };
