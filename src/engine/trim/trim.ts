@@ -1,3 +1,4 @@
+import type { Entry } from "../../entry/entry.ts";
 import { compareIds, type EntryId, nextId, parseEntryId, previousId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -57,6 +58,10 @@ export interface Trimmed extends Needs {
 const STEP = 10_000;
 /** So many steps may be under way where a round trip takes long. */
 const MOST_STEPS = 4;
+/** As many go in a step of a server that can't trim by ID, and at least as many in one that has more to do. */
+const MANY = 200;
+/** So many pages may be in the archive and on their way out of the stream where a round trip takes long. */
+const MOST_PAGES = 8;
 
 /**
  * Trims one stream step by step. Each step computes anew what the groups need, and a step that is repeated
@@ -133,23 +138,31 @@ type Removed = Omit<TrimmedStep, "cut">;
 async function removeAll(connection: Connection, request: TrimRequest, cut: EntryId): Promise<Removed> {
   const { exact, signal } = request;
   const steps = new UnderWay<TrimmedStep>(MOST_STEPS);
+  const send = (): void => steps.add(step(connection, request, cut, exact ? "=" : "~"));
   let removed = 0;
+  send();
   try {
     for (;;) {
-      while (!steps.isFull) steps.add(step(connection, request, cut, exact ? "=" : "~"));
       const last = await steps.take();
       removed += last.removed;
       request.onProgress?.(removed);
-      if (last.removed > 0 && !signal.aborted) continue;
-      for (const { removed: more } of await steps.settle()) removed += more;
-      return { ...last, removed };
+      if (last.removed === 0 || signal.aborted) {
+        for (const { removed: more } of await steps.settle()) removed += more;
+        return { ...last, removed };
+      }
+      send();
+      // Few went: one more step finds that there are no others.
+      while (last.removed >= MANY && !steps.isFull) send();
     }
   } finally {
     await steps.settle();
   }
 }
 
-/** Goes exactly as far as the archive does: what is in it has gone, but for the last pages of a run that was killed. */
+/**
+ * Goes exactly as far as the archive does: what is in it has gone, but for the last pages of a run that was killed, or
+ * that a group has come in between. Far from the server the next pages are archived while one goes.
+ */
 async function archiveAndRemove(
   connection: Connection,
   request: TrimRequest,
@@ -158,81 +171,41 @@ async function archiveAndRemove(
   const { stream, archive, signal } = request;
   const { bound, stale } = await step(connection, request, cut, "?");
   const to = previousId(bound?.id ?? cut);
-  if (to === undefined) return { removed: 0, bound, stale };
-  const remover = new Remover(connection, request);
+  let removed = 0;
+  let held: Pick<Removed, "bound" | "stale"> | undefined;
+  if (to === undefined) return { removed, bound, stale };
+  const going = new UnderWay<Removed>(MOST_PAGES);
+  const gone = (page: Removed): void => {
+    removed += page.removed;
+    request.onProgress?.(removed);
+    // A group has been made, or set back, since the bound was looked at.
+    if (page.bound !== undefined) held ??= page;
+  };
   try {
     const range = { from: FIRST_ID, to };
     for await (const [batch] of readRange(connection, { stream, range }, { signal, link: SILENT })) {
+      while (going.isFull) gone(await going.take());
       const entries = batch?.entries ?? [];
       const last = entries.at(-1);
-      const next = last && nextId(last.id);
-      if (next === undefined) continue;
+      if (held || !last) break;
       await archive?.append(stream, entries);
-      remover.removeBefore(next);
-      if (remover.hasStopped || signal.aborted) break;
+      going.add(removeArchived(connection, request, last));
+      if (signal.aborted) break;
     }
+    while (going.count > 0) gone(await going.take());
   } finally {
-    await remover.end();
+    await going.settle();
   }
-  remover.throwFailure();
-  return { bound, stale, ...remover.stop, removed: remover.removed };
+  return { bound, stale, ...held, removed };
 }
 
-/**
- * Removes what is in the archive, while the next page is read and archived: what has come meanwhile goes in one go,
- * so that an archive is not slower for each round trip that removing takes.
- */
-class Remover {
-  readonly #connection: Connection;
-  readonly #request: TrimRequest;
-  #next: EntryId | undefined;
-  #running: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
-  removed = 0;
-  /** What holds the rest: a group has been made, or set back, since the bound was looked at. */
-  stop: Pick<Removed, "bound" | "stale"> | undefined;
-
-  constructor(connection: Connection, request: TrimRequest) {
-    this.#connection = connection;
-    this.#request = request;
-  }
-
-  get hasStopped(): boolean {
-    return this.stop !== undefined || this.#failure !== undefined;
-  }
-
-  /** Everything before the ID stands in the archive. */
-  removeBefore(id: EntryId): void {
-    this.#next = id;
-    this.#running ??= this.#run();
-  }
-
-  async end(): Promise<void> {
-    await this.#running;
-  }
-
-  throwFailure(): void {
-    if (this.#failure) throw this.#failure.error;
-  }
-
-  async #run(): Promise<void> {
-    try {
-      while (this.#next !== undefined && !this.hasStopped) {
-        const next = this.#next;
-        this.#next = undefined;
-        // Also at a stop, or what is in the archive would still be in the stream.
-        const { signal } = new AbortController();
-        const exactly = { ...this.#request, exact: true, onProgress: undefined, signal };
-        const { removed, bound, stale } = await removeAll(this.#connection, exactly, next);
-        this.removed += removed;
-        this.#request.onProgress?.(this.removed);
-        if (bound !== undefined) this.stop = { bound, stale };
-      }
-    } catch (error) {
-      this.#failure = { error };
-    } finally {
-      this.#running = undefined;
-    }
+/** Removes what is in the archive up to an entry, also at a stop. */
+async function removeArchived(connection: Connection, request: TrimRequest, last: Entry): Promise<Removed> {
+  const next = nextId(last.id) as EntryId;
+  for (let removed = 0; ;) {
+    const done = await step(connection, request, next, "=");
+    removed += done.removed;
+    if (done.removed === 0 || done.bound !== undefined) return { ...done, removed };
   }
 }
 

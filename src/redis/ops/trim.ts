@@ -101,8 +101,9 @@ if ARGV[2] ~= '?' then
   if type(gone) == 'table' then
     if not string.find(gone.err, 'syntax error') then return gone end
     gone = delete_before(200)
-  elseif gone == 0 and ARGV[2] == '=' then
-    gone = redis.call('XTRIM', KEYS[1], 'MINID', '=', cut)
+  elseif gone < tonumber(ARGV[4]) / 2 and ARGV[2] == '=' then
+    -- What is left before the cut is less than a node.
+    gone = gone + redis.call('XTRIM', KEYS[1], 'MINID', '=', cut)
   end
 end
 return {gone, held or false, holder or false, why or false, stale, asked}
