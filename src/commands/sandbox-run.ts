@@ -19,6 +19,7 @@ export async function run(
   const server = await SandboxServer.start({
     executable,
     args: settings,
+    signal: context.stop,
     ...(port !== undefined && { port }),
   });
   context.defer(() => server.stop());

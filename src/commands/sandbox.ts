@@ -15,7 +15,7 @@ export const sandbox = command({
   flags,
   notes: `
 The server is the first of: STREAMCTL_REDIS_SERVER (an executable, or docker:IMAGE), redis-server or
-valkey-server on PATH, Docker, the distribution's package unpacked into the user's cache.`,
+valkey-server on PATH, Docker or Podman, the distribution's package unpacked into the user's cache.`,
   examples: ["streamctl sandbox", "streamctl sandbox --set maxmemory=3mb -- npm test"],
   withoutConfig: true,
   run: () => import("./sandbox-run.ts"),

@@ -10,14 +10,13 @@ import { type Launch, LogTail, type ServerProcess } from "./process.ts";
 export async function launchContainer(source: string, launch: Launch): Promise<ServerProcess> {
   const { GenericContainer, getContainerRuntimeClient, Wait } = await import("testcontainers");
   const image = source.slice(CONTAINER_PREFIX.length);
-  const program = image.includes("valkey") ? "valkey-server" : "redis-server";
   const { uid, gid } = userInfo();
   const log = new LogTail();
   const container = await new GenericContainer(image)
     .withNetworkMode("host")
     .withUser(`${uid}:${gid}`)
     .withBindMounts([{ source: tmpdir(), target: tmpdir() }])
-    .withCommand([program, ...launch.args])
+    .withCommand([serverIn(image), ...launch.args])
     .withLogConsumer((stream) => stream.on("data", log.add))
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/i))
     .start();
@@ -40,4 +39,9 @@ export async function launchContainer(source: string, launch: Launch): Promise<S
     log: () => log.text,
     signal: (signal) => void handle.kill({ signal }).catch((error: unknown) => log.add(String(error))),
   };
+}
+
+/** What to start in an image. */
+export function serverIn(image: string): string {
+  return image.includes("valkey") ? "valkey-server" : "redis-server";
 }

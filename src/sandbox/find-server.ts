@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { access, constants, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { platform } from "node:os";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { StreamctlError } from "../errors.ts";
 import type { Io } from "../io.ts";
 
@@ -13,35 +15,46 @@ export interface FindOptions {
 
 /** What stands for a server in a container: `docker:redis:7.4`. */
 export const CONTAINER_PREFIX = "docker:";
+/** The same where a program has to start it, because testcontainers is not installed: `run:/usr/bin/podman:redis:7.4`. */
+export const ENGINE_PREFIX = "run:";
 
-const DEFAULT_IMAGE = "redis:7.4";
+const DEFAULT_IMAGE = `${CONTAINER_PREFIX}redis:7.4`;
 const PROGRAMS = ["redis-server", "valkey-server"] as const;
 
 /**
- * Finds a Redis to run on this machine: the path of an executable, or `docker:IMAGE`. The ways, in order:
- * STREAMCTL_REDIS_SERVER; redis-server or valkey-server on PATH; Docker; the distribution's own package,
+ * Finds a Redis to run on this machine: the path of an executable, `docker:IMAGE` or `run:ENGINE:IMAGE`. The ways, in order:
+ * STREAMCTL_REDIS_SERVER; redis-server or valkey-server on PATH; Docker or Podman; the distribution's own package,
  * unpacked into the user's cache without installing anything. Fails with an error that names these ways.
  */
 export async function findServer(env: Io["env"], options: FindOptions = {}): Promise<string> {
   const named = env["STREAMCTL_REDIS_SERVER"];
-  if (named) return mustBeUsable(named);
+  if (named) return mustBeUsable(named, env);
   for (const program of PROGRAMS) {
     const path = await findOnPath(program, env);
     if (path !== undefined) return path;
   }
-  if (await canRunContainers(env)) return CONTAINER_PREFIX + DEFAULT_IMAGE;
+  const container = platform() === "linux" ? await runnable(DEFAULT_IMAGE, env) : undefined;
+  if (container !== undefined) return container;
   const { unpackDistributionServer } = await import("./distribution-package.ts");
   const unpacked = await unpackDistributionServer(env, options);
   if ("path" in unpacked) return unpacked.path;
   throw new StreamctlError("failed", "found no Redis server to run", {
     hint:
       "name an executable in STREAMCTL_REDIS_SERVER, or put redis-server or valkey-server on PATH, or start " +
-      `Docker (with the package testcontainers), or use a system with apt-get (here: ${unpacked.failure})`,
+      `Docker or Podman, or use a system with apt-get (here: ${unpacked.failure})`,
   });
 }
 
-async function mustBeUsable(named: string): Promise<string> {
-  if (named.startsWith(CONTAINER_PREFIX) || (await isExecutable(named))) return named;
+async function mustBeUsable(named: string, env: Io["env"]): Promise<string> {
+  if (named.startsWith(ENGINE_PREFIX)) return named;
+  if (named.startsWith(CONTAINER_PREFIX)) {
+    const container = await runnable(named, env);
+    if (container !== undefined) return container;
+    throw new StreamctlError("failed", `nothing runs containers here: can't start ${named}`, {
+      hint: "start Docker or Podman, or name an executable in STREAMCTL_REDIS_SERVER",
+    });
+  }
+  if (await isExecutable(named)) return named;
   throw new StreamctlError("failed", `STREAMCTL_REDIS_SERVER names no executable file: ${named}`);
 }
 
@@ -64,17 +77,42 @@ async function isExecutable(path: string): Promise<boolean> {
 }
 
 /**
- * Whether a Docker engine answers and testcontainers, an optional package, is there. Linux only: the
- * servers use the host's network, so that they can be told their port and form clusters.
+ * How the container that `docker:IMAGE` stands for can be run: by testcontainers, an optional package, or by a program;
+ * undefined when nothing runs containers. Their servers use the host's network, so that they can be told their port and
+ * form clusters: that works on Linux alone.
  */
-async function canRunContainers(env: Io["env"]): Promise<boolean> {
-  if (platform() !== "linux" || !(await dockerAnswers(env))) return false;
+async function runnable(container: string, env: Io["env"]): Promise<string | undefined> {
+  if ((await dockerAnswers(env)) && (await hasTestcontainers())) return container;
+  const engine = await findEngine(env);
+  return engine && `${ENGINE_PREFIX}${engine}:${container.slice(CONTAINER_PREFIX.length)}`;
+}
+
+function hasTestcontainers(): Promise<boolean> {
   return import("testcontainers").then(
     () => true,
     () => false,
   );
 }
 
+/** The path of a docker or podman on PATH that has an engine to talk to. */
+async function findEngine(env: Io["env"]): Promise<string | undefined> {
+  for (const program of ENGINES) {
+    const path = await findOnPath(program, env);
+    if (path !== undefined && (await engineAnswers(path, env))) return path;
+  }
+  return undefined;
+}
+
+async function engineAnswers(engine: string, env: Io["env"]): Promise<boolean> {
+  return promisify(execFile)(engine, ["ps", "--quiet"], { env, timeout: ENGINE_ANSWER_MS }).then(
+    () => true,
+    () => false,
+  );
+}
+
+const ENGINES = ["docker", "podman"] as const;
+/** podman's first call after a boot takes seconds. */
+const ENGINE_ANSWER_MS = 10_000;
 const DOCKER_ANSWER_MS = 2_000;
 
 /** Asks the engine's `GET /_ping`; a client without an engine must not hold anybody up. */

@@ -16,14 +16,24 @@ export interface Launch {
   readonly args: readonly string[];
   /** A folder to remove even when this process is killed before it can. */
   readonly temporaryDir: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a server is reached that is not the process which was started, but one that this stands for. */
+export interface StandsFor {
+  /** A program and its arguments that end the server whatever state it is in. */
+  readonly end: readonly [string, ...string[]];
+  /** `otherwise` sends it to the process that was started. */
+  readonly signal: (signal: NodeJS.Signals, otherwise: () => void) => void;
 }
 
 /**
  * Becomes the server, after leaving a guard behind that holds the reading end of a pipe. A line on the
- * pipe dismisses the guard; the pipe's end means that streamctl was killed, and the server has to go too.
+ * pipe dismisses the guard; the pipe's end means that streamctl was killed, and the server has to go too. What ends a
+ * container is more than a signal to the process that waits for it.
  */
 const GUARDED_EXEC = `
-dir=$1; shift
+dir=$1 ends=$2; shift 2
 (
   read -r _ <&3 && exit
   kill -TERM $$
@@ -32,6 +42,7 @@ dir=$1; shift
     sleep 0.1
   done
   kill -KILL $$
+  [ -z "$ends" ] || eval "$ends"
   [ -z "$dir" ] || rm -rf -- "$dir"
 ) </dev/null >/dev/null 2>&1 &
 exec 3<&-
@@ -39,12 +50,16 @@ exec "$@"
 `;
 
 /** Starts an executable in a session of its own, so that Ctrl-C in a terminal doesn't reach it. */
-export function launchProcess(executable: string, launch: Launch): ServerProcess {
-  const child = spawn(
-    "/bin/sh",
-    ["-c", GUARDED_EXEC, "sandbox", launch.temporaryDir ?? "", executable, ...launch.args],
-    { stdio: ["ignore", "pipe", "pipe", "pipe"], detached: true },
-  );
+export function launchProcess(
+  executable: string,
+  { args, temporaryDir = "" }: Launch,
+  standsFor?: StandsFor,
+): ServerProcess {
+  const end = standsFor?.end.map(quoted).join(" ") ?? "";
+  const child = spawn("/bin/sh", ["-c", GUARDED_EXEC, "sandbox", temporaryDir, end, executable, ...args], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    detached: true,
+  });
   const log = new LogTail();
   child.stdout?.on("data", log.add);
   child.stderr?.on("data", log.add);
@@ -70,8 +85,17 @@ export function launchProcess(executable: string, launch: Launch): ServerProcess
     },
     exited,
     log: () => log.text,
-    signal: (signal) => void child.kill(signal),
+    signal(signal) {
+      const toChild = (): void => void child.kill(signal);
+      if (standsFor) standsFor.signal(signal, toChild);
+      else toChild();
+    },
   };
+}
+
+/** A word as the shell reads it back. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The end of a log. */

@@ -4,17 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamctlError } from "../errors.ts";
 import { sleep, startTimer } from "../lib/timer.ts";
-import { CONTAINER_PREFIX } from "./find-server.ts";
-import { launchProcess, type ServerProcess } from "./process.ts";
+import { CONTAINER_PREFIX, ENGINE_PREFIX } from "./find-server.ts";
+import { type Launch, launchProcess, type ServerProcess } from "./process.ts";
 
 export interface ServerOptions {
-  /** What findServer() gives: an executable's path, or `docker:IMAGE`. */
+  /** What findServer() gives: an executable's path, or what stands for a container. */
   readonly executable: string;
   /** Further server options, as on its command line: `--maxmemory 3mb`. */
   readonly args?: readonly string[];
   readonly port?: number;
   /** Keep this folder's data between starts; default: a new temporary folder that goes with the server. */
   readonly dir?: string;
+  /** Gives up fetching an image. */
+  readonly signal?: AbortSignal;
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -64,7 +66,7 @@ export class SandboxServer {
       ...(options.args ?? []),
     ];
     try {
-      const process = await launch(options.executable, { args, temporaryDir });
+      const process = await launch(options.executable, { args, temporaryDir, signal: options.signal });
       const server = new SandboxServer(process, port, temporaryDir);
       if (await isReady(process)) return server;
       await server.stop();
@@ -105,13 +107,16 @@ export class SandboxServer {
   }
 }
 
-async function launch(
-  executable: string,
-  options: { args: readonly string[]; temporaryDir: string | undefined },
-): Promise<ServerProcess> {
-  if (!executable.startsWith(CONTAINER_PREFIX)) return launchProcess(executable, options);
-  const { launchContainer } = await import("./container.ts");
-  return launchContainer(executable, options);
+async function launch(executable: string, options: Launch): Promise<ServerProcess> {
+  if (executable.startsWith(CONTAINER_PREFIX)) {
+    const { launchContainer } = await import("./container.ts");
+    return launchContainer(executable, options);
+  }
+  if (executable.startsWith(ENGINE_PREFIX)) {
+    const { launchByEngine } = await import("./engine.ts");
+    return launchByEngine(executable, options);
+  }
+  return launchProcess(executable, options);
 }
 
 async function isReady(process: ServerProcess): Promise<boolean> {

@@ -54,7 +54,16 @@ describe("finding a server", () => {
     );
     expect(failure).toMatchObject({ kind: "failed", message: "found no Redis server to run" });
     const { hint } = failure as { hint: string };
-    for (const way of ["STREAMCTL_REDIS_SERVER", "PATH", "Docker", "apt-get"]) expect(hint).toContain(way);
+    for (const way of ["STREAMCTL_REDIS_SERVER", "PATH", "Docker", "Podman", "apt-get"])
+      expect(hint).toContain(way);
+  });
+
+  test.each(["docker", "podman"])("a %s on PATH counts only when it has an engine", async (program) => {
+    const env = { PATH: folder, HOME: folder, ...noDocker };
+    await script(join(folder, program), '[ "$1" = ps ]');
+    expect(await findServer(env)).toBe(`run:${join(folder, program)}:redis:7.4`);
+    await script(join(folder, program), "exit 1");
+    await expect(findServer(env)).rejects.toThrow("found no Redis server to run");
   });
 
   test("a Docker engine counts only when it answers", async () => {
