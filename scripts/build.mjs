@@ -1,7 +1,8 @@
 // Bundles src/ into dist/: ES modules, split so that a command loads only what it uses, in few files. Every
 // file costs about half a millisecond to find, read and link, however small it is.
-import { renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { rolldown } from "rolldown";
+import { licensesOf } from "./licenses.mjs";
 import { slimPackages } from "./slim-packages.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -49,7 +50,7 @@ try {
       if (warning.code !== "INEFFECTIVE_DYNAMIC_IMPORT") warn(warning);
     },
   });
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: building,
     format: "cjs",
     // What bin/start.js evaluates.
@@ -73,6 +74,7 @@ try {
     },
   });
   await bundle.close();
+  writeFileSync(`${building}/LICENSES`, licensesOf(output.flatMap(({ moduleIds = [] }) => moduleIds)));
 } catch (error) {
   rmSync(building, { recursive: true, force: true });
   console.error(error.message);

@@ -1,9 +1,5 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { BIN, bin, BinRun } from "../support/bin.ts";
@@ -12,8 +8,6 @@ import { uniqueKey } from "../support/cli.ts";
 import { until } from "../support/redis.ts";
 import { freePort } from "../../src/sandbox/server.ts";
 import { serverUrl } from "../support/server-url.ts";
-
-const run = promisify(execFile);
 
 describe("the program", () => {
   test("--version prints the package's version and nothing else", async () => {
@@ -122,26 +116,4 @@ test("the password of -u is not in the process list", async () => {
   expect(run.stderr).toContain("-u holds a password");
   run.signal("SIGTERM");
   expect((await run.done).code).toBe(0);
-});
-
-describe("the package", () => {
-  test("installs offline from its tarball, and runs without the repository", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "pack-"));
-    try {
-      await run("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], { cwd: ROOT });
-      const [tarball] = await readdir(folder);
-      const quiet = ["--offline", "--no-audit", "--no-fund", "--silent", "--cache", join(folder, "cache")];
-      await run("npm", ["install", ...quiet, "--prefix", join(folder, "app"), join(folder, tarball ?? "")]);
-      const modules = join(folder, "app", "node_modules");
-      const program = join(modules, ".bin", "streamctl");
-      for (const part of ["docs", "examples", "completions"])
-        expect(await readdir(join(modules, "streamctl", part))).not.toEqual([]);
-      const result = await bin(["--version"], { program: [program] });
-      expect(result).toMatchObject({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
-      const sandbox = await bin(["sandbox", "--", "echo", "ran"], { program: [program] });
-      expect(sandbox).toMatchObject({ code: 0, stdout: "ran\n" });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  });
 });
