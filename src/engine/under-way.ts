@@ -1,5 +1,7 @@
 /** Waiting for less is no reason to ask for more. */
 const WAIT_MS = 1;
+/** Nor is waiting for this part of the time that answers take to be dealt with. */
+const WORTH = 0.1;
 
 /**
  * How many requests to have under way: one while the server answers about as soon as answers are dealt with, and
@@ -24,7 +26,7 @@ export class Depth {
     const busyMs = asked - this.#takenAt;
     const taken = await answer;
     const now = performance.now();
-    if (now - asked > Math.max(WAIT_MS, busyMs / 4)) this.#value = Math.min(this.#most, this.#value * 2);
+    if (now - asked > Math.max(WAIT_MS, busyMs * WORTH)) this.#value = Math.min(this.#most, this.#value * 2);
     this.#takenAt = now;
     return taken;
   }

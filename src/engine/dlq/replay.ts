@@ -87,6 +87,9 @@ const BATCH_BYTES = 256 * 1_024;
 const SWEEP = 200;
 /** So that the server has the next sweep at hand when it is done with one. */
 const SWEEPERS = 2;
+/** As many where a round trip takes long, which is when a sweep takes longer than SLOW_MS. */
+const MOST_SWEEPERS = 6;
+const SLOW_MS = 5;
 
 /**
  * Replays dead letters, each exactly once whatever fails. Stops between
@@ -130,7 +133,7 @@ class Replayer {
       const { sweep, ratePerSecond, signal } = this.#request;
       await this.#mover.prepare(signal);
       const swept = sweep !== undefined && ratePerSecond === undefined && this.#mover.inOneStep;
-      if (swept) await Promise.all(Array.from({ length: SWEEPERS }, () => this.#sweep(sweep)));
+      if (swept) await this.#sweepAll(sweep);
       const done = this.#stopped || (swept && !this.#leftSome);
       for await (const page of done ? [] : pages) {
         for (const letter of page) {
@@ -152,8 +155,24 @@ class Replayer {
     return this.#failure !== undefined || this.#interrupted || this.#request.signal.aborted;
   }
 
-  /** Several of these may go over the same range: what one has moved the others don't find. */
-  async #sweep({ from, to }: IdRange): Promise<void> {
+  async #sweepAll({ from, to }: IdRange): Promise<void> {
+    const sweepers: Promise<void>[] = [];
+    const join = (at: EntryId): void => {
+      if (sweepers.length >= MOST_SWEEPERS) return;
+      const sweeper = this.#sweep({ from: at, to }, join);
+      sweeper.catch(() => {});
+      sweepers.push(sweeper);
+    };
+    for (let n = 0; n < SWEEPERS; n++) join(from);
+    // More of them may have joined by the time that one has come to its end.
+    for (const sweeper of sweepers) await sweeper;
+  }
+
+  /**
+   * Several of these may go over the same range: what one has moved the others don't find. `onSlow` hears where
+   * another one may begin.
+   */
+  async #sweep({ from, to }: IdRange, onSlow: (at: EntryId) => void): Promise<void> {
     const most = this.#request.maxReplays ?? Number.MAX_SAFE_INTEGER;
     const place: { next: EntryId | undefined } = { next: from };
     while (place.next !== undefined && !this.#stopped) {
@@ -165,6 +184,7 @@ class Replayer {
         this.#leftSome ||= swept.leftSome;
         place.next = swept.next;
       };
+      const startedAt = performance.now();
       try {
         const replyLost = await this.#persist(() => this.#mover.sweep(range, SWEEP, most, count));
         if (replyLost) this.#counts.uncounted += SWEEP;
@@ -173,6 +193,7 @@ class Replayer {
         this.#fail(error);
       }
       this.#request.onProgress?.(this.#counts.replayed);
+      if (place.next !== undefined && performance.now() - startedAt > SLOW_MS) onSlow(place.next);
     }
   }
 

@@ -33,9 +33,13 @@ export async function* entriesById(
     pipeline: Pipeline,
     alive: () => void,
   ): AsyncGenerator<readonly (Entry | undefined)[]> {
-    while (!signal.aborted) {
+    /** Asks for a page of what comes after the first IDs; undefined when there is none. */
+    const ask = async (
+      behind: number,
+    ): Promise<{ readonly count: number; readonly replies: Promise<Reply[]> } | undefined> => {
+      if (failure) return undefined;
       try {
-        while (asked.length < size.count) {
+        while (asked.length < behind + size.count) {
           const { value, done } = await wanted.next();
           if (done) break;
           asked.push(value);
@@ -43,17 +47,27 @@ export async function* entriesById(
       } catch (error) {
         failure = { error };
       }
-      if (asked.length === 0 || failure) return;
-      const page = asked.slice(0, size.count);
-      boundReply(pipeline, page.length);
-      const replies = await Promise.all(
+      const page = asked.slice(behind, behind + size.count);
+      if (page.length === 0 || failure) return undefined;
+      boundReply(pipeline, page.length, behind === 0 ? 1 : 2);
+      const replies = Promise.all(
         page.map((id) => pipeline.request(encodeRange(stream, { from: id, to: id, count: 1 }))),
       );
+      // The page before may still be dealt with when the connection is lost.
+      replies.catch(() => {});
+      return { count: page.length, replies };
+    };
+    let next = await ask(0);
+    while (next && !signal.aborted) {
+      const { count, replies } = next;
+      const entries = (await replies).map((reply) => decode(stream, reply));
       alive();
-      const entries = replies.map((reply) => decode(stream, reply));
       size.saw(entries.filter((entry) => entry !== undefined));
-      asked = asked.slice(page.length);
+      // A page is under way while the one before is dealt with, but what is large is in memory alone.
+      next = size.count > 1 ? await ask(count) : undefined;
+      asked = asked.slice(count);
       yield entries;
+      next ??= await ask(0);
     }
   }
   try {

@@ -57,7 +57,7 @@ export interface Trimmed extends Needs {
 /** How many entries one step may remove: about a millisecond's work. */
 const STEP = 10_000;
 /** So many steps may be under way where a round trip takes long. */
-const MOST_STEPS = 4;
+const MOST_STEPS = 6;
 /** As many go in a step of a server that can't trim by ID, and at least as many in one that has more to do. */
 const MANY = 200;
 /** So many pages may be in the archive and on their way out of the stream where a round trip takes long. */
