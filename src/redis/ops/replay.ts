@@ -85,6 +85,10 @@ return {table.concat(answers), failure and failure.err or false}
  * keeps the letters. A mark in a sorted set beside the target is the token of each. It stays when the letter has
  * gone from its queue, because another run may have read the letter before.
  *
+ * It is no moveOnce (see move.ts), which takes three steps and a key per entry: nothing but this can take a letter between a
+ * question and the XADD, so no step has to begin; and a mark stays, so one sorted set has those of all letters, and one step
+ * replays a hundred.
+ *
  * KEYS     the target stream, the marks beside it, its notes
  * ARGV     reach, retention of notes and marks in ms, the day as dayOf has it, what to put before a letter's ID to
  *          make its mark, now in ms by the server's clock, from the 6th on replays as above
