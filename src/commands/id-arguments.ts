@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import type { JudgeOrigin } from "../engine/claim/id-source.ts";
-import { parseEntryId } from "../entry/id.ts";
+import { type EntryId, parseEntryId } from "../entry/id.ts";
 import type { GroupName, StreamKey } from "../entry/names.ts";
 import { UsageError } from "../errors.ts";
 
@@ -16,7 +16,7 @@ export async function* givenIds(
   args: readonly string[],
   rejects: Rejects,
   judge: JudgeOrigin,
-): AsyncGenerator<readonly string[]> {
+): AsyncGenerator<readonly EntryId[]> {
   if (args.includes("-")) {
     const { readIds } = await import("../engine/claim/id-source.ts");
     yield* readIds(context.io.stdin, {
@@ -24,7 +24,7 @@ export async function* givenIds(
       judge,
       onBad: ({ line, reason }) => rejects.add(`line ${line} ${reason}`),
     });
-  } else yield [...new Set(args.map((arg) => parseEntryId(arg) as string))];
+  } else yield [...new Set(args.map((arg) => parseEntryId(arg) as EntryId))];
 }
 
 /** Rows of another stream or group name entries that only by chance have the same IDs here. */

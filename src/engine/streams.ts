@@ -1,3 +1,4 @@
+import type { EntryId } from "../entry/id.ts";
 import type { StreamKey } from "../entry/names.ts";
 import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
@@ -10,8 +11,8 @@ export interface StreamOverview {
   readonly stream: StreamKey;
   readonly length: number;
   readonly groups: number;
-  readonly firstId: string | null;
-  readonly lastId: string | null;
+  readonly firstId: EntryId | null;
+  readonly lastId: EntryId | null;
   readonly memoryBytes: number | null;
 }
 

@@ -1,10 +1,11 @@
+import type { EntryId } from "./id.ts";
 /**
  * An entry: an ID and an ordered list of field/value byte strings. `fields` alternates name, value, name,
  * value …; names may repeat, be empty, or be binary. This is the only form in which entries travel through
  * the program; it is what a reply parser yields, so reading costs no conversion.
  */
 export interface Entry {
-  readonly id: string;
+  readonly id: EntryId;
   readonly fields: readonly Buffer[];
 }
 

@@ -1,6 +1,6 @@
 declare const brand: unique symbol;
 
-/** `<ms>-<seq>`, both unsigned 64-bit decimals without leading zeros. Made only by parseEntryId. */
+/** `<ms>-<seq>`, both unsigned 64-bit decimals without leading zeros. Made only by parseEntryId, and by decoders of replies. */
 export type EntryId = string & { readonly [brand]: "EntryId" };
 
 const MAX = 18446744073709551615n;

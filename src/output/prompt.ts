@@ -64,12 +64,12 @@ export function askForText(
 }
 
 /** Lets a person tick any number of rows; what was ticked. Rows are cut to the terminal's width. */
-export function askForMany(
+export function askForMany<Value extends string>(
   io: Io,
   question: string,
-  rows: readonly { readonly value: string; readonly name: string }[],
+  rows: readonly { readonly value: Value; readonly name: string }[],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<Value[]> {
   const width = terminalSize(io.stderr).columns - MARGIN;
   const choices = rows.map(({ value, name }) => ({ value, name: fitWidth(name, width) }));
   const renderSelectedChoices = (chosen: readonly unknown[]): string => `${chosen.length} of ${rows.length}`;

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { EntryId } from "../entry/id.ts";
 
 /** A reply of the control connection: bulk and simple strings are Buffers. */
 export type Value = null | number | string | Buffer | Value[];
@@ -22,6 +23,11 @@ export function asText(value: Value | undefined): string {
   if (Buffer.isBuffer(value)) return nameText(value);
   if (typeof value === "number") return String(value);
   throw new TypeError("unexpected reply: not a string");
+}
+
+/** An ID that the server gives: it needs no look. */
+export function asId(value: Value | undefined): EntryId {
+  return asText(value) as EntryId;
 }
 
 export function asNumber(value: Value | undefined): number {

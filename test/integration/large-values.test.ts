@@ -4,13 +4,14 @@ import { JsonDecoder } from "../../src/entry/json-decode.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../../src/entry/json-encode.ts";
 import { cli, uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
+import { entryId } from "../support/ids.ts";
 
 // A JavaScript string has at most 512 MiB.
 test("a binary value survives whose base64 is longer than a JavaScript string can be", () => {
   const value = Buffer.alloc(385 * 1024 * 1024, 0xfe);
   value.write("begin");
   const out = new JsonBytes();
-  writeEntry(out, entryPrefix("s"), { id: "1-1", fields: [Buffer.from("v"), value] });
+  writeEntry(out, entryPrefix("s"), { id: entryId("1-1"), fields: [Buffer.from("v"), value] });
   const line = out.take();
   const draft = new EntryDraft();
   new JsonDecoder().entry(line, 0, line.length, draft);

@@ -59,7 +59,7 @@ async function snapshotRange(connection: Connection, stream: StreamKey, { from, 
   const range = await resolveRange(connection, stream, { from, to });
   if (!range) return undefined;
   const last = info.lastGeneratedId;
-  const end = compareIds(range.to, last) > 0 ? (last as typeof range.to) : range.to;
+  const end = compareIds(range.to, last) > 0 ? last : range.to;
   return {
     from: range.from,
     to: end,

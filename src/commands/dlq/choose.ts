@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import { lastLine } from "../../engine/dlq/filter.ts";
 import type { DeadLetter } from "../../engine/dlq/letter.ts";
+import type { EntryId } from "../../entry/id.ts";
 import { Interrupted, UsageError } from "../../errors.ts";
 import { agoText, fieldsText, NONE } from "../../output/format.ts";
 import { safeText } from "../../output/safe-text.ts";
@@ -13,12 +14,12 @@ const ROWS = 20_000;
 const PAGES_THROUGH = 100;
 
 interface Row {
-  readonly value: string;
+  readonly value: EntryId;
   readonly cells: readonly string[];
 }
 
 /** Lets a person tick letters on the terminal, newest first; their IDs, oldest first. */
-export async function chooseLetters(context: Context, selection: Selection): Promise<string[]> {
+export async function chooseLetters(context: Context, selection: Selection): Promise<EntryId[]> {
   const { io, log, stop } = context;
   if (!context.atTerminal)
     throw new UsageError("which dead letters?", { hint: "name their IDs, or give filters, or --all" });
@@ -71,7 +72,7 @@ function hasText({ id, reason, stderr, fields }: DeadLetter, wanted: string): bo
 /** No column but the last is wider. */
 const WIDEST = 30;
 
-function inColumns(rows: readonly Row[]): { readonly value: string; readonly name: string }[] {
+function inColumns(rows: readonly Row[]): { readonly value: EntryId; readonly name: string }[] {
   const [{ cells: heads } = { cells: [] }] = rows;
   const widths = heads.map((_, at) => Math.max(...rows.map(({ cells }) => cells[at]?.length ?? 0)));
   const cell = (text: string, at: number): string => {

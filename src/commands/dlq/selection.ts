@@ -5,7 +5,7 @@ import { letterWindow } from "../../engine/dlq/window.ts";
 import { noStream, streamLength } from "../../engine/groups/missing.ts";
 import { type IdRange, lastGeneratedId } from "../../engine/position.ts";
 import type { JudgeOrigin } from "../../engine/claim/id-source.ts";
-import { compareIds, parseEntryId } from "../../entry/id.ts";
+import { compareIds, type EntryId, parseEntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -17,7 +17,7 @@ import { letterFilter, queueOf } from "./queue.ts";
 /** Letters that were named: IDs that are one each, in the order given. */
 export interface NamedLetters {
   readonly kind: "named";
-  readonly ids: readonly string[];
+  readonly ids: readonly EntryId[];
   /** Lines of stdin that are no IDs; they have been told. */
   readonly badLines: number;
 }
@@ -54,10 +54,10 @@ export async function readNames(
       throw new UsageError(`${arg} is not an entry ID like 1694012345678-0`);
   }
   const rejects = new Rejects(context);
-  const ids = new Set<string>();
+  const ids = new Set<EntryId>();
   for await (const some of givenIds(context, args, rejects, ofQueue(queueOf(context, stream, dlq)))) {
     // As a piece of its line's text an ID would keep all of that text in memory.
-    for (const id of some) ids.add(Buffer.from(id, "latin1").toString("latin1"));
+    for (const id of some) ids.add(Buffer.from(id, "latin1").toString("latin1") as EntryId);
     if (ids.size > MOST_NAMED)
       throw new UsageError(`more than ${MOST_NAMED} IDs on stdin: nothing was changed`, {
         hint: "choose letters by filters",

@@ -1,4 +1,5 @@
 import type { Context } from "../../context.ts";
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode } from "../../errors.ts";
 import { letterText } from "../../output/letter-text.ts";
@@ -46,7 +47,7 @@ export async function run(
 async function isInStream(
   connection: Connection,
   stream: StreamKey,
-  id: string | null,
+  id: EntryId | null,
 ): Promise<boolean | null> {
   if (id === null) return null;
   const missing = await missingIds(connection, stream, [id]).catch(() => undefined);

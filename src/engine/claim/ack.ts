@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ackAny } from "../../redis/ops/ack-any.ts";
@@ -10,17 +11,17 @@ import { writeOnce } from "../write-once.ts";
 export interface AckedEntry {
   readonly stream: StreamKey;
   readonly group: GroupName;
-  readonly id: string;
+  readonly id: EntryId;
   readonly consumer: string;
   readonly idleMs: number | null;
   readonly deliveries: number;
 }
 
 export interface AckRequest extends PendingTarget {
-  readonly ids: AsyncIterable<readonly string[]>;
+  readonly ids: AsyncIterable<readonly EntryId[]>;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
-  readonly onNotPending: (id: string) => void;
+  readonly onNotPending: (id: EntryId) => void;
 }
 
 const AT_ONCE = 100;

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { ByHand, PendingTarget } from "../../redis/ops/by-hand.ts";
@@ -13,7 +14,7 @@ import { ifLost } from "../write-once.ts";
 export interface ClaimedEntry {
   readonly stream: StreamKey;
   readonly group: GroupName;
-  readonly id: string;
+  readonly id: EntryId;
   readonly from: string;
   /** Null: its data was gone, and it was acked. */
   readonly to: string | null;
@@ -25,7 +26,7 @@ export interface ClaimedEntry {
 
 export interface ClaimRequest extends PendingTarget, ClaimRule {
   /** Which entries; undefined: every pending one that the rule lets through. */
-  readonly ids: AsyncIterable<readonly string[]> | undefined;
+  readonly ids: AsyncIterable<readonly EntryId[]> | undefined;
   readonly limit?: number | undefined;
   readonly signal: AbortSignal;
   /** Hears how many pending entries were looked at. */
@@ -107,7 +108,7 @@ function movedBy(request: ClaimRequest, { found: all }: Step): ClaimedEntry[] {
 async function claimStep(
   connection: Connection,
   request: ClaimRequest,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<Step> {
   const { stream, group, dryRun, signal } = request;
   const step = (): Promise<ByHand<ClaimState>[]> => claimEntries(connection, request, request, ids);
@@ -118,10 +119,10 @@ async function claimStep(
 }
 
 /** The IDs that the rule lets through now, in whole steps; the step looks at each once more. */
-async function* matchingIds(connection: Connection, request: ClaimRequest): AsyncGenerator<string[]> {
+async function* matchingIds(connection: Connection, request: ClaimRequest): AsyncGenerator<EntryId[]> {
   const { stream, group, from, to, dropMissing } = request;
   const pages = pendingPages(connection, { stream, group, consumer: from });
-  let rest: string[] = [];
+  let rest: EntryId[] = [];
   for (let seen = 0; ;) {
     const { value: page } = await onStream(connection, stream, group, () => pages.next());
     if (!page) break;

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { parseEntryId } from "../../entry/id.ts";
+import { type EntryId, parseEntryId } from "../../entry/id.ts";
 import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
@@ -37,7 +37,7 @@ export async function* readIds(
     readonly judge: JudgeOrigin;
     readonly onBad: (bad: BadId) => void;
   },
-): AsyncGenerator<string[]> {
+): AsyncGenerator<EntryId[]> {
   const { signal, judge, onBad } = options;
   const onAbort = (): void => void input.destroy();
   signal.addEventListener("abort", onAbort, { once: true });
@@ -47,8 +47,8 @@ export async function* readIds(
     onBad({ line: ++line, reason: `is longer than ${MAX_ROW / 1024 / 1024} MiB: give its ID alone` });
   const cutter = new LineCutter({ maxLine: MAX_ROW, onTooLong });
   const scanner = new JsonScanner();
-  const parse = (lines: Buffer | undefined): string[] => {
-    const ids: string[] = [];
+  const parse = (lines: Buffer | undefined): EntryId[] => {
+    const ids: EntryId[] = [];
     for (const bytes of eachLine(lines ?? NOTHING)) {
       line++;
       const { id, origin } = readLine(scanner, bytes);
@@ -90,7 +90,7 @@ const LONGEST_HEADER = 1_000;
 
 /** A line's ID, empty for an empty line and undefined when it names none; with what it is of, if it is a row. */
 interface Line {
-  readonly id: string | undefined;
+  readonly id: EntryId | "" | undefined;
   readonly origin?: RowOrigin;
 }
 
@@ -106,7 +106,7 @@ const ORIGINS: ReadonlySet<string> = new Set(["stream", "group", "dlq"] satisfie
 
 /** Of a row nothing else is looked at but whether it is whole. */
 function readRow(scanner: JsonScanner): Line {
-  let id: string | undefined;
+  let id: EntryId | undefined;
   const origin: Record<string, string> = {};
   try {
     scanner.expect(OBJECT);

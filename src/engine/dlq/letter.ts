@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 
 /**
@@ -13,7 +14,7 @@ export type LayoutChoice = (typeof LAYOUTS)[number];
 /** A dead letter taken apart: the original's fields as they were, and the facts, null where not known. */
 export interface DeadLetter {
   /** Its ID in the dead-letter queue. */
-  readonly id: string;
+  readonly id: EntryId;
   /** The record itself, as it stands in the queue. */
   readonly entry: Entry;
   readonly layout: Layout;
@@ -21,7 +22,7 @@ export interface DeadLetter {
   readonly doubt: string | undefined;
   readonly fields: readonly Buffer[];
   readonly stream: StreamKey | null;
-  readonly originalId: string | null;
+  readonly originalId: EntryId | null;
   readonly group: GroupName | null;
   readonly consumer: string | null;
   readonly deliveries: number | null;

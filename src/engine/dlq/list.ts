@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -78,10 +79,10 @@ export async function* deadLetters(
 export async function* namedLetters(
   connection: Connection,
   key: StreamKey,
-  ids: readonly string[],
+  ids: readonly EntryId[],
   options: {
     readonly layout?: LayoutChoice | undefined;
-    readonly onMissing: (id: string) => void;
+    readonly onMissing: (id: EntryId) => void;
     readonly signal: AbortSignal;
   },
 ): AsyncGenerator<DeadLetter[]> {
@@ -90,7 +91,7 @@ export async function* namedLetters(
     for await (const entries of entriesById(connection, key, [ids], options.signal)) {
       const letters: DeadLetter[] = [];
       for (const entry of entries) {
-        const id = ids[at++] as string;
+        const id = ids[at++] as EntryId;
         if (entry) letters.push(decodeLetter(entry, options.layout));
         else options.onMissing(id);
       }

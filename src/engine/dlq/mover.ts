@@ -228,7 +228,7 @@ export class Mover {
   }
 
   /** What a letter is called in the target's marks. One that was kept may be moved later. */
-  #mark(id: string): string {
+  #mark(id: EntryId | ""): string {
     return `${this.#request.keep ? "kept" : "moved"} ${this.#request.dlq} ${id}`;
   }
 

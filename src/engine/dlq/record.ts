@@ -1,5 +1,5 @@
 import { textFields, type Entry } from "../../entry/entry.ts";
-import { parseEntryId } from "../../entry/id.ts";
+import { type EntryId, parseEntryId } from "../../entry/id.ts";
 import { type GroupName, type StreamKey, groupName, streamKey } from "../../entry/names.ts";
 import type { DeadLetter } from "./letter.ts";
 
@@ -7,7 +7,7 @@ import type { DeadLetter } from "./letter.ts";
 export interface DeadLetterFacts {
   /** The source stream and the entry's ID there. */
   readonly stream: StreamKey;
-  readonly id: string;
+  readonly id: EntryId;
   readonly group: GroupName;
   readonly consumer: string;
   /** How often the entry had been delivered. */
@@ -104,7 +104,7 @@ class NativeLetter implements DeadLetter {
     this.#block = block;
   }
 
-  get id(): string {
+  get id(): EntryId {
     return this.entry.id;
   }
 
@@ -113,8 +113,9 @@ class NativeLetter implements DeadLetter {
     return name === null ? null : streamKey(name);
   }
 
-  get originalId(): string | null {
-    return this.#text("dlq.id");
+  get originalId(): EntryId | null {
+    // isComplete has looked at it.
+    return this.#text("dlq.id") as EntryId | null;
   }
 
   get group(): GroupName | null {

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -10,7 +11,7 @@ export interface CreatedGroup {
   readonly stream: StreamKey;
   readonly group: GroupName;
   /** Where it begins: it gets what comes after this ID. Null when the user may not look. */
-  readonly lastDeliveredId: string | null;
+  readonly lastDeliveredId: EntryId | null;
   /** False: it was there. */
   readonly created: boolean;
 }
@@ -69,7 +70,7 @@ async function positionOf(
   connection: Connection,
   stream: StreamKey,
   group: GroupName,
-): Promise<string | null> {
+): Promise<EntryId | null> {
   try {
     const groups = await groupInfos(connection, stream);
     return groups.find(({ name }) => name === group)?.lastDeliveredId ?? null;

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { idMs } from "../../entry/id.ts";
+import { type EntryId, idMs } from "../../entry/id.ts";
 import { groupName, streamKey } from "../../entry/names.ts";
 import type { HandlerSettings, Job, Manner } from "./handler.ts";
 
@@ -67,7 +67,7 @@ function variablesOf(manner: Manner["kind"]): Variables {
 }
 
 const SOME_MEMBER: Member = { group: groupName("-"), consumer: "-" };
-const SOME_JOB: Job = { stream: streamKey("-"), entry: { id: "0-0", fields: [] }, deliveries: 1 };
+const SOME_JOB: Job = { stream: streamKey("-"), entry: { id: "0-0" as EntryId, fields: [] }, deliveries: 1 };
 
 /** The one stream that a batch is of; empty when there are several: a line of stdin always says its own. */
 function onlyStream(jobs: readonly Job[]): string {
@@ -78,7 +78,7 @@ function onlyStream(jobs: readonly Job[]): string {
 /**
  * RFC 3339; an ID that is no time (explicit IDs such as 1-1 are, far-future ones are not) gives its digits.
  */
-function timestamp(id: string): string {
+function timestamp(id: EntryId): string {
   const date = new Date(idMs(id));
   return Number.isNaN(date.getTime()) ? String(idMs(id)) : date.toISOString();
 }

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -12,12 +13,12 @@ import { memoryBytes } from "../streams.ts";
 export interface StreamDetails {
   readonly stream: StreamKey;
   readonly length: number;
-  readonly firstId: string | null;
+  readonly firstId: EntryId | null;
   readonly firstAgeMs: number | null;
-  readonly lastId: string | null;
+  readonly lastId: EntryId | null;
   readonly lastAgeMs: number | null;
   /** The last ID given, also when that entry is gone. */
-  readonly lastGeneratedId: string;
+  readonly lastGeneratedId: EntryId;
   /** The server's estimate. */
   readonly memoryBytes: number | null;
   /** When the whole key expires; null: never. */

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { eachAtMost } from "../each-at-most.ts";
 import type { Count } from "./count-between.ts";
@@ -35,7 +36,7 @@ export interface CountBudget {
 
 export interface CountedGroup extends Count {
   /** The first entry the group has not been given; undefined when there is none. */
-  readonly oldestUndeliveredId: string | undefined;
+  readonly oldestUndeliveredId: EntryId | undefined;
 }
 
 /**
@@ -158,7 +159,7 @@ class Counting {
     return this.#fresh.error ?? this.#going.error;
   }
 
-  get oldestId(): string | undefined {
+  get oldestId(): EntryId | undefined {
     return this.#fresh.oldestId;
   }
 

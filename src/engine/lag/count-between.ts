@@ -1,4 +1,4 @@
-import { nextId } from "../../entry/id.ts";
+import { type EntryId, nextId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import { PageSize, rangePage } from "../../redis/ops/range.ts";
@@ -28,7 +28,7 @@ export class RangeCounter {
   readonly #pages = new PageSize();
   #from: string | undefined;
   /** The first entry; undefined as long as there is none. */
-  firstId: string | undefined;
+  firstId: EntryId | undefined;
   count = 0;
 
   constructor(stream: StreamKey, from: string | undefined, to: string) {

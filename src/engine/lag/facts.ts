@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Question } from "../../redis/ops/ask.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
@@ -8,7 +9,7 @@ import { type Asker, type FoundGroup, leftOut } from "./find-groups.ts";
 
 /** What is known of a group's pending entries; undefined is none. */
 export interface Facts {
-  oldestPendingId: string | undefined;
+  oldestPendingId: EntryId | undefined;
   /** The highest delivery count among the pending entries, 0 without any. Null: too many to look through. */
   maxDeliveries: number | null;
 }

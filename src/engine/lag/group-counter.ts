@@ -1,4 +1,4 @@
-import { compareIds, nextId } from "../../entry/id.ts";
+import { compareIds, type EntryId, nextId } from "../../entry/id.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied, isTransient } from "../../redis/errors.ts";
@@ -17,7 +17,7 @@ export class GroupCounter {
   /** What made counting impossible: the stream went, or became something else. */
   error: ServerError | undefined;
   /** The first entry the group has not been given; undefined before the first step. */
-  oldestId: string | undefined;
+  oldestId: EntryId | undefined;
   #ahead = 0;
   #aheadFrom: string | undefined;
   #behind = 0;
@@ -113,7 +113,7 @@ export class GroupCounter {
   }
 
   /** The count of several steps, or what is left where a trim has come past the group meanwhile. */
-  #leftAhead(length: number | undefined, firstId: string | undefined): number {
+  #leftAhead(length: number | undefined, firstId: EntryId | undefined): number {
     if (length === undefined) return this.#ahead;
     const overtaken = firstId === undefined || compareIds(firstId, this.found.group.lastDeliveredId) > 0;
     return overtaken ? length : this.#ahead;

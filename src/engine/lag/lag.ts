@@ -1,4 +1,4 @@
-import { idMs } from "../../entry/id.ts";
+import { type EntryId, idMs } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { ask } from "../../redis/ops/ask.ts";
@@ -21,7 +21,7 @@ export interface GroupLag {
   readonly oldestUndeliveredMs: number | null;
   /** The highest delivery count among the pending entries, 0 without any. Null: too many to look through. */
   readonly maxDeliveries: number | null;
-  readonly lastDeliveredId: string;
+  readonly lastDeliveredId: EntryId;
 }
 
 /** What makes two looks at a group comparable, besides. Null is unknown. */
@@ -30,7 +30,7 @@ export interface GroupCounters {
   readonly entriesAdded: number | null;
   /** How many entries the group was ever given (7.0, and not for a group made in the middle). */
   readonly entriesRead: number | null;
-  readonly firstId: string | null;
+  readonly firstId: EntryId | null;
 }
 
 /** One look at a group. */
@@ -133,7 +133,7 @@ function rowOf(
 const FIRST_TIME_MS = Date.UTC(2017, 0);
 
 /** How old an entry is by its ID; null for none, and for an ID that is not a time. */
-export function ageMs(id: string | undefined, nowMs: number): number | null {
+export function ageMs(id: EntryId | undefined, nowMs: number): number | null {
   if (id === undefined) return null;
   const ms = idMs(id);
   return ms < FIRST_TIME_MS ? null : Math.max(0, nowMs - ms);

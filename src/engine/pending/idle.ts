@@ -1,4 +1,4 @@
-import { idMs } from "../../entry/id.ts";
+import { type EntryId, idMs } from "../../entry/id.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isDenied } from "../../redis/errors.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
@@ -35,7 +35,7 @@ export function livedIdleMs(
 }
 
 /** How long ago an entry was added, by its ID; null when that is no time of this century, or nothing is known. */
-export function entryAgeMs(id: string, nowMs: number | null): number | null {
+export function entryAgeMs(id: EntryId, nowMs: number | null): number | null {
   if (nowMs === null) return null;
   const ageMs = nowMs - idMs(id);
   return ageMs < 0 || ageMs > LONGEST_MS * 2.5 ? null : ageMs;

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError, errorText, ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -172,7 +173,7 @@ export class GroupReader {
 /** Entries of one stream that were printed and are to be acked. */
 interface Ack {
   readonly stream: StreamKey;
-  readonly ids: readonly string[];
+  readonly ids: readonly EntryId[];
 }
 
 interface GroupModeOptions {

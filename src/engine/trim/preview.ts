@@ -76,7 +76,7 @@ class LossCounter {
     return { group: this.#group.name, undelivered: this.#undelivered, pending: this.#pending };
   }
 
-  async add(ids: readonly string[]): Promise<void> {
+  async add(ids: readonly EntryId[]): Promise<void> {
     const last = ids.at(-1);
     if (last === undefined) return;
     const pending = await this.#pendingUpTo(last);

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
@@ -74,7 +75,7 @@ export class WorkerEvents implements WorkerObserver {
     this.#observer.lost(delivery, verdict, owner);
   }
 
-  missing(stream: StreamKey, ids: readonly string[]): void {
+  missing(stream: StreamKey, ids: readonly EntryId[]): void {
     this.#counts.missing += ids.length;
     this.#observer.missing(stream, ids);
   }

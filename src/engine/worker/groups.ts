@@ -1,4 +1,4 @@
-import { compareIds } from "../../entry/id.ts";
+import { compareIds, type EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
@@ -82,7 +82,7 @@ export class Groups {
     return (await this.#streams.groupPosition(stream, this.#settings.group)) !== undefined;
   }
 
-  noteGiven(stream: StreamKey, id: string): void {
+  noteGiven(stream: StreamKey, id: EntryId): void {
     const before = this.#givenUpTo.get(stream);
     if (before === undefined || compareIds(id, before) > 0) this.#givenUpTo.set(stream, id);
   }

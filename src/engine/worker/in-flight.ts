@@ -1,4 +1,5 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { type Instant, now } from "../../lib/instant.ts";
 import { startTimer } from "../../lib/timer.ts";
@@ -182,11 +183,11 @@ export class InFlight {
     return Math.max(0, Math.min(startable + ahead, unsettled + aside - this.count));
   }
 
-  has(stream: StreamKey, id: string): boolean {
+  has(stream: StreamKey, id: EntryId): boolean {
     return this.#held.get(stream)?.has(id) ?? false;
   }
 
-  get(stream: StreamKey, id: string): InFlightEntry | undefined {
+  get(stream: StreamKey, id: EntryId): InFlightEntry | undefined {
     return this.#held.get(stream)?.get(id);
   }
 

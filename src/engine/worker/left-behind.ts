@@ -1,4 +1,4 @@
-import { nextId } from "../../entry/id.ts";
+import { type EntryId, nextId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { errorText, ServerError } from "../../errors.ts";
 import { isDenied } from "../../redis/errors.ts";
@@ -26,7 +26,7 @@ export class EarlierRun {
   readonly #settings: EarlierSettings;
   readonly #observer: WorkerObserver;
   readonly #ordering: Ordering;
-  readonly #left = new Map<string, string[]>();
+  readonly #left = new Map<string, EntryId[]>();
   readonly #told = new Set<string>();
 
   constructor(streams: Streams, settings: EarlierSettings, observer: WorkerObserver, ordering: Ordering) {
@@ -40,7 +40,7 @@ export class EarlierRun {
   async join(stream: StreamKey): Promise<void> {
     const { group, consumer, consumerIsUnique } = this.#settings;
     if (consumerIsUnique) return;
-    const ids: string[] = [];
+    const ids: EntryId[] = [];
     for (let start: string | undefined = "-"; start !== undefined && ids.length < MOST;) {
       const rows = await this.#streams.pendingPage(stream, group, start, PAGE, consumer);
       const page = rows.map(({ id }) => id);
@@ -61,7 +61,7 @@ export class EarlierRun {
   }
 
   /** Up to `most` entries of a stream that may be taken now; they are not given a second time. */
-  async next(stream: StreamKey, most: number): Promise<string[]> {
+  async next(stream: StreamKey, most: number): Promise<EntryId[]> {
     if (!this.#left.has(stream)) return [];
     if ((await this.#streams.namesakes()) !== "none") this.#left.clear();
     const ids = this.#left.get(stream) ?? [];

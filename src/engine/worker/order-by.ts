@@ -1,4 +1,5 @@
 import { fieldValue } from "../../entry/entry.ts";
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
@@ -79,7 +80,7 @@ export class OrderBy implements Ordering {
     return NOTHING_FOUND;
   }
 
-  take(stream: StreamKey, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+  take(stream: StreamKey, rule: TakeRule, ids: readonly EntryId[], limit: number): Promise<Taken[]> {
     const choice = { ids, limit, unknownOnly: false };
     return this.#parts.streams.takeInOrder(stream, this.#member(stream), rule, choice);
   }
@@ -95,7 +96,7 @@ export class OrderBy implements Ordering {
     return [...taken, ...(await this.#parts.streams.takeInOrder(stream, this.#member(stream), rule, choice))];
   }
 
-  fronts(stream: StreamKey, ids: readonly string[]): Promise<readonly string[]> {
+  fronts(stream: StreamKey, ids: readonly EntryId[]): Promise<readonly EntryId[]> {
     return this.#parts.streams.frontsOf(stream, this.#member(stream), ids);
   }
 

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
@@ -25,11 +26,11 @@ export interface Ordering {
   /** What the pending list shows to be due, before anything is taken. */
   search(stream: StreamKey, limit: number): Promise<Found>;
   /** Takes up to `limit` of these entries, where they may start. */
-  take(stream: StreamKey, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]>;
+  take(stream: StreamKey, rule: TakeRule, ids: readonly EntryId[], limit: number): Promise<Taken[]>;
   /** Takes what is due and does not show in `search`. */
   takeFirsts(stream: StreamKey, rule: TakeRule, limit: number): Promise<Taken[]>;
   /** Those of this consumer's pending entries that may start: all but parked ones. */
-  fronts(stream: StreamKey, ids: readonly string[]): Promise<readonly string[]>;
+  fronts(stream: StreamKey, ids: readonly EntryId[]): Promise<readonly EntryId[]>;
   /** What this worker alone knows to be its own: what the holders don't name. */
   held(stream: StreamKey): Held[];
   /** An entry was settled for good. */
@@ -75,7 +76,7 @@ export class Unordered implements Ordering {
     return this.#parts.sweep.look(stream, limit, "again");
   }
 
-  take(stream: StreamKey, rule: TakeRule, ids: readonly string[], limit: number): Promise<Taken[]> {
+  take(stream: StreamKey, rule: TakeRule, ids: readonly EntryId[], limit: number): Promise<Taken[]> {
     const { streams, settings } = this.#parts;
     return streams.takeEntries(stream, settings, rule, ids.slice(0, limit));
   }
@@ -84,7 +85,7 @@ export class Unordered implements Ordering {
     return [];
   }
 
-  async fronts(_stream: string, ids: readonly string[]): Promise<readonly string[]> {
+  async fronts(_stream: string, ids: readonly EntryId[]): Promise<readonly EntryId[]> {
     return ids;
   }
 

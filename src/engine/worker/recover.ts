@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { Rotation } from "../../lib/rotation.ts";
 import type { Member } from "../../redis/ops/member.ts";
@@ -192,7 +193,7 @@ export class Recoverer {
    * A retry is forgotten when it runs, or when another has it. One that Redis has thrown away is pending again after
    * this, and still this worker's.
    */
-  async #doneWaiting(stream: StreamKey, id: string, runs: boolean): Promise<void> {
+  async #doneWaiting(stream: StreamKey, id: EntryId, runs: boolean): Promise<void> {
     const { group, consumer, consumerIsUnique, claimIdleMs, retry } = this.#settings;
     const waited = this.#retries.get(stream, id);
     if (!waited) return;
@@ -209,7 +210,7 @@ export class Recoverer {
     this.#retries.waitOn(stream, id, leftMs, othersMs, row.deliveries);
   }
 
-  async #take(stream: StreamKey, ids: readonly string[], limit: number, own: OwnRule): Promise<Delivery[]> {
+  async #take(stream: StreamKey, ids: readonly EntryId[], limit: number, own: OwnRule): Promise<Delivery[]> {
     if (ids.length === 0 || limit <= 0) return [];
     return this.#delivered(stream, await this.#ordering.take(stream, this.#rule(own), ids, limit));
   }

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -16,7 +17,7 @@ const GRACE_MS = 250;
 
 /** Some retry that others can't have taken yet, and when it was last known to be pending (of performance.now()). */
 export interface Waiting {
-  readonly id: string;
+  readonly id: EntryId;
   readonly since: number;
 }
 
@@ -41,7 +42,7 @@ export class Retries {
   readonly #settings: RetrySettings;
   readonly #inFlight: InFlight;
   readonly #graceMs: number;
-  readonly #retries = new Map<string, Map<string, Retry>>();
+  readonly #retries = new Map<string, Map<EntryId, Retry>>();
   #nextAt = Number.POSITIVE_INFINITY;
   /** Some are not remembered: they can't be told from what was given to this worker. */
   #forgetful = false;
@@ -80,7 +81,7 @@ export class Retries {
   }
 
   /** Remembers a retry; gives the idle time to set, by which it comes due in the pending list. */
-  wait(stream: StreamKey, id: string, delayMs: number, deliveries: number): number {
+  wait(stream: StreamKey, id: EntryId, delayMs: number, deliveries: number): number {
     const { claimIdleMs, retry } = this.#settings;
     const now = performance.now();
     const idleMs = idleForDelayMs(deliveries, delayMs + this.#graceMs, claimIdleMs, retry);
@@ -91,22 +92,22 @@ export class Retries {
   }
 
   /** A retry that is pending as it should be, but comes due later than was thought. */
-  waitOn(stream: StreamKey, id: string, leftMs: number, othersMs: number, deliveries: number): void {
+  waitOn(stream: StreamKey, id: EntryId, leftMs: number, othersMs: number, deliveries: number): void {
     const now = performance.now();
     this.#set(stream, id, { at: now + leftMs, othersAt: now + othersMs, deliveries, since: now });
   }
 
   /** Remembers that an entry is left to others. */
-  leave(stream: StreamKey, id: string, deliveries: number): void {
+  leave(stream: StreamKey, id: EntryId, deliveries: number): void {
     const now = performance.now();
     this.#set(stream, id, { at: Number.POSITIVE_INFINITY, othersAt: now, deliveries, since: now });
   }
 
-  get(stream: StreamKey, id: string): Readonly<Retry> | undefined {
+  get(stream: StreamKey, id: EntryId): Readonly<Retry> | undefined {
     return this.#retries.get(stream)?.get(id);
   }
 
-  forget(stream: StreamKey, id: string): void {
+  forget(stream: StreamKey, id: EntryId): void {
     this.#retries.get(stream)?.delete(id);
   }
 
@@ -117,8 +118,8 @@ export class Retries {
   }
 
   /** Up to `limit` that are due. */
-  due(stream: StreamKey, now: number, limit: number): string[] {
-    const due: string[] = [];
+  due(stream: StreamKey, now: number, limit: number): EntryId[] {
+    const due: EntryId[] = [];
     for (const [id, { at }] of this.#retries.get(stream) ?? []) {
       if (due.length >= limit) break;
       // Until its retry is written down the entry is still in flight, and must not be forgotten here.
@@ -128,9 +129,9 @@ export class Retries {
   }
 
   /** Up to `limit` that others may have taken by now: those first that were seen to be pending longest ago. */
-  overdue(stream: StreamKey, limit: number): string[] {
+  overdue(stream: StreamKey, limit: number): EntryId[] {
     const now = performance.now();
-    const ids: string[] = [];
+    const ids: EntryId[] = [];
     for (const [id, { at, othersAt }] of this.#retries.get(stream) ?? []) {
       if (ids.length >= limit) break;
       if (othersAt <= now && Number.isFinite(at) && !this.#inFlight.has(stream, id)) ids.push(id);
@@ -139,7 +140,7 @@ export class Retries {
   }
 
   /** It was seen to be pending. */
-  seen(stream: StreamKey, id: string): void {
+  seen(stream: StreamKey, id: EntryId): void {
     const retry = this.#retries.get(stream)?.get(id);
     if (retry) this.#set(stream, id, { ...retry, since: performance.now() });
   }
@@ -178,9 +179,9 @@ export class Retries {
     return undefined;
   }
 
-  #set(stream: StreamKey, id: string, retry: Retry): void {
+  #set(stream: StreamKey, id: EntryId, retry: Retry): void {
     let ofStream = this.#retries.get(stream);
-    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<string, Retry>()));
+    if (!ofStream) this.#retries.set(stream, (ofStream = new Map<EntryId, Retry>()));
     if (ofStream.size >= REMEMBERED) {
       this.#forgetful = true;
       return;

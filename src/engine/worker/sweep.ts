@@ -1,4 +1,4 @@
-import { nextId } from "../../entry/id.ts";
+import { type EntryId, nextId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
@@ -14,8 +14,8 @@ const FIRST = "-";
 
 /** What a sweep finds: entries that anybody may take by now, and entries that were claimed for this worker by hand. */
 export interface Found {
-  readonly due: readonly string[];
-  readonly given: readonly string[];
+  readonly due: readonly EntryId[];
+  readonly given: readonly EntryId[];
 }
 
 export const NOTHING_FOUND: Found = { due: [], given: [] };
@@ -42,8 +42,8 @@ export class PendingSweep {
    * so that what finds no place now is met again, or beyond them, where they may be parked and would be met for ever.
    */
   async look(stream: StreamKey, limit: number, next: "again" | "beyond"): Promise<Found> {
-    const due: string[] = [];
-    const given: string[] = [];
+    const due: EntryId[] = [];
+    const given: EntryId[] = [];
     let cursor = this.#cursors.get(stream) ?? FIRST;
     for (let page = 0; page < PAGES; page++) {
       const rows = await this.#streams.pendingPage(stream, this.#settings.group, cursor, PAGE);

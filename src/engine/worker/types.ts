@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { EndRules } from "../group-reader/ends.ts";
@@ -100,7 +101,7 @@ export interface WorkerObserver {
    */
   lost(delivery: Delivery, verdict: Verdict | undefined, owner: "another" | "nobody"): void;
   /** Pending entries whose data had gone from the stream were cleared. */
-  missing(stream: StreamKey, ids: readonly string[]): void;
+  missing(stream: StreamKey, ids: readonly EntryId[]): void;
   takenOver(delivery: Delivery, from: string): void;
   /** A stream that a pattern matches is read from now on. */
   joined(stream: StreamKey): void;

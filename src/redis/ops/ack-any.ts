@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import { defineScript } from "../script.ts";
 import { type ByHand, decodeByHand, flag, type PendingTarget } from "./by-hand.ts";
 import type { Caller } from "./caller.ts";
@@ -32,7 +33,7 @@ export async function ackAny(
   caller: Caller,
   { stream, group }: PendingTarget,
   dryRun: boolean,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<ByHand<"acked" | "notPending">[]> {
   const reply = await caller.run(ackAnyScript, [stream], [group, flag(dryRun), ...ids]);
   return decodeByHand(reply, ids, (code) => (code === 1 ? "acked" : "notPending"));

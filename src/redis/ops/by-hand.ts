@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { asList, asNumber, asText, type Value } from "../value.ts";
 
@@ -9,7 +10,7 @@ export interface PendingTarget {
 
 /** An entry of the pending list as a step by hand found it, and what the step did. */
 export interface ByHand<State> {
-  readonly id: string;
+  readonly id: EntryId;
   readonly state: State;
   /** The owner, idle time and delivery count before the step; empty and 0 when it is not pending. */
   readonly owner: string;
@@ -20,13 +21,13 @@ export interface ByHand<State> {
 /** Decodes `[state, owner, idle ms, deliveries]` per ID, in the order of the IDs. */
 export function decodeByHand<State>(
   reply: Value,
-  ids: readonly string[],
+  ids: readonly EntryId[],
   stateOf: (code: number) => State,
 ): ByHand<State>[] {
   return asList(reply).map((answer, index) => {
     const [code, owner, idleMs, deliveries] = asList(answer);
     return {
-      id: ids[index] as string,
+      id: ids[index] as EntryId,
       state: stateOf(asNumber(code)),
       owner: asText(owner),
       idleMs: asNumber(idleMs),

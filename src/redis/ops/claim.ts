@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import { defineScript } from "../script.ts";
 import { type ByHand, decodeByHand, flag, type PendingTarget } from "./by-hand.ts";
 import type { Caller } from "./caller.ts";
@@ -86,7 +87,7 @@ export async function claimEntries(
   caller: Caller,
   { stream, group }: PendingTarget,
   rule: ClaimRule,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<ByHand<ClaimState>[]> {
   const { to = "", from = "" } = rule;
   const action = rule.to === undefined ? "leave" : rule.countDelivery ? "count" : "claim";

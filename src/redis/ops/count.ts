@@ -1,8 +1,8 @@
-import { nextId } from "../../entry/id.ts";
+import { type EntryId, nextId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { ServerError } from "../../errors.ts";
 import { defineScript } from "../script.ts";
-import { asList, asNumber, asText, type Value } from "../value.ts";
+import { asList, asNumber, type Value, asId } from "../value.ts";
 import { decoded, type Question } from "./ask.ts";
 import type { Caller } from "./caller.ts";
 
@@ -88,7 +88,7 @@ export interface CountedSides {
   /** Where to go on; undefined: that side is through. */
   readonly aheadFrom: string | undefined;
   /** The first entry after the position, if this step has come upon one. */
-  readonly aheadFirst: string | undefined;
+  readonly aheadFirst: EntryId | undefined;
   readonly behind: number;
   readonly behindFrom: string | undefined;
   /**
@@ -96,7 +96,7 @@ export interface CountedSides {
    */
   readonly length: number | undefined;
   /** The stream's first entry; undefined for an empty one. */
-  readonly firstId: string | undefined;
+  readonly firstId: EntryId | undefined;
 }
 
 /** One step; it changes nothing, and is repeated until it is answered. */
@@ -135,19 +135,19 @@ function decodeCounted(reply: Value): CountedSides {
   return {
     ahead: asNumber(ahead),
     aheadFrom: after(aheadLast),
-    aheadFirst: textOf(aheadFirst),
+    aheadFirst: idOf(aheadFirst),
     behind: asNumber(behind),
     behindFrom: after(behindLast),
     length: length === null || length === undefined ? undefined : asNumber(length),
-    firstId: textOf(first),
+    firstId: idOf(first),
   };
 }
 
-function textOf(value: Value | undefined): string | undefined {
-  return value === null || value === undefined ? undefined : asText(value);
+function idOf(value: Value | undefined): EntryId | undefined {
+  return value === null || value === undefined ? undefined : asId(value);
 }
 
 function after(last: Value | undefined): string | undefined {
-  const id = textOf(last);
+  const id = idOf(last);
   return id === undefined ? undefined : nextId(id);
 }

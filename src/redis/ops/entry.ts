@@ -1,26 +1,27 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { EntryId } from "../../entry/id.ts";
 import { type StreamKey, streamKey } from "../../entry/names.ts";
 import type { Reply } from "../resp.ts";
 import type { Value } from "../value.ts";
 
 /** An entry of a reply; without fields, its data has gone from the stream. */
 export interface DecodedEntry {
-  readonly id: string;
+  readonly id: EntryId;
   readonly fields: Buffer[] | undefined;
 }
 
 /** Decodes `[id, [name, value, …]]`, as every command and script gives an entry. Fields are taken as they are. */
 export function decodeEntry(row: Value | Reply | undefined): DecodedEntry {
   const [id, fields] = row as [Buffer, Buffer[] | null | undefined];
-  return { id: id.latin1Slice(), fields: fields ?? undefined };
+  return { id: id.latin1Slice() as EntryId, fields: fields ?? undefined };
 }
 
 /** Entries of one reply. */
 export interface DecodedEntries {
   readonly entries: Entry[];
   /** The first and the last ID of the reply, also when that entry's data is gone. */
-  readonly firstId: string;
-  readonly lastId: string;
+  readonly firstId: EntryId;
+  readonly lastId: EntryId;
   /** Entries whose data is gone from the stream. */
   readonly missing: number;
 }
@@ -30,13 +31,13 @@ export function decodeEntries(reply: Value | Reply | undefined): DecodedEntries 
   const rows = listOf(reply);
   if (rows.length === 0) return undefined;
   const entries: Entry[] = [];
-  let lastId = "";
+  let lastId = decodeEntry(rows[0]).id;
+  const firstId = lastId;
   for (const row of rows) {
     const entry = decodeEntry(row);
     lastId = entry.id;
     if (entry.fields !== undefined) entries.push(entry as Entry);
   }
-  const firstId = decodeEntry(rows[0]).id;
   return { entries, firstId, lastId, missing: rows.length - entries.length };
 }
 

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { isDenied } from "../errors.ts";
 import { sameSlot, siblingKey } from "../keys.ts";
@@ -78,7 +79,7 @@ export async function fateOfRetry(
   stream: StreamKey,
   member: Member,
   holders: string,
-  id: string,
+  id: EntryId,
 ): Promise<Owned | "settled"> {
   const args = [member.group, member.consumer, id];
   const answer = await caller.run(fateScript, [stream, holders], args);
@@ -105,7 +106,7 @@ return answers
 export async function takenSince(
   caller: Caller,
   holders: string,
-  entries: readonly { readonly id: string; readonly deliveries: number }[],
+  entries: readonly { readonly id: EntryId; readonly deliveries: number }[],
 ): Promise<boolean[]> {
   const args = entries.flatMap(({ id, deliveries }) => [id, deliveries]);
   return asList(await caller.run(takenSinceScript, [holders], args)).map((answer) => answer === 1);

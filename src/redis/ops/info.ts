@@ -1,8 +1,8 @@
-import { previousId } from "../../entry/id.ts";
+import { type EntryId, previousId } from "../../entry/id.ts";
 import { type GroupName, type StreamKey, groupName } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import { isRefused } from "../errors.ts";
-import { asList, asMap, asNumber, asText, type Value } from "../value.ts";
+import { asList, asMap, asNumber, asText, type Value, asId } from "../value.ts";
 import { decoded, type Question } from "./ask.ts";
 import type { Caller } from "./caller.ts";
 import { pendingTotals } from "./pending.ts";
@@ -12,10 +12,10 @@ export interface StreamInfo {
   readonly length: number;
   readonly groups: number;
   /** The last ID given, also when that entry is gone. */
-  readonly lastGeneratedId: string;
+  readonly lastGeneratedId: EntryId;
   /** The entries that stand first and last now; undefined in an empty stream. */
-  readonly firstId: string | undefined;
-  readonly lastId: string | undefined;
+  readonly firstId: EntryId | undefined;
+  readonly lastId: EntryId | undefined;
   /** How many entries the stream ever got (7.0). */
   readonly entriesAdded: number | undefined;
   /** The largest ID that XDEL removed, `0-0` for none (7.0). */
@@ -32,7 +32,7 @@ export interface GroupInfo {
   readonly name: GroupName;
   readonly consumers: number;
   readonly pending: number;
-  readonly lastDeliveredId: string;
+  readonly lastDeliveredId: EntryId;
   /** What the server believes the lag to be; null when it doesn't know (always before 7.0). */
   readonly lag: number | null;
   /** How many entries the group was ever given, deleted ones included; null as for the lag. */
@@ -95,12 +95,12 @@ function decodeStreamInfo(reply: Value): StreamInfo {
   return {
     length: asNumber(valueOf(info, "length")),
     groups: asNumber(valueOf(info, "groups")),
-    lastGeneratedId: asText(valueOf(info, "last-generated-id")),
+    lastGeneratedId: asId(valueOf(info, "last-generated-id")),
     firstId: entryId(valueOf(info, "first-entry")),
     lastId: entryId(valueOf(info, "last-entry")),
     entriesAdded: optionalNumber(valueOf(info, "entries-added")),
-    maxDeletedId: optional(valueOf(info, "max-deleted-entry-id"), asText),
-    recordedFirstId: optional(valueOf(info, "recorded-first-entry-id"), asText),
+    maxDeletedId: optional(valueOf(info, "max-deleted-entry-id"), asId),
+    recordedFirstId: optional(valueOf(info, "recorded-first-entry-id"), asId),
     radixKeys: asNumber(valueOf(info, "radix-tree-keys")),
     radixNodes: asNumber(valueOf(info, "radix-tree-nodes")),
   };
@@ -148,7 +148,7 @@ function decodeGroupInfos(reply: Value): GroupInfo[] {
       name: groupName(asText(valueOf(info, "name"))),
       consumers: asNumber(valueOf(info, "consumers")),
       pending: asNumber(valueOf(info, "pending")),
-      lastDeliveredId: asText(valueOf(info, "last-delivered-id")),
+      lastDeliveredId: asId(valueOf(info, "last-delivered-id")),
       lag: optionalNumber(valueOf(info, "lag")) ?? null,
       entriesRead: optionalNumber(valueOf(info, "entries-read")) ?? null,
     };
@@ -189,9 +189,9 @@ function sinceActive(value: Value | undefined): number | null {
   return inactive === undefined || inactive < 0 ? null : inactive;
 }
 
-function entryId(entry: Value | undefined): string | undefined {
+function entryId(entry: Value | undefined): EntryId | undefined {
   const [id] = asList(entry);
-  return id === undefined ? undefined : asText(id);
+  return id === undefined ? undefined : asId(id);
 }
 
 function optionalNumber(value: Value | undefined): number | undefined {

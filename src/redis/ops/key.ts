@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
@@ -28,7 +29,7 @@ export async function entryCount(caller: Caller, stream: StreamKey): Promise<num
 export async function deleteEntries(
   caller: Caller,
   stream: StreamKey,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<number> {
   return asNumber(await caller.call("XDEL", stream, ...ids));
 }

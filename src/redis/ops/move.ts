@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
@@ -6,7 +7,7 @@ import type { Connection } from "../connection.ts";
 import { translateReply } from "../errors.ts";
 import { encodeCommand, type Reply, ReplyError } from "../resp.ts";
 import { defineScript } from "../script.ts";
-import { asText } from "../value.ts";
+import { asId } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { MAX_SCRIPT_VALUES } from "./limits.ts";
 import { ADD_ALL } from "./lua/add-all.ts";
@@ -71,7 +72,7 @@ export interface AddOnce {
   readonly entries: readonly (readonly Buffer[])[];
 }
 
-export type Added = { readonly outcome: "added"; readonly id: string } | { readonly outcome: "before" };
+export type Added = { readonly outcome: "added"; readonly id: EntryId } | { readonly outcome: "before" };
 
 /**
  * Adds entries to a stream, once however often this is repeated, also by others at the same time:
@@ -154,7 +155,7 @@ async function addInScript(
   );
   if (answer === 0) return { outcome: "before" };
   if (answer === -1) return { outcome: "overtaken" };
-  return { outcome: "added", id: asText(answer) };
+  return { outcome: "added", id: asId(answer) };
 }
 
 /**
@@ -196,7 +197,7 @@ async function addLarge(
       // Null: the marker has changed since it was looked at.
       if (!Array.isArray(results)) continue;
       results.forEach(orThrow);
-      return { outcome: "added", id: (results[0] as Buffer).latin1Slice() };
+      return { outcome: "added", id: asId(results[0] as Buffer) };
     }
   } finally {
     pipeline.close();

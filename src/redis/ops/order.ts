@@ -1,7 +1,8 @@
 import type { Entry } from "../../entry/entry.ts";
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
-import { asList, asText } from "../value.ts";
+import { asId, asList, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { decodeEntries } from "./entry.ts";
 import { LEDGER, TAKING_HELD } from "./lua/ledger.ts";
@@ -60,10 +61,10 @@ export async function readInOrder(
   stream: StreamKey,
   { member, ledger, field }: OrderedMember,
   most: { readonly places: number; readonly look: number; readonly pending: number },
-): Promise<{ readonly entries: readonly Entry[]; readonly lastId: string }> {
+): Promise<{ readonly entries: readonly Entry[]; readonly lastId: EntryId }> {
   const args = [member.group, member.consumer, field, most.places, most.look, most.pending];
   const reply = asList(await caller.run(readInOrderScript, settlingKeys(member, stream, ledger), args));
-  return { entries: decodeEntries(reply[0])?.entries ?? [], lastId: asText(reply[1]) };
+  return { entries: decodeEntries(reply[0])?.entries ?? [], lastId: asId(reply[1]) };
 }
 
 /**
@@ -121,7 +122,7 @@ export async function takeInOrder(
 }
 
 export interface TakeChoice {
-  readonly ids: readonly string[];
+  readonly ids: readonly EntryId[];
   readonly limit: number;
   readonly unknownOnly: boolean;
 }
@@ -175,7 +176,7 @@ export interface FrontsChoice {
   readonly limit: number;
   readonly cursor: string;
   readonly keys: number;
-  readonly skip: readonly string[];
+  readonly skip: readonly EntryId[];
 }
 
 /**
@@ -209,10 +210,10 @@ export async function frontsOf(
   caller: Caller,
   stream: StreamKey,
   { member, ledger, field }: OrderedMember,
-  ids: readonly string[],
-): Promise<string[]> {
+  ids: readonly EntryId[],
+): Promise<EntryId[]> {
   const args = [member.group, member.consumer, field, ...ids];
-  return asList(await caller.run(frontsScript, settlingKeys(member, stream, ledger), args)).map(asText);
+  return asList(await caller.run(frontsScript, settlingKeys(member, stream, ledger), args)).map(asId);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import { asNumber, type Value } from "../value.ts";
 import { FACTS } from "./lua/facts.ts";
 
@@ -77,7 +78,7 @@ export function isGone(owned: Owned): boolean {
 
 /** One take of an entry: `fence` is the delivery count that it had then, or NO_FENCE. */
 export interface Claim {
-  readonly id: string;
+  readonly id: EntryId;
   readonly fence: number;
 }
 

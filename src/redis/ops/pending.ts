@@ -1,12 +1,13 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { ServerError } from "../../errors.ts";
-import { asList, asNumber, asText, type Value } from "../value.ts";
+import { asList, asNumber, asText, type Value, asId } from "../value.ts";
 import { decoded, type Question } from "./ask.ts";
 import type { Caller } from "./caller.ts";
 
 /** One row of the pending list. */
 export interface PendingRow {
-  readonly id: string;
+  readonly id: EntryId;
   readonly consumer: string;
   readonly idleMs: number;
   readonly deliveries: number;
@@ -27,7 +28,7 @@ export async function pendingPage(
   return rows.map((row) => {
     const [id, owner, idleMs, deliveries] = asList(row);
     return {
-      id: asText(id),
+      id: asId(id),
       consumer: asText(owner),
       idleMs: asNumber(idleMs),
       deliveries: asNumber(deliveries),
@@ -39,7 +40,7 @@ export async function pendingPage(
 export interface PendingSpan {
   readonly count: number;
   /** Undefined for an empty page. */
-  readonly firstId: string | undefined;
+  readonly firstId: EntryId | undefined;
   readonly maxDeliveries: number;
 }
 
@@ -58,7 +59,7 @@ function decodePendingSpan(reply: Value): PendingSpan {
   const rows = asList(reply);
   let maxDeliveries = 0;
   for (const row of rows) maxDeliveries = Math.max(maxDeliveries, asNumber(asList(row)[3]));
-  const firstId = rows.length === 0 ? undefined : asText(asList(rows[0])[0]);
+  const firstId = rows.length === 0 ? undefined : asId(asList(rows[0])[0]);
   return { count: rows.length, firstId, maxDeliveries };
 }
 
@@ -68,16 +69,16 @@ export async function pendingIds(
   stream: StreamKey,
   group: GroupName,
   { from, to, count }: { readonly from: string; readonly to: string; readonly count: number },
-): Promise<string[]> {
+): Promise<EntryId[]> {
   const rows = asList(await caller.call("XPENDING", stream, group, from, to, count));
-  return rows.map((row) => asText(asList(row)[0]));
+  return rows.map((row) => asId(asList(row)[0]));
 }
 
 /** What a pending list comes to. */
 export interface PendingTotals {
   readonly count: number;
   /** The oldest pending ID; undefined when nothing is pending. */
-  readonly firstId: string | undefined;
+  readonly firstId: EntryId | undefined;
   /** How many each consumer has that has any. */
   readonly byConsumer: ReadonlyMap<string, number>;
 }
@@ -94,5 +95,5 @@ export async function pendingTotals(
     const [name, pending] = asList(row);
     byConsumer.set(asText(name), asNumber(pending));
   }
-  return { count: asNumber(count), firstId: first === null ? undefined : asText(first), byConsumer };
+  return { count: asNumber(count), firstId: first === null ? undefined : asId(first), byConsumer };
 }

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../connection.ts";
 import { isRefused } from "../errors.ts";
@@ -32,10 +33,10 @@ const STEPS_AT_ONCE = 10;
 export async function missingIds(
   connection: Connection,
   stream: StreamKey,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<Set<string>> {
   const missing = new Set<string>();
-  const steps: (readonly string[])[] = [];
+  const steps: (readonly EntryId[])[] = [];
   for (let at = 0; at < ids.length; at += IDS_AT_ONCE) steps.push(ids.slice(at, at + IDS_AT_ONCE));
   for (let at = 0; at < steps.length; at += STEPS_AT_ONCE) {
     const together = steps.slice(at, at + STEPS_AT_ONCE);
@@ -54,7 +55,7 @@ export async function missingIds(
 async function presence(
   connection: Connection,
   stream: StreamKey,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<string | undefined> {
   try {
     return asText(await connection.persist(() => connection.run(present, [stream], ids)));
@@ -68,7 +69,7 @@ async function presence(
 async function presenceByRange(
   connection: Connection,
   stream: StreamKey,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<string> {
   let found = "";
   for (const id of ids) found += (await rangePage(connection, stream, { from: id, to: id, count: 1 })).length;

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { BlockingReader } from "../blocking-reader.ts";
 import { encodeCommand } from "../resp.ts";
@@ -69,7 +70,7 @@ export async function waitForMore(reader: BlockingReader, cursors: Cursors, bloc
  * XACK for a pipeline, whoever owns the entries. IDs are ASCII, so their length in characters is their length
  * in bytes.
  */
-export function encodeAck(stream: StreamKey, group: GroupName, ids: readonly string[]): Buffer {
+export function encodeAck(stream: StreamKey, group: GroupName, ids: readonly EntryId[]): Buffer {
   let text = `*${ids.length + 3}\r\n$4\r\nXACK\r\n`;
   for (const name of [stream, group]) text += `$${Buffer.byteLength(name)}\r\n${name}\r\n`;
   for (const id of ids) text += `$${id.length}\r\n${id}\r\n`;
@@ -81,7 +82,7 @@ export async function ackEntries(
   caller: Caller,
   stream: StreamKey,
   group: GroupName,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<number> {
   return asNumber(await caller.call("XACK", stream, group, ...ids));
 }

@@ -1,4 +1,4 @@
-import { idMs } from "../../entry/id.ts";
+import { type EntryId, idMs } from "../../entry/id.ts";
 import type { GroupName } from "../../entry/names.ts";
 import { errorCode, isDenied } from "../errors.ts";
 import { defineScript } from "../script.ts";
@@ -120,7 +120,7 @@ export async function replayNote(
   caller: Caller,
   notes: string,
   group: GroupName,
-  id: string,
+  id: EntryId,
 ): Promise<ReplayNote | undefined> {
   if (!mayReadNotes(caller, notes)) return undefined;
   try {
@@ -135,7 +135,7 @@ export async function replayNote(
 }
 
 /** Notes one entry that was added anew. */
-export async function noteAdded(caller: Caller, notes: string, id: string, note: ReplayNote): Promise<void> {
+export async function noteAdded(caller: Caller, notes: string, id: EntryId, note: ReplayNote): Promise<void> {
   await caller.call("ZADD", notes, idMs(id), `${id} ${id} ${note.replays} ${note.deliveries}`);
 }
 

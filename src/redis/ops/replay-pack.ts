@@ -1,10 +1,11 @@
 import { Buffer } from "node:buffer";
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName } from "../../entry/names.ts";
 
 /** One dead letter to replay: what the scripts of replay.ts take. */
 export interface Replay {
   /** Its ID in the queue. */
-  readonly id: string;
+  readonly id: EntryId;
   /** How often it will have been replayed then. */
   readonly replays: number;
   /** How often it had been delivered until now, in all its lives. */
@@ -12,7 +13,7 @@ export interface Replay {
   /** The group it failed in; "" when that is not known. */
   readonly group: GroupName;
   /** Its ID in the stream; "" for one that can only be added anew. */
-  readonly originalId: string;
+  readonly originalId: EntryId | "";
   readonly fields: readonly Buffer[];
 }
 

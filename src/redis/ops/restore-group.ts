@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList, asNumber, asText } from "../value.ts";
@@ -70,7 +71,7 @@ return {moved, count, made}
 
 /** An entry that a member had, and how it stood in the pending list. */
 export interface Held {
-  readonly id: string;
+  readonly id: EntryId;
   readonly idleMs: number;
   readonly deliveries: number;
 }

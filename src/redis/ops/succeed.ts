@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { asList } from "../value.ts";
@@ -78,6 +79,6 @@ export async function findSuccesses(caller: Caller, markers: readonly string[]):
 }
 
 /** Sets a success marker by itself: for an entry that is not in its stream any more. */
-export async function markSuccess(caller: Caller, { key, ttlMs }: SuccessMarker, id: string): Promise<void> {
+export async function markSuccess(caller: Caller, { key, ttlMs }: SuccessMarker, id: EntryId): Promise<void> {
   await caller.call("SET", key, id, "PX", ttlMs, "NX");
 }

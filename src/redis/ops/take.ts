@@ -1,3 +1,4 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { defineScript } from "../script.ts";
 import { type Arg, asList, asNumber, asText, type Value } from "../value.ts";
@@ -52,7 +53,7 @@ return taken
 
 /** An entry that was taken. */
 export interface Taken {
-  readonly id: string;
+  readonly id: EntryId;
   readonly deliveries: number;
   readonly from: string;
   /** Undefined: the data had gone from the stream, and the entry was acked. */
@@ -85,7 +86,7 @@ export async function takeEntries(
   stream: StreamKey,
   member: Member,
   rule: TakeRule,
-  ids: readonly string[],
+  ids: readonly EntryId[],
 ): Promise<Taken[]> {
   const args = [...dueArgs(member, rule), ownFlag(rule), ...ids];
   return asList(await caller.run(takeScript, settlingKeys(member, stream), args)).map(decodeTaken);

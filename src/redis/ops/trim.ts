@@ -135,7 +135,7 @@ export interface TrimBound {
 /** A group with pending entries whose data is gone. They hold nothing, and can never be worked on. */
 export interface StalePending {
   readonly group: GroupName;
-  readonly oldestId: string;
+  readonly oldestId: EntryId;
 }
 
 export interface TrimmedStep {
@@ -162,7 +162,7 @@ export async function trimStep(
     removed: asNumber(removed),
     bound: first && { id: first, group: groupName(asText(group)), why: asText(why) as TrimBound["why"] },
     stale: words.flatMap((word, n) =>
-      n % 2 === 0 ? [{ group: groupName(word), oldestId: words[n + 1] ?? "" }] : [],
+      n % 2 === 0 ? [{ group: groupName(word), oldestId: words[n + 1] as EntryId }] : [],
     ),
     cut: parseEntryId(asText(cut)) as EntryId,
   };

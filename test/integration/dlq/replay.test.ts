@@ -11,6 +11,7 @@ import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { deadLetters, drain } from "../../support/worker.ts";
 import { deadStream, fieldsIn, letterRecord, longQueue, numbersIn, upTo } from "./support.ts";
+import { entryId } from "../../support/ids.ts";
 
 const AWKWARD = [
   [
@@ -325,11 +326,11 @@ describe("dlq replay, whatever fails", () => {
       onUncounted() {},
     };
     const replays = upTo(6).map((n) => ({
-      id: `${n + 1}-1`,
+      id: entryId(`${n + 1}-1`),
       replays: 1,
       deliveries: 5,
       group: groupName("billing"),
-      originalId: "",
+      originalId: "" as const,
       fields: textFields([["n", `${n}`]]),
     }));
     const fates: Fate[] = [];

@@ -3,13 +3,14 @@ import { textFields } from "../../../src/entry/entry.ts";
 import { cli, ndjson } from "../../support/cli.ts";
 import { rawRedis } from "../../support/redis.ts";
 import { deadStream } from "./support.ts";
+import { entryId } from "../../support/ids.ts";
 
 describe("dlq show", () => {
   test("everything that is known, as JSON", async () => {
     const redis = rawRedis();
     const { stream, dlq } = await deadStream(redis, [
       { exit: "7", stderr: Buffer.from("boom\nbang\n"), replays: 2, fields: textFields([["a", "1"]]) },
-      { id: "77-0" },
+      { id: entryId("77-0") },
     ]);
     const ids = (await redis.xrange(dlq, "-", "+")).map(([id]) => id);
     const { code, stdout } = await cli(["dlq", "show", stream, ...ids]);

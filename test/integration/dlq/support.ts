@@ -3,6 +3,7 @@ import { textFields } from "../../../src/entry/entry.ts";
 import { type StreamKey, groupName } from "../../../src/entry/names.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import type { rawRedis } from "../../support/redis.ts";
+import { entryId } from "../../support/ids.ts";
 
 export type Raw = ReturnType<typeof rawRedis>;
 
@@ -13,7 +14,7 @@ export function letterRecord(stream: StreamKey, index: number, spec: LetterSpec,
   const { fields, ...facts } = spec;
   return encodeRecord(fields ?? textFields([["n", String(index)]]), {
     stream,
-    id: `${index + 1}-0`,
+    id: entryId(`${index + 1}-0`),
     group: groupName("billing"),
     consumer: "host-1",
     deliveries: 5,

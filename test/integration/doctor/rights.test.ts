@@ -8,6 +8,7 @@ import { metricsUrl, scrape } from "../../support/http.ts";
 import { pendingStream } from "../../support/pending.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { userWith } from "../../support/users.ts";
+import { entryId } from "../../support/ids.ts";
 
 const NAMING = { cluster: false };
 
@@ -64,7 +65,7 @@ async function withDeadLetters(redis: Redis): Promise<StreamKey> {
     replays: 0,
   };
   for (let n = 1; n <= 3; n++) {
-    const facts = { ...failure, id: `${n}-0`, stderr: Buffer.alloc(0), failedAt: new Date() };
+    const facts = { ...failure, id: entryId(`${n}-0`), stderr: Buffer.alloc(0), failedAt: new Date() };
     await redis.xadd(`${stream}:dlq`, "*", ...encodeRecord([Buffer.from("n"), Buffer.from("1")], facts));
   }
   return stream;

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Command, Handler, HandlerSettings, Job } from "../../../src/engine/handlers/handler.ts";
 import { makeHandler } from "../../../src/engine/handlers/make-handler.ts";
 import { groupName, streamKey } from "../../../src/entry/names.ts";
+import { entryId } from "../../support/ids.ts";
 
 const always = (): boolean => true;
 
@@ -12,7 +13,7 @@ const PERSISTENT = { kind: "persistent", ahead: 10 } as const;
 function job(n: number): Job {
   return {
     stream: streamKey("orders"),
-    entry: { id: `${n}-0`, fields: [Buffer.from("n"), Buffer.from(`${n}`)] },
+    entry: { id: entryId(`${n}-0`), fields: [Buffer.from("n"), Buffer.from(`${n}`)] },
     deliveries: 1,
   };
 }

@@ -4,6 +4,7 @@ import { groupName } from "../../../src/entry/names.ts";
 import { keySlot } from "../../../src/redis/keys.ts";
 import { cli, type CliResult, ndjson, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
+import { entryId } from "../../support/ids.ts";
 
 let cluster: TestCluster;
 
@@ -48,7 +49,7 @@ test("dlq list looks for the queue in the stream's own slot", async () => {
     await redis.xadd(stream, "1-0", "a", "1");
     const record = encodeRecord([], {
       stream,
-      id: "1-0",
+      id: entryId("1-0"),
       group: groupName("g"),
       consumer: "c",
       deliveries: 1,

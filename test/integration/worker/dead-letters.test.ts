@@ -17,6 +17,7 @@ import { rawRedis } from "../../support/redis.ts";
 import { settingsFor } from "../../support/roles.ts";
 import { userWith, workerRights } from "../../support/users.ts";
 import { deadLetters } from "../../support/worker.ts";
+import { entryId } from "../../support/ids.ts";
 
 const VERDICT = { kind: "dead", reason: "exit 65", exit: "65", stderr: Buffer.from("no") } as const;
 const FAILED_AT = new Date("2026-11-01T00:00:00.000Z");
@@ -49,7 +50,7 @@ async function failed(
   await redis.xreadgroup("GROUP", "g", "c", "STREAMS", stream, ">");
   for (const [score, member] of notes) await redis.zadd(`${stream}:replays`, score, member);
   const inFlight = new InFlight({ slots: 1, batch: { size: 1, waitMs: 0 } });
-  const entry = { id, fields: fields.map((field) => Buffer.from(field)) };
+  const entry = { id: entryId(id), fields: fields.map((field) => Buffer.from(field)) };
   const delivery = inFlight.hold({ stream, entry, deliveries }, now(), performance.now());
   const settings = settingsFor(stream, { holders });
   return (connection) => moveToDeadLetters(streamsOf(connection), settings, delivery, VERDICT, FAILED_AT);

@@ -9,6 +9,7 @@ import { uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { drain, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { entryId } from "../../support/ids.ts";
 
 /**
  * A handler that finds out when two entries of a key run at once, and writes what it ran: one line per run,
@@ -308,7 +309,7 @@ describe("the next entry of a key, between the ack of the one before and the ste
     const ordered = { member, ledger: `${stream}:order:g`, field: Buffer.from("key") };
     const most = { places: 5, look: 10, pending: 100 };
     expect((await streams.readInOrder(stream, ordered, most)).entries).toMatchObject([{ id: first }]);
-    await streams.ackOwned(stream, member, [{ id: first as string, fence: 1 }], { remove: false });
+    await streams.ackOwned(stream, member, [{ id: entryId(first as string), fence: 1 }], { remove: false });
     const other = { ...ordered, member: { ...member, consumer: "other" } };
     if (what === "a sweep") {
       const found = await streams.takeFronts(stream, other, rule, {

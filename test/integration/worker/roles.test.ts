@@ -6,6 +6,7 @@ import { rawRedis, until } from "../../support/redis.ts";
 import { rolesFor, settingsFor } from "../../support/roles.ts";
 import { losing } from "../../support/streams.ts";
 import { deadLetters, fill, pendingIn } from "../../support/worker.ts";
+import { entryId } from "../../support/ids.ts";
 
 /** Entries that another consumer has read, and had for so long. */
 async function heldByDead(stream: string, count: number, idleMs: number, deliveries = 1): Promise<string[]> {
@@ -25,7 +26,7 @@ describe("dispatch:", () => {
     const settings = settingsFor(stream, { ends: { untilEmpty: false, count: 2 } });
     const { dispatcher, inFlight, turn } = await rolesFor(settings);
     expect(dispatcher.places()).toBe(2);
-    const delivery = { stream, entry: { id: "1-1", fields: [] }, deliveries: 1 };
+    const delivery = { stream, entry: { id: entryId("1-1"), fields: [] }, deliveries: 1 };
     const entry = inFlight.hold(delivery, now(), performance.now());
     expect(dispatcher.places()).toBe(1);
     inFlight.settles(entry);
@@ -85,7 +86,7 @@ describe("dispatch:", () => {
     const [id = ""] = await fill(redis, stream, 1);
     const { dispatcher, inFlight, runs } = await rolesFor(settingsFor(stream, {}));
     await redis.xreadgroup("GROUP", "g", "c", "STREAMS", stream, ">");
-    const delivery = { stream, entry: { id, fields: [] }, deliveries: 1 };
+    const delivery = { stream, entry: { id: entryId(id), fields: [] }, deliveries: 1 };
     const askedAt = now();
     await dispatcher.admit([delivery], askedAt);
     await dispatcher.admit([delivery], askedAt);
@@ -175,7 +176,7 @@ describe("settle:", () => {
     const [id = ""] = await fill(redis, stream, 1);
     const { dispatcher, inFlight, ends } = await rolesFor(settingsFor(stream, {}));
     await redis.xreadgroup("GROUP", "g", "other", "STREAMS", stream, ">");
-    await dispatcher.admit([{ stream, entry: { id, fields: [] }, deliveries: 1 }], now());
+    await dispatcher.admit([{ stream, entry: { id: entryId(id), fields: [] }, deliveries: 1 }], now());
     await until("it is settled", () => inFlight.count === 0);
     expect(ends).toEqual([`${id} lost`]);
     expect(await pendingIn(redis, stream)).toBe(1);

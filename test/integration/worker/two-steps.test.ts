@@ -14,6 +14,7 @@ import { uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { openConnection } from "../../support/connection.ts";
 import { rawRedis } from "../../support/redis.ts";
+import { entryId } from "../../support/ids.ts";
 
 /** What a move in several steps looks at. */
 function settingsOf(consumer: string, emitTo?: StreamKey): WorkerSettings {
@@ -32,7 +33,7 @@ async function delivered(redis: Redis, stream: StreamKey, fields: string[]): Pro
   await redis.xgroup("CREATE", stream, "g", "0", "MKSTREAM");
   const id = (await redis.xadd(stream, "*", ...fields)) as string;
   await redis.xreadgroup("GROUP", "g", "slow", "COUNT", 1, "STREAMS", stream, ">");
-  const entry = { id, fields: fields.map((field) => Buffer.from(field)) };
+  const entry = { id: entryId(id), fields: fields.map((field) => Buffer.from(field)) };
   const inFlight = new InFlight({ slots: 1, batch: { size: 1, waitMs: 0 } });
   return inFlight.hold({ stream, entry, deliveries: 1 }, now(), performance.now());
 }

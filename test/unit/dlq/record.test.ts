@@ -3,11 +3,13 @@ import { describe, expect, test } from "vitest";
 import { decodeLetter } from "../../../src/engine/dlq/layout.ts";
 import { type DeadLetterFacts, encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { textFields } from "../../../src/entry/entry.ts";
+import type { EntryId } from "../../../src/entry/id.ts";
 import { groupName, streamKey } from "../../../src/entry/names.ts";
+import { entryId } from "../../support/ids.ts";
 
 const facts: DeadLetterFacts = {
   stream: streamKey("orders"),
-  id: "1694012345678-0",
+  id: entryId("1694012345678-0"),
   group: groupName("billing"),
   consumer: "host-7",
   deliveries: 5,
@@ -30,7 +32,7 @@ describe("dead-letter record", () => {
     fc.assert(
       fc.property(anyFields, fc.option(fc.string(), { nil: undefined }), (fields, exit) => {
         const record = encodeRecord(fields, { ...facts, exit });
-        const letter = decodeLetter({ id: "9-0", fields: record });
+        const letter = decodeLetter({ id: entryId("9-0"), fields: record });
         expect(record.slice(0, fields.length)).toEqual(fields);
         expect(letter.layout).toBe("native");
         expect(Buffer.concat(letter.fields as Buffer[])).toEqual(Buffer.concat(fields));
@@ -41,7 +43,9 @@ describe("dead-letter record", () => {
   });
 
   test("gives back every fact", () => {
-    expect(decodeLetter({ id: "9-0", fields: encodeRecord(textFields([["a", "1"]]), facts) })).toMatchObject({
+    expect(
+      decodeLetter({ id: entryId("9-0"), fields: encodeRecord(textFields([["a", "1"]]), facts) }),
+    ).toMatchObject({
       id: "9-0",
       layout: "native",
       doubt: undefined,
@@ -66,15 +70,15 @@ describe("dead-letter record", () => {
       stream: streamKey("orders:dlq"),
       group: groupName("repair"),
     });
-    const outer = decodeLetter({ id: "9-0", fields: twice });
+    const outer = decodeLetter({ id: entryId("9-0"), fields: twice });
     expect([outer.stream, outer.group]).toEqual(["orders:dlq", "repair"]);
     expect(outer.fields).toEqual(once);
-    expect(decodeLetter({ id: "8-0", fields: outer.fields }).group).toBe("billing");
+    expect(decodeLetter({ id: entryId("8-0"), fields: outer.fields }).group).toBe("billing");
   });
 
   test("keeps the end of a long stderr", () => {
     const stderr = Buffer.from(`${"x".repeat(5_000)}last words`);
-    const letter = decodeLetter({ id: "9-0", fields: encodeRecord([], { ...facts, stderr }) });
+    const letter = decodeLetter({ id: entryId("9-0"), fields: encodeRecord([], { ...facts, stderr }) });
     expect(letter.stderr).toHaveLength(4_096);
     expect(letter.stderr?.toString().endsWith("last words")).toBe(true);
   });
@@ -83,10 +87,10 @@ describe("dead-letter record", () => {
     ["no facts at all", textFields([["a", "1"]])],
     ["a field after the block", [...encodeRecord([], facts), ...textFields([["b", "2"]])]],
     ["a block without its start", encodeRecord([], facts).slice(2)],
-    ["an ID that is none", encodeRecord([], { ...facts, id: "soon" })],
+    ["an ID that is none", encodeRecord([], { ...facts, id: "soon" as EntryId })],
     ["nothing", []],
   ])("%s is a copied entry, all of its fields its own", (_, fields) => {
-    const letter = decodeLetter({ id: "9-0", fields });
+    const letter = decodeLetter({ id: entryId("9-0"), fields });
     expect(letter.layout).toBe("copied");
     expect(letter.fields).toEqual(fields);
     expect(letter.group).toBeNull();

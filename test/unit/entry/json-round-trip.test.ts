@@ -4,6 +4,7 @@ import { EntryDraft } from "../../../src/entry/entry-draft.ts";
 import { JsonDecoder } from "../../../src/entry/json-decode.ts";
 import { entryPrefix, JsonBytes, writeEntry } from "../../../src/entry/json-encode.ts";
 import { entryPieces } from "../../../src/entry/json-pieces.ts";
+import { entryId } from "../../support/ids.ts";
 
 const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
 const words = fc
@@ -31,7 +32,12 @@ const fields = fc.array(pair, { minLength: 1, maxLength: 24 }).map((list) => lis
 
 function print(stream: Buffer, id: string, list: Buffer[]): Buffer {
   const out = new JsonBytes(16);
-  writeEntry(out, entryPrefix(stream), { id, fields: list }, { deliveries: 2, idleMs: 7, consumer: "c\n1" });
+  writeEntry(
+    out,
+    entryPrefix(stream),
+    { id: entryId(id), fields: list },
+    { deliveries: 2, idleMs: 7, consumer: "c\n1" },
+  );
   return Buffer.from(out.take());
 }
 
@@ -78,8 +84,8 @@ describe("an entry printed as JSON and read again", () => {
     ];
     const fields = values.flatMap((value, n) => [Buffer.from(`v${n}`), value]);
     const out = new JsonBytes();
-    writeEntry(out, entryPrefix("s"), { id: "1-1", fields });
-    const pieces = [...entryPieces(entryPrefix("s"), { id: "1-1", fields }, {}, "")];
+    writeEntry(out, entryPrefix("s"), { id: entryId("1-1"), fields });
+    const pieces = [...entryPieces(entryPrefix("s"), { id: entryId("1-1"), fields }, {}, "")];
     expect(pieces.length).toBeGreaterThan(5);
     expect(Buffer.concat(pieces).equals(out.take())).toBe(true);
   });

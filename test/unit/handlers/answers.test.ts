@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 import { AnswerSheet, parseAnswer, quoted } from "../../../src/engine/handlers/answers.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
 import { streamKey } from "../../../src/entry/names.ts";
+import { entryId } from "../../support/ids.ts";
 
 function job(stream: string, id: string): Job {
-  return { stream: streamKey(stream), entry: { id, fields: [] }, deliveries: 1 };
+  return { stream: streamKey(stream), entry: { id: entryId(id), fields: [] }, deliveries: 1 };
 }
 
 const line = (text: string): Buffer => Buffer.from(text);

@@ -2,10 +2,15 @@ import { describe, expect, test } from "vitest";
 import { batchVariables, entryVariables, markVariables } from "../../../src/engine/handlers/environment.ts";
 import type { Job } from "../../../src/engine/handlers/handler.ts";
 import { groupName, streamKey } from "../../../src/entry/names.ts";
+import { entryId } from "../../support/ids.ts";
 
 function job(...fields: string[]): Job {
   const bytes = fields.map((field) => Buffer.from(field));
-  return { stream: streamKey("orders"), entry: { id: "1694012345678-0", fields: bytes }, deliveries: 2 };
+  return {
+    stream: streamKey("orders"),
+    entry: { id: entryId("1694012345678-0"), fields: bytes },
+    deliveries: 2,
+  };
 }
 
 const worker = { group: groupName("g"), consumer: "c", envFields: true };
@@ -39,7 +44,7 @@ describe("what a handler's environment says", () => {
   });
 
   test("an ID that is no time gives its digits, not a wrong date", () => {
-    const far = { ...job(), entry: { id: "18446744073709551615-1", fields: [] } };
+    const far = { ...job(), entry: { id: entryId("18446744073709551615-1"), fields: [] } };
     expect(entryVariables(far, worker)["STREAMCTL_TIMESTAMP"]).toMatch(/^\d+$/);
   });
 

@@ -9,10 +9,15 @@ import {
 } from "../../../src/engine/handlers/payload.ts";
 import { entryPrefix, JsonBytes, writeEntry, writeFields } from "../../../src/entry/json-encode.ts";
 import { streamKey } from "../../../src/entry/names.ts";
+import { entryId } from "../../support/ids.ts";
 
 function job(...fields: (string | Buffer)[]): Job {
   const bytes = fields.map((field) => (Buffer.isBuffer(field) ? field : Buffer.from(field)));
-  return { stream: streamKey("orders"), entry: { id: "1694012345678-0", fields: bytes }, deliveries: 2 };
+  return {
+    stream: streamKey("orders"),
+    entry: { id: entryId("1694012345678-0"), fields: bytes },
+    deliveries: 2,
+  };
 }
 
 /** All of a payload, however it is given. */

@@ -3,6 +3,7 @@ import { LagHistory } from "../../../src/engine/lag/history.ts";
 import { byWorst, type WatchedGroup } from "../../../src/engine/lag/watch.ts";
 import { groupName } from "../../../src/entry/names.ts";
 import { look } from "./support.ts";
+import { entryId } from "../../support/ids.ts";
 
 function ratesAfter(...looks: readonly Parameters<typeof look>[0][]) {
   const history = new LagHistory();
@@ -30,10 +31,10 @@ describe("rates", () => {
   });
 
   test("follow from the lag where the group's own counter is unknown, but not across a trim", () => {
-    const before = { lag: 50, entriesAdded: 100, entriesRead: null, firstId: "1-0" };
-    const after = { lag: 40, entriesAdded: 110, entriesRead: null, firstId: "1-0" };
+    const before = { lag: 50, entriesAdded: 100, entriesRead: null, firstId: entryId("1-0") };
+    const after = { lag: 40, entriesAdded: 110, entriesRead: null, firstId: entryId("1-0") };
     expect(ratesAfter(before, after)).toMatchObject({ inPerSecond: 10, outPerSecond: 20 });
-    expect(ratesAfter(before, { ...after, firstId: "30-0" }).outPerSecond).toBeNull();
+    expect(ratesAfter(before, { ...after, firstId: entryId("30-0") }).outPerSecond).toBeNull();
   });
 
   test("are unknown when a counter goes back: the stream was made anew", () => {

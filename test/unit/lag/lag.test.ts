@@ -6,15 +6,16 @@ import { provenLag } from "../../../src/engine/lag/proven-lag.ts";
 import { crossings } from "../../../src/engine/lag/thresholds.ts";
 import { groupName, streamKey } from "../../../src/entry/names.ts";
 import type { GroupInfo, StreamInfo } from "../../../src/redis/ops/info.ts";
+import { entryId } from "../../support/ids.ts";
 
 const stream: StreamInfo = {
   length: 10,
   groups: 1,
-  lastGeneratedId: "10-0",
-  firstId: "1-0",
-  lastId: "10-0",
+  lastGeneratedId: entryId("10-0"),
+  firstId: entryId("1-0"),
+  lastId: entryId("10-0"),
   entriesAdded: 10,
-  maxDeletedId: "0-0",
+  maxDeletedId: entryId("0-0"),
   recordedFirstId: "0-0",
   radixKeys: 1,
   radixNodes: 2,
@@ -24,7 +25,7 @@ const group: GroupInfo = {
   name: groupName("g"),
   consumers: 1,
   pending: 0,
-  lastDeliveredId: "4-0",
+  lastDeliveredId: entryId("4-0"),
   lag: 6,
   entriesRead: 4,
 };
@@ -37,12 +38,12 @@ describe("the lag that follows from the ends of a stream", () => {
   test("0 in an empty stream and at the last entry", () => {
     const empty = { ...stream, length: 0, firstId: undefined, lastId: undefined };
     expect(provenLag(empty, group)).toBe(0);
-    expect(provenLag(stream, { ...group, lastDeliveredId: "10-0" })).toBe(0);
-    expect(provenLag(stream, { ...group, lastDeliveredId: "11-0" })).toBe(0);
+    expect(provenLag(stream, { ...group, lastDeliveredId: entryId("10-0") })).toBe(0);
+    expect(provenLag(stream, { ...group, lastDeliveredId: entryId("11-0") })).toBe(0);
   });
 
   test("all that is left, when everything the group had read was trimmed", () => {
-    expect(provenLag({ ...stream, length: 4, firstId: "7-0" }, group)).toBe(4);
+    expect(provenLag({ ...stream, length: 4, firstId: entryId("7-0") }, group)).toBe(4);
   });
 });
 
@@ -53,25 +54,29 @@ describe("what a lag has changed by since it was counted", () => {
     info: { ...stream, ...info },
     group: { ...group, ...moved },
   });
-  const grown = { length: 13, lastId: "13-0", entriesAdded: 13 };
-  const read = { lastDeliveredId: "6-0", entriesRead: 6 };
+  const grown = { length: 13, lastId: entryId("13-0"), entriesAdded: 13 };
+  const read = { lastDeliveredId: entryId("6-0"), entriesRead: 6 };
 
   test("what was added less what was given, also while what was given goes", () => {
     expect(difference(before, before)).toBe(0);
     expect(difference(before, after(grown, read))).toBe(1);
-    expect(difference(before, after({ ...grown, firstId: "4-0", length: 10 }, read))).toBe(1);
-    expect(difference(before, after({ ...grown, maxDeletedId: "3-0", length: 12 }, read))).toBe(1);
+    expect(difference(before, after({ ...grown, firstId: entryId("4-0"), length: 10 }, read))).toBe(1);
+    expect(difference(before, after({ ...grown, maxDeletedId: entryId("3-0"), length: 12 }, read))).toBe(1);
   });
 
   test.each([
-    ["nothing where entries ahead were trimmed", { ...grown, firstId: "5-0", length: 9 }, read],
-    ["nothing where one ahead was deleted", { ...grown, maxDeletedId: "9-0", length: 12 }, read],
+    ["nothing where entries ahead were trimmed", { ...grown, firstId: entryId("5-0"), length: 9 }, read],
+    ["nothing where one ahead was deleted", { ...grown, maxDeletedId: entryId("9-0"), length: 12 }, read],
     ["nothing where entries went unseen", { ...grown, length: 12 }, read],
     ["nothing where the counters went back", { entriesAdded: 9 }, {}],
-    ["nothing where the group was set back", grown, { lastDeliveredId: "2-0", entriesRead: 6 }],
-    ["nothing where the group moved uncounted", grown, { lastDeliveredId: "6-0", entriesRead: 4 }],
+    ["nothing where the group was set back", grown, { lastDeliveredId: entryId("2-0"), entriesRead: 6 }],
+    ["nothing where the group moved uncounted", grown, { lastDeliveredId: entryId("6-0"), entriesRead: 4 }],
     ["nothing where it counted without moving", grown, { entriesRead: 6 }],
-    ["nothing where the server does not count", grown, { lastDeliveredId: "6-0", entriesRead: null }],
+    [
+      "nothing where the server does not count",
+      grown,
+      { lastDeliveredId: entryId("6-0"), entriesRead: null },
+    ],
     ["nothing where more was added than is there", { entriesAdded: 13, length: 14 }, read],
   ])("%s", (_, info, moved) => {
     expect(difference(before, after(info, moved))).toBeUndefined();
@@ -89,7 +94,7 @@ describe("thresholds", () => {
     oldestPendingMs: 1_000,
     oldestUndeliveredMs: null,
     maxDeliveries: 1,
-    lastDeliveredId: "4-0",
+    lastDeliveredId: entryId("4-0"),
   };
 
   test("are crossed above, not at, their value", () => {

@@ -1,5 +1,6 @@
 import type { GroupLook } from "../../../src/engine/lag/lag.ts";
 import { groupName, streamKey } from "../../../src/entry/names.ts";
+import { entryId } from "../../support/ids.ts";
 
 /** A look at a group that is fine, but for `parts`. */
 export function look(parts: Partial<GroupLook>): GroupLook {
@@ -13,10 +14,10 @@ export function look(parts: Partial<GroupLook>): GroupLook {
     oldestPendingMs: null,
     oldestUndeliveredMs: null,
     maxDeliveries: 0,
-    lastDeliveredId: "4-0",
+    lastDeliveredId: entryId("4-0"),
     entriesAdded: 4,
     entriesRead: 4,
-    firstId: "1-0",
+    firstId: entryId("1-0"),
     ...parts,
   };
 }

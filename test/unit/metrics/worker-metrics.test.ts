@@ -6,6 +6,7 @@ import { addGroupGauges } from "../../../src/metrics/group-gauges.ts";
 import { MetricSet } from "../../../src/metrics/metric-set.ts";
 import { addWorkerMetrics } from "../../../src/metrics/worker-metrics.ts";
 import { Exposition } from "../../support/prometheus.ts";
+import { entryId } from "../../support/ids.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const exit = (code: number): Outcome => ({ kind: "exit", code, stderr: NO_BYTES });
@@ -66,7 +67,7 @@ describe("a group's gauges", () => {
     oldestPendingMs: 1_500,
     oldestUndeliveredMs: null,
     maxDeliveries: null,
-    lastDeliveredId: "1-0",
+    lastDeliveredId: entryId("1-0"),
   };
 
   async function gauges(

@@ -3,6 +3,7 @@ import { Batches } from "../../../src/engine/worker/run.ts";
 import { InFlight } from "../../../src/engine/worker/in-flight.ts";
 import { streamKey } from "../../../src/entry/names.ts";
 import { now } from "../../../src/lib/instant.ts";
+import { entryId } from "../../support/ids.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -16,7 +17,7 @@ function batching(size: number, waitMs: number) {
   const batches = new Batches(rule, start);
   const inFlight = new InFlight({ slots: 1, batch: rule });
   const add = (id: string): void => {
-    const delivery = { stream: streamKey("s"), entry: { id, fields: [] }, deliveries: 1 };
+    const delivery = { stream: streamKey("s"), entry: { id: entryId(id), fields: [] }, deliveries: 1 };
     batches.add(inFlight.hold(delivery, now(), performance.now()));
   };
   return { batches, started, add, start };

@@ -3,9 +3,10 @@ import { InFlight, type InFlightEntry } from "../../../src/engine/worker/in-flig
 import type { Delivery } from "../../../src/engine/worker/types.ts";
 import { streamKey } from "../../../src/entry/names.ts";
 import { now } from "../../../src/lib/instant.ts";
+import { entryId } from "../../support/ids.ts";
 
 function delivery(id: string): Delivery {
-  return { stream: streamKey("orders"), entry: { id, fields: [] }, deliveries: 1 };
+  return { stream: streamKey("orders"), entry: { id: entryId(id), fields: [] }, deliveries: 1 };
 }
 
 function inFlightOf(slots: number, size = 1): InFlight {
@@ -44,7 +45,7 @@ describe("an entry in flight", () => {
     inFlight.settled(entry);
     expect(entry.state).toBe("gone");
     expect(inFlight.count).toBe(0);
-    expect(inFlight.get(streamKey("orders"), "1-0")).toBeUndefined();
+    expect(inFlight.get(streamKey("orders"), entryId("1-0"))).toBeUndefined();
   });
 
   test("gets its verdict without a run", () => {

@@ -4,6 +4,7 @@ import { ReadAhead } from "../../../src/engine/worker/read-ahead.ts";
 import type { Delivery } from "../../../src/engine/worker/types.ts";
 import { streamKey } from "../../../src/entry/names.ts";
 import { now } from "../../../src/lib/instant.ts";
+import { entryId } from "../../support/ids.ts";
 
 function readAheadOf({ slots = 2, size = 1, most = 1_000, trips = 1 } = {}): ReadAhead {
   return new ReadAhead({ slots, batch: { size, waitMs: 0 } }, most, trips);
@@ -12,7 +13,7 @@ function readAheadOf({ slots = 2, size = 1, most = 1_000, trips = 1 } = {}): Rea
 function delivery(id: string, bytes = 0): Delivery {
   return {
     stream: streamKey("s"),
-    entry: { id, fields: [Buffer.from("n"), Buffer.alloc(bytes)] },
+    entry: { id: entryId(id), fields: [Buffer.from("n"), Buffer.alloc(bytes)] },
     deliveries: 1,
   };
 }
