@@ -96,6 +96,8 @@ export type Operands = readonly (string | string[] | undefined)[];
 export interface CommandGroup {
   readonly name: string;
   readonly about: string;
+  /** What help says below the commands. */
+  readonly notes?: string;
   readonly commands: readonly CommandDefinition[];
 }
 
@@ -124,6 +126,7 @@ export function define(parent: Command, definition: CommandDefinition | CommandG
   if ("commands" in definition) {
     const group = parent.command(name).description(about);
     for (const one of definition.commands) define(group, one, act);
+    if (definition.notes !== undefined) group.addHelpText("after", `\n${definition.notes}`);
     return;
   }
   const { args, flags, usage, hidden = false } = definition;

@@ -59,11 +59,16 @@ export function wrapHelp(text: string, width: number): string {
 }
 
 function wrapBlock(lines: readonly string[], width: number): string[] {
+  return runsOf(lines).flatMap((run) => (typeof run === "string" ? [run] : wrapRun(run, width)));
+}
+
+/** The paragraphs and list items of a block, in order, and as texts the lines that are kept as they are. */
+export function runsOf(lines: readonly string[]): (Run | string)[] {
   const examples = lines.some((line) => /^Examples?:$/.test(line));
-  const done: string[] = [];
+  const done: (Run | string)[] = [];
   let open: Run | undefined;
   const close = (): void => {
-    if (open) done.push(...wrapRun(open, width));
+    if (open) done.push(open);
     open = undefined;
   };
   for (const line of lines) {
@@ -90,7 +95,7 @@ function wrapBlock(lines: readonly string[], width: number): string[] {
 const ITEM = /^( {2}(?!streamctl )\S+(?: \S+)* {2,})\S/;
 
 /** Lines that belong together: a paragraph, or a term with what it means. */
-interface Run {
+export interface Run {
   readonly head: string;
   readonly indent: number;
   readonly text: string;

@@ -4,7 +4,7 @@ import { didYouMean } from "../config/suggest.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { helpWidth, layOutSections, wrapHelp } from "./layout.ts";
 import { elsewhere } from "./suggestions.ts";
-import { type Topic, TOPICS } from "./topic-names.ts";
+import { type Topic, TOPIC_ALIASES, TOPICS } from "./topic-names.ts";
 
 /** Prints the help of the program, of the command that `words` lead to, or on a topic. */
 export function showHelp(program: Command, words: readonly string[]): void {
@@ -14,7 +14,7 @@ export function showHelp(program: Command, words: readonly string[]): void {
     return;
   }
   const asWritten = words.join("-").toLowerCase();
-  const topic = asWritten === "environment" ? "configuration" : asWritten;
+  const topic = TOPIC_ALIASES[asWritten] ?? asWritten;
   if (Object.hasOwn(TOPICS, topic)) {
     const output = program.configureOutput();
     output.writeOut?.(`${topicText(program, topic as Topic, helpWidth(output.getOutHelpWidth?.() ?? 80))}\n`);
@@ -36,22 +36,8 @@ function findCommand(program: Command, words: readonly string[]): Command | unde
 }
 
 function topicText(program: Command, topic: Topic, width: number): string {
-  switch (topic) {
-    case "connection":
-      return wrapHelp(CONNECTION, width).replace(FLAGS, connectionFlags(program, width));
-    case "configuration":
-      return wrapHelp(CONFIGURATION, width);
-    case "exit-codes":
-      return wrapHelp(`${EXIT_CODES}\n${MORE_EXITS}`, width);
-    case "formats":
-      return wrapHelp(FORMATS, width);
-    case "handlers":
-      return wrapHelp(HANDLERS, width);
-    case "positions":
-      return wrapHelp(POSITIONS, width);
-    default:
-      return topic satisfies never;
-  }
+  const text = wrapHelp(TOPIC_TEXTS[topic], width);
+  return topic === "connection" ? text.replace(FLAGS, connectionFlags(program, width)) : text;
 }
 
 function connectionFlags(program: Command, width: number): string {
@@ -63,7 +49,8 @@ function connectionFlags(program: Command, width: number): string {
   return layOutSections([{ title: "Flags, the same for every command:", items }], width).trimEnd();
 }
 
-const FLAGS = "FLAGS";
+/** Where the text on the connection has its flags. */
+export const FLAGS = "FLAGS";
 
 const CONNECTION = `Without any flag, variable or file the server is 127.0.0.1:6379. A flag, or a typed
 --profile, is stronger than the environment, that is stronger than a profile chosen elsewhere, and that is stronger
@@ -85,13 +72,37 @@ const CONFIGURATION = `Files: $XDG_CONFIG_HOME/streamctl/config.yaml (default ~/
 secrets. --config FILE reads that one instead. They hold settings of the connection, profiles (--profile
 NAME), and defaults for the flags of commands.
 
-Every flag has its variable: --claim-idle 30s is STREAMCTL_CLAIM_IDLE=30s, --no-ack is STREAMCTL_NO_ACK=true.
+Variables of the environment are stronger than files: see streamctl help environment.
 
 A profile with readOnly refuses commands that change data; one with protected asks for its name before.
 
 Examples:
   streamctl config init
   streamctl config show`;
+
+const ENVIRONMENT = `Every flag has its variable: --claim-idle 30s is STREAMCTL_CLAIM_IDLE=30s, --no-ack is STREAMCTL_NO_ACK=true. A typed
+flag is stronger, a configuration file weaker; an empty variable counts for nothing.
+
+The server, as other programs know it, too:
+  REDIS_URL                   the server; STREAMCTL_URL is stronger
+  REDIS_HOST, REDIS_PORT      the same in parts
+  REDISCLI_AUTH               the password
+
+Besides these:
+  XDG_CONFIG_HOME             where streamctl/config.yaml is (default: ~/.config)
+  XDG_CACHE_HOME              where compiled code and an unpacked server are kept, in streamctl (default: ~/.cache)
+  NODE_DISABLE_COMPILE_CACHE  set: no compiled code is kept
+  NODE_COMPILE_CACHE          another folder for it
+  NO_COLOR, FORCE_COLOR       no colour, or colour on pipes, too
+  VISUAL, EDITOR              what dlq replay --edit opens
+  STREAMCTL_REDIS_SERVER      what sandbox runs: an executable, or docker:IMAGE
+  DOCKER_HOST                 where Docker is
+
+What handlers get is told by streamctl help exec.
+
+Examples:
+  STREAMCTL_URL=redis://redis.example:6379/2 streamctl lag
+  STREAMCTL_GROUP=billing STREAMCTL_JOBS=4 streamctl consume orders --exec ./bill.sh`;
 
 const MORE_EXITS = `
 lag --check exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown. sandbox exits with the code of
@@ -152,3 +163,14 @@ Examples:
   streamctl consume orders --from 15m
   streamctl consume orders --from 2026-03-01T12:00:00Z --to 2026-03-01T13:00:00Z
   streamctl consume orders --from '(1694012345678-0' -f`;
+
+/** What each tells, as wrapHelp takes it. */
+export const TOPIC_TEXTS: Readonly<Record<Topic, string>> = {
+  connection: CONNECTION,
+  configuration: CONFIGURATION,
+  environment: ENVIRONMENT,
+  exec: HANDLERS,
+  "exit-codes": `${EXIT_CODES}\n${MORE_EXITS}`,
+  formats: FORMATS,
+  positions: POSITIONS,
+};

@@ -24,7 +24,16 @@ test("the tarball holds the program, its manual and completions, and nothing els
   const { stdout } = await run("tar", ["-tzf", tarball]);
   const files = stdout.trim().split("\n");
   const top = new Set(files.map((file) => file.split("/").slice(0, 2).join("/")));
-  const expected = ["CHANGELOG.md", "LICENSE", "README.md", "bin", "completions", "dist", "package.json"];
+  const expected = [
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "bin",
+    "completions",
+    "dist",
+    "man",
+    "package.json",
+  ];
   expect([...top].toSorted()).toEqual(expected.map((name) => `package/${name}`));
   const beside = files.filter((file) => !/^package\/dist\/chunks\/[\w.-]+\.cjs$/.test(file));
   expect(beside.filter((file) => file.startsWith("package/dist/")).toSorted()).toEqual([
@@ -68,6 +77,8 @@ test.each([
   const program = join(prefix, ...programs, "streamctl");
   const result = await bin(["--version"], { program: [program] });
   expect(result).toMatchObject({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
+  if (flags.length > 0)
+    expect(await readdir(join(prefix, "share", "man", "man7"))).toContain("streamctl-exec.7");
   const sandbox = await bin(["sandbox", "--", "echo", "ran"], { program: [program] });
   expect(sandbox).toMatchObject({ code: 0, stdout: "ran\n" });
 });

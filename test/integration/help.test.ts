@@ -90,7 +90,10 @@ test.each([
   [["help", "dlq"], "Usage: streamctl dlq <command>"],
   [["help", "pending"], "Usage: streamctl pending <stream> -g <group> [options]"],
   [["help", "exit", "codes"], "Exit codes:"],
-  [["help", "environment"], "Files: "],
+  [["help", "configuration"], "Files: "],
+  [["help", "environment"], "Every flag has its variable"],
+  [["help", "exec"], "consume --exec COMMAND"],
+  [["help", "handlers"], "consume --exec COMMAND"],
 ])("%j", async (argv, begins) => {
   const { code, stdout } = await cli(argv, NOWHERE);
   expect(code).toBe(0);

@@ -18,5 +18,6 @@ const init = command({
 export const config: CommandGroup = {
   name: "config",
   about: "show or start the configuration",
+  notes: "What the files hold: see streamctl help configuration. Variables: see streamctl help environment.",
   commands: [show, init],
 };

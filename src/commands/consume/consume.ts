@@ -97,7 +97,7 @@ With -g entries are read as a consumer of the group, printed, and acked once std
 could not be printed stays pending. A consumer named with --consumer first gets what is still pending for
 it. A name made up for the run is removed at the end when nothing is pending for it.
 
-With --exec, or a program after --, that command is run for every entry: see streamctl help handlers.
+With --exec, or a program after --, that command is run for every entry: see streamctl help exec.
 
 Positions (--from, --to): an entry ID, (ID to leave that one out, - + $ (first, last, the end as it is now),
 a time like 2026-03-01T12:00:00Z (without an offset: local time), an age like 15m by the server's clock.
