@@ -103,7 +103,9 @@ class Run {
       const context = this.#makeContext(command, flags, config);
       this.#context = context;
       const { args, program } = splitAtDashes(definition, command, operands);
-      const tree = (name?: string): Promise<Command> => buildProgram(NO_ACT, name);
+      const own = rootOf(command);
+      const tree = async (name?: string): Promise<Command> =>
+        own.commands.some((one) => one.name() === name) ? own : buildProgram(NO_ACT, name);
       const { run } = await definition.run();
       const code = await Promise.race([run(context, args, flags, { program, tree }), this.#killed()]);
       // A finite command that a signal stopped early did not do all it was asked to.

@@ -1,5 +1,4 @@
 import { commandOf, readLine, type TypedLine } from "../completion/line.ts";
-import { lookUp, offered } from "../completion/look-up.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { Context } from "../context.ts";
 import { startTimer } from "../lib/timer.ts";
@@ -55,7 +54,10 @@ async function find(
 ): Promise<string[]> {
   const { prefix, globals } = line;
   const flags = { ...globals, askpass: undefined, connectTimeout: SILENT_MS, commandTimeout: SILENT_MS };
-  const config = await resolveConfig(flags, context.io);
+  const [config, { lookUp, offered }] = await Promise.all([
+    resolveConfig(flags, context.io),
+    import("../completion/look-up.ts"),
+  ]);
   if (wanted === "profiles")
     return offered(
       config.files.flatMap(({ profiles }) => [...profiles.keys()]),
