@@ -18,10 +18,6 @@ export class FollowMode implements ReadMode {
     this.#cursors.delete(stream);
   }
 
-  alone(): boolean {
-    return false;
-  }
-
   encodeRead(streams: readonly StreamKey[], count: number, blockMs: number | undefined): Buffer {
     const cursors = streams.map((stream) => [stream, this.#cursors.get(stream) as string] as const);
     return encodeRead(cursors, count, blockMs);
@@ -32,12 +28,4 @@ export class FollowMode implements ReadMode {
       if (this.#cursors.has(stream)) this.#cursors.set(stream, lastId);
     }
   }
-
-  printed(): void {}
-
-  ahead(): [] {
-    return [];
-  }
-
-  reconnected(): void {}
 }

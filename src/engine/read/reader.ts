@@ -43,16 +43,16 @@ export interface ReadMode {
   /** True when what is read is taken: then no more is ever asked for than will be handed out. */
   readonly takes: boolean;
   /** True for a stream that can't share a read with others now, nor wait. */
-  alone(stream: StreamKey): boolean;
+  alone?(stream: StreamKey): boolean;
   encodeRead(streams: readonly StreamKey[], count: number, blockMs: number | undefined): Buffer;
   /** A reply for these streams has come; `parts` leaves out those that had nothing. */
   arrived(streams: readonly StreamKey[], parts: readonly DecodedStream[]): void;
   /** The page has been printed. */
-  printed(page: Page): void;
+  printed?(page: Page): void;
   /** What is to be sent along with the next read. */
-  ahead(): Ahead[];
+  ahead?(): Ahead[];
   /** There are new pipelines: what was under way on the old ones is unknown. */
-  reconnected(): void;
+  reconnected?(): void;
 }
 
 export interface ReaderParts {
@@ -102,7 +102,7 @@ export class StreamReader {
     this.#turns = new Turns({
       streams: () => roster.streams,
       cluster: connection.cluster,
-      alone: (stream) => mode.alone(stream),
+      alone: mode.alone?.bind(mode),
     });
     // The pipeline takes a peer that is silent for the command timeout for dead.
     const { commandTimeoutMs } = connection.settings;
@@ -157,7 +157,7 @@ export class StreamReader {
         if (arrival.full || !arrival.turn.all) this.#askMore();
         this.#sendAhead();
         yield page;
-        mode.printed(page);
+        mode.printed?.(page);
         ends.active();
         if (this.#underWay.length === 0) this.#ask("wait");
       }
@@ -172,7 +172,7 @@ export class StreamReader {
   }
 
   #startAnew(): void {
-    this.#parts.mode.reconnected();
+    this.#parts.mode.reconnected?.();
     this.#ahead = Promise.resolve();
     this.#aheadFailure = undefined;
     this.#underWay = [];
@@ -186,7 +186,7 @@ export class StreamReader {
    */
   get #depth(): number {
     const { mode, roster } = this.#parts;
-    return mode.takes && !roster.streams.some((stream) => mode.alone(stream)) ? 2 : 1;
+    return mode.takes && !roster.streams.some((stream) => mode.alone?.(stream)) ? 2 : 1;
   }
 
   /** Sends reads that do not wait, until as many are under way as may be. */
@@ -227,7 +227,7 @@ export class StreamReader {
   async #accept({ turn, asked, parts }: Arrival): Promise<Page> {
     this.#asked -= asked;
     const { mode, ends, filter, signal } = this.#parts;
-    const wasAlone = turn.streams.some((stream) => mode.alone(stream));
+    const wasAlone = turn.streams.some((stream) => mode.alone?.(stream));
     mode.arrived(turn.streams, parts);
     // A stream's own backlog that has come to its end says nothing about what is new.
     if (parts.length > 0 || wasAlone || turn.blockMs > 0) this.#turns.lookAnew();
@@ -270,7 +270,7 @@ export class StreamReader {
   /** Sends acks and what else is due; `#ahead` tells when they have been answered. */
   #sendAhead(): void {
     if (this.#outdated) return;
-    for (const item of this.#parts.mode.ahead()) {
+    for (const item of this.#parts.mode.ahead?.() ?? []) {
       const { command, stream, bytes } = item;
       const pipeline = this.#pipelines.get(this.#turns.slotOf(stream));
       if (!pipeline) {
