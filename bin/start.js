@@ -56,11 +56,7 @@ function load(path) {
   const cachedData = cache?.get(key);
   // Another build's: its chunks are not kept.
   if (isMain && !cachedData) cache = undefined;
-  const script = new vm.Script(source, {
-    filename,
-    cachedData,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
+  const script = new vm.Script(source, { filename, cachedData });
   if (!cachedData || script.cachedDataRejected) complete = false;
   scripts.set(key, script);
   const module = { exports: {} };

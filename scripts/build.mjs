@@ -36,6 +36,15 @@ const ascii = {
   },
 };
 
+/** Code that V8 kept can't import: what stays outside of the bundle is required when it is needed. */
+const noImports = {
+  name: "no-imports",
+  generateBundle(_, chunks) {
+    for (const chunk of Object.values(chunks))
+      chunk.code = chunk.code.replace(/\bimport\(("[^"]+")\)/g, "Promise.resolve().then(() => require($1))");
+  },
+};
+
 try {
   const bundle = await rolldown({
     cwd: root,
@@ -44,7 +53,7 @@ try {
     external: ["testcontainers"],
     transform: { target: "node20.19" },
     preserveEntrySignatures: "allow-extension",
-    plugins: [slimPackages(), ascii],
+    plugins: [slimPackages(), noImports, ascii],
     onwarn(warning, warn) {
       // A module may be lazy for one command and needed at once by another.
       if (warning.code !== "INEFFECTIVE_DYNAMIC_IMPORT") warn(warning);
