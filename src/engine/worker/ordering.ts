@@ -1,5 +1,6 @@
 import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
+import { msSince } from "../../lib/instant.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Taken, TakeRule } from "../../redis/ops/take.ts";
@@ -94,7 +95,12 @@ export class Unordered implements Ordering {
     const { settings, inFlight, retries } = this.#parts;
     const own = [...inFlight.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
     return [
-      ...own.map(({ entry, deliveries }) => ({ id: entry.id, idleMs: 0, deliveries })),
+      ...own.map(({ entry, deliveries, ownedAt }) => ({
+        id: entry.id,
+        idleMs: 0,
+        deliveries,
+        silentMs: msSince(ownedAt),
+      })),
       ...(settings.holders?.(stream) === undefined ? retries.held(stream) : []),
     ];
   }

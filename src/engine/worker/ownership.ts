@@ -200,7 +200,11 @@ export class Ownership {
     if (silent.length === 0 || holders === undefined) return untaken;
     const taken = await streams.takenSince(
       holders,
-      silent.map(({ entry, deliveries }) => ({ id: entry.id, deliveries })),
+      silent.map(({ entry, deliveries, ownedAt }) => ({
+        id: entry.id,
+        deliveries,
+        silentMs: msSince(ownedAt),
+      })),
     );
     return [...untaken, ...silent.filter((_, i) => taken[i] !== true)];
   }

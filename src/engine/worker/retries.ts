@@ -156,12 +156,13 @@ export class Retries {
   held(stream: StreamKey): Held[] {
     const { claimIdleMs, retry } = this.#settings;
     const now = performance.now();
-    return [...(this.#retries.get(stream) ?? [])].map(([id, { at, deliveries }]) => ({
+    return [...(this.#retries.get(stream) ?? [])].map(([id, { at, deliveries, since }]) => ({
       id,
       idleMs: Number.isFinite(at)
         ? idleForDelayMs(deliveries, Math.max(0, at - now) + this.#graceMs, claimIdleMs, retry)
         : takeAfterMs(deliveries, claimIdleMs, retry),
       deliveries,
+      silentMs: now - since,
     }));
   }
 

@@ -29,6 +29,7 @@ redis.call('HSET', KEYS[2], 'last', last and id_before(last, given) and last or 
 -- What taking and restoring need, too: a right that is missing must show now.
 if redis.call('HLEN', KEYS[2]) < 100 then redis.call('HGETALL', KEYS[2]) end
 redis.call('HMGET', KEYS[2], 'takes')
+redis.call('TIME')
 redis.call('PEXPIRE', KEYS[2], 60000)
 redis.call('PERSIST', KEYS[2])
 if redis.call('HINCRBY', KEYS[2], 'takes', 0) == 0 then redis.call('HDEL', KEYS[2], 'takes') end
@@ -90,25 +91,34 @@ export async function fateOfRetry(
  * Which entries another consumer has taken.
  *
  * KEYS[1]  the holders
- * ARGV     per entry: id, delivery count
- * Returns  per entry: 1 when it was taken after it had been delivered so often, else 0.
+ * ARGV     per entry: id, delivery count, ms
+ * Returns  per entry: 1 when it was taken within so many ms, after it had been delivered so often; else 0.
  */
 const takenSinceScript = defineScript(
   "taken-since",
   `${TAKES_OF_GROUP}
 local answers = {}
-for i = 1, #ARGV, 2 do answers[#answers + 1] = taken_since(KEYS[1], ARGV[i], ARGV[i + 1]) and 1 or 0 end
+for i = 1, #ARGV, 3 do
+  answers[#answers + 1] = taken_since(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) and 1 or 0
+end
 return answers
 `,
 );
 
-/** Of each entry, whether another consumer has taken it since it had been delivered so often; as far as is remembered. */
+/** An entry that a consumer had, for so many ms unheard of. */
+export interface Silent {
+  readonly id: EntryId;
+  readonly deliveries: number;
+  readonly silentMs: number;
+}
+
+/** Of each entry, whether another consumer has taken it in that time; as far as is remembered. */
 export async function takenSince(
   caller: Caller,
   holders: string,
-  entries: readonly { readonly id: EntryId; readonly deliveries: number }[],
+  entries: readonly Silent[],
 ): Promise<boolean[]> {
-  const args = entries.flatMap(({ id, deliveries }) => [id, deliveries]);
+  const args = entries.flatMap(({ id, deliveries, silentMs }) => [id, deliveries, Math.floor(silentMs)]);
   return asList(await caller.run(takenSinceScript, [holders], args)).map((answer) => answer === 1);
 }
 

@@ -19,7 +19,7 @@ import { type Member, settlingKeys } from "./member.ts";
  *          retry that is read as new has lost its count. No further, because nothing tells whether an entry that
  *          they do not name has ever been delivered.
  * ARGV     group, consumer, the ID to start after (empty: a group that has gone is left alone), then per entry that
- *          this consumer had: id, idle ms, delivery count
+ *          this consumer had: id, idle ms, delivery count, for how many ms Redis has not said that it is its own
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
  *          pending; 1 when the group was made].
  *          The ID is 0-0 for a stream that has gone, too, or that has been made anew with smaller IDs: all that
@@ -61,8 +61,8 @@ if start ~= '' and id_before(given, start) and not redis.pcall('XGROUP', 'SETID'
   given, moved = start, start
 end
 local count = KEYS[2] and restore_held(KEYS[2], consumer) or 0
-for i = 4, #ARGV, 3 do
-  local settled = KEYS[2] and taken_since(KEYS[2], ARGV[i], ARGV[i + 2])
+for i = 4, #ARGV, 4 do
+  local settled = KEYS[2] and taken_since(KEYS[2], ARGV[i], ARGV[i + 2], ARGV[i + 3])
   if not settled and not pending(ARGV[i]) then count = count + hold(ARGV[i], consumer, ARGV[i + 2], ARGV[i + 1], given) end
 end
 return {moved, count, made}
@@ -74,6 +74,8 @@ export interface Held {
   readonly id: EntryId;
   readonly idleMs: number;
   readonly deliveries: number;
+  /** For so long Redis has not said that it is this member's. */
+  readonly silentMs: number;
 }
 
 export interface Restored {
@@ -96,7 +98,12 @@ export async function restoreGroup(
   start: string | undefined,
   held: readonly Held[],
 ): Promise<Restored> {
-  const entries = held.flatMap(({ id, idleMs, deliveries }) => [id, idleMs, deliveries]);
+  const entries = held.flatMap(({ id, idleMs, deliveries, silentMs }) => [
+    id,
+    idleMs,
+    deliveries,
+    Math.floor(silentMs),
+  ]);
   const args = [member.group, member.consumer, start ?? "", ...entries];
   const [position = null, count = 0, made] = asList(
     await caller.run(restoreGroupScript, settlingKeys(member, stream), args),

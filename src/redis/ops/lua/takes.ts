@@ -3,28 +3,44 @@ const TAKES = 1_000;
 
 /**
  * Lua for the last takes of a group, whose delivery counts they raised. They stand among the holders (see held.ts): the
- * field "takes" counts them, "take N", where N goes round, has the `id count` of one. What a verdict settled after a
- * take is in neither list, like what XGROUP DELCONSUMER or DESTROY threw away; by its take a consumer that was silent
- * for long can tell which of the two became of what it had. An entry whose take is forgotten passes for thrown away.
+ * field "takes" counts them, "take N", where N goes round, has `id/count/ms` of one, ms by the server's clock; no blanks,
+ * which are in what tells of an entry. What a verdict settled after a take is in neither list, like what XGROUP DELCONSUMER
+ * or DESTROY threw away; by its take a consumer that was silent for long can tell which of the two became of what it had.
+ * An entry whose take is forgotten passes for thrown away.
+ *
+ * The count tells a take from the consumer's own. It is no proof that the take came later: a replay, a group that was set
+ * back and a claim by hand begin to count anew.
  */
 export const TAKES_OF_GROUP = `
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
 local function note_take(holders, id, count)
   local at = redis.call('HINCRBY', holders, 'takes', 1) % ${TAKES}
-  redis.call('HSET', holders, 'take ' .. at, id .. ' ' .. string.format('%.0f', math.min(count, 2 ^ 53)))
+  redis.call('HSET', holders, 'take ' .. at, string.format('%s/%.0f/%.0f', id, math.min(count, 2 ^ 53), now_ms()))
 end
 
 local takes
--- Whether the entry was taken after it had been delivered so often.
-local function taken_since(holders, id, count)
+-- Whether the entry was taken within so many ms, after it had been delivered so often.
+local function taken_since(holders, id, count, within_ms)
   if not takes then
     takes = {}
     local names = {}
     for at = 1, math.min(redis.call('HGET', holders, 'takes') or 0, ${TAKES}) do names[at] = 'take ' .. at % ${TAKES} end
     for _, noted in ipairs(#names > 0 and redis.call('HMGET', holders, unpack(names)) or {}) do
-      local entry, after = string.match(noted or '', '^(%S+) (%S+)$')
-      if entry then takes[entry] = math.max(takes[entry] or 0, tonumber(after)) end
+      local entry, after, at = string.match(noted or '', '^(.+)/(.+)/(.+)$')
+      if entry then
+        takes[entry] = takes[entry] or {}
+        table.insert(takes[entry], {count = tonumber(after), at = tonumber(at)})
+      end
     end
   end
-  return (takes[id] or 0) > tonumber(count)
+  local since = takes[id] and now_ms() - within_ms
+  for _, take in ipairs(takes[id] or {}) do
+    if take.count > tonumber(count) and take.at >= since then return true end
+  end
+  return false
 end
 `;

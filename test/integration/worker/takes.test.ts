@@ -1,0 +1,49 @@
+import { writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import { describe, test } from "vitest";
+import { cli, uniqueKey } from "../../support/cli.ts";
+import { rawRedis, until } from "../../support/redis.ts";
+import { fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+
+const SLOW_BEAT = ["--claim-idle", "60s", "--retry-delay", "100ms", "--retry-max-delay", "100ms"];
+
+/** An entry of a worker that is dead, taken from it and given up: its take, the fourth, is remembered. */
+async function givenUp(
+  redis: Redis,
+  stream: string,
+  again: string,
+): Promise<{ id: string; worker: ReturnType<typeof startWorker> }> {
+  const [id = ""] = await fill(redis, stream, 1);
+  await redis.xgroup("CREATE", stream, "g", "0");
+  await redis.xreadgroup("GROUP", "g", "ghost", "STREAMS", stream, ">");
+  await redis.call("XCLAIM", stream, "g", "ghost", "0", id, "IDLE", "600000", "RETRYCOUNT", "3");
+  const worker = startWorker(
+    stream,
+    `echo "start $STREAMCTL_DELIVERIES"; test -e ${again} || exit 65
+    test "$STREAMCTL_DELIVERIES" -gt 1 || { sleep 1; exit 1; }`,
+    SLOW_BEAT,
+  );
+  await until("it was taken", () => worker.stdout.includes("start 4"));
+  await until("and dead-lettered", async () => (await pendingIn(redis, stream)) === 0);
+  await writeFile(again, "");
+  // What the worker gets next it has not asked for before that: a read waits for a second.
+  await sleep(1_100);
+  return { id, worker };
+}
+
+describe("an entry that was taken before, and begins to count anew, is not lost with a destroyed group:", () => {
+  test.each<[string, (redis: Redis, stream: string) => Promise<unknown>]>([
+    ["it was replayed", (_, stream) => cli(["dlq", "replay", stream, "--all", "--yes"])],
+    ["its group was set back", (redis, stream) => redis.xgroup("SETID", stream, "g", "0")],
+  ])("%s", async (_, begin) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const { worker } = await givenUp(redis, stream, `${await scratchDir()}/again`);
+    await begin(redis, stream);
+    await until("it runs again", () => worker.stdout.includes("start 1"));
+    await redis.xgroup("DESTROY", stream, "g");
+    await until("it is retried", () => worker.stdout.includes("start 2"));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
+  });
+});
