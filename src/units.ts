@@ -2,7 +2,7 @@ import parseBytes from "bytes";
 import ms, { type StringValue } from "ms";
 
 /** XCLAIM takes an idle time that begins before 1970 for none, so no duration is longer than this. */
-const MAX_DURATION_MS = ms("50y");
+const MAX_DURATION_MS = 50 * 365.25 * 24 * 60 * 60 * 1_000;
 
 /** `250ms 30s 5m 12h 7d` → milliseconds; undefined when it is none or over 50 years. A bare `0` is 0. */
 export function parseDuration(text: string): number | undefined {
