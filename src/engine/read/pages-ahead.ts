@@ -23,6 +23,8 @@ export interface PagesRequest<T> {
   readonly wanted?: number | undefined;
   /** The most reads that may be under way, or answered and not taken. */
   readonly most: number;
+  /** Fewer, where pages are large. */
+  readonly ahead?: (() => number) | undefined;
   /** Reads part of the range, its ends in the order of the range; undefined when nothing is there. */
   readonly ask: (part: Part) => Promise<Answer<T> | undefined>;
 }
@@ -96,7 +98,7 @@ export class PagesAhead<T> {
 
   #send(): void {
     const count = this.#request.count();
-    const depth = count > 1 ? this.#depth.value : 1;
+    const depth = count > 1 ? Math.min(this.#depth.value, this.#request.ahead?.() ?? Infinity) : 1;
     while (this.#queue.length < depth) {
       const from = this.#next;
       const wanted = this.#queue.reduce((left, { count: asked }) => left - asked, this.#left);

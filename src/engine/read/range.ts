@@ -45,7 +45,7 @@ export function readRange(
   );
 }
 
-/** A page is some 2 MB, and each that is under way may be in memory before it is printed. */
+/** Of small entries; each page that is under way may be in memory before it is printed. */
 const MOST_AHEAD = 8;
 
 class RangeReader {
@@ -74,6 +74,7 @@ class RangeReader {
       count: () => this.#size.count,
       wanted: filter ? undefined : this.#remaining,
       most: MOST_AHEAD,
+      ahead: () => this.#size.ahead,
       ask: (part) => this.#ask(pipeline, part, alive),
     });
     while (this.#remaining > 0 && !this.#signal.aborted) {

@@ -49,6 +49,8 @@ const FEWEST = 10;
 const MOST = 1_000;
 /** A page should not hold much more than this. */
 const PAGE_BYTES = 2_000_000;
+/** Nor should those that are under way together. */
+const AHEAD_BYTES = 6_000_000;
 /** What a string takes besides its bytes: a dead letter has thirty short ones. */
 const STRING_BYTES = 200;
 
@@ -58,9 +60,16 @@ const STRING_BYTES = 200;
  */
 export class PageSize {
   #count = FEWEST;
+  /** On average, of the page that came last. */
+  #entryBytes = 0;
 
   get count(): number {
     return this.#count;
+  }
+
+  /** How many pages may be under way together, as far as their size decides that. */
+  get ahead(): number {
+    return Math.max(1, Math.floor(AHEAD_BYTES / (this.#count * this.#entryBytes)));
   }
 
   /** The page that was asked for is too large to be taken, or did not come through. */
@@ -71,9 +80,14 @@ export class PageSize {
   /** Learns from the page that came. */
   saw(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
-    let bytes = 0;
-    for (const { fields } of entries) for (const field of fields) bytes += field.length + STRING_BYTES;
-    const fitting = Math.floor(PAGE_BYTES / Math.max(1, bytes / entries.length));
+    let [bytes, strings] = [0, 0];
+    for (const { fields } of entries) {
+      strings += fields.length;
+      for (const field of fields) bytes += field.length;
+    }
+    this.#entryBytes = bytes / entries.length;
+    const taken = (bytes + strings * STRING_BYTES) / entries.length;
+    const fitting = Math.floor(PAGE_BYTES / Math.max(1, taken));
     this.#count = Math.max(1, Math.min(MOST, this.#count * 4, fitting));
   }
 }
