@@ -46,6 +46,8 @@ export interface InFlightEntry extends Delivery {
   readonly state: FlightState;
   /** The token of its take, by which every script tells whether it is still this worker's. */
   readonly claim: Claim;
+  /** The delivery count that it has in Redis. */
+  readonly fence: number;
   /** When Redis was asked that last said that it is this worker's; others may take it --claim-idle after that. */
   readonly ownedAt: Instant;
   /** By performance.now(), when it came. */
@@ -66,6 +68,7 @@ class FlightRecord implements InFlightEntry {
   readonly entry: Entry;
   readonly deliveries: number;
   readonly claim: Claim;
+  readonly fence: number;
   readonly gotAt: number;
   readonly ownedAt: Instant;
   readonly state: FlightState = "waiting";
@@ -79,6 +82,7 @@ class FlightRecord implements InFlightEntry {
     this.entry = delivery.entry;
     this.deliveries = delivery.deliveries;
     this.claim = claim;
+    this.fence = delivery.fence ?? delivery.deliveries;
     this.gotAt = gotAt;
     this.ownedAt = askedAt;
   }

@@ -95,10 +95,10 @@ export class Unordered implements Ordering {
     const { settings, inFlight, retries } = this.#parts;
     const own = [...inFlight.of(stream)].filter(({ lost, verdictSent }) => !lost && !verdictSent);
     return [
-      ...own.map(({ entry, deliveries, ownedAt }) => ({
+      ...own.map(({ entry, fence, ownedAt }) => ({
         id: entry.id,
         idleMs: 0,
-        deliveries,
+        deliveries: fence,
         silentMs: msSince(ownedAt),
       })),
       ...(settings.holders?.(stream) === undefined ? retries.held(stream) : []),

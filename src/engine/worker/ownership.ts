@@ -200,9 +200,9 @@ export class Ownership {
     if (silent.length === 0 || holders === undefined) return untaken;
     const taken = await streams.takenSince(
       holders,
-      silent.map(({ entry, deliveries, ownedAt }) => ({
+      silent.map(({ entry, fence, ownedAt }) => ({
         id: entry.id,
-        deliveries,
+        deliveries: fence,
         silentMs: msSince(ownedAt),
       })),
     );

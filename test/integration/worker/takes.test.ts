@@ -1,9 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { now } from "../../../src/lib/instant.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
+import { entryId } from "../../support/ids.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { rolesFor, settingsFor } from "../../support/roles.ts";
 import { fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 const SLOW_BEAT = ["--claim-idle", "60s", "--retry-delay", "100ms", "--retry-max-delay", "100ms"];
@@ -46,4 +49,12 @@ describe("an entry that was taken before, and begins to count anew, is not lost 
     await until("it is retried", () => worker.stdout.includes("start 2"));
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });
+});
+
+test("an entry that is dead-lettered without a run is held by the count that it has in Redis: its own take is no other's", async () => {
+  const stream = uniqueKey();
+  const { inFlight, ordering } = await rolesFor(settingsFor(stream, {}));
+  const delivery = { stream, entry: { id: entryId("1-1"), fields: [] }, deliveries: 5, fence: 6 };
+  inFlight.hold(delivery, now(), performance.now());
+  expect(ordering.held(stream).map(({ deliveries }) => deliveries)).toEqual([6]);
 });
