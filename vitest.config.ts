@@ -22,6 +22,17 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          globalSetup: ["test/support/build.ts", "test/support/artifacts.ts", "test/support/global-setup.ts"],
+          setupFiles: ["test/support/leaks.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["test/support/build.ts", "test/support/global-setup.ts"],

@@ -51,6 +51,8 @@ try {
     input: { main: "src/main.ts" },
     platform: "node",
     external: ["testcontainers"],
+    // Paths of packages stand in the bundle: they are the same where node_modules is a link.
+    resolve: { symlinks: false },
     transform: { target: "node20.19" },
     preserveEntrySignatures: "allow-extension",
     plugins: [slimPackages(), noImports, ascii],

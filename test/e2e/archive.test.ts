@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { longQueue, type Raw } from "../integration/dlq/support.ts";
-import { bin, BIN, BinRun } from "../support/bin.ts";
+import { bin, BinRun, PROGRAM } from "../support/bin.ts";
 import { ndjson, uniqueKey } from "../support/cli.ts";
 import { killedMidway } from "../support/midway.ts";
 import { rawRedis, until } from "../support/redis.ts";
@@ -79,7 +79,7 @@ describe.each([
     const archive = join(folder, name);
     const { dlq, argv } = await prepare(redis, archive);
     // A file that may not grow fails like a full disk: a part is written, then an error comes.
-    const program = ["sh", "-c", `ulimit -f 40; exec "$@"`, "sh", process.execPath, BIN] as const;
+    const program = ["sh", "-c", `ulimit -f 40; exec "$@"`, "sh", ...PROGRAM] as const;
     const full = await bin(argv, { program: [...program] });
     expect(full.code).toBe(1);
     expect(full.stderr).toContain(`could not write ${archive}: EFBIG`);

@@ -1,9 +1,7 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { BIN, bin, BinRun } from "../support/bin.ts";
-import { ROOT } from "../support/build.ts";
+import { bin, BinRun, PROGRAM } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { until } from "../support/redis.ts";
 import { freePort } from "../../src/sandbox/server.ts";
@@ -50,7 +48,7 @@ describe("the program", () => {
     "%s: a reader that goes away (| head) ends it with exit 0",
     async (line) => {
       const script = `{ "$@"; echo "exit $?" >&2; } | head -n 1`;
-      const result = await bin([process.execPath, join(ROOT, "bin", "streamctl.js"), ...line.split(" ")], {
+      const result = await bin([...PROGRAM, ...line.split(" ")], {
         program: ["sh", "-c", script, "sh"],
       });
       expect(result.stderr).toBe("exit 0\n");
@@ -60,13 +58,7 @@ describe("the program", () => {
 
 describe("bytes that are no UTF-8", () => {
   const script = (words: string): string => `exec "$0" "$@" ${words}`;
-  const program = (words: string): [string, ...string[]] => [
-    "sh",
-    "-c",
-    script(words),
-    process.execPath,
-    BIN,
-  ];
+  const program = (words: string): [string, ...string[]] => ["sh", "-c", script(words), ...PROGRAM];
 
   test.each([
     ["a stream's name", '"$(printf "orders\\377")" a=1', "orders\\xff"],
@@ -83,8 +75,7 @@ describe("bytes that are no UTF-8", () => {
       "sh",
       "-c",
       `export ${name}="$(printf "g\\377")"; exec "$0" "$@"`,
-      process.execPath,
-      BIN,
+      ...PROGRAM,
     ];
     const key = uniqueKey();
     const ours = await bin(["lag", key], { program: withVariable("STREAMCTL_GROUP") });

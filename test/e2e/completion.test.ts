@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { bin } from "../support/bin.ts";
+import { bin, PROGRAM } from "../support/bin.ts";
 import { ROOT } from "../support/build.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
@@ -17,7 +17,7 @@ async function folderWithProgram(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "path-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const program = join(folder, "streamctl");
-  await writeFile(program, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}/bin/streamctl.js" "$@"\n`);
+  await writeFile(program, `#!/bin/sh\nexec ${PROGRAM.map((word) => `"${word}"`).join(" ")} "$@"\n`);
   await chmod(program, 0o755);
   return folder;
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BIN, BinRun, type BinResult, bin } from "../support/bin.ts";
+import { BinRun, type BinResult, bin, PROGRAM } from "../support/bin.ts";
 import { ndjson, uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
 import { scratchDir } from "../support/worker.ts";
@@ -20,7 +20,7 @@ async function filled(entries: number): Promise<string> {
 async function intoSmallFile(argv: readonly string[], kib: number): Promise<BinResult & { file: string }> {
   const path = join(await scratchDir(), "out");
   const command = `ulimit -f ${kib}; out=$0; exec "$@" > "$out"`;
-  const result = await bin([], { program: ["bash", "-c", command, path, process.execPath, BIN, ...argv] });
+  const result = await bin([], { program: ["bash", "-c", command, path, ...PROGRAM, ...argv] });
   return { ...result, file: await readFile(path, "utf8") };
 }
 
@@ -60,7 +60,7 @@ describe.skipIf(!existsSync("/proc/self/fdinfo"))("consume -g with stdout closed
     const key = await filled(3);
     const argv = ["consume", key, "-g", "g", "--until-empty"];
     const { code, stderr } = await bin([], {
-      program: ["sh", "-c", close, "sh", process.execPath, BIN, ...argv],
+      program: ["sh", "-c", close, "sh", ...PROGRAM, ...argv],
     });
     expect(stderr).toMatch(/^streamctl: error: stdout is closed: .*> \/dev\/null/);
     expect(code).toBe(2);
@@ -72,7 +72,7 @@ describe.skipIf(!existsSync("/proc/self/fdinfo"))("consume -g with stdout closed
     const key = await filled(3);
     const argv = ["consume", key, "-g", "g", "--until-empty"];
     const command = 'exec "$@" > /dev/null';
-    const { code } = await bin([], { program: ["sh", "-c", command, "sh", process.execPath, BIN, ...argv] });
+    const { code } = await bin([], { program: ["sh", "-c", command, "sh", ...PROGRAM, ...argv] });
     expect(code).toBe(0);
     const [group] = (await rawRedis().xinfo("GROUPS", key)) as [unknown[]];
     expect(group).toContain("3-1");
@@ -86,7 +86,7 @@ describe.skipIf(!existsSync("/proc/self/fdinfo"))("consume -g with stdout closed
     const key = await filled(3);
     const argv = ["consume", key, "-g", "g", "--until-empty", "--exec", "cat"];
     const { code, stderr } = await bin([], {
-      program: ["sh", "-c", command, "sh", process.execPath, BIN, ...argv],
+      program: ["sh", "-c", command, "sh", ...PROGRAM, ...argv],
     });
     expect(stderr).toMatch(said);
     expect(code).toBe(expected);
@@ -99,7 +99,7 @@ describe("consume as a process", () => {
   test.each([[[]], [["-g", "g"]], [["-f", "--from", "-"]]])("| head ends it quietly, %j", async (flags) => {
     const key = await filled(20_000);
     const command = `"$0" "$1" consume "$2" ${flags.join(" ")} -q | head -n 2`;
-    const program = ["bash", "-o", "pipefail", "-c", command, process.execPath, BIN, key] as const;
+    const program = ["bash", "-o", "pipefail", "-c", command, ...PROGRAM, key] as const;
     const { code, stdout, stderr } = await bin([], { program: [...program] });
     expect(stderr).toBe("");
     expect(code).toBe(0);

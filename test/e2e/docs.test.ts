@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { SandboxServer } from "../../src/sandbox/server.ts";
-import { BIN, type BinResult, BinRun } from "../support/bin.ts";
+import { type BinResult, BinRun, PROGRAM } from "../support/bin.ts";
 import { type Block, blocksOf, pageNames, readPage } from "../support/pages.ts";
 import { killAll } from "../support/processes.ts";
 import { rawRedis, until } from "../support/redis.ts";
@@ -65,7 +65,10 @@ class Reader {
     const reader = new Reader(folder, server.url, path, version);
     // What a page exports as the default address is this server.
     const url = `case $STREAMCTL_URL in *:6379) export STREAMCTL_URL=${server.url};; esac`;
-    await reader.write("bin/streamctl", `#!/bin/sh\n${url}\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+    await reader.write(
+      "bin/streamctl",
+      `#!/bin/sh\n${url}\nexec ${PROGRAM.map((word) => `"${word}"`).join(" ")} "$@"\n`,
+    );
     const cli = (await reader.#which("redis-cli")) ?? (await reader.#which("valkey-cli"));
     if (cli !== undefined)
       await reader.write("bin/redis-cli", `#!/bin/sh\nexec ${cli} -u ${server.url} "$@"\n`);
@@ -102,7 +105,7 @@ class Reader {
     if (block.stop) {
       await until(`${placeOf(block)} has written something`, () => run.stdout + run.stderr, 60_000);
       // What it has just forked looks like itself.
-      const own = (await run.processes()).filter(({ command }) => command.includes(BIN));
+      const own = (await run.processes()).filter(({ command }) => command.includes(PROGRAM.at(-1) ?? ""));
       process.kill(Math.min(...own.map(({ pid }) => pid)), "SIGTERM");
     }
     const result = await ended(run, placeOf(block));

@@ -3,14 +3,14 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { bin, BIN, BinRun, type BinResult } from "../support/bin.ts";
+import { bin, BinRun, type BinResult, PROGRAM } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
 import { fill, pendingIn, scratchDir } from "../support/worker.ts";
 
 /** streamctl under a limit that a shell sets first. */
 function limited(limit: string): { readonly program: [string, ...string[]] } {
-  return { program: ["bash", "-c", `${limit} && exec "$@"`, "bash", process.execPath, BIN] };
+  return { program: ["bash", "-c", `${limit} && exec "$@"`, "bash", ...PROGRAM] };
 }
 
 function argv(stream: string, ...more: string[]): string[] {
@@ -74,7 +74,7 @@ describe.skipIf(!canBecomeOther)("few processes", () => {
       await fill(redis, stream, 24);
       const uid = 200_000 + Math.floor(Math.random() * 100_000);
       const other = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"] as const;
-      const program = [...other, "prlimit", "--nproc=18", process.execPath, BIN] as const;
+      const program = [...other, "prlimit", "--nproc=18", ...PROGRAM] as const;
       const times = ["--until-empty", "--retry-delay", "20ms", "--max-deliveries", "1", "-j", "12"];
       const result = await bin(argv(stream, ...times, ...command), {
         program,
@@ -106,7 +106,7 @@ describe.skipIf(!mounts)("a /dev/shm that is of no use", () => {
       const stream = uniqueKey();
       await fill(redis, stream, 4);
       const mount = `mount -t tmpfs ${shm} none /dev/shm; head -c 4096 /dev/zero >/dev/shm/full; exec "$@"`;
-      const program = ["unshare", "-m", "sh", "-c", mount, "sh", process.execPath, BIN] as const;
+      const program = ["unshare", "-m", "sh", "-c", mount, "sh", ...PROGRAM] as const;
       const more = ["--until-empty", "--max-deliveries", "1", "--timeout", "5s", ...command];
       const result = await bin(argv(stream, ...more), { program });
       expect(result.stderr).toContain("4 ok, 0 dead-lettered");
@@ -160,7 +160,7 @@ describe("a working directory that was deleted", () => {
   async function inDeleted(...args: string[]): Promise<BinResult> {
     const dir = await scratchDir();
     const script = `cd "$0" && rmdir "$0" && exec "$@"`;
-    return bin(args, { program: ["sh", "-c", script, dir, process.execPath, BIN] });
+    return bin(args, { program: ["sh", "-c", script, dir, ...PROGRAM] });
   }
 
   test("keeps nothing from running that needs none", async () => {
@@ -193,7 +193,7 @@ test.skipIf(!existsSync("/dev/full"))(
   async () => {
     const key = uniqueKey();
     const into = async (argv: readonly string[], stdin = ""): Promise<BinResult> => {
-      const program = ["sh", "-c", '"$@" 2>/dev/full', "sh", process.execPath, BIN, ...argv] as const;
+      const program = ["sh", "-c", '"$@" 2>/dev/full', "sh", ...PROGRAM, ...argv] as const;
       return bin([], { program: [...program], stdin });
     };
     expect((await into(["produce", key], '{"a":"1"}\n')).code).toBe(0);

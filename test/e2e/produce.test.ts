@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { BIN, BinRun } from "../support/bin.ts";
+import { BinRun, PROGRAM } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
 
@@ -44,7 +44,7 @@ describe("produce as a process", () => {
     const redis = rawRedis();
     const key = uniqueKey();
     await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
-    const shell = ["sh", "-c", 'exec "$0" "$@" < /', process.execPath, BIN] as const;
+    const shell = ["sh", "-c", 'exec "$0" "$@" < /', ...PROGRAM] as const;
     for (const [argv, exit] of [
       [["produce", key], 2],
       [["ack", key, "-g", "g", "-"], 1],

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BIN, BinRun, bin } from "../support/bin.ts";
+import { BinRun, bin, PROGRAM } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis, until } from "../support/redis.ts";
 import { scratchDir } from "../support/worker.ts";
@@ -18,7 +18,7 @@ describe.skipIf(!hasScript)("on a terminal (needs script from util-linux)", () =
   test("that says 0 × 0 tables are those of 80 columns", async () => {
     const key = uniqueKey();
     await rawRedis().xadd(key, "1-1", "n", "1");
-    const { stdout } = await bin([], { program: onTerminal(`${process.execPath} ${BIN} ls ${key}`) });
+    const { stdout } = await bin([], { program: onTerminal(`${PROGRAM.join(" ")} ls ${key}`) });
     expect(stdout).toContain(key);
     expect(stdout).toContain("STREAM");
   });
@@ -26,7 +26,7 @@ describe.skipIf(!hasScript)("on a terminal (needs script from util-linux)", () =
   test("that goes away a worker stops cleanly", async () => {
     const stream = uniqueKey();
     const dir = await scratchDir();
-    const worker = `${process.execPath} ${BIN} consume ${stream} -g g --create-group --exec true`;
+    const worker = `${PROGRAM.join(" ")} consume ${stream} -g g --create-group --exec true`;
     const log = join(dir, "log");
     const run = new BinRun([], { program: onTerminal(`exec ${worker} 2>${log}`), stdin: { open: true } });
     const said = (): Promise<string> => readFile(log, "utf8").catch(() => "");

@@ -12,6 +12,11 @@ import { serverUrl } from "./server-url.ts";
 
 export const BIN = join(ROOT, "bin", "streamctl.js");
 
+const named = process.env["STREAMCTL_TEST_PROGRAM"];
+
+/** What tests start: the built program by this Node, or the executable that STREAMCTL_TEST_PROGRAM names. */
+export const PROGRAM: readonly [string, ...string[]] = named ? [named] : [process.execPath, BIN];
+
 const GRACE_MS = 4_000;
 
 export interface BinResult {
@@ -48,7 +53,7 @@ export class BinRun {
 
   constructor(argv: readonly string[], options: BinOptions = {}) {
     this.#env = markedEnv();
-    const [program, ...first] = options.program ?? [process.execPath, BIN];
+    const [program, ...first] = options.program ?? PROGRAM;
     this.#child = spawn(program, [...first, ...argv], {
       cwd: options.cwd ?? tmpdir(),
       stdio: ["pipe", options.stdout ?? "pipe", "pipe"],
