@@ -98,9 +98,8 @@ describe.skipIf(!existsSync("/proc/self/fdinfo"))("consume -g with stdout closed
 describe("consume as a process", () => {
   test.each([[[]], [["-g", "g"]], [["-f", "--from", "-"]]])("| head ends it quietly, %j", async (flags) => {
     const key = await filled(20_000);
-    const command = `"$0" "$1" consume "$2" ${flags.join(" ")} -q | head -n 2`;
-    const program = ["bash", "-o", "pipefail", "-c", command, ...PROGRAM, key] as const;
-    const { code, stdout, stderr } = await bin([], { program: [...program] });
+    const program = ["bash", "-o", "pipefail", "-c", '"$0" "$@" | head -n 2', ...PROGRAM] as const;
+    const { code, stdout, stderr } = await bin(["consume", key, ...flags, "-q"], { program: [...program] });
     expect(stderr).toBe("");
     expect(code).toBe(0);
     expect(ndjson(stdout).map(({ id }) => id)).toEqual(["1-1", "2-1"]);

@@ -42,10 +42,10 @@ describe.skipIf(!built)("the executable", () => {
     const redis = rawRedis();
     const key = uniqueKey();
     await redis.xadd(key, "1-1", "a", Buffer.from([0xff, 0x00]), "10", "x", "2", "y");
-    const expected = await bin(["consume", key]);
+    const expected = await bin(["consume", key, "-q"]);
     expect(expected).toMatchObject({ code: 0, stderr: "" });
     for (let round = 0; round < 2; round++)
-      expect(await bin(["consume", key], { program })).toMatchObject({
+      expect(await bin(["consume", key, "-q"], { program })).toMatchObject({
         code: 0,
         stdout: expected.stdout,
         stderr: "",
