@@ -7,6 +7,7 @@
 // or of other flags of it, V8 refuses by itself; bytes that changed it does not notice, so a file is synced to the disk
 // before it gets its name. Node's variables hold: NODE_DISABLE_COMPILE_CACHE=1, and NODE_COMPILE_CACHE for another folder.
 const fs = require("node:fs");
+const path = require("node:path");
 const vm = require("node:vm");
 
 const OLD_MS = 90 * 86_400_000;
@@ -44,9 +45,9 @@ function printVersion() {
 }
 
 /** `require` of a chunk. */
-function load(path) {
-  if (!path.startsWith(".")) return require(path);
-  const name = path.slice(path.lastIndexOf("/") + 1);
+function load(wanted) {
+  if (!wanted.startsWith(".")) return require(wanted);
+  const name = wanted.slice(wanted.lastIndexOf("/") + 1);
   const known = modules.get(name);
   if (known) return known.exports;
   const isMain = name === "main.cjs";
@@ -105,10 +106,8 @@ function write(home, file) {
   const temporary = `${file}-${process.pid}-${Date.now()}`;
   let fd;
   try {
-    const folder = `${home}/streamctl/code`;
-    // The home itself may be one that is not there on purpose, such as /nonexistent.
-    for (const one of [home, `${home}/streamctl`, folder])
-      if (!fs.existsSync(one)) fs.mkdirSync(one, { mode: 0o700 });
+    const folder = makeFolder(home);
+    if (!folder) return;
     removeOld(folder);
     fd = fs.openSync(temporary, "wx", 0o600);
     const made = new Map(cache);
@@ -122,6 +121,15 @@ function write(home, file) {
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }
+}
+
+/** Undefined in somebody else's home, where sudo would leave folders of root's, and where there is no home. */
+function makeFolder(home) {
+  const folders = [path.dirname(home), home, `${home}/streamctl`, `${home}/streamctl/code`];
+  const nearest = folders.findLast((one) => fs.existsSync(one));
+  if (!nearest || fs.statSync(nearest).uid !== process.geteuid()) return undefined;
+  for (const one of folders.slice(folders.indexOf(nearest) + 1)) fs.mkdirSync(one, { mode: 0o700 });
+  return folders.at(-1);
 }
 
 /** Of Nodes that are no longer used, and of writes that were interrupted. */

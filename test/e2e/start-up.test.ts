@@ -1,5 +1,6 @@
 import {
   chmod,
+  chown,
   copyFile,
   lstat,
   open,
@@ -340,6 +341,14 @@ describe("the compiled code of the last run", () => {
     const other = await program({ HOME: away });
     expect(await other.run("ls", "-q")).toMatchObject(fine);
     await expect(stat(away)).rejects.toThrow("ENOENT");
+  });
+
+  test("leaves nothing in the home of another user, as under sudo", async ({ skip }) => {
+    skip(process.getuid?.() !== 0, "giving a folder to another user takes root");
+    const { run, home } = await program();
+    await chown(home, 12_345, 12_345);
+    expect(await run("ls")).toMatchObject(fine);
+    expect(await readdir(home)).toEqual([]);
   });
 
   test("is done without where it can't be written", async () => {
