@@ -50,8 +50,16 @@ export async function handlerSettings(
   };
 }
 
+/**
+ * How many entries may wait for each job. Delivering counts, and the worker may die: one that is delivered no more than
+ * once would be dead-lettered without a run.
+ */
+export function aheadOf({ ahead, maxDeliveries }: ConsumeFlags): number {
+  return maxDeliveries === 1 ? 0 : ahead;
+}
+
 function mannerOf(flags: ConsumeFlags): Manner {
-  if (flags.persistent) return { kind: "persistent", ahead: Math.max(1, flags.ahead) };
+  if (flags.persistent) return { kind: "persistent", ahead: Math.max(1, aheadOf(flags)) };
   if (flags.batch !== undefined)
     return { kind: "batch", rule: { size: flags.batch, waitMs: flags.batchWait } };
   return { kind: "single" };

@@ -22,7 +22,7 @@ import { StreamArguments } from "../stream-arguments.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
 import type { ConsumeFlags } from "./consume.ts";
 import { parseExitCodes } from "./handler-flags.ts";
-import { handlerSettings, type HandlerRequest, systemOf } from "./handler-settings.ts";
+import { aheadOf, handlerSettings, type HandlerRequest, systemOf } from "./handler-settings.ts";
 import { untilTimeIsUp } from "./time-limit.ts";
 
 export interface WorkerRequest extends HandlerRequest {
@@ -138,7 +138,7 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     consumer: who.consumer,
     consumerIsUnique: flags.consumer === undefined,
     orderBy: flags.orderBy,
-    ahead: flags.ahead * flags.jobs * (flags.batch ?? 1),
+    ahead: aheadOf(flags) * flags.jobs * (flags.batch ?? 1),
     ratePerSecond: flags.rate,
     pauseAfter: flags.pauseAfter,
     dedupe: flags.dedupe === undefined ? undefined : { field: flags.dedupe, ttlMs: flags.dedupeTtl },

@@ -69,7 +69,7 @@ export class Dispatcher {
   places(): number | "finished" {
     const { inFlight, guard, pacer, events } = this.#parts;
     const room = inFlight.room(this.#ahead());
-    const free = pacer.allow(guard.allow(room, inFlight.running, performance.now()));
+    const free = pacer.allow(guard.allow(room, this.#begun, performance.now()));
     const { remaining } = events.ends;
     return remaining <= 0 ? "finished" : Math.max(0, Math.min(free, remaining - inFlight.count));
   }
@@ -83,10 +83,17 @@ export class Dispatcher {
     return guard.paused || !this.#backlog || recoverer.wantsSlot ? 0 : readAhead.entries;
   }
 
+  /** Runs, and entries that wait for theirs. */
+  get #begun(): number {
+    return this.#parts.inFlight.running + this.#parts.inFlight.waiting;
+  }
+
   /** When a place may come free by itself, and not because a run has ended. */
   waitMs(): number | undefined {
     const { guard, pacer } = this.#parts;
-    const waits = [guard.waitMs(performance.now()), pacer.waitMs()].filter((ms) => ms !== undefined);
+    // What is under way wakes the loop.
+    const probeMs = this.#begun > 0 ? undefined : guard.waitMs(performance.now());
+    const waits = [probeMs, pacer.waitMs()].filter((ms) => ms !== undefined);
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 

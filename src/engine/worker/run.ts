@@ -96,12 +96,12 @@ export class Runner {
     this.waiting = new Batches(parts.handler.batch, () => this.startNext());
   }
 
-  /** Starts what may start: none overtakes another. While the outage guard probes nothing waits. */
+  /** Starts what may start: none overtakes another. While the outage guard probes nothing waits, but for a probe. */
   startNext(): void {
     const { inFlight, guard, readAhead } = this.#parts;
     this.#heldUp?.stop();
     this.#heldUp = undefined;
-    while (inFlight.freeSlots > 0) {
+    while (inFlight.freeSlots > 0 && guard.allow(1, inFlight.running, performance.now()) > 0) {
       const batch = this.waiting.next();
       if (!batch) return;
       void this.#run(batch);

@@ -4,9 +4,19 @@ import { takeScript } from "../../../src/redis/ops/take.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import {
+  deadLetters,
+  drain,
+  fill,
+  linesOf,
+  pendingIn,
+  scratchDir,
+  startWorker,
+} from "../../support/worker.ts";
 
 type Row = [id: string, consumer: string, idleMs: number, deliveries: number];
+
+const PERSISTENT = "while read -r line; do echo ok; done";
 
 /** Quick at first; a run that finds the file waits until it has gone. */
 const HELD_UP = (file: string): string => `echo "$STREAMCTL_ID"; while test -e ${file}; do sleep 0.05; done`;
@@ -15,7 +25,7 @@ describe("a worker reads ahead", () => {
   test.each<[string, string, string[]]>([
     ["single runs", "true", []],
     ["batches", "cat >/dev/null", ["--batch", "2", "--batch-wait", "0"]],
-    ["persistent", "while read -r line; do echo ok; done", ["--persistent", "--ahead", "5"]],
+    ["persistent", PERSISTENT, ["--persistent", "--ahead", "5"]],
   ])("while runs are short, and asks for several at once: %s", async (_, command, more) => {
     const redis = rawRedis();
     const stream = uniqueKey();
@@ -111,6 +121,63 @@ describe("a worker reads ahead", () => {
     });
   });
 
+  test("no entry is run beyond the failures after which the outage guard pauses", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 200);
+    const dir = await scratchDir();
+    const command = `echo "$STREAMCTL_ID"; test ! -e ${dir}/out || { echo "failed" >> ${dir}/failed; exit 1; }`;
+    const times = ["--retry-delay", "10s", "--retry-max-delay", "10s"];
+    const worker = startWorker(stream, command, ["--pause-after", "3", ...times]);
+    await until("it reads ahead", () => worker.stdout.split("\n").length > 30);
+    await writeFile(`${dir}/out`, "");
+    await until("it pauses", () => worker.stderr.includes("paused after"));
+    await until("nothing waits", async () => {
+      const rows = (await redis.xpending(stream, "g", "-", "+", 200)) as Row[];
+      return rows.filter(([, , , count]) => count > 0).length === 3;
+    });
+    expect(await linesOf(`${dir}/failed`)).toHaveLength(3);
+  });
+
+  test("the outage guard probes with one entry also where batches wait for others", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    await fill(redis, stream, 60);
+    const dir = await scratchDir();
+    const command = `echo "$STREAMCTL_BATCH" >> ${dir}/runs; cat > /dev/null; exit 1`;
+    const batches = ["--batch", "20", "--batch-wait", "200ms", "--pause-after", "1", "--retry-delay", "50ms"];
+    startWorker(stream, command, batches);
+    await until("it has probed", async () => (await linesOf(`${dir}/runs`)).length >= 3);
+    expect((await linesOf(`${dir}/runs`)).slice(0, 3)).toEqual(["20", "1", "1"]);
+  });
+
+  test.each<[string, string, string, string[]]>([
+    ["single runs", "read -r line; BEGIN", "true", []],
+    ["persistent", "while read -r line; do BEGIN; echo ok; done", PERSISTENT, ["--persistent"]],
+  ])(
+    "--max-deliveries 1: what a worker that dies has not begun is not dead-lettered: %s",
+    async (_, begins, other, more) => {
+      const redis = rawRedis();
+      const stream = uniqueKey();
+      await fill(redis, stream, 200);
+      const dir = await scratchDir();
+      const begin = `echo "$line" >> ${dir}/begun
+        case $line in *'"n":"100"'*) while test ! -e ${dir}/end; do sleep 0.05; done;; esac`;
+      const proxy = await Proxy.start();
+      const flags = ["--max-deliveries", "1", ...more];
+      startWorker(stream, begins.replace("BEGIN", begin), flags, { url: proxy.url });
+      await until("one hangs", async () => (await linesOf(`${dir}/begun`)).length === 101);
+      // For the others it is dead.
+      proxy.hold();
+      await drain(stream, other, flags);
+      const begun = (await linesOf(`${dir}/begun`)).join("\n");
+      const letters = await deadLetters(redis, `${stream}:dlq`);
+      expect(letters.filter(({ "dlq.id": id = "none" }) => !begun.includes(id))).toEqual([]);
+      proxy.release();
+      await writeFile(`${dir}/end`, "");
+    },
+  );
+
   test("what a dead worker had is taken only when it starts at once: none is dead-lettered for another's sake", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
@@ -120,8 +187,8 @@ describe("a worker reads ahead", () => {
     const proxy = await Proxy.start();
     const taken: number[] = [];
     proxy.onRequest = (bytes) => {
-      if (bytes.includes(takeScript.sha))
-        taken.push(bytes.latin1Slice().match(/\d{13}-\d+\r\n/g)?.length ?? 0);
+      for (const command of bytes.latin1Slice().split(/(?=\*\d+\r\n\$)/))
+        if (command.includes(takeScript.sha)) taken.push(command.match(/\d{13}-\d+\r\n/g)?.length ?? 0);
     };
     const worker = startWorker(stream, 'echo "$STREAMCTL_ID"', ["-j", "2", "--claim-idle", "300ms"], {
       url: proxy.url,
