@@ -48,3 +48,18 @@ test("files that the design names are there", () => {
   const missing = paths.map(([, path = ""]) => path.replace("src/", "")).filter((path) => !FILES.has(path));
   expect(missing).toEqual([]);
 });
+
+describe("where things are", async () => {
+  const listed = (await designRows("Where things are")).flatMap(([paths = []]) => paths);
+  const folders = new Set(listed.map((path) => path.slice(0, path.lastIndexOf("/"))));
+
+  test("names each file once", () => {
+    expect(listed).toHaveLength(new Set(listed).size);
+    expect(folders.size).toBeGreaterThan(10);
+  });
+
+  test.each([...folders])("names every file of %s", (folder) => {
+    const there = [...FILES.keys()].filter((path) => path.slice(0, path.lastIndexOf("/")) === folder);
+    expect(there.filter((path) => !listed.includes(path))).toEqual([]);
+  });
+});
