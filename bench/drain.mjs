@@ -2,9 +2,10 @@
 // begins when the events are there and all consumers wait, and ends with the last ack.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
-import { compare, measuredEnvironment } from "./lib/measure.mjs";
+import { compare, measuredEnvironment, openNowhere } from "./lib/measure.mjs";
 
 const EVENTS = 10_000;
 const CONSUMERS = 3;
@@ -37,13 +38,18 @@ export async function bench(tools) {
 async function drain(redis, command) {
   await redis.del(STREAM);
   await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
+  const nowhere = openNowhere();
   const children = Array.from({ length: CONSUMERS }, (_, n) => {
     const [program, ...args] = command(`c${n}`);
-    return spawn(program, args, { stdio: ["ignore", "ignore", "inherit"], env: measuredEnvironment() });
+    return spawn(program, args, { stdio: ["ignore", nowhere, "inherit"], env: measuredEnvironment() });
   });
+  closeSync(nowhere);
   const closed = children.map((child) => once(child, "close"));
   try {
-    await until(async () => (await blocked(redis)) >= CONSUMERS);
+    const mustRun = () => {
+      if (children.some(({ exitCode }) => exitCode !== null)) throw new Error("a consumer has ended");
+    };
+    await until(async () => (await blocked(redis)) >= CONSUMERS, mustRun);
     const add = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'orderId', i, 'amount', '12.50') end";
     const start = performance.now();
     await redis.eval(add, 1, STREAM, EVENTS);
@@ -51,7 +57,7 @@ async function drain(redis, command) {
       const [info] = await redis.xinfo("GROUPS", STREAM);
       const value = (name) => info[info.indexOf(name) + 1];
       return value("entries-read") === EVENTS && value("pending") === 0;
-    });
+    }, mustRun);
     return EVENTS / ((performance.now() - start) / 1_000);
   } finally {
     for (const child of children) child.kill();
@@ -63,6 +69,9 @@ async function blocked(redis) {
   return Number(/blocked_clients:(\d+)/.exec(await redis.info("clients"))?.[1]);
 }
 
-async function until(done) {
-  while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 2));
+async function until(done, mustRun) {
+  while (!(await done())) {
+    mustRun();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
 }

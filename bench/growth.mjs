@@ -185,6 +185,7 @@ async function grow(tools, axis, commands, sizes) {
     await redis(tools, "FLUSHDB");
     await axis.make(tools, size);
     for (const command of commands) {
+      if (tools.stopping.aborted) throw new Error("stopped");
       const measured = await measure(tools, axis, command, size);
       const smaller = before.get(command);
       if (smaller) tools.results.push(...step(tools, axis, command, size, smaller, measured));

@@ -48,9 +48,14 @@ const { tools, stop } = await startTools({
   only,
   results,
 });
-// What has been measured until then is printed.
+// What has been measured until then is printed; a second signal waits for nothing.
 const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stopping.abort());
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort();
+  });
+}
 tools.stopping = stopping.signal;
 const build = await describeWorkTree();
 try {

@@ -1,5 +1,6 @@
 // Measuring as every benchmark here does it: two things in turn, several times, in the same run.
 import { spawn } from "node:child_process";
+import { openSync } from "node:fs";
 
 /**
  * One measured ratio. `now` is the goal that a run of the bench fails without, `further` the one beyond it; both
@@ -86,4 +87,9 @@ export function run(program, args, { input = "", env = {}, cwd, codes = [0] } = 
 export async function timeFiles([program, ...args], { input = "/dev/null", output = "/dev/null" } = {}) {
   const redirect = 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out"';
   return (await run("sh", ["-c", redirect, "sh", input, output, program, ...args])).ms;
+}
+
+/** Where output goes that nobody looks at: stdio's "ignore" opens it for reading, too, as Node does for what is closed. */
+export function openNowhere() {
+  return openSync("/dev/null", "w");
 }

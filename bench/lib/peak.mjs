@@ -1,8 +1,8 @@
 // Wall time and memory of one run.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { measuredEnvironment } from "./measure.mjs";
+import { closeSync, readFileSync } from "node:fs";
+import { measuredEnvironment, openNowhere } from "./measure.mjs";
 
 const POLL_MS = 20;
 
@@ -12,10 +12,14 @@ const POLL_MS = 20;
  */
 export async function peakOf(tools, [node, ...bin], args, source) {
   const start = performance.now();
-  const child = spawn(node, [...bin, ...args, "-u", tools.redisUrl], {
-    stdio: ["pipe", "ignore", "inherit"],
+  const stdout = openNowhere();
+  const child = spawn(node, [...bin, "-u", tools.redisUrl, ...args], {
+    stdio: ["pipe", stdout, "pipe"],
     env: measuredEnvironment(),
   });
+  closeSync(stdout);
+  let stderr = "";
+  child.stderr.on("data", (chunk) => (stderr = (stderr + chunk).slice(-2_000)));
   const closed = once(child, "close");
   let mb = 0;
   const timer = setInterval(() => {
@@ -26,7 +30,7 @@ export async function peakOf(tools, [node, ...bin], args, source) {
   const [code] = await closed;
   const ms = performance.now() - start;
   clearInterval(timer);
-  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}`);
+  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
   return { mb, ms };
 }
 
