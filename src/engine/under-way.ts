@@ -1,6 +1,6 @@
-/** Waiting for less is no reason to ask for more. */
-const WAIT_MS = 1;
-/** Nor is waiting for this part of the time that answers take to be dealt with. */
+/** A server that has answered as soon as this is near, and what is waited for is a processor. */
+const NEAR_MS = 1;
+/** Waiting for this part of the time that answers take to be dealt with is no reason to ask for more. */
 const WORTH = 0.1;
 
 /**
@@ -10,6 +10,7 @@ const WORTH = 0.1;
 export class Depth {
   readonly #most: number;
   #value = 1;
+  #soonestMs = Number.POSITIVE_INFINITY;
   #takenAt = performance.now();
 
   constructor(most: number) {
@@ -20,13 +21,24 @@ export class Depth {
     return this.#value;
   }
 
+  /** To be called when a request is sent. */
+  watch(answer: Promise<unknown>): void {
+    const sentAt = performance.now();
+    const answered = (): void => {
+      this.#soonestMs = Math.min(this.#soonestMs, performance.now() - sentAt);
+    };
+    // Others may be awaited when it fails; whoever takes it hears of it.
+    answer.then(answered, () => {});
+  }
+
   /** Waits for the oldest answer, and learns from how long that takes beside what came before it. */
   async take<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now();
     const busyMs = asked - this.#takenAt;
     const taken = await answer;
     const now = performance.now();
-    if (now - asked > Math.max(WAIT_MS, busyMs * WORTH)) this.#value = Math.min(this.#most, this.#value * 2);
+    if (this.#soonestMs > NEAR_MS && now - asked > busyMs * WORTH)
+      this.#value = Math.min(this.#most, this.#value * 2);
     this.#takenAt = now;
     return taken;
   }
@@ -52,8 +64,7 @@ export class UnderWay<T> {
   }
 
   add(request: Promise<T>): void {
-    // Others may be awaited when it fails; whoever takes it hears of it.
-    request.catch(() => {});
+    this.#depth.watch(request);
     this.#requests.push(request);
   }
 

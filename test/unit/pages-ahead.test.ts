@@ -28,7 +28,7 @@ async function readAll({ ids, reverse = false, wanted = Infinity, count = () => 
   const ask = async (part: Part): Promise<Answer<string[]> | undefined> => {
     parts.push(part);
     most = Math.max(most, ++underWay);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await new Promise((resolve) => setTimeout(resolve, 4));
     underWay--;
     const page = sorted.filter((id) => within(id, part)).slice(0, part.count);
     sent += page.length;

@@ -115,8 +115,7 @@ export class PagesAhead<T> {
   #ask(from: bigint, to: bigint, count: number, open: boolean): Segment<T> {
     const underWay = this.#queue.length + 1;
     const answer = this.#request.ask({ from: this.#id(from), to: this.#id(to), count, underWay });
-    // Pages before it may still be dealt with when the connection is lost; whoever awaits it hears of it.
-    answer.catch(() => {});
+    this.#depth.watch(answer);
     return { from, to, count, open, answer };
   }
 
