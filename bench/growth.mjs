@@ -37,7 +37,7 @@ const everyEntry = [
 
 const everyPending = [
   of("pending --list", (n) => ["pending", STREAM, "-g", GROUP, "--list", ...all(n)]),
-  flat("pending", () => ["pending", STREAM, "-g", GROUP]),
+  of("pending", () => ["pending", STREAM, "-g", GROUP]),
   flat("lag with pending", () => ["lag", STREAM]),
   flat("doctor with pending", () => ["doctor"]),
   flat("a worker's first entry beside pending ones", () => ["consume", STREAM, "-g", GROUP, ...ONE]),

@@ -1,4 +1,4 @@
-/** A server that has answered as soon as this is near, and what is waited for is a processor. */
+/** A server that has answered as soon as this is near, and what is waited for is a processor: for requests of little work. */
 const NEAR_MS = 1;
 /** Waiting for this part of the time that answers take to be dealt with is no reason to ask for more. */
 const WORTH = 0.1;
@@ -9,16 +9,19 @@ const WORTH = 0.1;
  */
 export class Depth {
   readonly #most: number;
+  readonly #nearMs: number;
   #value = 1;
   #soonestMs = Number.POSITIVE_INFINITY;
   #takenAt = performance.now();
 
-  constructor(most: number) {
+  /** `nearMs`: a server that has answered as soon as this is near; with some time for its work. */
+  constructor(most: number, nearMs = NEAR_MS) {
     this.#most = most;
+    this.#nearMs = nearMs;
   }
 
   get value(): number {
-    return this.#value;
+    return this.#soonestMs > this.#nearMs ? this.#value : 1;
   }
 
   /** To be called when a request is sent. */
@@ -37,7 +40,7 @@ export class Depth {
     const busyMs = asked - this.#takenAt;
     const taken = await answer;
     const now = performance.now();
-    if (this.#soonestMs > NEAR_MS && now - asked > busyMs * WORTH)
+    if (this.#soonestMs > this.#nearMs && now - asked > busyMs * WORTH)
       this.#value = Math.min(this.#most, this.#value * 2);
     this.#takenAt = now;
     return taken;
@@ -49,9 +52,9 @@ export class UnderWay<T> {
   readonly #depth: Depth;
   #requests: Promise<T>[] = [];
 
-  /** `most`: so many at once where a round trip takes long. */
-  constructor(most: number) {
-    this.#depth = new Depth(most);
+  /** `most`: so many at once where a round trip takes long; `nearMs` as for Depth. */
+  constructor(most: number, nearMs?: number) {
+    this.#depth = new Depth(most, nearMs);
   }
 
   get count(): number {

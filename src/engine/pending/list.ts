@@ -7,7 +7,7 @@ import { entriesById } from "../read/by-id.ts";
 import { UnderWay } from "../under-way.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
 import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";
-import { pendingPages, type PendingList } from "./pages.ts";
+import { PAGE_MS, pendingPages, type PendingList } from "./pages.ts";
 
 export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
   readonly stream: StreamKey;
@@ -121,7 +121,7 @@ async function* withPresence(
     const missing = await missingIds(connection, stream, ids);
     return page.map((chosen) => [chosen, missing.has(chosen.row.id), undefined]);
   };
-  const looking = new UnderWay<Looked[]>(MOST_LOOKING);
+  const looking = new UnderWay<Looked[]>(MOST_LOOKING, PAGE_MS);
   try {
     for await (const page of pages) {
       while (looking.isFull) yield* await looking.take();

@@ -16,6 +16,8 @@ export const PENDING_PAGE = 1_000;
 
 /** So many pages may be under way where a round trip takes long. */
 const MOST_AHEAD = 4;
+/** A server that answers a page sooner is near. */
+export const PAGE_MS = 8;
 
 /**
  * A pending list page by page, oldest ID first; no page is empty. What is acked or claimed meanwhile may
@@ -30,6 +32,7 @@ export async function* pendingPages(
     to: LAST_ID,
     count: () => PENDING_PAGE,
     most: MOST_AHEAD,
+    nearMs: PAGE_MS,
     ask: async ({ from, to, count }) => {
       const page = await connection.persist(() =>
         pendingPage(connection, stream, group, from, count, consumer, to),

@@ -25,6 +25,8 @@ export interface PagesRequest<T> {
   readonly most: number;
   /** Fewer, where pages are large. */
   readonly ahead?: (() => number) | undefined;
+  /** As for Depth. */
+  readonly nearMs?: number | undefined;
   /** Reads part of the range, its ends in the order of the range; undefined when nothing is there. */
   readonly ask: (part: Part) => Promise<Answer<T> | undefined>;
 }
@@ -76,7 +78,7 @@ export class PagesAhead<T> {
 
   constructor(request: PagesRequest<T>) {
     this.#request = request;
-    this.#depth = new Depth(request.most);
+    this.#depth = new Depth(request.most, request.nearMs);
     this.#next = this.#place(request.from);
     this.#end = this.#place(request.to);
     this.#left = request.wanted ?? Number.POSITIVE_INFINITY;
