@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../entry/entry.ts";
+import type { EntryId } from "../../entry/id.ts";
 import { siblingKey } from "../../redis/keys.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
+import type { InFlight, InFlightEntry } from "./in-flight.ts";
 import type { Delivery, WorkerSettings } from "./types.ts";
 
 export type DedupeSettings = Pick<WorkerSettings, "group" | "dedupe">;
@@ -38,6 +40,52 @@ export async function alreadyDone(
     for (const [i, delivery] of [...keyed.keys()].entries()) if (found[i]) done.add(delivery);
   }
   return done;
+}
+
+/** Of so many keys it is known which entry came last. */
+const KEYS = 10_000;
+
+/**
+ * Entries whose keys had not succeeded when they came, but may have when they are run: one with the same key was in flight
+ * here before them. Before they begin it is looked once more; for others that costs nothing.
+ */
+export class SameKeys {
+  readonly #settings: DedupeSettings;
+  readonly #inFlight: InFlight;
+  /** Per key, the last entry that came. */
+  readonly #last = new Map<string, EntryId>();
+  /** The one before it; by its ID, so that none is kept for another's sake. */
+  readonly #before = new WeakMap<InFlightEntry, EntryId>();
+
+  constructor(settings: DedupeSettings, inFlight: InFlight) {
+    this.#settings = settings;
+    this.#inFlight = inFlight;
+  }
+
+  /** It waits for its run from now on. */
+  came(delivery: InFlightEntry): void {
+    const key = dedupeKey(this.#settings, delivery);
+    if (key === undefined) return;
+    const { stream, entry } = delivery;
+    const place = `${stream} ${key}`;
+    const before = this.#last.get(place);
+    if (before !== undefined && this.#inFlight.has(stream, before)) this.#before.set(delivery, before);
+    this.#last.delete(place);
+    this.#last.set(place, entry.id);
+    if (this.#last.size <= KEYS) return;
+    const [oldest = ""] = this.#last.keys();
+    this.#last.delete(oldest);
+  }
+
+  followsAnother(entry: InFlightEntry): boolean {
+    return this.#before.has(entry);
+  }
+
+  /** Whether Redis is being told of the entry before it: only then does it know whether that has succeeded. */
+  mustWait(entry: InFlightEntry): boolean {
+    const before = this.#before.get(entry);
+    return before !== undefined && this.#inFlight.get(entry.stream, before)?.state === "settling";
+  }
 }
 
 /** The value of the dedupe field as part of a key's name: itself when it is short and plain, else its hash. */

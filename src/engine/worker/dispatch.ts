@@ -1,7 +1,7 @@
 import { ConnectionError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { alreadyDone, type DedupeSettings } from "./dedupe.ts";
+import { alreadyDone, type DedupeSettings, type SameKeys } from "./dedupe.ts";
 import type { WorkerEvents } from "./events.ts";
 import { type Fetcher, MAX_BLOCK_MS } from "./fetch.ts";
 import type { Groups } from "./groups.ts";
@@ -38,6 +38,7 @@ export interface DispatcherParts {
   readonly guard: OutageGuard;
   readonly pacer: Pacer;
   readonly runner: Runner;
+  readonly sameKeys: SameKeys;
   readonly readAhead: ReadAhead;
   readonly settler: Settler;
   readonly groups: Groups;
@@ -168,7 +169,7 @@ export class Dispatcher {
   }
 
   #admitOne(delivery: Delivery, duplicate: boolean, came: Came): void {
-    const { settings, inFlight, runner, pacer, ending, events } = this.#parts;
+    const { settings, inFlight, runner, sameKeys, pacer, ending, events } = this.#parts;
     // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
     // So may a group that was made again.
     const held = inFlight.get(delivery.stream, delivery.entry.id);
@@ -192,7 +193,9 @@ export class Dispatcher {
       );
     } else {
       pacer.count();
-      runner.waiting.add(inFlight.hold(delivery, came.askedAt, came.gotAt));
+      const entry = inFlight.hold(delivery, came.askedAt, came.gotAt);
+      sameKeys.came(entry);
+      runner.waiting.add(entry);
     }
   }
 

@@ -5,6 +5,7 @@ import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
 import type { Roster } from "../roster.ts";
 import { Continuities, Restorer } from "./restore.ts";
+import { SameKeys } from "./dedupe.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Recoverer } from "./recover.ts";
 import { PendingSweep } from "./sweep.ts";
@@ -75,7 +76,8 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
   const readAhead = new ReadAhead(handler, settings.ahead, settings.dedupe === undefined ? 1 : 2);
   const settler = new Settler({ ...owned, watch: verdicts, readAhead });
   const guard = new OutageGuard(settings.pauseAfter, settings.retry, events);
-  const runner = new Runner({ ...owned, guard, settler, readAhead });
+  const sameKeys = new SameKeys(settings, inFlight);
+  const runner = new Runner({ ...owned, guard, settler, readAhead, sameKeys });
   const pacer = new Pacer(settings.ratePerSecond);
   const dispatcher = new Dispatcher({
     ...owned,
@@ -84,6 +86,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
     guard,
     pacer,
     runner,
+    sameKeys,
     readAhead,
     settler,
   });

@@ -1,8 +1,10 @@
 import { errorText } from "../../errors.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
+import type { Streams } from "../../redis/ops/streams.ts";
 import type { BatchRule, Handler } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
+import { alreadyDone, type DedupeSettings, type SameKeys } from "./dedupe.ts";
 import { outputEntries } from "./emit.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
@@ -68,12 +70,14 @@ const PATIENCE = 2;
 
 export interface RunnerParts {
   readonly handler: Handler;
-  readonly settings: Pick<WorkerSettings, "retry">;
+  readonly streams: Streams;
+  readonly settings: DedupeSettings & Pick<WorkerSettings, "retry">;
   readonly guard: OutageGuard;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly settler: Settler;
   readonly readAhead: ReadAhead;
+  readonly sameKeys: SameKeys;
   /** Aborted: what is not begun is handed back. */
   readonly ending: AbortSignal;
   readonly events: WorkerEvents;
@@ -123,10 +127,11 @@ export class Runner {
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {
-    const { inFlight, ownership, handler, settler, readAhead, events } = this.#parts;
+    const { inFlight, ownership, sameKeys, handler, settler, readAhead, events } = this.#parts;
     inFlight.start(batch);
     const isSure = (entry: InFlightEntry): boolean => ownership.isSure(entry);
-    const ours = batch.every(isSure) ? batch : await this.#confirmed(batch);
+    const mayBegin = batch.every((entry) => isSure(entry) && !sameKeys.followsAnother(entry));
+    const ours = mayBegin ? batch : await this.#confirmed(batch);
     if (ours.length > 0) {
       const startedAt = performance.now();
       const outcomes = await handler.run(ours, isSure);
@@ -143,7 +148,8 @@ export class Runner {
 
   /**
    * After a pause, of this process or of its machine, others may have taken what was to be run, and be done with it:
-   * Redis is asked, for as long as it takes, and what is not this worker's any more is dropped.
+   * Redis is asked, for as long as it takes, and what is not this worker's any more is dropped. So is what needs no run,
+   * because an entry with the same key has succeeded since it came.
    */
   async #confirmed(batch: readonly InFlightEntry[]): Promise<readonly InFlightEntry[]> {
     const { ownership, settler, ending, events } = this.#parts;
@@ -153,15 +159,26 @@ export class Runner {
         const ours = await ownership.confirm(left);
         for (const delivery of left) if (!ours.includes(delivery)) settler.drop(delivery);
         left = ours;
+        left = await this.#withoutDuplicates(ours);
         // Another pause may have come before the answer.
         if (left.every((delivery) => ownership.isSure(delivery))) return left;
       } catch (error) {
-        events.notice("detail", `not begun before Redis says whose it is: ${errorText(error)}`);
+        events.notice("detail", `not begun before Redis has been asked: ${errorText(error)}`);
         await sleep(reconnectDelayMs(failures), ending);
       }
     }
     for (const delivery of left) settler.settle(delivery, HAND_BACK, 0);
     return [];
+  }
+
+  async #withoutDuplicates(batch: readonly InFlightEntry[]): Promise<readonly InFlightEntry[]> {
+    const { streams, settings, inFlight, sameKeys, settler, ending } = this.#parts;
+    const followers = batch.filter((entry) => sameKeys.followsAnother(entry));
+    while (!ending.aborted && followers.some((entry) => sameKeys.mustWait(entry)))
+      await inFlight.changed(ending);
+    const done = await alreadyDone(streams, settings, followers);
+    for (const entry of followers) if (done.has(entry)) settler.settle(entry, { kind: "duplicate" }, 0);
+    return batch.filter((entry) => !done.has(entry));
   }
 
   #verdict(delivery: InFlightEntry, outcome: Outcome): Verdict {

@@ -178,6 +178,15 @@ describe("a worker reads ahead", () => {
     },
   );
 
+  test("--dedupe: an entry whose key has succeeded while it waited is not run", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    for (let n = 0; n < 100; n++) await redis.xadd(stream, "*", "n", String(Math.floor(n / 5)));
+    const { stdout, stderr } = await drain(stream, "echo ran", ["--dedupe", "n"]);
+    expect(stdout).toBe("ran\n".repeat(20));
+    expect(stderr).toContain("80 duplicates");
+  });
+
   test("what a dead worker had is taken only when it starts at once: none is dead-lettered for another's sake", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
