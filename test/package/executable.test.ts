@@ -2,6 +2,7 @@ import { access, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
+import { findOnPath } from "../../src/sandbox/find-server.ts";
 import { bin, BIN } from "../support/bin.ts";
 import { uniqueKey } from "../support/cli.ts";
 import { rawRedis } from "../support/redis.ts";
@@ -14,8 +15,11 @@ const built = await access(file("x64")).then(
 );
 if (!built) console.log("not run: the tests of the executables, which only npm run package builds");
 
+const emulator =
+  (await findOnPath("qemu-aarch64-static", process.env)) ?? (await findOnPath("qemu-aarch64", process.env));
+if (built && emulator === undefined) console.log("not run: the executable for arm64 (needs qemu-aarch64)");
+
 describe.skipIf(!built)("the executable", () => {
-  // An executable has its script where an argument would be read by Node.
   const program = [file("x64")] as const;
 
   test("needs no Node, and nothing beside it", async () => {
@@ -65,6 +69,21 @@ describe.skipIf(!built)("the executable", () => {
       expect((await handle.stat()).mode & 0o777).toBe(0o755);
       await handle.close();
     }
+  });
+
+  test.skipIf(emulator === undefined)("for arm64 runs on an emulated machine", async () => {
+    const env = { QEMU_LD_PREFIX: process.env["QEMU_LD_PREFIX"] ?? "/usr/aarch64-linux-gnu" };
+    const emulated = [emulator ?? "", file("arm64")] as const;
+    const key = uniqueKey();
+    expect(await bin(["produce", key, "--id", "1-1", "a=1"], { program: emulated, env })).toMatchObject({
+      code: 0,
+      stdout: "1-1\n",
+    });
+    const handled = await bin(
+      ["consume", key, "-g", "g", "--create-group", "--until-empty", "--exec", "echo $STREAMCTL_ID"],
+      { program: emulated, env },
+    );
+    expect(handled).toMatchObject({ code: 0, stdout: "1-1\n" });
   });
 
   test("comes with the licences of Node and of all packages", async () => {
