@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { cli, ndjson, uniqueKey } from "../support/cli.ts";
+import { pendingRows, pendingStream } from "../support/pending.ts";
+import { Proxy } from "../support/proxy.ts";
+import { rawRedis } from "../support/redis.ts";
+import { scratchDir } from "../support/worker.ts";
+
+/** What is far from its server has several requests under way. */
+async function farAway(): Promise<Proxy> {
+  const proxy = await Proxy.start();
+  proxy.delay(15);
+  return proxy;
+}
+
+const ids = (text: string): unknown[] => ndjson(text).map(({ id }) => id);
+
+test("claim --limit: no step takes what an earlier one may still take, and each entry is told once", async () => {
+  const redis = rawRedis();
+  const key = await pendingStream(redis, 3_000);
+  // Some in each step are to stay where they are, so that the limit is not reached by what was asked for.
+  for (let n = 1; n <= 3_000; n += 250) await redis.xdel(key, `${n}-0`);
+  const { url } = await farAway();
+  const argv = ["claim", key, "-g", "g", "--all", "--to", "z", "--limit", "1500"];
+  const { code, stdout } = await cli(argv, { url });
+  expect(code).toBe(0);
+  const moved = (await pendingRows(redis, key)).filter(([, owner]) => owner === "z").map(([id]) => id);
+  expect(moved).toHaveLength(1_500);
+  expect(ids(stdout)).toEqual(moved);
+});
+
+test("trim --archive and dlq purge --archive: the archive holds what has gone, in order and nothing twice", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  const dlq = `${stream}:dlq`;
+  const pipeline = redis.pipeline();
+  for (let n = 1; n <= 4_000; n++) {
+    pipeline.xadd(stream, `${n}-1`, "n", String(n));
+    pipeline.xadd(dlq, `${n}-1`, "n", String(n));
+  }
+  await pipeline.exec();
+  const { url } = await farAway();
+  const folder = await scratchDir();
+  const [old, dead] = [join(folder, "old.ndjson"), join(folder, "dead.ndjson")];
+  const trim = ["trim", stream, "--maxlen", "500", "--exact", "--archive", old, "-o", "ndjson"];
+  const [trimmed, purged] = await Promise.all([
+    cli(trim, { url }),
+    cli(["dlq", "purge", stream, "--all", "-y", "--archive", dead], { url }),
+  ]);
+  expect([trimmed.code, purged.code]).toEqual([0, 0]);
+  expect(ndjson(trimmed.stdout)).toMatchObject([{ removed: 3_500, length: 500 }]);
+  const all = Array.from({ length: 4_000 }, (_, n) => `${n + 1}-1`);
+  expect(ids(await readFile(old, "utf8"))).toEqual(all.slice(0, 3_500));
+  const kept = ids(await readFile(dead, "utf8"));
+  expect(kept).toHaveLength(4_000);
+  expect(new Set(kept)).toEqual(new Set(all));
+  expect(await redis.xlen(dlq)).toBe(0);
+});
+
+test("pending --list, with and without fields, has each entry once and in order", async () => {
+  const redis = rawRedis();
+  const key = await pendingStream(redis, 6_000);
+  await redis.xdel(key, "17-0", "4321-0");
+  const { url } = await farAway();
+  const argv = ["pending", key, "-g", "g", "--list", "--limit", "10000"];
+  const all = Array.from({ length: 6_000 }, (_, n) => `${n + 1}-0`);
+  const rows = ndjson((await cli(argv, { url })).stdout);
+  expect(rows.map(({ id }) => id)).toEqual(all);
+  expect(rows.filter(({ missing }) => missing === true).map(({ id }) => id)).toEqual(["17-0", "4321-0"]);
+  const full = ndjson((await cli([...argv, "--payload"], { url })).stdout);
+  expect(full.map(({ id }) => id)).toEqual(all);
+  expect(full[4_999]).toMatchObject({ id: "5000-0", fields: { n: "5000" } });
+});
+
+test("dlq replay: each letter moves once, with several sweeps under way", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  const dlq = `${stream}:dlq`;
+  const fill =
+    "for i = 1, 5000 do redis.call('XADD', KEYS[1], i .. '-1', 'n', i, 'dlq.stream', ARGV[1], 'dlq.id', i .. '-0', " +
+    "'dlq.group', 'g', 'dlq.consumer', 'c', 'dlq.deliveries', 5, 'dlq.reason', 'exit 1', 'dlq.exit', 1, " +
+    "'dlq.stderr', '', 'dlq.failed-at', '2026-11-03T10:00:00.123Z', 'dlq.replays', 0) end";
+  await redis.eval(fill, 1, dlq, stream);
+  const { url } = await farAway();
+  const { code, stderr } = await cli(["dlq", "replay", stream, "--all", "-y"], { url });
+  expect({ code, left: await redis.xlen(dlq) }).toEqual({ code: 0, left: 0 });
+  expect(stderr).toMatch(/5,?000/);
+  const numbers = (await redis.xrange(stream, "-", "+")).map(([, fields]) => Number(fields[1]));
+  expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 5_000 }, (_, n) => n + 1));
+});
