@@ -25,7 +25,10 @@ export function printTable(results) {
 /** The same for two builds: how the new one compares with the old one, and whether all pairs say so. */
 export function printComparison(results, build, against) {
   const header = ["", "measure", build, against, "unit", "ratio", "spread", ""];
-  const rows = results.map((result) => [result.id, result.name, ...measured(result), direction(result)]);
+  const rows = results.map((result) => {
+    const name = result.name.replace(/, against .*/, "");
+    return [result.id, name, ...measured(result), direction(result)];
+  });
   printRows([header, ...rows]);
 }
 
