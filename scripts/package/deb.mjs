@@ -63,6 +63,13 @@ function fill(tree, unpacked) {
   put(`${doc}/copyright`, Buffer.concat([read("LICENSE"), Buffer.from("\n"), read("dist/LICENSES")]));
   put(`${doc}/changelog.gz`, gzipSync(read("CHANGELOG.md"), { level: 9 }));
   put(`${doc}/README.md`, read("README.md"));
+  // npm's tarball leaves them out: there, the links of the README lead to the repository.
+  for (const folder of ["docs", "examples"])
+    for (const entry of readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true }))
+      if (entry.isFile()) {
+        const path = join(entry.parentPath, entry.name);
+        put(join(doc, path.slice(root.length)), readFileSync(path));
+      }
 }
 
 /** The example, as a worker of any group: what it does is said in /etc/streamctl/INSTANCE.env. */

@@ -34,7 +34,7 @@ test("SHA256SUMS names every file, with its sum", async () => {
 
 test("another build, in another folder and by a user with another umask, has the same bytes", async () => {
   const copy = await temporaryFolder();
-  const parts = ["bin", "completions", "examples", "man", "scripts", "src"];
+  const parts = ["bin", "completions", "docs", "examples", "man", "scripts", "src"];
   const files = ["package.json", "tsconfig.json", "README.md", "CHANGELOG.md", "LICENSE", ".npmrc"];
   for (const name of [...parts, ...files]) await cp(join(ROOT, name), join(copy, name), { recursive: true });
   await symlink(join(ROOT, "node_modules"), join(copy, "node_modules"));

@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { bin } from "../support/bin.ts";
-import { parseLine, shellWords } from "../support/command-lines.ts";
+import { uniqueKey } from "../support/cli.ts";
+import { rawRedis } from "../support/redis.ts";
 
 const run = promisify(execFile);
 const deb = join(inject("artifacts"), `streamctl_${manifest.version}_all.deb`);
@@ -79,6 +80,8 @@ describe.skipIf(!built)("the .deb", () => {
       "/usr/share/fish/vendor_completions.d/streamctl.fish",
       "/usr/lib/systemd/system/streamctl-worker@.service",
       "/usr/share/doc/streamctl/copyright",
+      "/usr/share/doc/streamctl/docs/worker.md",
+      "/usr/share/doc/streamctl/examples/kubernetes/worker.yaml",
     ])
       expect(files).toContain(path);
     expect((await run("dpkg", [`--root=${root}`, "--verify", "streamctl"])).stdout).toBe("");
@@ -91,18 +94,29 @@ describe.skipIf(!built)("the .deb", () => {
     await expect(dpkg("--install", deb)).rejects.toThrow(/depends on nodejs \(>= 20\.19\)/);
   });
 
-  test("has a unit whose command line streamctl takes, and systemd the rest", async () => {
+  test("has a unit whose worker does what its variables say, and which systemd takes", async () => {
     const folder = await mkdtemp(join(tmpdir(), "unit-"));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     await run("dpkg-deb", ["--extract", deb, folder]);
     const path = join(folder, "usr", "lib", "systemd", "system", "streamctl-worker@.service");
     const unit = await readFile(path, "utf8");
     const [, line = ""] = /^ExecStart=\/usr\/bin\/streamctl (.*)$/m.exec(unit) ?? [];
-    const words = shellWords(
-      line.replace("$STREAMS", "orders refunds").replace("${HANDLER}", "/usr/local/bin/bill-order"),
-    );
-    const { command, args } = await parseLine([...words, "--group", "billing"]);
-    expect({ command, args }).toEqual({ command: "consume", args: [["orders", "refunds"]] });
+    const redis = rawRedis();
+    const [orders, refunds] = [uniqueKey(), uniqueKey()];
+    for (const key of [orders, refunds]) await redis.xadd(key, "1-1", "a", "1");
+    // As systemd replaces them: the first is split at spaces, the second is one word.
+    const words = line.split(" ").flatMap((word) => {
+      if (word === "$STREAMS") return [orders, refunds];
+      return [word === "${HANDLER}" ? "cat > /dev/null" : word];
+    });
+    const env = { STREAMCTL_GROUP: "billing", STREAMCTL_JOBS: "2", STREAMCTL_UNTIL_EMPTY: "true" };
+    const worker = await bin(words, { env });
+    expect(worker.code, worker.stderr).toBe(0);
+    for (const key of [orders, refunds]) {
+      const [group] = (await redis.xinfo("GROUPS", key)) as unknown[][];
+      expect(group).toEqual(expect.arrayContaining(["billing", "1-1"]));
+      expect((await redis.xpending(key, "billing"))[0]).toBe(0);
+    }
     const { error, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", path], {
       encoding: "utf8",
     });
