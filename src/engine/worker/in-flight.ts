@@ -31,7 +31,7 @@ export type FlightState = "waiting" | "running" | "settling" | "aside" | "gone";
  * | aside    | the same, while the server can't take it           | gone; it keeps no other from being fetched     |
  * | gone     | nothing                                            | for good, or pending and met again as a retry  |
  *
- * Beside its state an entry has facts, which any of the states may learn: `lost`, `orphaned`, `verdictSent`, `cameAgain`.
+ * Beside its state an entry has facts, which any of the states may learn: `lost`, `orphaned`, `verdictSent`, `leaves`, `cameAgain`.
  */
 const GOES_ON_TO: Readonly<Record<FlightState, readonly FlightState[]>> = {
   waiting: ["running", "settling"],
@@ -58,6 +58,8 @@ export interface InFlightEntry extends Delivery {
   readonly orphaned: boolean;
   /** Its verdict is on its way, or its reply was lost: what Redis has of it now proves nothing. */
   readonly verdictSent: boolean;
+  /** The same, and that leaves it pending: to keep it alive would undo how long it is to be idle. */
+  readonly leaves: boolean;
   /** It came once more while in flight, from a group that was made again: its verdict may have come too early. */
   readonly cameAgain: boolean;
 }
@@ -75,6 +77,7 @@ class FlightRecord implements InFlightEntry {
   readonly lost: boolean = false;
   readonly orphaned: boolean = false;
   readonly verdictSent: boolean = false;
+  readonly leaves: boolean = false;
   readonly cameAgain: boolean = false;
 
   constructor(delivery: Delivery, claim: Claim, askedAt: Instant, gotAt: number) {
@@ -105,9 +108,10 @@ export function noteOrphaned(entry: InFlightEntry): void {
   record.orphaned = true;
 }
 
-export function noteVerdictSent(entry: InFlightEntry, sent: boolean): void {
+export function noteVerdictSent(entry: InFlightEntry, sent: boolean, leaves = false): void {
   const record: Changeable = entry;
   record.verdictSent = sent;
+  record.leaves = sent && leaves;
 }
 
 export function noteCameAgain(entry: InFlightEntry): void {

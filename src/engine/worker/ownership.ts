@@ -90,13 +90,18 @@ export class Ownership {
     return msSince(ownedAt) < SURE_SHARE * this.#parts.settings.claimIdleMs;
   }
 
-  /** Asks Redis for entries about which this worker is not sure; gives those that are still its own. */
+  /**
+   * Asks Redis for entries about which this worker is not sure; gives those that are still its own. What waits to be run
+   * after them is asked for, too: they may be many, and each would take as long.
+   */
   async confirm(deliveries: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
+    const asked = new Set(deliveries);
     const unsure = deliveries.filter((delivery) => !this.isSure(delivery));
     for (const stream of new Set(unsure.map((delivery) => delivery.stream))) {
+      const all = [...this.#parts.inFlight.of(stream)];
       const gone = await this.beat(
         stream,
-        unsure.filter((delivery) => delivery.stream === stream),
+        all.filter((entry) => (asked.has(entry) || entry.state === "waiting") && !this.isSure(entry)),
       );
       if (gone.length === 0) continue;
       await this.readEnded();
@@ -256,7 +261,7 @@ export class Ownership {
     stream: StreamKey,
     deliveries: readonly InFlightEntry[],
   ): Promise<{ readonly gone: InFlightEntry[]; readonly sign: Owned }> {
-    const askable = deliveries.filter(({ orphaned, lost }) => !orphaned && !lost);
+    const askable = deliveries.filter(({ orphaned, lost, leaves }) => !orphaned && !lost && !leaves);
     const gone: InFlightEntry[] = [];
     let sign: Owned = "notPending";
     if (askable.length === 0) return { gone, sign };

@@ -240,7 +240,7 @@ export class Settler {
     const { restorer } = this.#parts;
     const { stream } = (items[0] as Settling).delivery;
     await restorer.ended(stream);
-    for (const { delivery } of items) noteVerdictSent(delivery, true);
+    for (const { delivery, verdict } of items) noteVerdictSent(delivery, true, LEAVING.has(verdict.kind));
     try {
       const answers = await send(items);
       for (const [i, { delivery }] of items.entries())

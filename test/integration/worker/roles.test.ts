@@ -1,12 +1,34 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import type { InFlightEntry } from "../../../src/engine/worker/in-flight.ts";
+import type { StreamKey } from "../../../src/entry/names.ts";
 import { now } from "../../../src/lib/instant.ts";
 import type { Streams } from "../../../src/redis/ops/streams.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { rolesFor, settingsFor } from "../../support/roles.ts";
+import { rolesFor, settingsFor, type TestRoles } from "../../support/roles.ts";
 import { losing } from "../../support/streams.ts";
 import { deadLetters, fill, pendingIn } from "../../support/worker.ts";
 import { entryId } from "../../support/ids.ts";
+
+/** Entries of this worker that wait for a slot. */
+async function waitingFor(
+  { inFlight, runner }: TestRoles,
+  stream: StreamKey,
+  count: number,
+): Promise<InFlightEntry[]> {
+  const redis = rawRedis();
+  await fill(redis, stream, count);
+  const askedAt = now();
+  await redis.xreadgroup("GROUP", "g", "c", "STREAMS", stream, ">");
+  const rows = await redis.xrange(stream, "-", "+");
+  return rows.map(([id]) => {
+    const delivery = { stream, entry: { id: entryId(id), fields: [] }, deliveries: 1 };
+    const entry = inFlight.hold(delivery, askedAt, performance.now());
+    runner.waiting.add(entry);
+    return entry;
+  });
+}
 
 /** Entries that another consumer has read, and had for so long. */
 async function heldByDead(stream: string, count: number, idleMs: number, deliveries = 1): Promise<string[]> {
@@ -209,5 +231,58 @@ describe("settle:", () => {
     await turn();
     expect(ends).toEqual([`${id} ack`]);
     expect(await pendingIn(redis, stream)).toBe(0);
+  });
+});
+
+describe("read ahead:", () => {
+  test("what others have taken in a pause is found out by a few questions, however much waits", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    let asked = 0;
+    const settings = settingsFor(stream, { claimIdleMs: 100 });
+    const roles = await rolesFor(settings, {
+      wrap: (streams) => ({
+        ...streams,
+        keepAlive: (...args) => {
+          asked++;
+          return streams.keepAlive(...args);
+        },
+      }),
+    });
+    const entries = await waitingFor(roles, stream, 100);
+    await sleep(100);
+    const ids = entries.map(({ entry }) => entry.id);
+    await redis.xclaim(stream, "g", "other", 0, ...ids.slice(1));
+    roles.runner.startNext();
+    await until("all are gone", () => roles.inFlight.count === 0);
+    expect(roles.runs.map(({ entry }) => entry.id)).toEqual(ids.slice(0, 1));
+    expect(asked).toBeLessThan(20);
+  });
+
+  test("a heartbeat does not undo that an entry was handed back", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    let answer = (): void => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    let carriedOut = false;
+    const roles = await rolesFor(settingsFor(stream, {}), {
+      wrap: (streams) => ({
+        ...streams,
+        requeueOwned: async (...args) => {
+          const owned = await streams.requeueOwned(...args);
+          carriedOut = true;
+          await held;
+          return owned;
+        },
+      }),
+    });
+    await waitingFor(roles, stream, 1);
+    roles.runner.handBack();
+    await until("it is handed back", () => carriedOut);
+    await roles.ownership.beat(stream, [...roles.inFlight.of(stream)]);
+    const [row] = (await redis.xpending(stream, "g", "-", "+", 1)) as [string, string, number, number][];
+    answer();
+    expect(row?.[2], "idle, so that others take it at once").toBeGreaterThanOrEqual(60_000);
+    await until("it is gone", () => roles.inFlight.count === 0);
   });
 });
