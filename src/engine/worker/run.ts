@@ -103,17 +103,16 @@ export class Runner {
   /** Starts what may start: none overtakes another. While the outage guard probes nothing waits, but for a probe. */
   startNext(): void {
     const { inFlight, guard, readAhead } = this.#parts;
-    this.#heldUp?.stop();
-    this.#heldUp = undefined;
     while (inFlight.freeSlots > 0 && guard.allow(1, inFlight.running, performance.now()) > 0) {
+      this.#notHeldUp();
       const batch = this.waiting.next();
       if (!batch) return;
       void this.#run(batch);
     }
-    if (inFlight.waiting === 0) return;
+    if (inFlight.waiting === 0) return this.#notHeldUp();
     if (guard.paused) return this.handBack();
     const patienceMs = PATIENCE * readAhead.windowMs;
-    this.#heldUp = startTimer(patienceMs, () => {
+    this.#heldUp ??= startTimer(patienceMs, () => {
       readAhead.heldUp(patienceMs);
       this.handBack();
     });
@@ -121,9 +120,13 @@ export class Runner {
 
   /** What was not started goes back to the group, for others to take at once. */
   handBack(): void {
+    this.#notHeldUp();
+    for (const entry of this.waiting.abandon()) this.#parts.settler.settle(entry, HAND_BACK, 0);
+  }
+
+  #notHeldUp(): void {
     this.#heldUp?.stop();
     this.#heldUp = undefined;
-    for (const entry of this.waiting.abandon()) this.#parts.settler.settle(entry, HAND_BACK, 0);
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {

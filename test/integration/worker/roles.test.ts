@@ -22,7 +22,7 @@ async function waitingFor(
   const askedAt = now();
   await redis.xreadgroup("GROUP", "g", "c", "STREAMS", stream, ">");
   const rows = await redis.xrange(stream, "-", "+");
-  return rows.map(([id]) => {
+  return rows.slice(-count).map(([id]) => {
     const delivery = { stream, entry: { id: entryId(id), fields: [] }, deliveries: 1 };
     const entry = inFlight.hold(delivery, askedAt, performance.now());
     runner.waiting.add(entry);
@@ -257,6 +257,21 @@ describe("read ahead:", () => {
     await until("all are gone", () => roles.inFlight.count === 0);
     expect(roles.runs.map(({ entry }) => entry.id)).toEqual(ids.slice(0, 1));
     expect(asked).toBeLessThan(20);
+  });
+
+  test("what comes meanwhile makes nothing wait for longer that no slot takes", async () => {
+    const stream = uniqueKey();
+    const roles = await rolesFor(settingsFor(stream, {}));
+    const running = await waitingFor(roles, stream, 4);
+    roles.runner.waiting.abandon();
+    for (const entry of running) roles.inFlight.start([entry]);
+    const ahead = await waitingFor(roles, stream, 3);
+    await until("it is handed back", () => {
+      // As when an entry has come.
+      roles.runner.startNext();
+      return ahead.every(({ state }) => state === "gone");
+    });
+    expect(roles.runs).toEqual([]);
   });
 
   test("a heartbeat does not undo that an entry was handed back", async () => {
