@@ -92,7 +92,7 @@ describe.each(["docker", "podman"])("a sandbox by %s, without testcontainers", (
    * An engine as far as streamctl uses one: a "container" is a real server in a session of its own, which `run` shows the
    * output of and hands SIGTERM to, and which outlives a `run` that is killed.
    */
-  async function engine({ image = "redis:7.4" } = {}): Promise<{
+  async function engine({ image = "redis:7.4", onTerm = "kill -TERM $pid" } = {}): Promise<{
     env: Record<string, string>;
     calls: () => Promise<string[]>;
     containers: () => Promise<string[]>;
@@ -116,7 +116,7 @@ case $verb in
     setsid ${inject("redisExecutable")} "$@" &
     pid=$!
     echo $pid > $name.container
-    trap 'kill -TERM $pid' TERM
+    trap '${onTerm}' TERM
     while kill -0 $pid 2>/dev/null; do wait $pid; done
     rm -f $name.container ;;
   kill) kill -s "\${2#SIG}" "$(cat $3.container)" ;;
@@ -164,6 +164,17 @@ esac
     const run = new BinRun(["sandbox"], { env });
     const url = await until("a URL is printed", () => /^redis:\/\/\S+\n$/.exec(run.stdout)?.[0].trim());
     expect(await rawRedis(url).ping()).toBe("PONG");
+    run.signal("SIGKILL");
+    await run.done;
+    await run.untilGone();
+    expect(await containers()).toEqual([]);
+    await until("the server's folder is removed", async () => (await servers()).length === 0);
+  });
+
+  test("leaves no container behind whose engine does not pass signals on", async () => {
+    const { env, containers } = await engine({ onTerm: "" });
+    const run = new BinRun(["sandbox"], { env });
+    await until("a URL is printed", () => run.stdout);
     run.signal("SIGKILL");
     await run.done;
     await run.untilGone();
