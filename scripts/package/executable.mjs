@@ -15,7 +15,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { manifest, put, replaceOne, root, run } from "./common.mjs";
 
-/** The Node that is in the executable, by architecture: packages of npm that hold Node's own builds. */
+/** The Node that is in the executables: the newest that npm has for both, in packages that hold Node's own builds. */
 const NODE = "26.10.0";
 const INTEGRITY = {
   x64: "sha512-OmAztarr1gK4PD+sNyoku4N5Q40d8eqMuLjNa/zRvxF33aCsVKVIQLs4V5HYPWSWWlMiTdkmbZE/6Phigma0hw==",
@@ -110,7 +110,8 @@ export function nodeFor(arch) {
       throw new Error(`${name} is not the one that is expected: ${integrity}`);
     run("tar", ["-xzf", tarball, "-C", work, "package/bin/node", "package/LICENSE"]);
     rmSync(tarball);
-    renameSync(work, folder);
+    // Another run may have been faster.
+    if (!existsSync(folder)) renameSync(work, folder);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
