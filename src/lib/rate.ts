@@ -30,19 +30,23 @@ export class Pace {
 /** Holds starts to a rate; without one it holds nothing. */
 export class Pacer {
   readonly #pace: Pace | undefined;
-  readonly #group: number;
+  /** How many may start together. */
+  readonly most: number;
   #holds = false;
 
   constructor(perSecond: number | undefined, clock?: () => number) {
     this.#pace = perSecond === undefined ? undefined : new Pace(perSecond, clock);
-    this.#group = Math.max(1, Math.floor(((perSecond ?? 0) * TICK_MS) / 1_000));
+    this.most =
+      perSecond === undefined
+        ? Number.POSITIVE_INFINITY
+        : Math.max(1, Math.floor((perSecond * TICK_MS) / 1_000));
   }
 
   /** How many of `places` may be taken now. */
   allow(places: number): number {
     if (!this.#pace) return places;
     this.#holds = this.#pace.waitMs() > 0;
-    return this.#holds ? 0 : Math.min(places, this.#group);
+    return this.#holds ? 0 : Math.min(places, this.most);
   }
 
   /** How long until what was held back may start; undefined when the last look held nothing back. */

@@ -77,11 +77,13 @@ export class Dispatcher {
 
   /**
    * How many entries may wait for a slot: none while the guard probes, nor when what is pending is due. That is taken only
-   * when it starts at once, because a delivery counts from then on, and its worker may die.
+   * when it starts at once, because a delivery counts from then on, and its worker may die. No more than may start together
+   * at this rate: all of them may when a slot has come free.
    */
   #ahead(): number {
-    const { guard, recoverer, readAhead } = this.#parts;
-    return guard.paused || !this.#backlog || recoverer.wantsSlot ? 0 : readAhead.entries;
+    const { guard, recoverer, pacer, readAhead } = this.#parts;
+    if (guard.paused || !this.#backlog || recoverer.wantsSlot) return 0;
+    return Math.min(readAhead.entries, pacer.most);
   }
 
   /** Runs, and entries that wait for theirs. */

@@ -101,6 +101,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
     settler,
     guard,
     runner,
+    readAhead,
     dispatcher,
     watchdog,
   };

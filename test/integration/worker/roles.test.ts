@@ -274,6 +274,28 @@ describe("read ahead:", () => {
     expect(roles.runs).toEqual([]);
   });
 
+  test("--rate: no more waits than may start together, so that a rate stays one when a slot comes free", async () => {
+    const stream = uniqueKey();
+    const settings = settingsFor(stream, { ahead: 1_000, ratePerSecond: 100 });
+    const roles = await rolesFor(settings);
+    for (const entry of await waitingFor(roles, stream, 4)) roles.inFlight.start([entry]);
+    roles.runner.waiting.abandon();
+    await fill(rawRedis(), stream, 200);
+    // Runs of a millisecond, and a Redis that is far away.
+    roles.readAhead.ran(1);
+    roles.readAhead.answered(2_000);
+    await roles.dispatcher.turn(1);
+    for (let n = 0; n < 20; n++) {
+      const places = roles.dispatcher.places();
+      if (typeof places === "number" && places > 0) await roles.dispatcher.turn(places);
+      await sleep(10);
+    }
+    expect(roles.inFlight.waiting).toBeGreaterThan(0);
+    expect(roles.inFlight.waiting).toBeLessThanOrEqual(5);
+    roles.runner.handBack();
+    await until("all is handed back", () => roles.inFlight.waiting === 0);
+  });
+
   test("a heartbeat does not undo that an entry was handed back", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
