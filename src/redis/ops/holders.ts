@@ -1,5 +1,6 @@
 import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
+import { ServerError } from "../../errors.ts";
 import { isDenied } from "../errors.ts";
 import { sameSlot, siblingKey } from "../keys.ts";
 import { defineScript } from "../script.ts";
@@ -29,6 +30,7 @@ redis.call('HSET', KEYS[2], 'last', last and id_before(last, given) and last or 
 -- What taking and restoring need, too: a right that is missing must show now.
 if redis.call('HLEN', KEYS[2]) < 100 then redis.call('HGETALL', KEYS[2]) end
 redis.call('HMGET', KEYS[2], 'takes')
+redis.call('HDEL', KEYS[2], '')
 redis.call('TIME')
 redis.call('PEXPIRE', KEYS[2], 60000)
 redis.call('PERSIST', KEYS[2])
@@ -51,7 +53,10 @@ export async function mayHold(
     return true;
   } catch (error) {
     if (isDenied(error)) return false;
-    throw error;
+    // That the stream is one, its group says.
+    if (!(error instanceof ServerError) || error.code !== "WRONGTYPE") throw error;
+    const hint = "workers note there what is pending for later: rename that key";
+    throw new ServerError("failed", error.code, error.reply, `${holders} is not a hash`, { hint });
   }
 }
 

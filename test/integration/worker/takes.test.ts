@@ -7,7 +7,8 @@ import { cli, uniqueKey } from "../../support/cli.ts";
 import { entryId } from "../../support/ids.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { rolesFor, settingsFor } from "../../support/roles.ts";
-import { fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { userWith, workerRights } from "../../support/users.ts";
+import { drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 const SLOW_BEAT = ["--claim-idle", "60s", "--retry-delay", "100ms", "--retry-max-delay", "100ms"];
 
@@ -57,4 +58,28 @@ test("an entry that is dead-lettered without a run is held by the count that it 
   const delivery = { stream, entry: { id: entryId("1-1"), fields: [] }, deliveries: 5, fence: 6 };
   inFlight.hold(delivery, now(), performance.now());
   expect(ordering.held(stream).map(({ deliveries }) => deliveries)).toEqual([6]);
+});
+
+test("a user who may not remove fields works without holders, also where takes are noted there", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  const held = `${stream}:held:g`;
+  const rights = [...(await workerRights(redis)), "+@hash", "-hdel", "+del", "+pexpire", "+persist", "+time"];
+  const { url } = await userWith(redis, [`~${stream}`, `~${stream}:dlq`, `~${held}`, ...rights]);
+  const [id = ""] = await fill(redis, stream, 1);
+  await redis.hset(held, { takes: 1, "take 1": `${id}/2/1`, last: "0-1" });
+  const { code, stderr } = await drain(stream, "true", [], { url });
+  expect(stderr).toContain("1 ok");
+  expect(code).toBe(0);
+});
+
+test("a key of another type in the place of the holders is named, and not the stream", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  await fill(redis, stream, 1);
+  await redis.set(`${stream}:held:g`, "another's");
+  const { code, stderr } = await drain(stream, "true");
+  expect(code).toBe(1);
+  expect(stderr).toContain(`error: ${stream}:held:g is not a hash`);
+  expect(stderr).not.toContain("not a stream");
 });
