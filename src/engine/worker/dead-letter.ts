@@ -50,7 +50,10 @@ export async function moveToDeadLetters(
     keepMarker: false,
     settle: async () => {
       if (delivery.orphaned) return "done";
-      const [owned = "notPending"] = await streams.ackOwned(stream, settings, [claim], { remove: false });
+      const [owned = "notPending"] = await streams.ackOwned(stream, settings, [claim], {
+        remove: false,
+        note: true,
+      });
       return owned;
     },
   });

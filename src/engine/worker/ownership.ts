@@ -2,6 +2,7 @@ import type { StreamKey } from "../../entry/names.ts";
 import { type Instant, msSince, now } from "../../lib/instant.ts";
 import { isNoGroup } from "../../redis/errors.ts";
 import type { Member } from "../../redis/ops/member.ts";
+import type { Silent } from "../../redis/ops/holders.ts";
 import { type Claim, isGone, type Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Continuities, Restorer } from "./restore.ts";
@@ -195,6 +196,28 @@ export class Ownership {
     }
   }
 
+  /**
+   * Of entries that were not pending when their verdicts were sent again, after a lost reply, those for which the first
+   * sending did nothing: no take and no verdict is noted since, nor what a verdict that leaves its entry pending writes.
+   */
+  async undone(
+    stream: StreamKey,
+    gone: readonly InFlightEntry[],
+    leaves: (entry: InFlightEntry) => boolean,
+  ): Promise<InFlightEntry[]> {
+    const { streams, settings } = this.#parts;
+    const holders = settings.holders?.(stream);
+    if (holders === undefined || gone.length === 0) return [];
+    const noted = await streams.takenSince(holders, gone.map(asSilent));
+    const left = gone.filter((_, i) => noted[i] !== true);
+    if (left.length === 0) return [];
+    const named = await streams.named(
+      holders,
+      left.map(({ entry }) => entry.id),
+    );
+    return left.filter((entry, i) => !(leaves(entry) && named[i] === true));
+  }
+
   /** Without those that another worker may have taken, and settled, after a long silence of this one. */
   async #untaken(stream: StreamKey, gone: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
     const { streams, settings } = this.#parts;
@@ -203,14 +226,7 @@ export class Ownership {
     const untaken = gone.filter((_, i) => !silences[i]);
     const holders = settings.holders?.(stream);
     if (silent.length === 0 || holders === undefined) return untaken;
-    const taken = await streams.takenSince(
-      holders,
-      silent.map(({ entry, fence, ownedAt }) => ({
-        id: entry.id,
-        deliveries: fence,
-        silentMs: msSince(ownedAt),
-      })),
-    );
+    const taken = await streams.takenSince(holders, silent.map(asSilent));
     return [...untaken, ...silent.filter((_, i) => taken[i] !== true)];
   }
 
@@ -301,4 +317,8 @@ export class Ownership {
       return step();
     }
   }
+}
+
+function asSilent({ entry, fence, ownedAt }: InFlightEntry): Silent {
+  return { id: entry.id, deliveries: fence, silentMs: msSince(ownedAt) };
 }

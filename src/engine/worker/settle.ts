@@ -201,7 +201,8 @@ export class Settler {
 
   /**
    * Sends verdicts of one stream. Those that did not find their entries because Redis had thrown them away are sent
-   * once more when the entries are pending again. After a lost reply, "not pending" is our own success.
+   * once more when the entries are pending again. After a lost reply, "not pending" is our own success, unless Redis tells
+   * that the step had not come.
    */
   async #sendToGroup(items: readonly Settling[], send: Send, replyLost: boolean): Promise<Owned[]> {
     const { ownership } = this.#parts;
@@ -211,13 +212,14 @@ export class Settler {
     if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) ownership.holdReads(sending);
     const answers = await sending;
     this.#parts.readAhead.answered(performance.now() - sentAt);
-    const gone: Settling[] = [];
+    let gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
       const answer = answers[i] ?? "notPending";
       if (isDone(answer)) ownership.stillHad(item.delivery, sentAt);
       else if (isGone(answer)) gone.push(item);
     }
-    if (replyLost || gone.length === 0) return answers;
+    if (replyLost) gone = await this.#undone(stream, gone);
+    if (gone.length === 0) return answers;
     // A handler's output, or its dead letter, is delivered also when the entry may have been acked by hand meanwhile.
     const carriesMore = gone.some(({ verdict }) => !this.#isPlainAck(verdict) && !LEAVING.has(verdict.kind));
     const sign = carriesMore ? "thrownAway" : (answers.find(isGone) ?? "notPending");
@@ -252,6 +254,18 @@ export class Settler {
       if (!isNoGroup(error) || !(await restorer.restore(stream, true))) throw error;
       return this.#sendMarked(items, send, replyLost);
     }
+  }
+
+  /** Of verdicts whose entries were not pending when they were sent again, those that were not carried out before. */
+  async #undone(stream: StreamKey, gone: readonly Settling[]): Promise<Settling[]> {
+    // Of an ack that did not come nothing is missing: the entry has been thrown away.
+    const more = gone.filter(({ verdict }) => !this.#isPlainAck(verdict));
+    const leaving = new Set(
+      more.filter(({ verdict }) => LEAVING.has(verdict.kind)).map(({ delivery }) => delivery),
+    );
+    const deliveries = more.map(({ delivery }) => delivery);
+    const undone = await this.#parts.ownership.undone(stream, deliveries, (entry) => leaving.has(entry));
+    return more.filter(({ delivery }) => undone.includes(delivery));
   }
 
   #setAside(item: Settling, error: unknown): void {

@@ -5,6 +5,7 @@ import { defineScript } from "../script.ts";
 import { asList } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { SETTLED } from "./lua/settled.ts";
+import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import { type Member, settlingKeys } from "./member.ts";
 import { type Claim, decodeOwned, OWNED, type Owned } from "./owned.ts";
 import { mayReadNotes, NO_NOTE, NOTE_OF, noteFailure, type ReplayNote, replayNote } from "./replay-notes.ts";
@@ -23,7 +24,7 @@ import { mayReadNotes, NO_NOTE, NOTE_OF, noteFailure, type ReplayNote, replayNot
  */
 const deadLetterScript = defineScript(
   "dead-letter",
-  `${OWNED}${SETTLED}${NOTE_OF}
+  `${OWNED}${SETTLED}${TAKES_OF_GROUP}${NOTE_OF}
 local owned = state(ARGV[3], ARGV[4])
 if owned < 1 then return {owned} end
 local replays, deliveries, failure = tonumber(ARGV[5]), tonumber(ARGV[6]), nil
@@ -36,6 +37,7 @@ end
 redis.call('XADD', KEYS[2], '*', unpack(ARGV, 7))
 redis.call('XACK', KEYS[1], group, ARGV[3])
 settled(holders, ARGV[3])
+note_done(holders, ARGV[3])
 keep_last(holders)
 return {owned, failure or false}
 `,

@@ -127,6 +127,11 @@ export async function takenSince(
   return asList(await caller.run(takenSinceScript, [holders], args)).map((answer) => answer === 1);
 }
 
+/** Of each entry, whether the holders name it. */
+export async function named(caller: Caller, holders: string, ids: readonly EntryId[]): Promise<boolean[]> {
+  return asList(await caller.call("HMGET", holders, ...ids)).map((value) => value !== null);
+}
+
 /** Changes when others have restored what the member had. */
 export async function lossOf(caller: Caller, member: Member, holders: string): Promise<string | undefined> {
   const value = await caller.call("HGET", holders, `lost ${member.consumer}`);

@@ -4,6 +4,7 @@ import { asList } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { DELETE_UNNEEDED } from "./lua/delete-unneeded.ts";
 import { SETTLED } from "./lua/settled.ts";
+import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import { type Member, settlingKeys } from "./member.ts";
 import { type Claim, claimArgs, decodeOwned, OWNED, type Owned } from "./owned.ts";
 
@@ -17,19 +18,21 @@ import { type Claim, claimArgs, decodeOwned, OWNED, type Owned } from "./owned.t
  * Acks entries.
  *
  * KEYS     the stream; the holders
- * ARGV     group, consumer, delete ("1": also delete what no group needs), then per entry: id, fence
+ * ARGV     group, consumer, delete ("1": also delete what no group needs), note ("1": the ack is the last step of more,
+ *          see takes.ts), then per entry: id, fence
  * Returns  per entry: 1 acked, else as OWNED.
  */
 const ackScript = defineScript(
   "ack",
-  `${OWNED}${DELETE_UNNEEDED}${SETTLED}
+  `${OWNED}${DELETE_UNNEEDED}${SETTLED}${TAKES_OF_GROUP}
 local answers = {}
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local owned = state(ARGV[i], ARGV[i + 1])
   if owned > 0 then
     if ARGV[3] == '1' then ack_and_delete(KEYS[1], group, ARGV[i])
     else redis.call('XACK', KEYS[1], group, ARGV[i]) end
     settled(KEYS[2], ARGV[i])
+    if ARGV[4] == '1' then note_done(KEYS[2], ARGV[i]) end
   end
   answers[#answers + 1] = owned
 end
@@ -38,15 +41,15 @@ return answers
 `,
 );
 
-/** One step, sent once; answers are in the order of the claims. `remove`: also delete what no group needs. */
+/** One step, sent once; answers are in the order of the claims. `remove`: also delete what no group needs; `note`: it ends more. */
 export async function ackOwned(
   caller: Caller,
   stream: StreamKey,
   member: Member,
   claims: readonly Claim[],
-  { remove }: { readonly remove: boolean },
+  { remove, note = false }: { readonly remove: boolean; readonly note?: boolean },
 ): Promise<Owned[]> {
-  const args = [member.group, member.consumer, remove ? 1 : 0, ...claimArgs(claims)];
+  const args = [member.group, member.consumer, remove ? 1 : 0, note ? 1 : 0, ...claimArgs(claims)];
   return asList(await caller.run(ackScript, settlingKeys(member, stream), args)).map(decodeOwned);
 }
 

@@ -3,7 +3,7 @@ import { deadLetter } from "./dead-letter.ts";
 import { forgetConsumer } from "./forget-consumer.ts";
 import { forgetSilent } from "./forget-silent.ts";
 import { ensureGroup } from "./groups.ts";
-import { fateOfRetry, lossOf, mayHold, takenSince } from "./holders.ts";
+import { fateOfRetry, lossOf, mayHold, named, takenSince } from "./holders.ts";
 import { consumerInfos, groupPosition } from "./info.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { moveOnce } from "./move.ts";
@@ -34,6 +34,7 @@ const VERBS = {
   markSuccess,
   mayHold,
   moveOnce,
+  named,
   namesakes,
   nextInOrder,
   pendingPage,

@@ -6,6 +6,7 @@ import type { Caller } from "./caller.ts";
 import { ADD_ALL } from "./lua/add-all.ts";
 import { DELETE_UNNEEDED } from "./lua/delete-unneeded.ts";
 import { SETTLED } from "./lua/settled.ts";
+import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import { type Member, settlingKeys } from "./member.ts";
 import { type Claim, decodeOwned, OWNED, type Owned } from "./owned.ts";
 
@@ -20,7 +21,7 @@ import { type Claim, decodeOwned, OWNED, type Owned } from "./owned.ts";
  */
 const succeedScript = defineScript(
   "succeed",
-  `${OWNED}${DELETE_UNNEEDED}${ADD_ALL}${SETTLED}
+  `${OWNED}${DELETE_UNNEEDED}${ADD_ALL}${SETTLED}${TAKES_OF_GROUP}
 local owned = state(ARGV[3], ARGV[4])
 if owned < 1 then return owned end
 local marked = ARGV[6] ~= '0'
@@ -35,6 +36,7 @@ if ARGV[5] == '1' then ack_and_delete(KEYS[1], group, ARGV[3])
 else redis.call('XACK', KEYS[1], group, ARGV[3]) end
 local holders = KEYS[2 + (marked and 1 or 0) + (#ARGV > 6 and 1 or 0)]
 settled(holders, ARGV[3])
+note_done(holders, ARGV[3])
 keep_last(holders)
 return owned
 `,

@@ -8,6 +8,9 @@ const TAKES = 1_000;
  * or DESTROY threw away; by its take a consumer that was silent for long can tell which of the two became of what it had.
  * An entry whose take is forgotten passes for thrown away.
  *
+ * What was settled by more than an ack (a dead letter, outputs) is noted in the same way, with a count beyond all: by that
+ * a worker whose reply was lost knows its own success from what was thrown away before its step came.
+ *
  * The count tells a take from the consumer's own. It is no proof that the take came later: a replay, a group that was set
  * back and a claim by hand begin to count anew.
  */
@@ -20,6 +23,11 @@ end
 local function note_take(holders, id, count)
   local at = redis.call('HINCRBY', holders, 'takes', 1) % ${TAKES}
   redis.call('HSET', holders, 'take ' .. at, string.format('%s/%.0f/%.0f', id, math.min(count, 2 ^ 53), now_ms()))
+end
+
+-- A step that did more than to ack has settled the entry.
+local function note_done(holders, id)
+  if holders then note_take(holders, id, 2 ^ 53) end
 end
 
 local takes
