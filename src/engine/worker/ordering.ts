@@ -11,7 +11,7 @@ import type { Turn } from "../group-reader/turns.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Retries } from "./retries.ts";
 import type { Found, PendingSweep } from "./sweep.ts";
-import type { Delivery } from "./types.ts";
+import type { Delivery, WorkerSettings } from "./types.ts";
 
 /**
  * In which order entries may start: in any (`Unordered`), or with `--order-by` one at a time for each key (`OrderBy`). All
@@ -44,7 +44,7 @@ export interface Ordering {
 
 export interface UnorderedParts {
   readonly streams: Streams;
-  readonly settings: Member;
+  readonly settings: Member & Pick<WorkerSettings, "claimIdleMs">;
   readonly inFlight: InFlight;
   readonly retries: Retries;
   readonly sweep: PendingSweep;
@@ -99,7 +99,7 @@ export class Unordered implements Ordering {
         id: entry.id,
         idleMs: 0,
         deliveries: fence,
-        silentMs: msSince(ownedAt),
+        silentMs: msSince(ownedAt) < settings.claimIdleMs ? 0 : msSince(ownedAt),
       })),
       ...(settings.holders?.(stream) === undefined ? retries.held(stream) : []),
     ];

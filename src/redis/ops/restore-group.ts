@@ -20,6 +20,7 @@ import { type Member, settlingKeys } from "./member.ts";
  *          they do not name has ever been delivered.
  * ARGV     group, consumer, the ID to start after (empty: a group that has gone is left alone), then per entry that
  *          this consumer had: id, idle ms, delivery count, for how many ms Redis has not said that it is its own
+ *          (0: not for so long that others may have taken it)
  * Returns  [the ID after which the group was made or to which it was moved, or nil; how many entries were made
  *          pending; 1 when the group was made].
  *          The ID is 0-0 for a stream that has gone, too, or that has been made anew with smaller IDs: all that
@@ -62,7 +63,7 @@ if start ~= '' and id_before(given, start) and not redis.pcall('XGROUP', 'SETID'
 end
 local count = KEYS[2] and restore_held(KEYS[2], consumer) or 0
 for i = 4, #ARGV, 4 do
-  local settled = KEYS[2] and taken_since(KEYS[2], ARGV[i], ARGV[i + 2], ARGV[i + 3])
+  local settled = KEYS[2] and ARGV[i + 3] ~= '0' and taken_since(KEYS[2], ARGV[i], ARGV[i + 2], ARGV[i + 3])
   if not settled and not pending(ARGV[i]) then count = count + hold(ARGV[i], consumer, ARGV[i + 2], ARGV[i + 1], given) end
 end
 return {moved, count, made}
@@ -74,7 +75,7 @@ export interface Held {
   readonly id: EntryId;
   readonly idleMs: number;
   readonly deliveries: number;
-  /** For so long Redis has not said that it is this member's. */
+  /** For so long Redis has not said that it is this member's; 0: not for so long that others may have taken it. */
   readonly silentMs: number;
 }
 

@@ -83,3 +83,24 @@ test("a key of another type in the place of the holders is named, and not the st
   expect(stderr).toContain(`error: ${stream}:held:g is not a hash`);
   expect(stderr).not.toContain("not a stream");
 });
+
+test("more takes than are remembered prove nothing: what was silent passes for settled, what was not is held again", async () => {
+  const redis = rawRedis();
+  const stream = uniqueKey();
+  const held = `${stream}:held:g`;
+  const [id = ""] = await fill(redis, stream, 1);
+  await redis.xgroup("CREATE", stream, "g", "$");
+  const { streams } = await rolesFor(settingsFor(stream, {}));
+  const now = Date.now();
+  const fields = Array.from({ length: 1_000 }, (_, at) => [`take ${at}`, `1-1/1/${now}`]).flat();
+  await redis.hset(held, "takes", "1000", ...fields);
+  const silent = (silentMs: number) => [{ id: entryId(id), idleMs: 0, deliveries: 1, silentMs }];
+  expect(await streams.takenSince(held, silent(60_000))).toEqual([false]);
+  await redis.hincrby(held, "takes", 1);
+  expect(await streams.takenSince(held, silent(60_000))).toEqual([true]);
+  const member = { ...settingsFor(stream, {}), holders: () => held };
+  await streams.restoreGroup(stream, member, undefined, silent(60_000));
+  expect(await pendingIn(redis, stream)).toBe(0);
+  await streams.restoreGroup(stream, member, undefined, silent(0));
+  expect(await pendingIn(redis, stream)).toBe(1);
+});

@@ -6,7 +6,8 @@ const TAKES = 1_000;
  * field "takes" counts them, "take N", where N goes round, has `id/count/ms` of one, ms by the server's clock; no blanks,
  * which are in what tells of an entry. What a verdict settled after a take is in neither list, like what XGROUP DELCONSUMER
  * or DESTROY threw away; by its take a consumer that was silent for long can tell which of the two became of what it had.
- * An entry whose take is forgotten passes for thrown away.
+ * Where more were noted in the time in question than are remembered, that is not known, and an entry passes for settled:
+ * pauses come more often than somebody deletes a consumer in one.
  *
  * What was settled by more than an ack (a dead letter, outputs) is noted in the same way, with a count beyond all: by that
  * a worker whose reply was lost knows its own success from what was thrown away before its step came.
@@ -31,21 +32,25 @@ local function note_done(holders, id)
 end
 
 local takes
--- Whether the entry was taken within so many ms, after it had been delivered so often.
+-- Since when all takes are remembered; nil: for ever.
+local oldest
+-- Whether the entry was taken within so many ms, after it had been delivered so often, as far as that is known.
 local function taken_since(holders, id, count, within_ms)
   if not takes then
     takes = {}
-    local names = {}
-    for at = 1, math.min(redis.call('HGET', holders, 'takes') or 0, ${TAKES}) do names[at] = 'take ' .. at % ${TAKES} end
+    local names, noted_ever = {}, tonumber(redis.call('HGET', holders, 'takes') or 0)
+    for at = 1, math.min(noted_ever, ${TAKES}) do names[at] = 'take ' .. at % ${TAKES} end
     for _, noted in ipairs(#names > 0 and redis.call('HMGET', holders, unpack(names)) or {}) do
       local entry, after, at = string.match(noted or '', '^(.+)/(.+)/(.+)$')
       if entry then
         takes[entry] = takes[entry] or {}
         table.insert(takes[entry], {count = tonumber(after), at = tonumber(at)})
+        if noted_ever > ${TAKES} then oldest = math.min(oldest or math.huge, tonumber(at)) end
       end
     end
   end
-  local since = takes[id] and now_ms() - within_ms
+  local since = now_ms() - within_ms
+  if oldest and oldest > since then return true end
   for _, take in ipairs(takes[id] or {}) do
     if take.count > tonumber(count) and take.at >= since then return true end
   end
