@@ -23,6 +23,8 @@ export class Proxy {
   #holdAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
   accepted = 0;
+  /** How many chunks from clients were lost on the way (`swallowBoth`). */
+  swallowed = 0;
   /** How often a client went on sending after a reply: its round trips, and what overlaps of long ones. */
   turns = 0;
   port = 0;
@@ -181,7 +183,10 @@ export class Proxy {
       socket.on("close", end);
     }
     client.on("data", (bytes: Buffer) => {
-      if (this.#mode === "swallow-both") return;
+      if (this.#mode === "swallow-both") {
+        this.swallowed++;
+        return;
+      }
       if (answered) this.turns++;
       answered = false;
       this.onRequest(bytes);
