@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { type ClaimedEntry, claimPending, type ClaimRequest, type Tried } from "../engine/claim/claim.ts";
 import { onStream, requireConsumer } from "../engine/groups/missing.ts";
 import { groupPending } from "../engine/pending/pages.ts";
+import { entryFilter } from "../engine/where.ts";
 import type { GroupName, StreamKey } from "../entry/names.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Column } from "../output/column.ts";
@@ -34,6 +35,7 @@ export async function run(
   const filtered = (flags.fromConsumer ?? flags.consumer) !== undefined;
   const request: ClaimRequest = {
     ...ruleOf(flags),
+    where: flags.where && entryFilter(flags.where),
     stream,
     group,
     ids: flags.all ? undefined : givenIds(context, ids, rejects, ofGroup(stream, group)),
@@ -74,6 +76,10 @@ function checkFlags(flags: ClaimFlags, ids: readonly string[]): void {
     throw new UsageError("which entries? Give their IDs, - to read them from stdin, or --all");
   if (consumer !== undefined && fromConsumer !== undefined && consumer !== fromConsumer)
     throw new UsageError("--consumer and --from-consumer mean the same: give one");
+  if (flags.where !== undefined && flags.dropMissing)
+    throw new UsageError(
+      "--where looks at fields, and what --drop-missing clears has none: give one of them",
+    );
   checkIds(ids);
 }
 

@@ -66,7 +66,7 @@ export const GROUP_START = {
 /** `--where`: Conditions, all of which must hold. */
 export const where = flag.list(
   "--where <condition>",
-  "only entries with field=value, field!=value, field~regex or field!~regex; repeat it to ask for more",
+  "only entries with field=value, or with != ~regex !~ < <= > >=, or that have the field at all; field.a.b[0] goes into JSON; repeat it to ask for more",
   { read: readCondition },
 );
 

@@ -4,6 +4,7 @@ import { listPending, type PendingEntry } from "../engine/pending/list.ts";
 import { groupPending } from "../engine/pending/pages.ts";
 import { retryDelays, takeAfterMs } from "../engine/worker/retries.ts";
 import { type ConsumerPending, pendingSummary } from "../engine/pending/summary.ts";
+import { entryFilter } from "../engine/where.ts";
 import type { StreamKey } from "../entry/names.ts";
 import { type Column, FieldList } from "../output/column.ts";
 import { durationColumn, OF_GROUP } from "../output/columns.ts";
@@ -30,6 +31,7 @@ export async function run(
   const common = {
     minIdleMs: flags.minIdle,
     minDeliveries: flags.minDeliveries,
+    where: flags.where && entryFilter(flags.where),
     signal: context.stop,
     onProgress: (seen: number) => progress.update(seen, consumer === undefined ? total : undefined),
   };

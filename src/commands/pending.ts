@@ -1,17 +1,18 @@
 import { argument, command, type FlagsOf } from "./command.ts";
-import { flag, type Marks } from "./flag.ts";
-import { requiredGroup } from "./flags.ts";
+import { flag, marked, type Marks } from "./flag.ts";
+import { requiredGroup, where } from "./flags.ts";
 
 /**
- * The filters of every command that takes pending entries; they have the names of PendingFilter. `limit`:
- * what more there is to say of `--limit`.
+ * The filters of every command that takes pending entries; they have the names of PendingFilter. `choosing`:
+ * what more there is to say of those that choose among all, and not also among entries that were named.
  */
-export function pendingFilters<const Limit extends Marks = Marks>(limit?: Limit) {
+export function pendingFilters<const Choosing extends Marks = Marks>(choosing?: Choosing) {
   return [
     flag.duration("--min-idle <duration>", "only entries not delivered or claimed for this long"),
     flag.text("--consumer <consumer>", "only what is pending for this consumer"),
     flag.count("--min-deliveries <n>", "only entries delivered at least so often"),
-    flag.count("--limit <n>", "no more rows than this", limit),
+    ...marked([where], () => choosing ?? {}),
+    flag.count("--limit <n>", "no more rows than this", choosing),
   ] as const;
 }
 
@@ -52,11 +53,14 @@ set and did not pass: it waits for its retry, or was handed back or replayed and
 When a retry comes due is kept as an idle time that workers reckon with their own settings, which Redis does not know. Say these with
 --claim-idle, --retry-delay and --retry-max-delay, and DUE tells: for what a worker has in hand, when it goes to others if that worker dies.
 
+--where looks at the entries themselves, and leaves out those whose data is gone.
+
 Without --list the filters choose what is counted. With it, an entry whose data was deleted or trimmed from the stream has missing: true.`,
   examples: [
     "streamctl pending orders -g billing",
     "streamctl pending orders -g billing --list --min-idle 5m --payload",
     "streamctl pending orders -g billing --list --claim-idle 1m",
+    "streamctl pending orders -g billing --list --where payload.customer.id=42",
   ],
   run: () => import("./pending-run.ts"),
 });

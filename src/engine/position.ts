@@ -4,6 +4,7 @@ import { ServerError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { streamInfo } from "../redis/ops/info.ts";
 import { serverNowMs } from "../redis/ops/server.ts";
+import { parseIsoTime } from "../lib/iso-time.ts";
 import { parseDuration } from "../units.ts";
 
 /** A place in a stream as people name it. What it means as an ID may depend on the stream and the server's clock. */
@@ -51,24 +52,10 @@ export function parsePosition(text: string): Position | undefined {
   }
   const age = parseDuration(text);
   if (age !== undefined) return { kind: "age", ms: age };
-  const time = parseTime(text);
-  return time === undefined ? undefined : { kind: "time", ms: time };
-}
-
-const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/i;
-
-/** Milliseconds since 1970, or undefined. A date alone is its local midnight. */
-function parseTime(text: string): number | undefined {
-  if (!TIME.test(text)) return undefined;
-  const iso = text.replace(" ", "T").replace(",", ".").toUpperCase();
-  const ms = Date.parse(iso.includes("T") ? iso.replace(/([+-]\d\d)(\d\d)$/, "$1:$2") : `${iso}T00:00`);
-  return Number.isNaN(ms) || ms < 0 || !hasThatDay(text) ? undefined : ms;
-}
-
-/** Date.parse takes 31 February for 3 March. */
-function hasThatDay(text: string): boolean {
-  const day = new Date(`${text.slice(0, 10)}T00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text.slice(0, 10);
+  const instant = parseIsoTime(text);
+  return instant === undefined || instant < 0n
+    ? undefined
+    : { kind: "time", ms: Number(instant / 1_000_000n) };
 }
 
 /** What a position may need to know to become an ID. */

@@ -76,6 +76,7 @@ export class PageWriter {
       const group = left && {
         consumer: left.consumer,
         acked: left.acked,
+        unmatched: this.#lookedAt === undefined ? undefined : left.unmatched,
         pending: left.pending ?? null,
         missing: left.missing,
       };
@@ -91,6 +92,7 @@ export class PageWriter {
         : `printed ${formatNumber(this.#printed)} of the ${entries(looked)} looked at`,
     ];
     if (left?.ack) parts.push(`acked ${formatNumber(left.acked)}`);
+    if (left?.unmatched) parts.push(`acked ${formatNumber(left.unmatched)} that do not match`);
     if (left?.missing) parts.push(`left out ${formatNumber(left.missing)} whose data is gone`);
     const pending = left?.pending ? `; ${entries(left.pending)} pending for consumer ${left.consumer}` : "";
     this.#log.info(`${parts.join(", ")} in ${formatDuration(tookMs)}${pending}`);

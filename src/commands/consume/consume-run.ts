@@ -19,6 +19,10 @@ export async function run(
       throw new UsageError("--no-ack: only for printing: a worker acks what its command has done", {
         hint: "STREAMCTL_NO_ACK and defaults of consume say it, too",
       });
+    if (flags.where !== undefined && !flags.ackUnmatched)
+      throw new UsageError("--where with --exec needs --ack-unmatched", {
+        hint: "what a worker leaves comes back to it when it is taken over, and counts as delivered each time",
+      });
     const { runWorker } = await import("./worker.ts");
     return runWorker(context, { patterns, group, flags, program });
   }

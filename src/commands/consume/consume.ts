@@ -20,16 +20,23 @@ const RANGE = marked(
     }),
     flag.switch("--reverse", "newest first", { not: FOLLOWING }),
     flag.switch("-f, --follow", "go on with entries as they are added"),
-    where,
   ],
   () => ({
     not: {
       any: ["--group"],
-      says: ": a group gives each entry once, from where it stands; what is left out would be neither printed nor acked",
+      says: ": a group gives each entry once, from where it stands",
       yields: "to equals",
     },
   }),
 );
+
+/** Typed with a group it says what becomes of the rest; a default made for ranges would leave it pending. */
+const FILTERING = [
+  ...marked([where], () => ({ asDefault: { not: "--group" } })),
+  flag.switch("--ack-unmatched", "with -g and --where: ack what does not match; without, it stays pending", {
+    needs: ["--group", "--where"],
+  }),
+] as const;
 
 const AS_CONSUMER = marked(
   [
@@ -75,6 +82,7 @@ const WATCHING = [
 const flags = [
   ...section("Reading a range:", RANGE),
   ...section("Reading as a consumer:", [group, ...AS_CONSUMER]),
+  ...section("Filtering:", FILTERING),
   ...section("Ends:", ENDS),
   ...section("Printing:", PRINTING),
   ...section("Running a command for each entry:", workerFlags),

@@ -126,11 +126,14 @@ export async function printGroup(
   const connection = await context.connect();
   const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
   const roster = await args.roster(!flags.untilEmpty);
+  const writer = await openWriter(context, roster, flags);
   const reader = await GroupReader.open(connection, {
     roster,
     member: { group, consumer },
     consumerIsUnique: flags.consumer === undefined,
     ack,
+    filter: filterOf(flags, writer),
+    ackUnmatched: flags.ackUnmatched,
     whenMissing: {
       createAt: flags.createGroup ? flags.groupStart : undefined,
       notice: (level, message) => context.log[level](message),
@@ -139,7 +142,6 @@ export async function printGroup(
     signal: untilTimeIsUp(context, flags.maxRuntime),
     link: linkNotices(context),
   });
-  const writer = await openWriter(context, roster, flags);
   try {
     await writer.print(reader.pages());
     await writer.end();

@@ -3,10 +3,12 @@ import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { ByHand, PendingTarget } from "../../redis/ops/by-hand.ts";
 import { claimEntries, type ClaimRule, type ClaimState } from "../../redis/ops/claim.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
 import { onStream } from "../groups/missing.ts";
-import { isChosen } from "../pending/filter.ts";
+import { isChosen, type PendingFilter } from "../pending/filter.ts";
 import { livedIdleMs } from "../pending/idle.ts";
 import { pendingPages } from "../pending/pages.ts";
+import { whoseDataFits } from "../pending/with-data.ts";
 import { UnderWay } from "../under-way.ts";
 import { ifLost } from "../write-once.ts";
 
@@ -24,7 +26,7 @@ export interface ClaimedEntry {
   readonly deliveries: number;
 }
 
-export interface ClaimRequest extends PendingTarget, ClaimRule {
+export interface ClaimRequest extends PendingTarget, ClaimRule, Pick<PendingFilter, "where"> {
   /** Which entries; undefined: every pending one that the rule lets through. */
   readonly ids: AsyncIterable<readonly EntryId[]> | undefined;
   readonly limit?: number | undefined;
@@ -120,19 +122,39 @@ async function claimStep(
 
 /** The IDs that the rule lets through now, in whole steps; the step looks at each once more. */
 async function* matchingIds(connection: Connection, request: ClaimRequest): AsyncGenerator<EntryId[]> {
-  const { stream, group, from, to, dropMissing } = request;
-  const pages = pendingPages(connection, { stream, group, consumer: from });
   let rest: EntryId[] = [];
-  for (let seen = 0; ;) {
-    const { value: page } = await onStream(connection, stream, group, () => pages.next());
-    if (!page) break;
-    seen += page.length;
-    request.onProgress?.(seen);
-    const chosen = page.filter((row) => isChosen(row, request) && (dropMissing || row.consumer !== to));
-    const ids = [...rest, ...chosen.map(({ id }) => id)];
+  for await (const rows of matchingRows(connection, request)) {
+    const ids = [...rest, ...rows.map(({ id }) => id)];
     const whole = ids.length - (ids.length % AT_ONCE);
     rest = ids.slice(whole);
     yield ids.slice(0, whole);
   }
   yield rest;
+}
+
+async function* matchingRows(
+  connection: Connection,
+  request: ClaimRequest,
+): AsyncGenerator<readonly PendingRow[]> {
+  const { stream, signal, where } = request;
+  const chosen = chosenRows(connection, request);
+  if (!where) yield* chosen;
+  else
+    for await (const page of whoseDataFits(connection, { stream, signal }, chosen, where))
+      yield page.map(([row]) => row);
+}
+
+async function* chosenRows(
+  connection: Connection,
+  request: ClaimRequest,
+): AsyncGenerator<readonly PendingRow[]> {
+  const { stream, group, from, to, dropMissing } = request;
+  const pages = pendingPages(connection, { stream, group, consumer: from });
+  for (let seen = 0; ;) {
+    const { value: page } = await onStream(connection, stream, group, () => pages.next());
+    if (!page) return;
+    seen += page.length;
+    request.onProgress?.(seen);
+    yield page.filter((row) => isChosen(row, request) && (dropMissing || row.consumer !== to));
+  }
 }

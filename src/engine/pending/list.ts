@@ -1,13 +1,14 @@
+import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import { missingIds } from "../../redis/ops/presence.ts";
 import { onStream } from "../groups/missing.ts";
-import { entriesById } from "../read/by-id.ts";
 import { UnderWay } from "../under-way.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
 import { entryAgeMs, livedIdleMs, serverClock } from "./idle.ts";
 import { PAGE_MS, pendingPages, type PendingList } from "./pages.ts";
+import { whoseDataFits, withData } from "./with-data.ts";
 
 export interface PendingEntry extends Omit<PendingRow, "idleMs"> {
   readonly stream: StreamKey;
@@ -42,43 +43,52 @@ export async function* listPending(
   connection: Connection,
   request: PendingListRequest,
 ): AsyncGenerator<PendingEntry> {
-  const { stream, group, payload, takenAfter } = request;
+  const { stream, group, payload, takenAfter, limit = Number.POSITIVE_INFINITY } = request;
   const clock = await serverClock(connection);
-  const pages = chosenPages(connection, request, clock);
-  const looked = payload ? withData(connection, request, pages) : withPresence(connection, request, pages);
-  for await (const [{ row, nowMs }, missing, fields] of looked) {
-    const { id, consumer, deliveries } = row;
-    yield {
-      stream,
-      group,
-      id,
-      consumer,
-      ageMs: entryAgeMs(id, nowMs),
-      idleMs: livedIdleMs(row, nowMs),
-      dueInMs: takenAfter && Math.max(0, Math.round(takenAfter(deliveries)) - row.idleMs),
-      deliveries,
-      missing,
-      fields,
-    };
+  let left = limit;
+  if (left <= 0) return;
+  for await (const page of lookedAt(connection, request, chosenPages(connection, request, clock))) {
+    for (const { row, nowMs, missing, fields } of page) {
+      const { id, consumer, deliveries } = row;
+      yield {
+        stream,
+        group,
+        id,
+        consumer,
+        ageMs: entryAgeMs(id, nowMs),
+        idleMs: livedIdleMs(row, nowMs),
+        dueInMs: takenAfter && Math.max(0, Math.round(takenAfter(deliveries)) - row.idleMs),
+        deliveries,
+        missing,
+        fields: payload ? fields : undefined,
+      };
+      if (--left === 0) return;
+    }
   }
 }
 
-/** A row that the filter lets through, and when it was read. */
+/** A row that the filter lets through by itself, and when it was read. */
 interface Chosen {
+  readonly id: EntryId;
   readonly row: PendingRow;
   readonly nowMs: number | null;
 }
 
-type Looked = readonly [chosen: Chosen, missing: boolean, fields: readonly Buffer[] | undefined];
+interface Looked extends Chosen {
+  readonly missing: boolean;
+  /** Where its data was looked up, and is there. */
+  readonly fields?: readonly Buffer[] | undefined;
+}
 
 async function* chosenPages(
   connection: Connection,
   request: PendingListRequest,
   clock: () => number | null,
 ): AsyncGenerator<readonly Chosen[]> {
-  const { stream, group, signal, limit = Number.POSITIVE_INFINITY } = request;
+  const { stream, group, signal, where } = request;
   const pages = pendingPages(connection, request);
-  let left = limit;
+  // What is left out later makes room for others.
+  let left = (where ? undefined : request.limit) ?? Number.POSITIVE_INFINITY;
   let seen = 0;
   while (left > 0 && !signal.aborted) {
     const { value: page } = await onStream(connection, stream, group, () => pages.next());
@@ -88,46 +98,51 @@ async function* chosenPages(
     const nowMs = clock();
     const rows = page.filter((row) => isChosen(row, request)).slice(0, left);
     left -= rows.length;
-    if (rows.length > 0) yield rows.map((row) => ({ row, nowMs }));
+    if (rows.length > 0) yield rows.map((row) => ({ id: row.id, row, nowMs }));
   }
 }
 
-async function* withData(
+async function* lookedAt(
   connection: Connection,
-  { stream, signal }: PendingListRequest,
+  request: PendingListRequest,
   pages: AsyncIterable<readonly Chosen[]>,
-): AsyncGenerator<Looked> {
-  const asked: Chosen[] = [];
-  async function* ids(): AsyncGenerator<readonly string[]> {
-    for await (const page of pages) {
-      asked.push(...page);
-      yield page.map(({ row }) => row.id);
-    }
+): AsyncGenerator<Looked[]> {
+  const { where, payload } = request;
+  if (!where && !payload) {
+    yield* withPresence(connection, request, pages);
+    return;
   }
-  for await (const entries of entriesById(connection, stream, ids(), signal)) {
-    const found = asked.splice(0, entries.length);
-    for (const [at, chosen] of found.entries())
-      yield [chosen, entries[at] === undefined, entries[at]?.fields];
-  }
+  const withEntries = where
+    ? whoseDataFits(connection, request, pages, where)
+    : withData(connection, request, pages);
+  for await (const page of withEntries)
+    yield page.map(([chosen, entry]) => ({
+      ...chosen,
+      missing: entry === undefined,
+      fields: entry?.fields,
+    }));
 }
 
 async function* withPresence(
   connection: Connection,
   { stream }: PendingListRequest,
   pages: AsyncIterable<readonly Chosen[]>,
-): AsyncGenerator<Looked> {
+): AsyncGenerator<Looked[]> {
   const look = async (page: readonly Chosen[]): Promise<Looked[]> => {
-    const ids = page.map(({ row }) => row.id);
-    const missing = await missingIds(connection, stream, ids);
-    return page.map((chosen) => [chosen, missing.has(chosen.row.id), undefined]);
+    const missing = await missingIds(
+      connection,
+      stream,
+      page.map(({ id }) => id),
+    );
+    return page.map((chosen) => ({ ...chosen, missing: missing.has(chosen.id) }));
   };
   const looking = new UnderWay<Looked[]>(MOST_LOOKING, PAGE_MS);
   try {
     for await (const page of pages) {
-      while (looking.isFull) yield* await looking.take();
+      while (looking.isFull) yield await looking.take();
       looking.add(look(page));
     }
-    while (looking.count > 0) yield* await looking.take();
+    while (looking.count > 0) yield await looking.take();
   } finally {
     await looking.settle();
   }

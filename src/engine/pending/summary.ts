@@ -1,9 +1,11 @@
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
+import type { PendingRow } from "../../redis/ops/pending.ts";
 import { onStream } from "../groups/missing.ts";
 import { isChosen, type PendingFilter } from "./filter.ts";
 import { livedIdleMs, serverClock } from "./idle.ts";
 import { pendingPages, type PendingList } from "./pages.ts";
+import { whoseDataFits } from "./with-data.ts";
 
 /** What is pending for one consumer. */
 export interface ConsumerPending {
@@ -29,35 +31,41 @@ export async function pendingSummary(
 ): Promise<ConsumerPending[]> {
   const { stream, group } = list;
   const rows = new Map<string, { -readonly [Key in keyof ConsumerPending]: ConsumerPending[Key] }>();
-  let seen = 0;
   const clock = await serverClock(connection);
-  await onStream(connection, stream, group, async () => {
-    for await (const page of pendingPages(connection, list)) {
-      const nowMs = clock();
-      for (const found of page.filter((row) => isChosen(row, options))) {
-        const { id, consumer } = found;
-        const idleMs = livedIdleMs(found, nowMs);
-        const row = rows.get(consumer);
-        if (row) {
-          row.pending++;
-          row.maxId = id;
-          if (idleMs !== null) row.maxIdleMs = Math.max(row.maxIdleMs ?? 0, idleMs);
-        } else {
-          rows.set(consumer, {
-            stream,
-            group,
-            consumer,
-            pending: 1,
-            minId: id,
-            maxId: id,
-            maxIdleMs: idleMs,
-          });
-        }
-      }
-      seen += page.length;
-      options.onProgress?.(seen);
-      if (options.signal.aborted) break;
+  const count = (found: PendingRow, nowMs: number | null): void => {
+    const { id, consumer } = found;
+    const idleMs = livedIdleMs(found, nowMs);
+    const row = rows.get(consumer);
+    if (row) {
+      row.pending++;
+      row.maxId = id;
+      if (idleMs !== null) row.maxIdleMs = Math.max(row.maxIdleMs ?? 0, idleMs);
+    } else {
+      rows.set(consumer, { stream, group, consumer, pending: 1, minId: id, maxId: id, maxIdleMs: idleMs });
     }
+  };
+  const { where, signal } = options;
+  await onStream(connection, stream, group, async () => {
+    const chosen = chosenPages(connection, list, options);
+    if (!where) for await (const page of chosen) for (const row of page) count(row, clock());
+    else
+      for await (const page of whoseDataFits(connection, { stream, signal }, chosen, where))
+        for (const [row] of page) count(row, clock());
   });
   return [...rows.values()].sort((a, b) => (a.consumer < b.consumer ? -1 : 1));
+}
+
+/** What the filter lets through by itself; `onProgress` hears of all. */
+async function* chosenPages(
+  connection: Connection,
+  list: PendingList,
+  options: Parameters<typeof pendingSummary>[2],
+): AsyncGenerator<PendingRow[]> {
+  let seen = 0;
+  for await (const page of pendingPages(connection, list)) {
+    yield page.filter((row) => isChosen(row, options));
+    seen += page.length;
+    options.onProgress?.(seen);
+    if (options.signal.aborted) return;
+  }
 }

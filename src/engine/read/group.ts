@@ -12,8 +12,9 @@ import { ackEntries, encodeAck, encodeGroupRead } from "../../redis/ops/read.ts"
 import type { Ends } from "../group-reader/ends.ts";
 import { explain, makeMissing, type MissingGroupRule, noGroup, onStream } from "../groups/missing.ts";
 import type { Roster } from "../roster.ts";
+import type { EntryFilter } from "../where.ts";
 import type { LinkListener } from "./pipelines.ts";
-import { type Ahead, type Page, type ReadMode, StreamReader } from "./reader.ts";
+import { type Ahead, type Batch, type Page, type ReadMode, StreamReader } from "./reader.ts";
 
 export interface GroupReaderRequest {
   readonly roster: Roster;
@@ -22,6 +23,9 @@ export interface GroupReaderRequest {
   readonly consumerIsUnique: boolean;
   /** False leaves what is read pending. */
   readonly ack: boolean;
+  readonly filter?: EntryFilter | undefined;
+  /** Acks what does not fit the filter; else it stays pending. */
+  readonly ackUnmatched: boolean;
   readonly whenMissing: MissingGroupRule;
   readonly ends: Ends;
   readonly signal: AbortSignal;
@@ -30,7 +34,10 @@ export interface GroupReaderRequest {
 
 /** What a reader left behind. */
 export interface Departure {
+  /** Printed entries that are acked. */
   readonly acked: number;
+  /** Entries that did not fit the filter and are acked. */
+  readonly unmatched: number;
   /** Entries that stay pending for this consumer; undefined when Redis could not be asked. */
   readonly pending: number | undefined;
   /** Pending entries whose data is gone from the stream. */
@@ -48,11 +55,11 @@ export class GroupReader {
   readonly #reader: StreamReader;
 
   private constructor(connection: Connection, request: GroupReaderRequest) {
-    const { member, consumerIsUnique, ack } = request;
+    const { member, consumerIsUnique, ack, ackUnmatched } = request;
     this.#connection = connection;
     this.#request = request;
     // A consumer that comes back under its name, and acks, first gets what it was given and never acked.
-    this.#mode = new GroupMode({ member, ack, backlogFirst: ack && !consumerIsUnique });
+    this.#mode = new GroupMode({ member, ack, ackUnmatched, backlogFirst: ack && !consumerIsUnique });
     this.#reader = new StreamReader({ ...request, connection, mode: this.#mode });
   }
 
@@ -107,17 +114,19 @@ export class GroupReader {
   async leave(): Promise<Departure> {
     await this.#ackRest();
     const pending = await this.#forgetOrCount().catch(() => undefined);
-    return { acked: this.#mode.acked, pending, missing: this.#mode.missing };
+    const { acked, unmatched, missing } = this.#mode;
+    return { acked, unmatched, pending, missing };
   }
 
   async #ackRest(): Promise<void> {
     const unacked = this.#mode.takeUnacked();
     let left = unacked.reduce((sum, { ids }) => sum + ids.length, 0);
     try {
-      for (const { stream, ids } of unacked) {
+      for (const ack of unacked) {
+        const { stream, ids } = ack;
         const { group } = this.#request.member;
         await this.#connection.persist(() => ackEntries(this.#connection, stream, group, ids));
-        this.#mode.noteAcked(ids.length);
+        this.#mode.noteAcked(ack);
         left -= ids.length;
       }
     } catch (error) {
@@ -125,7 +134,7 @@ export class GroupReader {
       const kind = error instanceof StreamctlError ? error.kind : "failed";
       throw new StreamctlError(
         sent ? "unknownOutcome" : kind,
-        `${left} entries were printed, but ${sent ? "it is unknown whether they are acked" : "could not be acked"}: ${errorText(error)}`,
+        `${left} entries were ${this.#request.ackUnmatched ? "read" : "printed"}, but ${sent ? "it is unknown whether they are acked" : "could not be acked"}: ${errorText(error)}`,
         { hint: `those not acked are pending for consumer ${this.#request.member.consumer}`, cause: error },
       );
     }
@@ -170,16 +179,18 @@ export class GroupReader {
   }
 }
 
-/** Entries of one stream that were printed and are to be acked. */
+/** Entries of one stream that are to be acked: they were printed, or passed over. */
 interface Ack {
   readonly stream: StreamKey;
   readonly ids: readonly EntryId[];
+  readonly of: "acked" | "unmatched";
 }
 
 interface GroupModeOptions {
   readonly member: Member;
-  /** False leaves everything pending. */
+  /** False leaves what was printed pending. */
   readonly ack: boolean;
+  readonly ackUnmatched: boolean;
   /** Read what is pending already before anything new. */
   readonly backlogFirst: boolean;
 }
@@ -201,16 +212,21 @@ class GroupMode implements ReadMode {
   #unsent: Ack[] = [];
   #unanswered: Ack[] = [];
   #sessions = 0;
-  #acked = 0;
+  readonly #answeredOf = { acked: 0, unmatched: 0 };
   #missing = 0;
 
   constructor(options: GroupModeOptions) {
     this.#options = options;
   }
 
-  /** Entries whose ack was answered. */
+  /** Printed entries whose ack was answered. */
   get acked(): number {
-    return this.#acked;
+    return this.#answeredOf.acked;
+  }
+
+  /** Entries that were passed over and whose ack was answered. */
+  get unmatched(): number {
+    return this.#answeredOf.unmatched;
   }
 
   /** Entries of the backlog that could not be printed, since their data is gone from the stream. */
@@ -251,8 +267,15 @@ class GroupMode implements ReadMode {
   }
 
   printed(page: Page): void {
-    if (!this.#options.ack) return;
-    for (const { stream, entries } of page) this.#unsent.push({ stream, ids: entries.map(({ id }) => id) });
+    if (this.#options.ack) for (const batch of page) this.#ack(batch, "acked");
+  }
+
+  passedOver(batch: Batch): void {
+    if (this.#options.ackUnmatched) this.#ack(batch, "unmatched");
+  }
+
+  #ack({ stream, entries }: Batch, of: Ack["of"]): void {
+    this.#unsent.push({ stream, ids: entries.map(({ id }) => id), of });
   }
 
   ahead(): Ahead[] {
@@ -280,11 +303,11 @@ class GroupMode implements ReadMode {
 
   #answered(ack: Ack): void {
     this.#unanswered = this.#unanswered.filter((other) => other !== ack);
-    this.#acked += ack.ids.length;
+    this.noteAcked(ack);
   }
 
-  /** Counts acks that the caller of takeUnacked brought to an end. */
-  noteAcked(count: number): void {
-    this.#acked += count;
+  /** Counts an ack, also one that the caller of takeUnacked brought to an end. */
+  noteAcked({ ids, of }: Ack): void {
+    this.#answeredOf[of] += ids.length;
   }
 }

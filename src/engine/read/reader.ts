@@ -49,6 +49,8 @@ export interface ReadMode {
   arrived(streams: readonly StreamKey[], parts: readonly DecodedStream[]): void;
   /** The page has been printed. */
   printed?(page: Page): void;
+  /** What came and does not fit the filter: it is not printed. */
+  passedOver?(batch: Batch): void;
   /** What is to be sent along with the next read. */
   ahead?(): Ahead[];
   /** There are new pipelines: what was under way on the old ones is unknown. */
@@ -236,10 +238,13 @@ export class StreamReader {
     for (const { stream, entries } of parts) {
       this.#size.saw(entries);
       const nameOf = ({ id }: Entry): string => `${stream} ${id}`;
-      const wanted = (filter ? await fitting(entries, filter, { signal, nameOf }) : entries).slice(
-        0,
-        ends.remaining,
-      );
+      const fit = filter ? await fitting(entries, filter, { signal, nameOf }) : entries;
+      // A filter that was stopped has not looked at them all.
+      if (fit.length < entries.length && !signal.aborted && mode.passedOver) {
+        const fits = new Set(fit);
+        mode.passedOver({ stream, entries: entries.filter((entry) => !fits.has(entry)) });
+      }
+      const wanted = fit.slice(0, ends.remaining);
       if (wanted.length === 0) continue;
       ends.took(wanted.length);
       ends.active();

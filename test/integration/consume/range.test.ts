@@ -223,7 +223,6 @@ describe("consume prints a range", () => {
     ["no such stream", ["consume", "no-such-stream"], 4, "no such stream: no-such-stream"],
     ["no match", ["consume", "no-such-stream:*"], 4, "no stream matches"],
     ["-g and a range", ["consume", "s", "-g", "g", "--from", "1"], 2, "--from"],
-    ["-g and --where", ["consume", "s", "-g", "g", "--where", "a=1"], 2, "--where"],
     ["group flags without -g", ["consume", "s", "--create-group"], 2, "only with -g"],
     ["--no-ack without -g", ["consume", "s", "--no-ack"], 2, "only with -g"],
     ["an end without follow", ["consume", "s", "--until-empty"], 2, "--until-empty"],
