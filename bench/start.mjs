@@ -1,6 +1,6 @@
 // P6: what starting costs, against starting Node itself, on each Node that people have.
+import { findNode } from "../scripts/lib/nodes.mjs";
 import { compare, run } from "./lib/measure.mjs";
-import { findNode } from "./lib/nodes.mjs";
 import { redis } from "./lib/redis.mjs";
 
 const RUNS = 15;
@@ -11,9 +11,8 @@ export async function bench(tools) {
   await redis(tools, "XADD", STREAM, "*", "a", "1");
   await redis(tools, "XGROUP", "CREATE", STREAM, "g", "0");
   for (const version of NODES) {
-    const node = await findNode(version);
-    if (node === undefined) continue;
-    await measureOn(tools, version, node);
+    const node = findNode(String(version));
+    if (node !== undefined) await measureOn(tools, version, node.executable);
   }
   await redis(tools, "DEL", STREAM);
 }

@@ -1,48 +1,41 @@
-// Runs the integration tests on several servers, one after the other, and prints a table.
-// usage: npm run test:matrix -- SERVER…   (executables or docker:IMAGE; default: STREAMCTL_MATRIX, split at spaces)
-import { spawn } from "node:child_process";
-import { basename, dirname } from "node:path";
+// Runs the integration tests on every server there is a way to, one after the other, and prints a table.
+// usage: npm run test:matrix [-- SERVER… PATH…]
+// SERVER is an executable, docker:IMAGE, or part of the name of one that is found by itself ("valkey", "8.6"); PATH a file or
+// folder of tests.
+import { describe, findServers } from "./lib/servers.mjs";
+import { isStopped, printFailures, printTable, projectOf, runProject, summary } from "./lib/vitest-run.mjs";
 
-const servers = process.argv.slice(2);
-if (servers.length === 0) servers.push(...(process.env.STREAMCTL_MATRIX ?? "").split(/\s+/).filter(Boolean));
+const words = process.argv.slice(2);
+const paths = words.filter((word) => projectOf(word) !== undefined);
+const wanted = words.filter((word) => !paths.includes(word));
+const isGiven = (word) => word.startsWith("docker:") || word.includes("/");
+const parts = wanted.filter((word) => !isGiven(word)).map((word) => word.toLowerCase());
+
+const servers = wanted.filter(isGiven).map(describe);
+if (servers.length === 0 || parts.length > 0) {
+  const found = findServers();
+  const isWanted = ({ name }) =>
+    parts.length === 0 || parts.some((part) => name.toLowerCase().includes(part));
+  servers.push(...found.filter(isWanted));
+}
 if (servers.length === 0) {
-  console.error("usage: npm run test:matrix -- SERVER…  (executables, or docker:IMAGE)");
+  console.error(
+    `no server${parts.length > 0 ? ` named ${parts.join(", ")}` : ""}: name executables or docker:IMAGE in STREAMCTL_MATRIX, ` +
+      "start Docker or Podman, or use a system whose apt gets Debian's packages",
+  );
   process.exit(2);
 }
+console.log(`servers: ${servers.map(({ name }) => name).join(", ")}`);
 
-/** Resolves with the run's output; shows it as it comes. */
-function runTests(server) {
-  return new Promise((resolve) => {
-    const child = spawn("npx", ["vitest", "run", "--project", "integration"], {
-      env: { ...process.env, STREAMCTL_REDIS_SERVER: server },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let output = "";
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-      process.stdout.write(chunk);
-    });
-    child.on("close", (code) => resolve({ code, output }));
-  });
+const project = paths.length > 0 ? projectOf(paths[0]) : "integration";
+const runs = [];
+for (const { name, server } of servers) {
+  if (isStopped()) break;
+  console.log(`\n=== ${name}: ${server}`);
+  const result = await runProject(project, { files: paths, env: { STREAMCTL_REDIS_SERVER: server } });
+  runs.push({ ...result, name });
 }
-
-/** `/opt/valkey-9/valkey-server` is known by its folder, `/usr/bin/redis-server` and `docker:redis:8` by themselves. */
-function nameOf(server) {
-  const folder = basename(dirname(server));
-  return server.startsWith("docker:") || /^s?bin$/.test(folder) ? server : folder;
-}
-
-const rows = [];
-for (const server of servers) {
-  console.log(`\n=== ${server}`);
-  const { code, output } = await runTests(server);
-  const totals = /^(\d+) passed, (\d+) failed$/m.exec(output);
-  rows.push({ name: nameOf(server), passed: totals?.[1] ?? "0", failed: totals?.[2] ?? "?", ok: code === 0 });
-}
-
-const width = Math.max(...rows.map(({ name }) => name.length));
-console.log(`\n${"server".padEnd(width)}  passed  failed`);
-for (const { name, passed, failed } of rows) {
-  console.log(`${name.padEnd(width)}  ${passed.padStart(6)}  ${failed.padStart(6)}`);
-}
-process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1;
+const rows = runs.map((result) => [result.name, summary(result)]);
+printTable(["server", project], rows);
+printFailures(runs);
+process.exitCode = !isStopped() && runs.every(({ ok }) => ok) ? 0 : 1;

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync }
 import { join } from "node:path";
 import { buildDeb } from "./deb.mjs";
 import { buildExecutables } from "./executable.mjs";
-import { manifest, put, root, run } from "./common.mjs";
+import { run } from "../lib/cache.mjs";
+import { manifest, put, root } from "./common.mjs";
 import { writeDockerfile } from "./image.mjs";
 import { writeFormula } from "./formula.mjs";
 

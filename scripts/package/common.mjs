@@ -1,5 +1,4 @@
 // What the builders of the artefacts share.
-import { execFileSync } from "node:child_process";
 import { chmodSync, lutimesSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
@@ -8,11 +7,6 @@ export const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 
 /** The time that files in artefacts have, in seconds: by default the one that npm gives them. */
 export const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? 499_162_500);
-
-/** Fails with what the program wrote when it fails. */
-export function run(program, args, options = {}) {
-  return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], ...options });
-}
 
 /** As it is to be in a package, whatever this user's umask is. */
 export function put(file, content, mode = 0o644) {

@@ -14,7 +14,8 @@ import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { epoch, manifest, put, replaceOne, root, run } from "./common.mjs";
+import { run } from "../lib/cache.mjs";
+import { epoch, manifest, put, replaceOne, root } from "./common.mjs";
 
 /**
  * @param {string} tarball what npm packed

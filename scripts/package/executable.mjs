@@ -1,19 +1,10 @@
 // The program and Node in one executable file, for machines without Node. bin/start.js is its main script, with the
 // chunks of dist/ as assets: it keeps compiled code in the same way as the program that npm installs.
-import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
-import { homedir } from "node:os";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { manifest, put, replaceOne, root, run } from "./common.mjs";
+import { fetchNode } from "../lib/nodes.mjs";
+import { run } from "../lib/cache.mjs";
+import { manifest, put, replaceOne, root } from "./common.mjs";
 
 /** The Node that is in the executables: the newest that npm has for both, in packages that hold Node's own builds. */
 const NODE = "26.10.0";
@@ -88,32 +79,7 @@ function assets() {
   return Object.fromEntries(names.map((name) => [name, `${root}dist/${name}`]));
 }
 
-/** Where Node's executable and licence are; fetched once, and used when it is what is expected. */
+/** Where that Node's executable and licence are. */
 export function nodeFor(arch) {
-  const home = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  const folder = join(home, "streamctl", `node-${NODE}-linux-${arch}`);
-  const found = { executable: join(folder, "package/bin/node"), license: join(folder, "package/LICENSE") };
-  if (existsSync(folder)) return found;
-  mkdirSync(join(folder, ".."), { recursive: true });
-  const work = mkdtempSync(`${folder}-`);
-  try {
-    const name = run("npm", [
-      "pack",
-      `node-linux-${arch}@${NODE}`,
-      "--silent",
-      "--pack-destination",
-      work,
-    ]).trim();
-    const tarball = join(work, name);
-    const integrity = `sha512-${createHash("sha512").update(readFileSync(tarball)).digest("base64")}`;
-    if (integrity !== INTEGRITY[arch])
-      throw new Error(`${name} is not the one that is expected: ${integrity}`);
-    run("tar", ["-xzf", tarball, "-C", work, "package/bin/node", "package/LICENSE"]);
-    rmSync(tarball);
-    // Another run may have been faster.
-    if (!existsSync(folder)) renameSync(work, folder);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return found;
+  return fetchNode(NODE, { platform: `linux-${arch}`, integrity: INTEGRITY[arch] });
 }
