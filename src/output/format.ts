@@ -3,6 +3,7 @@ import { type Entry } from "../entry/entry.ts";
 import { JsonBytes, writeFields } from "../entry/json-encode.ts";
 import { fieldPieces, isLarge, LARGE, valuePieces } from "../entry/json-pieces.ts";
 import { StreamctlError } from "../errors.ts";
+import { dateOf } from "../lib/calendar.ts";
 import { formatDuration, formatNumber } from "../units.ts";
 import { FieldList, type JsonValue } from "./column.ts";
 import { cutAtCharacter, safeBytes } from "./safe-text.ts";
@@ -111,8 +112,7 @@ export function durationText(milliseconds: number | null): string {
  * milliseconds of an ID that no calendar reaches stay a number.
  */
 export function timeText(at: Date | number): string {
-  const date = new Date(at);
-  return Number.isNaN(date.getTime()) ? String(Number(at)) : date.toISOString();
+  return dateOf(Number(at))?.toISOString() ?? String(Number(at));
 }
 
 /** How long ago something was: `2h 3m ago`. */

@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test("the tarball holds the program, its manual and completions, and nothing else", async () => {
+test("the tarball holds the program, its manual, completions and schemas, and nothing else", async () => {
   const { stdout } = await run("tar", ["-tzf", tarball]);
   const files = stdout.trim().split("\n");
   const top = new Set(files.map((file) => file.split("/").slice(0, 2).join("/")));
@@ -31,10 +31,14 @@ test("the tarball holds the program, its manual and completions, and nothing els
     "bin",
     "completions",
     "dist",
+    "docs",
     "man",
     "package.json",
   ];
   expect([...top].toSorted()).toEqual(expected.map((name) => `package/${name}`));
+  expect(
+    files.filter((file) => !/^package\/docs\/schemas\/[\w-]+\.(json|txt)$/.test(file)).join(),
+  ).not.toContain("package/docs/");
   const beside = files.filter((file) => !/^package\/dist\/chunks\/[\w.-]+\.cjs$/.test(file));
   expect(beside.filter((file) => file.startsWith("package/dist/")).toSorted()).toEqual([
     "package/dist/LICENSES",

@@ -4,6 +4,7 @@ import { PassThrough, Readable, Writable } from "node:stream";
 import { type StreamKey, streamKey } from "../../src/entry/names.ts";
 import type { Io, OutStream } from "../../src/io.ts";
 import { main } from "../../src/main.ts";
+import { checkPrintout } from "./contract/check.ts";
 import { markedEnv } from "./processes.ts";
 import { serverUrl } from "./server-url.ts";
 
@@ -31,7 +32,10 @@ export interface CliOptions {
   readonly stderr?: OutStream;
 }
 
-/** A run in this process that can be signalled and watched while it goes on. */
+/**
+ * A run in this process that can be signalled and watched while it goes on. What it prints for programs has to be
+ * what docs/schemas says.
+ */
 export class CliRun {
   readonly #signals = new EventEmitter();
   readonly #out = new Sink();
@@ -67,12 +71,11 @@ export class CliRun {
         return () => this.#signals.off("signal", listener);
       },
     };
-    this.done = main(argv, io).then((code) => ({
-      code,
-      stdout: this.stdout,
-      stderr: this.stderr,
-      stdoutBytes: this.#out.bytes,
-    }));
+    this.done = main(argv, io).then(async (code) => {
+      const { stdout, stderr } = this;
+      if (options.columns === undefined) await checkPrintout({ argv, stdout, stderr });
+      return { code, stdout, stderr, stdoutBytes: this.#out.bytes };
+    });
   }
 
   get stdout(): string {

@@ -54,7 +54,7 @@ export function blocksOf(page: string, text: string): Block[] {
   for (const { index, 1: comment, 2: indent, 3: language, 4: body } of parts) {
     const line = text.slice(0, index).split("\n").length;
     if (comment !== undefined) {
-      if (!/^\/?flags\b/.test(comment)) comments.push(comment);
+      if (!/^\/?(flags|rows)\b/.test(comment)) comments.push(comment);
     } else if (body === undefined) {
       throw new Error(`${page}:${line}: a fence that is not closed`);
     } else {

@@ -1,6 +1,7 @@
 import type { DeadLetter } from "../../engine/dlq/letter.ts";
 import { idMs } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
+import { dateOf } from "../../lib/calendar.ts";
 import { type Column, FieldList } from "../../output/column.ts";
 import { agoText } from "../../output/format.ts";
 
@@ -76,6 +77,5 @@ const MORE: readonly Column<LetterInFull>[] = [
 
 /** When an entry got its ID; null where no calendar reaches. */
 function idTime(id: string | null): string | null {
-  const at = new Date(id === null ? Number.NaN : idMs(id));
-  return Number.isNaN(at.getTime()) ? null : at.toISOString();
+  return id === null ? null : (dateOf(idMs(id))?.toISOString() ?? null);
 }

@@ -1,6 +1,7 @@
 import { textFields, type Entry } from "../../entry/entry.ts";
 import { type EntryId, parseEntryId } from "../../entry/id.ts";
 import { type GroupName, type StreamKey, groupName, streamKey } from "../../entry/names.ts";
+import { dateOf } from "../../lib/calendar.ts";
 import type { DeadLetter } from "./letter.ts";
 
 /** What a dead letter says about the failure, next to the original's fields. */
@@ -144,8 +145,7 @@ class NativeLetter implements DeadLetter {
   }
 
   get failedAt(): Date | null {
-    const at = new Date(this.#text("dlq.failed-at") ?? Number.NaN);
-    return Number.isNaN(at.getTime()) ? null : at;
+    return dateOf(this.#text("dlq.failed-at") ?? Number.NaN);
   }
 
   get replays(): number {

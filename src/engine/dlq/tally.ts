@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { dateOf } from "../../lib/calendar.ts";
 import { failureMs, lastLine } from "./filter.ts";
 import type { DeadLetter } from "./letter.ts";
 
@@ -31,8 +32,7 @@ const KEY_BYTES = 1_024;
 export async function tally(letters: AsyncIterable<DeadLetter>, by: string): Promise<Tally[]> {
   const tallies = new Map<string | null, { -readonly [Key in keyof Tally]: Tally[Key] }>();
   for await (const letter of letters) {
-    const at = new Date(failureMs(letter));
-    const time = Number.isNaN(at.getTime()) ? null : at;
+    const time = dateOf(failureMs(letter));
     const own = keyOf(letter, by, time);
     // As text of one character a byte, so that any bytes are told apart.
     const name = own === null ? null : own.toString("latin1");

@@ -4,6 +4,7 @@ import { parseEntryId } from "../../entry/id.ts";
 import { JsonDecoder } from "../../entry/json-decode.ts";
 import { JsonFault } from "../../entry/json-scan.ts";
 import { groupName, streamKey } from "../../entry/names.ts";
+import { dateOf } from "../../lib/calendar.ts";
 import type { DeadLetter } from "./letter.ts";
 
 /** The facts that wrappers carry, by their names in lower case without `_`, `-` and `.`. */
@@ -111,6 +112,5 @@ const LEAST_MS = 100_000_000_000;
 function time(value: string | null): Date | null {
   if (value === null) return null;
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined;
-  const at = new Date(number === undefined ? value : number < LEAST_MS ? number * 1_000 : number);
-  return Number.isNaN(at.getTime()) ? null : at;
+  return dateOf(number === undefined ? value : number < LEAST_MS ? number * 1_000 : number);
 }

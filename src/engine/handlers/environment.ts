@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { type EntryId, idMs } from "../../entry/id.ts";
 import { groupName, streamKey } from "../../entry/names.ts";
+import { dateOf } from "../../lib/calendar.ts";
 import type { HandlerSettings, Job, Manner } from "./handler.ts";
 
 type Variables = Record<string, string>;
@@ -79,8 +80,7 @@ function onlyStream(jobs: readonly Job[]): string {
  * RFC 3339; an ID that is no time (explicit IDs such as 1-1 are, far-future ones are not) gives its digits.
  */
 function timestamp(id: EntryId): string {
-  const date = new Date(idMs(id));
-  return Number.isNaN(date.getTime()) ? String(idMs(id)) : date.toISOString();
+  return dateOf(idMs(id))?.toISOString() ?? String(idMs(id));
 }
 
 /**

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { buildProgram } from "../../../src/program.ts";
 import { ROOT } from "../../support/build.ts";
+import { withRowTable } from "../../support/contract/schemas.ts";
 import { withFlagTables } from "../../support/flag-tables.ts";
 import { pageNames, readPage } from "../../support/pages.ts";
 
@@ -9,8 +10,9 @@ const program = await buildProgram(() => () => Promise.resolve());
 
 // The pages themselves are the snapshots.
 test.each(await pageNames())(
-  "%s: its flag tables are what the commands declare (npm run docs writes them anew)",
+  "%s: its tables are what is declared (npm run docs writes them anew)",
   async (page) => {
-    await expect(withFlagTables(await readPage(page), program)).toMatchFileSnapshot(join(ROOT, page));
+    const text = withRowTable(withFlagTables(await readPage(page), program));
+    await expect(text).toMatchFileSnapshot(join(ROOT, page));
   },
 );
