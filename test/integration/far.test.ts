@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { cli, ndjson, uniqueKey } from "../support/cli.ts";
+import { Writable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { cli, CliRun, ndjson, uniqueKey } from "../support/cli.ts";
 import { pendingRows, pendingStream } from "../support/pending.ts";
 import { Proxy } from "../support/proxy.ts";
-import { rawRedis } from "../support/redis.ts";
+import { rawRedis, until } from "../support/redis.ts";
 import { scratchDir } from "../support/worker.ts";
 
 /** What is far from its server has several requests under way. */
@@ -13,6 +14,66 @@ async function farAway(): Promise<Proxy> {
   proxy.delay(15);
   return proxy;
 }
+
+/** A stdout that takes some 5,000 entries, and what comes after them when it is told to. */
+function haltingStdout() {
+  const chunks: Buffer[] = [];
+  let taken = 0;
+  let halted: (() => void) | undefined;
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      const before = taken;
+      taken += chunk.filter((byte) => byte === 0x0a).length;
+      if (before < 5_000 && taken >= 5_000) halted = done;
+      else done();
+    },
+  });
+  return {
+    stdout,
+    ids: () => ids(Buffer.concat(chunks).toString()),
+    isHalted: () => halted !== undefined,
+    goOn: () => halted?.(),
+  };
+}
+
+describe("consume -g, printed, has several pages under way", () => {
+  const upTo = (count: number): string[] => Array.from({ length: count }, (_, n) => `${n + 1}-1`);
+
+  async function numbered(count: number): Promise<string> {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+    const fill = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], i .. '-1', 'n', i) end";
+    await redis.eval(fill, 1, key, count);
+    return key;
+  }
+
+  const pendingCount = async (key: string): Promise<number> =>
+    ((await rawRedis().xpending(key, "g")) as [number])[0];
+
+  test.each([
+    ["to the end", () => {}, 20_000],
+    ["over a lost connection", (_run: CliRun, proxy: Proxy) => proxy.cut(), 20_000],
+    ["until a stop, and prints what it was given", (run: CliRun) => run.signal("SIGINT"), undefined],
+  ])("%s", async (_how, strike, all) => {
+    const key = await numbered(20_000);
+    const proxy = await farAway();
+    const { stdout, ids: printed, isHalted, goOn } = haltingStdout();
+    const argv = ["consume", key, "-g", "g", "--until-empty"];
+    const run = new CliRun(argv, { url: proxy.url, stdout });
+    await until("it has been halted", isHalted);
+    // Two pages were under way, and one being printed, however far the server was.
+    await until("more than three pages wait", async () => (await pendingCount(key)) > 5_000);
+    strike(run, proxy);
+    goOn();
+    expect((await run.done).code).toBe(0);
+    const got = printed();
+    expect(got).toEqual(upTo(all ?? got.length));
+    expect(await pendingCount(key)).toBe(0);
+    expect(got.length).toBeGreaterThan(10_000);
+  });
+});
 
 const ids = (text: string): unknown[] => ndjson(text).map(({ id }) => id);
 

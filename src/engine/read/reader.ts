@@ -9,6 +9,7 @@ import { type Reply, ReplyError } from "../../redis/resp.ts";
 import { type DecodedStream, decodeStreams } from "../../redis/ops/entry.ts";
 import { PageSize } from "../../redis/ops/range.ts";
 import { fitting } from "../fitting.ts";
+import { Depth } from "../under-way.ts";
 import { type Turn, Turns } from "../group-reader/turns.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
@@ -19,6 +20,11 @@ import { boundReply, type LinkListener, onPipelines, wakeAtStop } from "./pipeli
 const MAX_BLOCK_MS = 2_000;
 /** Without a stream there is nothing to wait for but time. */
 const WITHOUT_STREAMS_MS = 500;
+
+/** New entries of a group can be asked for twice in a row, so that the server never waits for this process. */
+const LEAST_TAKING = 2;
+/** Of small entries; each page that is under way may be in memory before it is printed. */
+const MOST_TAKING = 8;
 
 /** Entries of one stream, in the order read. */
 export interface Batch {
@@ -79,8 +85,9 @@ interface Arrival {
 /**
  * Reads streams as they grow, several of them in turn, over one pipeline per cluster slot (outside a cluster:
  * one). A page counts as printed when the next one is asked for; while it is being printed, one or two reads
- * are on their way, so at most three pages are in memory. A read that waits is sent only when nothing is
- * unprinted, since the server would keep the acks behind it waiting, too.
+ * are on their way, so at most three pages are in memory; where a round trip takes long, as many as PageSize lets
+ * be under way. A read that waits is sent only when nothing is unprinted, since the server would keep the acks
+ * behind it waiting, too.
  */
 export class StreamReader {
   readonly #parts: ReaderParts;
@@ -89,6 +96,7 @@ export class StreamReader {
   /** One for each slot. */
   #pipelines: ReadonlyMap<number, Pipeline> = new Map();
   readonly #size = new PageSize();
+  readonly #depth = new Depth(MOST_TAKING);
   readonly #blockMs: number;
   /** Reads sent whose replies have not been looked at, in order. */
   #underWay: Promise<Arrival>[] = [];
@@ -146,7 +154,7 @@ export class StreamReader {
       this.#startAnew();
       this.#ask("look");
       for (let next = this.#underWay.shift(); next; next = this.#underWay.shift()) {
-        const arrival = await next;
+        const arrival = await this.#depth.take(next);
         if (this.#aheadFailure !== undefined) throw this.#aheadFailure;
         alive();
         const page = await this.#accept(arrival);
@@ -182,18 +190,16 @@ export class StreamReader {
     this.#turns.lookAnew();
   }
 
-  /**
-   * How many reads may be under way. New entries of a group can be asked for twice in a row, so that the
-   * server never waits for this process; what is read after a cursor needs the reply before.
-   */
-  get #depth(): number {
+  /** How many reads may be under way; what is read after a cursor needs the reply before. */
+  get #most(): number {
     const { mode, roster } = this.#parts;
-    return mode.takes && !roster.streams.some((stream) => mode.alone?.(stream)) ? 2 : 1;
+    if (!mode.takes || roster.streams.some((stream) => mode.alone?.(stream))) return 1;
+    return Math.max(LEAST_TAKING, Math.min(this.#depth.value, this.#size.ahead));
   }
 
   /** Sends reads that do not wait, until as many are under way as may be. */
   #askMore(): void {
-    while (this.#underWay.length < this.#depth) {
+    while (this.#underWay.length < this.#most) {
       if (!this.#ask("look")) return;
     }
   }
@@ -213,13 +219,14 @@ export class StreamReader {
     const read = mode.encodeRead(streams, count, blockMs > 0 ? blockMs : undefined);
     const asked = mode.takes ? count * streams.length : 0;
     const pipeline = this.#pipelines.get(turn.slot) as Pipeline;
-    boundReply(pipeline, count);
+    boundReply(pipeline, count, Math.ceil((this.#underWay.length + 1) / LEAST_TAKING));
     const reading = pipeline.request(read).then((reply) => {
       const parts = decodeStreams(this.#checked(reply, mode.command));
       return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= count) };
     });
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
     reading.catch(() => {});
+    this.#depth.watch(reading);
     this.#underWay.push(reading);
     this.#asked += asked;
     return true;
