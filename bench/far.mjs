@@ -66,7 +66,7 @@ const WORK = [
   worker("exec -j 8", 4_000, ["-j", "8", "--exec", HANDLER]),
   worker("exec --batch 100 -j 2", 100_000, ["-j", "2", "--batch", "100", "--exec", HANDLER]),
   worker("exec --persistent -j 2", 100_000, ["-j", "2", ...PERSISTENT]),
-  worker("dead-lettering -j 8", 4_000, ["-j", "8", "--max-deliveries", "1", "--exec", `${HANDLER}; exit 1`], {
+  worker("dead-lettering -j 8", 4_000, ["-j", "8", "--exec", `${HANDLER}; exit 65`], {
     [DLQ]: 4_000,
   }),
   worker("exec --emit -j 8", 4_000, ["-j", "8", "--emit", EMITTED, "--exec", "cat"], { [EMITTED]: 4_000 }),
