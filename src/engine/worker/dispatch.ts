@@ -68,22 +68,22 @@ export class Dispatcher {
 
   /** How many entries may be taken now. */
   places(): number | "finished" {
-    const { inFlight, guard, pacer, events } = this.#parts;
-    const room = inFlight.room(this.#ahead());
-    const free = pacer.allow(guard.allow(room, this.#begun, performance.now()));
+    const { inFlight, guard, pacer, readAhead, events } = this.#parts;
+    const aheadMs = this.#readsAhead ? readAhead.windowMs : 0;
+    const ahead = this.#readsAhead ? Math.min(readAhead.entries, pacer.most(aheadMs)) : 0;
+    const room = inFlight.room(ahead);
+    const free = pacer.allow(guard.allow(room, this.#begun, performance.now()), aheadMs);
     const { remaining } = events.ends;
     return remaining <= 0 ? "finished" : Math.max(0, Math.min(free, remaining - inFlight.count));
   }
 
   /**
-   * How many entries may wait for a slot: none while the guard probes, nor when what is pending is due. That is taken only
-   * when it starts at once, because a delivery counts from then on, and its worker may die. No more than may start together
-   * at this rate: all of them may when a slot has come free.
+   * Whether entries may be read before they start: not while the guard probes, nor when what is pending is due. That is
+   * taken only when it starts at once, because a delivery counts from then on, and its worker may die.
    */
-  #ahead(): number {
-    const { guard, recoverer, pacer, readAhead } = this.#parts;
-    if (guard.paused || !this.#backlog || recoverer.wantsSlot) return 0;
-    return Math.min(readAhead.entries, pacer.most);
+  get #readsAhead(): boolean {
+    const { guard, recoverer } = this.#parts;
+    return !guard.paused && this.#backlog && !recoverer.wantsSlot;
   }
 
   /** Runs, and entries that wait for theirs. */
@@ -171,7 +171,7 @@ export class Dispatcher {
   }
 
   #admitOne(delivery: Delivery, duplicate: boolean, came: Came): void {
-    const { settings, inFlight, runner, sameKeys, pacer, ending, events } = this.#parts;
+    const { settings, inFlight, runner, sameKeys, ending, events } = this.#parts;
     // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
     // So may a group that was made again.
     const held = inFlight.get(delivery.stream, delivery.entry.id);
@@ -194,7 +194,6 @@ export class Dispatcher {
         came,
       );
     } else {
-      pacer.count();
       const entry = inFlight.hold(delivery, came.askedAt, came.gotAt);
       sameKeys.came(entry);
       runner.waiting.add(entry);

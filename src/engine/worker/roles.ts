@@ -77,8 +77,8 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
   const settler = new Settler({ ...owned, watch: verdicts, readAhead });
   const guard = new OutageGuard(settings.pauseAfter, settings.retry, events);
   const sameKeys = new SameKeys(settings, inFlight);
-  const runner = new Runner({ ...owned, guard, settler, readAhead, sameKeys });
   const pacer = new Pacer(settings.ratePerSecond);
+  const runner = new Runner({ ...owned, guard, settler, readAhead, sameKeys, pacer });
   const dispatcher = new Dispatcher({
     ...owned,
     fetcher,

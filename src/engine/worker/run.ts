@@ -1,4 +1,5 @@
 import { errorText } from "../../errors.ts";
+import type { Pacer } from "../../lib/rate.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -14,52 +15,74 @@ import type { ReadAhead } from "./read-ahead.ts";
 import type { Settler } from "./settle.ts";
 import { HAND_BACK, type Verdict, type WorkerSettings } from "./types.ts";
 
-/** Entries that wait for their run, in the order in which they came, put together into the batches that handlers get. */
+interface WaitingEntry {
+  readonly entry: InFlightEntry;
+  /** By performance.now(), at this rate. */
+  startAt: number;
+}
+
+/**
+ * Entries that wait for their run, in the order in which they came, put together into the batches that handlers get. Each
+ * of them is part of one from its time at the rate on.
+ */
 export class Batches {
   readonly #rule: BatchRule;
+  readonly #pacer: Pacer;
   readonly #onDue: () => void;
-  #waiting: InFlightEntry[] = [];
-  /** The first of them has waited long enough for others. */
-  #due = false;
+  #waiting: WaitingEntry[] = [];
   #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
 
-  /** `onDue`: a batch that is not full may start, too. */
-  constructor(rule: BatchRule, onDue: () => void) {
+  /** `onDue`: the next batch may start. */
+  constructor(rule: BatchRule, pacer: Pacer, onDue: () => void) {
     this.#rule = rule;
+    this.#pacer = pacer;
     this.#onDue = onDue;
   }
 
-  add(delivery: InFlightEntry): void {
-    this.#waiting.push(delivery);
-    if (this.#waiting.length === 1) this.#open();
+  add(entry: InFlightEntry): void {
+    this.#waiting.push({ entry, startAt: this.#pacer.count() });
+    // Others may never come.
+    if (this.#waiting.length === 1) this.#wakeAt(this.#startsAt);
   }
 
   /** The next batch that may start: a full one, or one whose first entry has waited for its time. */
   next(): InFlightEntry[] | undefined {
-    const { size } = this.#rule;
-    if (this.#waiting.length === 0 || (this.#waiting.length < size && !this.#due)) return undefined;
-    const batch = this.#waiting.splice(0, size);
-    this.#open();
-    return batch;
+    const now = performance.now();
+    const startsAt = this.#startsAt;
+    this.#wakeAt(startsAt > now ? startsAt : Number.POSITIVE_INFINITY);
+    if (startsAt > now) return undefined;
+    let ready = 0;
+    while (ready < this.#rule.size && (this.#waiting[ready]?.startAt ?? Infinity) <= now) ready++;
+    const batch = this.#waiting.splice(0, ready);
+    const lateMs = this.#pacer.late(batch.at(-1)?.startAt ?? now);
+    if (lateMs > 0) for (const waiting of this.#waiting) waiting.startAt += lateMs;
+    return batch.map(({ entry }) => entry);
   }
 
   /** Gives up all that wait: they are the caller's. */
   abandon(): InFlightEntry[] {
-    const waiting = this.#waiting.splice(0);
-    this.#open();
-    return waiting;
+    this.#wakeAt(Number.POSITIVE_INFINITY);
+    return this.#waiting.splice(0).map(({ entry }) => entry);
   }
 
-  #open(): void {
-    this.#timer?.stop();
-    this.#timer = undefined;
+  /** When the next batch may start, by performance.now(). */
+  get #startsAt(): number {
+    const { size, waitMs } = this.#rule;
     const [first] = this.#waiting;
-    if (!first) return;
-    const leftMs = first.gotAt + this.#rule.waitMs - performance.now();
-    this.#due = leftMs <= 0;
-    if (this.#due) return;
-    this.#timer = startTimer(leftMs, () => {
-      this.#due = true;
+    if (!first) return Number.POSITIVE_INFINITY;
+    const full = this.#waiting[size - 1]?.startAt ?? Number.POSITIVE_INFINITY;
+    return Math.min(full, Math.max(first.entry.gotAt, first.startAt) + waitMs);
+  }
+
+  #wakeAt(at: number): void {
+    if (at === this.#timerAt) return;
+    this.#timer?.stop();
+    this.#timerAt = at;
+    this.#timer = undefined;
+    if (!Number.isFinite(at)) return;
+    this.#timer = startTimer(Math.max(0, at - performance.now()), () => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
       this.#onDue();
     });
   }
@@ -78,6 +101,7 @@ export interface RunnerParts {
   readonly settler: Settler;
   readonly readAhead: ReadAhead;
   readonly sameKeys: SameKeys;
+  readonly pacer: Pacer;
   /** Aborted: what is not begun is handed back. */
   readonly ending: AbortSignal;
   readonly events: WorkerEvents;
@@ -97,7 +121,7 @@ export class Runner {
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    this.waiting = new Batches(parts.handler.batch, () => this.startNext());
+    this.waiting = new Batches(parts.handler.batch, parts.pacer, () => this.startNext());
   }
 
   /** Starts what may start: none overtakes another. While the outage guard probes nothing waits, but for a probe. */
