@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
+import { GROUP_START_FORMS, parseGroupStart } from "../engine/groups/start.ts";
 import { parsePosition, POSITION_FORMS } from "../engine/position.ts";
 import { type Condition, parseCondition } from "../engine/where.ts";
-import { parseEntryId } from "../entry/id.ts";
 import { parseCount } from "../units.ts";
 import { flag } from "./flag.ts";
 
@@ -57,11 +57,8 @@ export const metricsHost = flag.text(
 /** How a flag reads a Position (see src/engine/position.ts). */
 export const POSITION = { parse: parsePosition, form: POSITION_FORMS };
 
-/** Where a group begins: `0` (everything in the stream), `$` (what comes from now on), or after an ID. */
-export const GROUP_START = {
-  parse: (text: string) => (text === "$" || parseEntryId(text) !== undefined ? text : undefined),
-  form: "0, $ or an entry ID",
-};
+/** How a flag reads where a group begins (see src/engine/groups/start.ts). */
+export const GROUP_START = { parse: parseGroupStart, form: GROUP_START_FORMS };
 
 /** `--where`: Conditions, all of which must hold. */
 export const where = flag.list(

@@ -1,3 +1,4 @@
+import type { EntryId } from "../../src/entry/id.ts";
 import type { Job } from "../../src/engine/handlers/handler.ts";
 import type { Outcome } from "../../src/engine/handlers/outcome.ts";
 import { WorkerEvents } from "../../src/engine/worker/events.ts";
@@ -31,7 +32,7 @@ export function settingsFor(stream: StreamKey, more: Partial<WorkerSettings>): W
     shutdownTimeoutMs: 5_000,
     killAfterMs: 1_000,
     deleteAcked: false,
-    createAt: "0",
+    createAt: { kind: "after", id: "0-0" as EntryId },
     dlqKey: (key) => streamKey(`${key}:dlq`),
     ends: { untilEmpty: true },
     ...more,

@@ -45,10 +45,15 @@ const AS_CONSUMER = marked(
       names: "consumers",
     }),
     flag.switch("--create-group", "make the group, and the stream, where they are missing"),
-    flag.value("--group-start <id>", "where --create-group starts: 0, $ or an ID", GROUP_START, {
-      default: "0",
-      needs: { any: ["--create-group"], says: ": only with --create-group" },
-    }),
+    flag.value(
+      "--group-start <position>",
+      "where --create-group starts: 0, $, an ID, a time, an age, group:OTHER",
+      GROUP_START,
+      {
+        default: "0",
+        needs: { any: ["--create-group"], says: ": only with --create-group" },
+      },
+    ),
     flag.switch("--no-ack", "leave what was printed pending"),
   ],
   () => ({ needs: { any: ["--group"], says: ": only with -g GROUP" } }),

@@ -4,8 +4,8 @@ import { GROUP_START } from "../flags.ts";
 
 const flags = [
   flag.value(
-    "--at <id>",
-    "0: everything in the stream; $: what comes from now on; or after an ID",
+    "--at <position>",
+    "0: everything; $: what comes from now on; after an ID; what is not older than a time or an age; group:OTHER: where that group stands",
     GROUP_START,
     { default: "0" },
   ),
@@ -27,6 +27,8 @@ export const create = command({
   examples: [
     "streamctl group create orders billing",
     "streamctl group create orders billing --at '$' --mkstream",
+    "streamctl group create orders audit --at 2h",
+    "streamctl group create orders billing-test --at group:billing",
     "streamctl group create 'orders:*' billing --if-missing",
     "streamctl group create orders:0 orders:1 orders:2 billing --mkstream --if-missing",
   ],

@@ -5,6 +5,7 @@ import type { Connection } from "../../redis/connection.ts";
 import { ensureGroup } from "../../redis/ops/groups.ts";
 import { groupInfos } from "../../redis/ops/info.ts";
 import { explain, noStream } from "../groups/missing.ts";
+import { type GroupStart, resolveGroupStart } from "./start.ts";
 import { writeOnce } from "../write-once.ts";
 
 export interface CreatedGroup {
@@ -17,14 +18,14 @@ export interface CreatedGroup {
 }
 
 export interface CreateOptions {
-  readonly at: string;
+  readonly at: GroupStart;
   readonly makeStream: boolean;
   /** A group that exists is left where it is, and no error. */
   readonly ifMissing: boolean;
 }
 
 /**
- * Makes a group that begins after `at` (`0`, `$` or an ID). Fails with exit 4 when there is no stream and
+ * Makes a group that begins at `at`. Fails with exit 4 when there is no stream and
  * `makeStream` is not set, and with exit 1 when the group exists, unless `ifMissing` is.
  */
 export async function createGroup(
@@ -33,8 +34,9 @@ export async function createGroup(
   group: GroupName,
   { at, makeStream, ifMissing }: CreateOptions,
 ): Promise<CreatedGroup> {
+  const id = await resolveGroupStart(connection, stream, at);
   const ensure = (): ReturnType<typeof ensureGroup> =>
-    ensureGroup(connection, stream, group, { at, makeStream });
+    ensureGroup(connection, stream, group, { at: id, makeStream });
   const again = "run it again: a group that exists is left as it is";
   try {
     // One that is there is as good: then it may be sent again.

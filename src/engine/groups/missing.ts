@@ -3,29 +3,9 @@ import { ServerError, StreamctlError } from "../../errors.ts";
 import { consumerInfos, groupInfos, streamInfo } from "../../redis/ops/info.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import { keyType } from "../../redis/ops/key.ts";
-import type { Streams } from "../../redis/ops/streams.ts";
 
 /** An error lists no more names than this. */
 const LISTED = 10;
-
-/** What a run that reads as a group does where that is missing. */
-export interface MissingGroupRule {
-  /** Where to make it: `0`, `$` or an ID. Undefined: it must be there. */
-  readonly createAt: string | undefined;
-  readonly notice: (level: "info", message: string) => void;
-}
-
-/** Makes a group that is missing, and its stream, where that is asked for, and says so. May be repeated. */
-export async function makeMissing(
-  ensureGroup: Streams["ensureGroup"],
-  stream: StreamKey,
-  group: GroupName,
-  { createAt, notice }: MissingGroupRule,
-): Promise<void> {
-  if (createAt === undefined) return;
-  const outcome = await ensureGroup(stream, group, { at: createAt, makeStream: true });
-  if (outcome === "made") notice("info", `made group ${group} on ${stream} at ${createAt}`);
-}
 
 /**
  * Runs an operation on a stream, and says it in full when the stream or group is not there or the key

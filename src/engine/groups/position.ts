@@ -1,4 +1,4 @@
-import { compareIds, type EntryId, parseEntryId } from "../../entry/id.ts";
+import { compareIds } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -6,6 +6,7 @@ import { setPosition } from "../../redis/ops/groups.ts";
 import { groupInfos, streamInfo } from "../../redis/ops/info.ts";
 import { countBetween } from "../lag/count-between.ts";
 import { noGroup, onStream } from "./missing.ts";
+import { type GroupStart, resolveGroupStart } from "./start.ts";
 import { writeOnce } from "../write-once.ts";
 
 /** What setting a group's last-delivered ID does. */
@@ -26,12 +27,12 @@ export interface PositionChange {
 /** Counting further says nothing more to whoever has to decide. */
 const COUNT_LIMIT = 100_000;
 
-/** Looks what setting the group at `at` (`0`, `$` or an ID) would do. Changes nothing. */
+/** Looks what setting the group at `at` would do. Changes nothing. */
 export async function planPosition(
   connection: Connection,
   stream: StreamKey,
   group: GroupName,
-  at: string,
+  at: GroupStart,
   signal: AbortSignal,
 ): Promise<PositionChange> {
   const [groups, info] = await onStream(connection, stream, group, () =>
@@ -45,7 +46,8 @@ export async function planPosition(
       groups.map(({ name }) => name),
     );
   const from = found.lastDeliveredId;
-  const to = at === "$" ? info.lastGeneratedId : (parseEntryId(at) as EntryId);
+  const place = await resolveGroupStart(connection, stream, at);
+  const to = place === "$" ? info.lastGeneratedId : place;
   const direction = compareIds(to, from);
   const [after, upTo] = direction > 0 ? [from, to] : [to, from];
   const range = { after, upTo, limit: COUNT_LIMIT };

@@ -10,7 +10,8 @@ import type { Member } from "../../redis/ops/member.ts";
 import { pendingTotals } from "../../redis/ops/pending.ts";
 import { ackEntries, encodeAck, encodeGroupRead } from "../../redis/ops/read.ts";
 import type { Ends } from "../group-reader/ends.ts";
-import { explain, makeMissing, type MissingGroupRule, noGroup, onStream } from "../groups/missing.ts";
+import { explain, noGroup, onStream } from "../groups/missing.ts";
+import { makeMissing, type MissingGroupRule } from "../groups/start.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { LinkListener } from "./pipelines.ts";
@@ -89,7 +90,7 @@ export class GroupReader {
     const { member, whenMissing } = this.#request;
     const { group } = member;
     return onStream(connection, stream, group, async () => {
-      await makeMissing(ensureGroup.bind(undefined, connection), stream, group, whenMissing);
+      await makeMissing(connection, ensureGroup.bind(undefined, connection), stream, group, whenMissing);
       const infos = await groupInfos(connection, stream);
       const info = infos.find(({ name }) => name === group);
       if (info) return info.lastDeliveredId;

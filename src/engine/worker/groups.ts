@@ -3,7 +3,8 @@ import type { StreamKey } from "../../entry/names.ts";
 import type { Caller } from "../../redis/ops/caller.ts";
 import type { Held } from "../../redis/ops/restore-group.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
-import { makeMissing, missingGroup } from "../groups/missing.ts";
+import { missingGroup } from "../groups/missing.ts";
+import { makeMissing } from "../groups/start.ts";
 import type { Roster } from "../roster.ts";
 import type { WorkerObserver, WorkerSettings } from "./types.ts";
 
@@ -71,7 +72,7 @@ export class Groups {
   async prepareOne(stream: StreamKey): Promise<void> {
     const { group, createAt } = this.#settings;
     const notice = this.#observer.notice.bind(this.#observer);
-    await makeMissing(this.#streams.ensureGroup, stream, group, { createAt, notice });
+    await makeMissing(this.#caller, this.#streams.ensureGroup, stream, group, { createAt, notice });
     const position = await this.#streams.groupPosition(stream, group);
     if (position === undefined) throw await missingGroup(this.#caller, stream, group);
     await this.#settings.beginHolding?.(stream);

@@ -1,6 +1,7 @@
 import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
+import type { GroupStart } from "../groups/start.ts";
 import type { EndRules } from "../group-reader/ends.ts";
 import type { Job } from "../handlers/handler.ts";
 import type { Outcome } from "../handlers/outcome.ts";
@@ -31,8 +32,8 @@ export interface WorkerSettings extends Member {
   readonly killAfterMs: number;
   /** Also XDEL what is acked. */
   readonly deleteAcked: boolean;
-  /** Where to make a group that is missing at the start: `0`, `$` or an ID. Undefined: it must be there. */
-  readonly createAt: string | undefined;
+  /** Where to make a group that is missing at the start. Undefined: it must be there. */
+  readonly createAt: GroupStart | undefined;
   /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
   readonly tellsInactive?: boolean | undefined;
   /** To be called before anything is taken from a stream. */

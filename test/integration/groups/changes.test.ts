@@ -1,3 +1,4 @@
+import { type GroupStart, parseGroupStart } from "../../../src/engine/groups/start.ts";
 import { describe, expect, test } from "vitest";
 import { applyPosition, planPosition } from "../../../src/engine/groups/position.ts";
 import { type StreamKey, groupName } from "../../../src/entry/names.ts";
@@ -22,6 +23,8 @@ async function readToFour(redis: Raw): Promise<StreamKey> {
   await redis.xgroup("CREATE", key, "g", "4-0");
   return key;
 }
+
+const AFTER_6 = parseGroupStart("6-0") as GroupStart;
 
 describe("group create", () => {
   test.each([
@@ -143,12 +146,12 @@ describe("group set-id", () => {
     const redis = rawRedis();
     const key = await readToFour(redis);
     const connection = await openConnection();
-    const plan = await planPosition(connection, key, groupName("g"), "6-0", new AbortController().signal);
+    const plan = await planPosition(connection, key, groupName("g"), AFTER_6, new AbortController().signal);
     expect(plan).toMatchObject({ effect: "skip", entries: 2 });
     await redis.xreadgroup("GROUP", "g", "c", "COUNT", 5, "STREAMS", key, ">");
     expect(await applyPosition(connection, plan), "it would be a replay now").toBe(false);
     expect(await positionOf(redis, key)).toBe("9-0");
-    const again = await planPosition(connection, key, groupName("g"), "6-0", new AbortController().signal);
+    const again = await planPosition(connection, key, groupName("g"), AFTER_6, new AbortController().signal);
     expect(again).toMatchObject({ effect: "replay", entries: 3, pending: 5 });
     expect(await applyPosition(connection, again)).toBe(true);
     expect(await positionOf(redis, key)).toBe("6-0");
