@@ -7,7 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: ["default", "./test/support/totals-reporter.ts"],
     projects: [
-      { test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      { test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 } },
       {
         test: {
           ...shared,
