@@ -2,11 +2,11 @@ import type { Socket } from "node:net";
 import { ConnectionError, errorText, type StreamctlError } from "../errors.ts";
 import { sleep, startTimer, type Timer } from "../lib/timer.ts";
 import { reconnectDelayMs } from "../lib/reconnect-delay.ts";
-import { cannotConnect, isHopeless } from "./connect-error.ts";
+import { cannotConnect, isHopeless, WrongServer } from "./connect-error.ts";
 import { Failover, hearSentinelErrors, hearSentinels } from "./failover.ts";
 import { outsideCluster, translateReply } from "./errors.ts";
 import type { Cluster, Redis } from "ioredis";
-import { isCluster, PASSWORD_UNUSED, takeHandshakePing } from "./ioredis.ts";
+import { isCluster, PASSWORD_UNUSED, takeHandshake } from "./ioredis.ts";
 import { isLarge, LargeCommand } from "./large-command.ts";
 import { addressOf, NodeWatch, peerOf, slotOwners, socketOf } from "./nodes.ts";
 import { type ConnectionSettings, describeTarget } from "./settings.ts";
@@ -60,7 +60,10 @@ export class Client {
     this.#settings = settings;
     this.#inCluster = node || isCluster(redis);
     redis.on("error", (error: unknown) => this.#failed(error));
-    redis.on("node error", (error: unknown) => this.#failure.notePart(error));
+    redis.on("node error", (error: unknown) => {
+      if (error instanceof WrongServer) this.#failed(error);
+      else this.#failure.notePart(error);
+    });
     hearSentinelErrors(redis, (error) => this.#failure.notePart(error));
     redis.on("connecting", () => this.#failure.clear());
     redis.on("connect", () => this.#limitHandshake());
@@ -247,10 +250,11 @@ export class Client {
     // A cluster has just answered CLUSTER SLOTS and CLUSTER INFO.
     if (isCluster(this.#redis)) return undefined;
     const { connectTimeoutMs } = this.#settings;
-    const ping = takeHandshakePing(this.#redis);
+    const handshake = takeHandshake(this.#redis);
     try {
-      await (ping ? this.#limited(ping, "PING", connectTimeoutMs) : this.call("PING", [], connectTimeoutMs));
-      return undefined;
+      if (!handshake) await this.call("PING", [], connectTimeoutMs);
+      else await this.#limited(handshake.ping, "PING", connectTimeoutMs);
+      return handshake && (await this.#limited(handshake.wrong, "HELLO", connectTimeoutMs));
     } catch (error) {
       return codeOf(error) === "NOPERM" || /unknown command/i.test(errorText(error)) ? undefined : error;
     }

@@ -30,7 +30,19 @@ export class NoSentinel extends Error {
   }
 }
 
+/** It speaks the protocol, and is none of the servers that streamctl works with. */
+export class WrongServer extends Error {
+  /** `sentinel`, or the name and version of one that is too old. */
+  readonly is: string;
+
+  constructor(is: string) {
+    super(`the server is ${is}`);
+    this.is = is;
+  }
+}
+
 function explain(cause: unknown, settings: ConnectionSettings): Explanation {
+  if (cause instanceof WrongServer) return explainWrong(cause);
   if (cause instanceof NoSentinel) return explainSentinel(cause.last, settings);
   const code = errorCodeOf(cause);
   const text = errorText(cause);
@@ -82,6 +94,18 @@ function explain(cause: unknown, settings: ConnectionSettings): Explanation {
   }
 }
 
+function explainWrong({ is }: WrongServer): Explanation {
+  if (is === "sentinel")
+    return {
+      reason: "what answers there is a Sentinel",
+      hint: "it is given with --sentinel HOST:PORT --master NAME, and names the server",
+    };
+  return {
+    reason: `it is ${is}, and streamctl needs Redis 6.0 or newer`,
+    hint: "upgrade it; -u/--url, REDIS_URL or a profile name another",
+  };
+}
+
 function explainSentinel(last: unknown, settings: ConnectionSettings): Explanation {
   const hosts = sentinelsOf(settings);
   const text = errorText(last);
@@ -129,7 +153,7 @@ function tlsHint(settings: ConnectionSettings): string {
 
 /** True when trying again is no use. */
 export function isHopeless(cause: unknown): boolean {
-  return NO_CLUSTER.test(errorText(cause));
+  return cause instanceof WrongServer || NO_CLUSTER.test(errorText(cause));
 }
 
 /** The code of a system or TLS error; a host with several addresses fails with one error per address. */

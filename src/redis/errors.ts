@@ -76,7 +76,7 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
         return make(
           "failed",
           `this server does not know ${context.command}`,
-          "Redis 6.0 or newer is needed; a Sentinel is given with --sentinel HOST:PORT --master NAME",
+          "Redis 6.0 or newer is needed, with none of its commands renamed or blocked",
         );
       return make("failed", `${context.command}${on} failed: ${detail(reply)}`);
   }

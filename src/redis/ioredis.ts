@@ -1,4 +1,6 @@
 import { type Cluster, Command, Redis } from "ioredis";
+import type { WrongServer } from "./connect-error.ts";
+import { wrongServer } from "./server-name.ts";
 
 /**
  * ioredis, kept from printing and from losing nodes: the only value import of it but for that of Cluster, which loads when there
@@ -12,14 +14,21 @@ export function isCluster(redis: Redis | Cluster): redis is Cluster {
   return redis.isCluster;
 }
 
-/** Replies to the PING that each connection begins with, right behind CLIENT SETNAME. */
-const pings = new WeakMap<Redis | Cluster, Promise<unknown>>();
+/** What each connection begins with, right behind CLIENT SETNAME. */
+interface Handshake {
+  /** The reply to PING. */
+  readonly ping: Promise<unknown>;
+  /** By what HELLO says: why this is no server for us. Emitted as an error, too. */
+  readonly wrong: Promise<WrongServer | undefined>;
+}
 
-/** What the server said to the PING of the connection's handshake; it can be had once. */
-export function takeHandshakePing(redis: Redis | Cluster): Promise<unknown> | undefined {
-  const ping = pings.get(redis);
-  pings.delete(redis);
-  return ping;
+const handshakes = new WeakMap<Redis | Cluster, Handshake>();
+
+/** What the server said in the connection's handshake; it can be had once. */
+export function takeHandshake(redis: Redis | Cluster): Handshake | undefined {
+  const handshake = handshakes.get(redis);
+  handshakes.delete(redis);
+  return handshake;
 }
 
 /** Emitted by a client whose server asks for no password although one was given. */
@@ -56,17 +65,19 @@ const improved: Methods = {
   },
 
   /**
-   * ioredis ignores what the server says to CLIENT SETNAME, even that it has no room for one more client. PING goes with it: asked
-   * when the connection is ready, it would cost each start a round trip.
+   * ioredis ignores what the server says to CLIENT SETNAME, even that it has no room for one more client. PING and HELLO go with it:
+   * asked when the connection is ready, they would cost each start a round trip.
    */
   client(...args) {
     if (args[0] !== "setname") return client.apply(this, args);
     this.stream?.cork();
     const reply = client.apply(this, args);
     const ping = this.ping();
+    const wrong = wrongServer(this.call("HELLO", 2), () => this.info("server"));
     this.stream?.uncork();
     ping.catch(() => {});
-    pings.set(this, ping);
+    void wrong.then((error) => error && this.silentEmit("error", error));
+    handshakes.set(this, { ping, wrong });
     reply.catch((error: Error) => {
       // AUTH, sent just before, has the better answer.
       const judged = this.options.password && error.message.startsWith("NOAUTH");

@@ -46,15 +46,27 @@ function version(info: Info): Finding[] {
   const number = valkey ?? redict ?? redis;
   const role = info.get("role") === "slave" ? "replica" : "primary";
   const where = `${name} ${number}, ${info.get("redis_mode") ?? "standalone"}, ${role}`;
-  const [major = 0, minor = 0] = redis.split(".").map(Number);
-  if (major < 6)
-    return [finding("error", "server", `${where}: streamctl needs Redis 6.0`, "upgrade the server")];
-  if (major === 6 && minor < 2) {
+  const other = OTHERS.find(([, field]) => info.has(field));
+  if (other) {
+    const evidence = `${other[0]}, which says it is ${where}: streamctl is tested on Redis, Valkey and Redict alone`;
+    return [
+      finding("warning", "server", evidence, "try on it what you rely on, scripts and kill -9 above all"),
+    ];
+  }
+  if (/^6\.[01]\./.test(redis)) {
     const evidence = `${where}: before 6.2 streams can't be trimmed by age, and it gets no more fixes`;
     return [finding("warning", "server", evidence, "upgrade the server")];
   }
   return [finding("info", "server", where, null)];
 }
+
+/** Products that speak the protocol, each with a field that INFO has there only. */
+const OTHERS = [
+  ["Dragonfly", "dragonfly_version"],
+  ["KeyDB", "mvcc_depth"],
+  ["Kvrocks", "kvrocks_version"],
+  ["Garnet", "garnet_version"],
+] as const;
 
 function persistence(info: Info, config: ServerFacts["config"]): Finding[] {
   const found: Finding[] = [];

@@ -38,13 +38,13 @@ describe("the control connection", () => {
     expect(await rawRedis().exists(key), "nothing was queued").toBe(0);
   });
 
-  test("connecting waits for one reply: a far server is asked by name and PING at once", async () => {
+  test("connecting waits for one reply: a far server is asked by name, PING and HELLO at once", async () => {
     const proxy = await Proxy.start();
     proxy.swallowReplies();
     let sent = "";
     proxy.onRequest = (bytes) => (sent += bytes.toString("latin1"));
     await rejection(openConnection(proxy.url, SHORT));
-    expect(sent).toMatch(/setname[^]*ping/i);
+    expect(sent).toMatch(/setname[^]*ping[^]*hello/i);
   });
 
   test("a dead peer is noticed within the command timeout, and left for a new connection", async () => {

@@ -66,9 +66,16 @@ test("a master that Sentinel does not know: exit 3 with the reason, after the co
 });
 
 test("a Sentinel taken for a server: says how Sentinels are given", async () => {
-  const { code, stderr } = await cli(["lag", "x"], { url: `redis://${sentinel.address}` });
-  expect(stderr).toContain("--sentinel HOST:PORT --master NAME");
-  expect(code).toBe(1);
+  for (const argv of [
+    ["lag", "x"],
+    ["consume", "x", "-g", "g", "--exec", "cat"],
+  ]) {
+    const { code, stderr } = await cli(argv, { url: `redis://${sentinel.address}` });
+    expect(stderr).toMatch(
+      /^[^\n]*what answers there is a Sentinel: it is given with --sentinel HOST:PORT --master NAME[^\n]*\n$/,
+    );
+    expect(code).toBe(3);
+  }
 });
 
 test("no Sentinel there: exit 3 with the reason, after the connect timeout", async () => {

@@ -1,7 +1,7 @@
 import { createServer as createHttp } from "node:http";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../../src/sandbox/server.ts";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun } from "../../support/cli.ts";
 import { serverUrl } from "../../support/server-url.ts";
 
@@ -23,6 +23,41 @@ async function listening(server: Server): Promise<string> {
 const speaksHttp = (): Promise<string> => listening(createHttp((_, response) => response.end("hello")));
 const greets = (): Promise<string> =>
   listening(createServer((socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n")));
+/** Answers each line it does not know as memcached does. */
+const isMemcached = (): Promise<string> =>
+  listening(createServer((socket) => socket.on("data", () => socket.write("ERROR\r\n"))));
+/** Begins with a packet of its own, as MySQL does. */
+const greetsInBytes = (): Promise<string> =>
+  listening(createServer((socket) => socket.write(Buffer.from("4a0000000a382e302e333600", "hex"))));
+/** TLS' alert to what is no greeting of it. */
+const speaksTls = (): Promise<string> =>
+  listening(
+    createServer((socket) => socket.on("data", () => socket.end(Buffer.from("15030100020246", "hex")))),
+  );
+
+/** A server that does not know HELLO, as none did before Redis 6.0, and a few proxies still do. */
+async function withoutHello(): Promise<SandboxServer> {
+  const executable = inject("redisExecutable");
+  const server = await SandboxServer.start({ executable, args: ["--rename-command", "HELLO", ""] });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+/** The same that says in INFO that it is Redis 5, which can't be had everywhere. */
+async function isRedis5(): Promise<string> {
+  const { port } = await withoutHello();
+  const older = (bytes: Buffer): Buffer =>
+    Buffer.from(bytes.toString("latin1").replace(/(redis_version):\d/, "$1:5"), "latin1");
+  return listening(
+    createServer((socket) => {
+      const server = connect(port, "127.0.0.1", () => socket.pipe(server));
+      server.on("data", (bytes: Buffer) => socket.write(older(bytes)));
+      server.on("error", () => {});
+      socket.on("close", () => server.destroy());
+    }),
+  );
+}
+
 const isSilent = (): Promise<string> => listening(createServer(() => {}));
 const hangsUp = (): Promise<string> => listening(createServer((socket) => socket.destroy()));
 const isNotThere = async (): Promise<string> => `127.0.0.1:${await freePort()}`;
@@ -33,7 +68,12 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
     ["a web server", speaksHttp, [], /does not speak Redis' protocol: a wrong port\?/],
     ["a server that greets", greets, [], /does not speak Redis' protocol/],
     ["a web server, as a cluster", speaksHttp, ["--cluster"], /does not speak Redis' protocol/],
+    ["memcached", isMemcached, [], /does not speak Redis' protocol/],
+    ["MySQL", greetsInBytes, [], /does not speak Redis' protocol/],
+    ["a TLS port", speaksTls, [], /does not speak Redis' protocol|use rediss:\/\//],
     ["one that hangs up at once", hangsUp, [], /the server closed the connection/],
+    ["a silent one", isSilent, [], /timed out/],
+    ["Redis 5", isRedis5, [], /: it is Redis 5\.\S+, and streamctl needs Redis 6\.0 or newer: upgrade it/],
     ["nothing, as a cluster", isNotThere, ["--cluster"], /connection refused: check that Redis runs there/],
     [
       "a plain server, as a cluster",
@@ -47,6 +87,38 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
     expect(result.stderr).toMatch(expected);
     expect(result.stderr.trim().split("\n")).toHaveLength(1);
     expect(result.code).toBe(3);
+  });
+
+  test("is told by every kind of run, and none of them waits for it to become another", async () => {
+    const [web, old] = [await speaksHttp(), await isRedis5()];
+    const runs = [
+      ["produce", "s", "a=1"],
+      ["ls"],
+      ["consume", "s", "-f"],
+      ["consume", "s", "-g", "g", "--create-group"],
+      ["consume", "s", "-g", "g", "--create-group", "--exec", "cat"],
+      ["lag", "s", "--watch"],
+      ["serve-metrics", "--metrics-port", "0"],
+      ["doctor"],
+    ];
+    for (const address of [web, old]) {
+      for (const argv of runs) {
+        const result = await cli([...argv, "--connect-timeout", "5s"], { url: `redis://${address}` });
+        expect([argv, result.stdout]).toEqual([argv, ""]);
+        expect([argv, result.stderr]).toEqual([
+          argv,
+          expect.stringMatching(/^[^\n]*(does not speak Redis' protocol|needs Redis 6\.0 or newer)[^\n]*\n$/),
+        ]);
+        expect([argv, result.code]).toEqual([argv, 3]);
+      }
+    }
+  });
+
+  test("a server that is new enough is taken, though HELLO is renamed", async () => {
+    const { url } = await withoutHello();
+    const { code, stdout } = await cli(["produce", "s", "a=1"], { url });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\d+-0\n$/);
   });
 
   test.each([

@@ -45,8 +45,9 @@ test.each([
 
 describe("each fault", () => {
   test.each<[Record<string, string>, Record<string, string>, string]>([
-    [{ redis_version: "5.0.14" }, {}, "error server"],
-    [{ redis_version: "6.0.16" }, {}, "warning server"],
+    [{ redis_version: "6.0.16" }, {}, "warning server: Redis 6.0.16, standalone, primary: before 6.2"],
+    [{ dragonfly_version: "df-v1.30.0" }, {}, "warning server: Dragonfly, which says it is Redis 7.4.1"],
+    [{ redis_version: "6.3.4", mvcc_depth: "0" }, {}, "warning server: KeyDB, which says it is Redis 6.3.4"],
     [{ aof_enabled: "0" }, {}, "warning persistence: neither append-only file nor snapshots"],
     [{ aof_enabled: "0" }, { save: "3600 1" }, "info persistence: snapshots only (save 3600 1)"],
     [{ rdb_last_bgsave_status: "err" }, {}, "error persistence: the last snapshot failed"],
