@@ -1,7 +1,16 @@
 import type { Verdict } from "../engine/worker/types.ts";
 
 /** What logs and metrics call what became of an entry. */
-export const VERDICT_WORDS = ["ok", "retry", "dead", "duplicate", "lost", "missing", "released"] as const;
+export const VERDICT_WORDS = [
+  "ok",
+  "retry",
+  "snooze",
+  "dead",
+  "duplicate",
+  "lost",
+  "missing",
+  "released",
+] as const;
 
 export type VerdictWord = (typeof VERDICT_WORDS)[number];
 
@@ -13,6 +22,7 @@ const WORD_OF: Readonly<Record<Verdict["kind"], VerdictWord>> = {
   ack: "ok",
   duplicate: "duplicate",
   retry: "retry",
+  snooze: "snooze",
   dead: "dead",
   release: "released",
   broken: "released",

@@ -41,7 +41,7 @@ export interface WorkerReport {
  * that come by the thousand a few are written and the rest is summed up (all of them with -v, none with -q).
  */
 export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
-  const counts = { ok: 0, retry: 0, dead: 0 };
+  const counts = { ok: 0, retry: 0, snooze: 0, dead: 0 };
   const rate = new RateMeter();
   const limit = new LineLimit();
   const limited = (level: "info" | "warn", kind: LimitedKind, line: string, facts: LogFacts): void => {
@@ -72,6 +72,15 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
             "info",
             "retry",
             `${name(delivery)} failed (${verdict.reason}), delivery ${delivery.deliveries} of ${settings.retry.maxDeliveries}: retry in ${formatDuration(verdict.delayMs)}`,
+            { ...facts, reason: verdict.reason, retryInMs: verdict.delayMs },
+          );
+          return;
+        case "snooze":
+          counts.snooze++;
+          limited(
+            "info",
+            "snooze",
+            `${name(delivery)} snoozed (${verdict.reason}): again in ${formatDuration(verdict.delayMs)}, not counted`,
             { ...facts, reason: verdict.reason, retryInMs: verdict.delayMs },
           );
           return;
@@ -152,6 +161,7 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
         `${formatNumber(counts.retry)} retried`,
         `${formatNumber(counts.dead)} dead`,
       ];
+      if (counts.snooze > 0) parts.push(`${formatNumber(counts.snooze)} snoozed`);
       if (lag !== undefined) parts.push(`lag ${lagText(lag)}`);
       if (state.paused) parts.push("paused");
       return parts.join("  ");
@@ -163,6 +173,7 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
         return;
       }
       const parts = [`${result.ok} ok`, `${result.dead} dead-lettered`, `${result.retried} retried`];
+      if (result.snoozed > 0) parts.push(`${result.snoozed} snoozed`);
       if (result.duplicates > 0) parts.push(`${result.duplicates} duplicates`);
       if (result.lost > 0) parts.push(`${result.lost} lost to other consumers`);
       if (result.missing > 0) parts.push(`${result.missing} without data`);
@@ -174,10 +185,11 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
 }
 
 /** What comes by the thousand when something is wrong. */
-type LimitedKind = "retry" | "dead" | "lost" | "missing";
+type LimitedKind = "retry" | "snooze" | "dead" | "lost" | "missing";
 
 const SUMMED_UP: Readonly<Record<LimitedKind, string>> = {
   retry: "failed and wait for a retry",
+  snooze: "were snoozed",
   dead: "were dead-lettered",
   lost: "had another owner by then",
   missing: "lines about pending entries without data",
@@ -208,6 +220,7 @@ const DROPPED: Readonly<Record<Verdict["kind"], string>> = {
   ack: "ack",
   duplicate: "ack",
   retry: "retry",
+  snooze: "snooze",
   dead: "dead letter",
   release: "return",
   broken: "return",

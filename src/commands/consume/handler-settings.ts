@@ -5,6 +5,7 @@ import { markVariables } from "../../engine/handlers/environment.ts";
 import type { Command, HandlerSettings, Manner } from "../../engine/handlers/handler.ts";
 import type { System } from "../../engine/handlers/processes.ts";
 import { checkSyntax } from "../../engine/handlers/shell-syntax.ts";
+import { withoutTrace } from "../../engine/handlers/trace.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import type { Io } from "../../io.ts";
 import type { ConsumeFlags } from "./consume.ts";
@@ -33,7 +34,8 @@ export async function handlerSettings(
   if (flags.persistent && flags.stdin === "none")
     throw new UsageError("--stdin none: a persistent command learns of entries by its stdin only");
   const manner = mannerOf(flags);
-  const where = { cwd: io.cwd, env: markVariables(io.env, manner.kind) };
+  const env = manner.kind === "persistent" ? io.env : withoutTrace(io.env);
+  const where = { cwd: io.cwd, env: markVariables(env, manner.kind) };
   const stdin = parseStdinForm(flags.stdin);
   return {
     command: await commandOf(request, where),

@@ -1,17 +1,27 @@
-import type { Job } from "./handler.ts";
+import { parseDuration } from "../../units.ts";
+import type { Job, Notice } from "./handler.ts";
 
 /** What a handler said of one entry. */
 export type Answer =
   | { readonly answer: "ok" }
-  | { readonly answer: "retry" | "dead"; readonly reason: string };
+  /** `delayMs` undefined: after the backoff. */
+  | { readonly answer: "retry"; readonly reason: string; readonly delayMs?: number }
+  | { readonly answer: "dead"; readonly reason: string }
+  /** Later, without being counted as a delivery. */
+  | { readonly answer: "snooze"; readonly reason: string; readonly delayMs: number };
+
+/** The grammar, for messages. */
+export const GRAMMAR = "ok, retry [in DURATION] [REASON], dead [REASON] or snooze DURATION [REASON]";
 
 /** Longer reasons are cut: they stand in a field of the dead letter and in one line of the log. */
 const MAX_REASON = 1_024;
 
-const ANSWER = /^(ok|retry|dead)(?:[ \t]+(.*))?$/s;
+const ANSWER = /^(ok|retry|dead|snooze)(?:[ \t]+(.*))?$/s;
+const DELAY = /^(\S+)(?:[ \t]+(.*))?$/s;
+const IN = /^in[ \t]+(.*)$/s;
 const RESULT = /^(\d+-\d+)[ \t]+(.*)$/s;
 
-/** `ok`, `retry REASON` or `dead REASON`, with or without a line end; undefined when it is none of them. */
+/** One word of the grammar, with or without a line end; undefined when it is none. */
 export function parseAnswer(line: Buffer): Answer | undefined {
   return line.equals(OK) ? SAID_OK : answerIn(textOf(line));
 }
@@ -20,10 +30,37 @@ const OK = Buffer.from("ok");
 const SAID_OK: Answer = { answer: "ok" };
 
 function answerIn(text: string): Answer | undefined {
-  const [, answer, reason = ""] = ANSWER.exec(text) ?? [];
-  if (answer === "ok") return reason === "" ? SAID_OK : undefined;
-  if (answer !== "retry" && answer !== "dead") return undefined;
-  return { answer, reason: cut(reason.trim(), MAX_REASON) || `the command said ${answer}` };
+  const [, answer, rest = ""] = ANSWER.exec(text) ?? [];
+  switch (answer) {
+    case "ok":
+      return rest === "" ? SAID_OK : undefined;
+    case "dead":
+      return { answer, reason: reasonOf(answer, rest) };
+    case "retry": {
+      // What follows may be a reason that begins with "in".
+      const delay = delayIn(IN.exec(rest)?.[1] ?? "");
+      if (!delay) return { answer, reason: reasonOf(answer, rest) };
+      return { answer, reason: reasonOf(answer, delay.rest), delayMs: delay.delayMs };
+    }
+    case "snooze": {
+      const delay = delayIn(rest);
+      return delay && { answer, reason: reasonOf(answer, delay.rest), delayMs: delay.delayMs };
+    }
+    case undefined:
+    default:
+      return undefined;
+  }
+}
+
+/** A duration at the start of the text, and what stands behind it. */
+function delayIn(text: string): { readonly delayMs: number; readonly rest: string } | undefined {
+  const [, duration = "", rest = ""] = DELAY.exec(text) ?? [];
+  const delayMs = parseDuration(duration);
+  return delayMs === undefined ? undefined : { delayMs, rest };
+}
+
+function reasonOf(answer: string, text: string): string {
+  return cut(text.trim(), MAX_REASON) || `the command said ${answer}`;
 }
 
 /** A line as it can stand in a message: cut, and with its control characters escaped. */
@@ -33,9 +70,34 @@ export function quoted(line: Buffer): string {
 
 const MAX_QUOTED = 80;
 
+/** Tells of lines that settled nothing, without letting a chatty handler fill the log. */
+export class Complaints {
+  readonly #notice: Notice;
+  readonly #shown: number;
+  #count = 0;
+
+  /** So many of one run are shown, and the rest counted. */
+  constructor(notice: Notice, shown: number) {
+    this.#notice = notice;
+    this.#shown = shown;
+  }
+
+  add(complaint: string | undefined): void {
+    if (complaint === undefined) return;
+    if (++this.#count <= this.#shown) this.#notice("warn", `ignored on fd 3: ${complaint}`);
+  }
+
+  end(): void {
+    const more = this.#count - this.#shown;
+    if (more > 0) this.#notice("warn", `ignored on fd 3: ${more} more lines of the same run`);
+  }
+}
+
+export const TOO_LONG = "a line that is too long to be a result";
+
 /**
- * What a handler of several entries said of each: lines `ID ok|retry REASON|dead REASON`, or `STREAM ID …`
- * where one ID occurs in several streams. A line that does not say clearly which entry it means settles none.
+ * What a handler of several entries said of each: lines `ID WORD…` with a word of the grammar, or
+ * `STREAM ID WORD…` where one ID occurs in several streams. A line that does not say clearly which entry it means settles none.
  */
 export class AnswerSheet {
   readonly #answers = new Map<Job, Answer>();
@@ -72,7 +134,7 @@ export class AnswerSheet {
       this.#answers.set(job, result.answer);
       return undefined;
     }
-    return `${quoted(line)} is no result: write ID ok, ID retry REASON or ID dead REASON`;
+    return `${quoted(line)} is no result: write ID and ${GRAMMAR}`;
   }
 
   of(job: Job): Answer | undefined {

@@ -1,5 +1,5 @@
 import { eachLine } from "../../lib/lines.ts";
-import { AnswerSheet } from "./answers.ts";
+import { AnswerSheet, Complaints, TOO_LONG } from "./answers.ts";
 import { CommandRunner } from "./command-runner.ts";
 import { batchVariables } from "./environment.ts";
 import type { BatchRule, Handler, HandlerOutput, HandlerSettings, Job, Notice } from "./handler.ts";
@@ -7,6 +7,7 @@ import type { Outcome } from "./outcome.ts";
 import { inputLine, joinPayloads, type Payload } from "./payload.ts";
 import type { Processes } from "./processes.ts";
 import { type Results, RunOutput } from "./run.ts";
+import { TraceContext } from "./trace.ts";
 
 /** So many useless lines on fd 3 are shown for one run; the rest is counted. */
 const SHOWN_COMPLAINTS = 3;
@@ -22,6 +23,7 @@ export class BatchHandler implements Handler {
   readonly #output: HandlerOutput;
   readonly #notice: Notice;
   readonly #runner: CommandRunner;
+  readonly #trace: TraceContext;
 
   constructor(
     settings: HandlerSettings,
@@ -36,6 +38,7 @@ export class BatchHandler implements Handler {
     this.#output = output;
     this.#notice = notice;
     this.#runner = new CommandRunner(settings, "batch", processes);
+    this.#trace = new TraceContext(notice);
   }
 
   async run(jobs: readonly Job[]): Promise<readonly Outcome[]> {
@@ -66,15 +69,18 @@ export class BatchHandler implements Handler {
   async #runBatch(batch: readonly Job[], input: Payload, outcomes: Map<Job, Outcome>): Promise<void> {
     const tag = this.#settings.tag ? `${tagOf(batch)} ` : undefined;
     const sheet = new AnswerSheet(batch);
-    const complaints = new Complaints(this.#notice);
+    const complaints = new Complaints(this.#notice, SHOWN_COMPLAINTS);
     const results: Results = {
+      untilExit: false,
       lines(lines) {
         for (const line of eachLine(lines)) complaints.add(sheet.note(line));
       },
-      tooLong: () => complaints.add("a line that is too long to be a result"),
+      tooLong: () => complaints.add(TOO_LONG),
     };
     const output = new RunOutput(this.#output, { tag, capture: false });
-    const variables = batchVariables(batch, this.#settings);
+    const [first, ...others] = batch;
+    const trace = first && others.length === 0 ? this.#trace.variables(first.entry) : undefined;
+    const variables = { ...batchVariables(batch, this.#settings), ...trace };
     const outcome = await this.#runner.run({ input, variables, output, results });
     complaints.end();
     const stderr = "stderr" in outcome ? outcome.stderr : Buffer.alloc(0);
@@ -92,24 +98,4 @@ const UNRUN: Outcome = { kind: "unrun" };
 function tagOf(batch: readonly Job[]): string {
   const first = batch[0]?.entry.id ?? "";
   return batch.length === 1 ? first : `${first}..${batch.at(-1)?.entry.id}`;
-}
-
-/** Tells of lines that settled nothing, without letting a chatty handler fill the log. */
-class Complaints {
-  readonly #notice: Notice;
-  #count = 0;
-
-  constructor(notice: Notice) {
-    this.#notice = notice;
-  }
-
-  add(complaint: string | undefined): void {
-    if (complaint === undefined) return;
-    if (++this.#count <= SHOWN_COMPLAINTS) this.#notice("warn", `ignored on fd 3: ${complaint}`);
-  }
-
-  end(): void {
-    const more = this.#count - SHOWN_COMPLAINTS;
-    if (more > 0) this.#notice("warn", `ignored on fd 3: ${more} more lines of the same run`);
-  }
 }

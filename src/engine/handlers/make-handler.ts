@@ -19,7 +19,7 @@ export function makeHandler(settings: HandlerSettings, { system, output, notice 
   const processes = new Processes(system, settings, late);
   switch (manner.kind) {
     case "single":
-      return new SingleHandler(settings, output, processes);
+      return new SingleHandler(settings, output, processes, notice);
     case "batch":
       return new BatchHandler(settings, manner.rule, output, processes, notice);
     case "persistent":

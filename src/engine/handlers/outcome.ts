@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { errorText } from "../../errors.ts";
+import type { Answer } from "./answers.ts";
 import type { HandlerSettings } from "./handler.ts";
 import type { Ended } from "./process.ts";
 
@@ -8,14 +9,8 @@ import type { Ended } from "./process.ts";
 export type Outcome =
   /** `stdout` only when it was captured and the code is 0. */
   | { readonly kind: "exit"; readonly code: number; readonly stderr: Buffer; readonly stdout?: Buffer }
-  /** The handler's own word on this entry (fd 3, or a persistent handler's stdout). */
-  | { readonly kind: "answer"; readonly answer: "ok"; readonly stderr: Buffer }
-  | {
-      readonly kind: "answer";
-      readonly answer: "retry" | "dead";
-      readonly reason: string;
-      readonly stderr: Buffer;
-    }
+  /** The handler's own word on this entry (fd 3, or a persistent handler's stdout). `stdout` as with `exit`, of an ok. */
+  | ({ readonly kind: "answer"; readonly stderr: Buffer; readonly stdout?: Buffer } & Answer)
   /** `code` is 128 + n, the form in which shells and --dead-on name a signal. */
   | { readonly kind: "signal"; readonly signal: string; readonly code: number; readonly stderr: Buffer }
   | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }

@@ -151,7 +151,7 @@ export class RunOutput {
     if (!exited && !(outcome.kind === "answer" && outcome.answer === "ok")) return outcome;
     if (this.#lost) return { kind: "unprinted" };
     if (this.#tooLong) return wild("a line of more", outcome.stderr);
-    if (!exited || !this.#options.capture) return outcome;
+    if (!this.#options.capture) return outcome;
     if (this.#capturedLength > MAX_PRINTED) return wild("more", outcome.stderr);
     return { ...outcome, stdout: Buffer.concat(this.#captured) };
   }
@@ -173,8 +173,10 @@ function wild(what: string, stderr: Buffer): Outcome {
   };
 }
 
-/** What a handler of several entries writes to fd 3. */
+/** What a run writes to fd 3. */
 export interface Results {
+  /** What comes after the command's exit, from something that it left running, does not count. */
+  readonly untilExit: boolean;
   lines(lines: Buffer): void;
   /** A line was too long to hold, and was left out. */
   tooLong(): void;
@@ -183,21 +185,24 @@ export interface Results {
 /** Where goes what a run writes. */
 export interface Sinks {
   readonly output: RunOutput;
-  readonly results?: Results | undefined;
+  readonly results: Results;
 }
 
 export interface Sink {
   readonly write: (lines: Buffer) => Promise<void>;
   readonly onTooLong?: () => void;
+  readonly untilExit?: boolean;
 }
 
-/** The sinks of stdout, stderr and, where it counts, fd 3. */
+/** The sinks of stdout, stderr and fd 3. */
 export function sinksOf({ output, results }: Sinks): Sink[] {
-  const printed: Sink[] = [
+  return [
     { write: (lines) => output.stdout(lines), onTooLong: () => output.tooLong() },
     { write: (lines) => output.stderr(lines) },
+    {
+      write: async (lines) => results.lines(lines),
+      onTooLong: () => results.tooLong(),
+      untilExit: results.untilExit,
+    },
   ];
-  if (!results) return printed;
-  const said = { write: async (lines: Buffer) => results.lines(lines), onTooLong: () => results.tooLong() };
-  return [...printed, said];
 }

@@ -23,7 +23,7 @@ export class RunPipes {
   readonly #taps: readonly Tap[];
   readonly #timer: Timer;
 
-  /** `pipes`: for stdout, stderr and, where it counts, fd 3. `chatty`: so was the run before it. */
+  /** `pipes`: for stdout, stderr and fd 3. `chatty`: so was the run before it. */
   constructor(pipes: readonly Pipe[], sinks: Sinks, chatty = false) {
     this.#taps = sinksOf(sinks).map((sink, i) => new Tap(pipes[i] as Pipe, sink));
     this.#timer = startTimer(STREAM_AFTER_MS, () => this.#passOn());
@@ -84,6 +84,7 @@ class Tap {
 
   /** False: a process may still write to the pipe. */
   async finish(graceMs: number): Promise<boolean> {
+    const waitMs = this.#sink.untilExit === true ? 0 : graceMs;
     if (this.#first && !this.#stream) {
       const first = this.#first;
       const then = this.pipe.read();
@@ -93,7 +94,7 @@ class Tap {
       }
       if (Buffer.isBuffer(then)) this.#first = Buffer.concat([first, then]);
     }
-    return this.open().finish(graceMs);
+    return this.open().finish(waitMs);
   }
 }
 
@@ -115,7 +116,7 @@ export interface RunStdio {
 
 /** Rejects for want of descriptors. */
 export async function runStdio(processes: Processes, payload: Payload, sinks: Sinks): Promise<RunStdio> {
-  const pipes = await processes.pipes.take(sinks.results ? 3 : 2);
+  const pipes = await processes.pipes.take(3);
   if (!pipes) return new SocketStdio(payload, sinks);
   const writers: number[] = [];
   let input: RunInput | undefined;

@@ -9,6 +9,7 @@ import { type Ended, exitOf } from "./process.ts";
 import type { Processes } from "./processes.ts";
 import { RunPipes } from "./stdio.ts";
 import type { RunRequest } from "./run.ts";
+import { EXPORT_TRACE, traceOf } from "./trace.ts";
 
 /** What its runs are for: one entry each, or several. */
 export type Serves = "entry" | "batch";
@@ -65,7 +66,7 @@ export class WaitingShell {
   #gone = false;
   #held: readonly Pipe[] = [];
 
-  /** Takes over `pipes`: one for stdout, one for stderr and, for batches, one for fd 3. */
+  /** Takes over `pipes`: one for stdout, one for stderr, one for fd 3. */
   private constructor(
     settings: WaitingShellSettings,
     processes: Processes,
@@ -97,10 +98,10 @@ export class WaitingShell {
     onGone: (shell: WaitingShell) => void,
   ): Promise<WaitingShell | undefined> {
     const { command, serves, env, cwd } = settings;
-    const pipes = await processes.pipes.take(serves === "batch" ? 3 : 2);
+    const pipes = await processes.pipes.take(3);
     if (!pipes) return undefined;
-    const [stdout, stderr, results] = pipes as [Pipe, Pipe, Pipe?];
-    const paths = { stdout: stdout.path, stderr: stderr.path, results: results?.path };
+    const [stdout, stderr, results] = pipes as [Pipe, Pipe, Pipe];
+    const paths = { serves, stdout: stdout.path, stderr: stderr.path, results: results.path };
     const stdio = ["ignore", "ignore", "ignore", "pipe"] as const;
     const args = shellArguments(command.text, command.whole, paths);
     const child = processes.start("/bin/sh", args, { cwd, env, stdio: [...stdio] });
@@ -160,15 +161,20 @@ export class WaitingShell {
     }
   }
 
-  /** A run's variables as its line has them; the stream only where it is not the one before. */
+  /** A run's variables as its line has them; the stream only where it is not the one before. A trace follows in lines. */
   #words({ variables }: RunRequest): string {
     const stream = streamOf(variables);
+    const trace = traceOf(variables);
+    const lines = trace ? `\n${trace.join("\n")}` : "";
+    const mark = trace ? TRACED : "";
     const { STREAMCTL_ID: id, STREAMCTL_DELIVERIES: deliveries, STREAMCTL_TIMESTAMP: timestamp } = variables;
     const words =
-      this.#serves === "entry" ? `${id} ${deliveries} ${timestamp}` : `${variables["STREAMCTL_BATCH"]} - -`;
-    if (stream === this.#stream) return words;
+      this.#serves === "entry"
+        ? `${id}${mark} ${deliveries} ${timestamp}`
+        : `${variables["STREAMCTL_BATCH"]}${mark} - -`;
+    if (stream === this.#stream) return words + lines;
     if (this.#serves === "entry") this.#stream = stream;
-    return `${words} ${stream}`;
+    return `${words} ${stream}${lines}`;
   }
 
   #read(text: string): void {
@@ -226,11 +232,15 @@ function newNonce(): string {
 /** How a shell answers in place of an exit code: it could not open the run's files, so nothing was run. */
 const UNOPENED = "-";
 
+/** Behind a line's first word: three lines follow, with the run's trace. */
+const TRACED = "+";
+
 interface ScriptPaths {
+  readonly serves: Serves;
   readonly stdout: string;
   readonly stderr: string;
-  /** Where a batch's fd 3 goes. */
-  readonly results: string | undefined;
+  /** Where fd 3 goes. */
+  readonly results: string;
 }
 
 /**
@@ -238,7 +248,8 @@ interface ScriptPaths {
  *
  * A line in: `nonce input id deliveries timestamp [stream]`, without the stream when it is the last one's; or
  * `nonce input count - - [stream]` for a batch, without it when there are several. A shell reads a line byte
- * by byte, so every byte costs. A line out for each: `nonce code`. The run has its own stdin, stdout and stderr
+ * by byte, so every byte costs; what few runs have, a trace, stands in lines of its own. A line out for each:
+ * `nonce code`. The run has its own stdin, stdout and stderr
  * from the first to the last of its commands, and neither the channel nor the nonce: nothing it does or
  * prints can pass for an answer.
  *
@@ -255,9 +266,9 @@ export function shellArguments(command: string, whole: boolean, paths: ScriptPat
   return args(command);
 }
 
-function script(run: string, { stdout, stderr, results }: ScriptPaths): string {
+function script(run: string, { serves, stdout, stderr, results }: ScriptPaths): string {
   const variables =
-    results === undefined
+    serves === "entry"
       ? `export STREAMCTL_ID="$__streamctl_a" STREAMCTL_DELIVERIES="$__streamctl_b"
       export STREAMCTL_TIMESTAMP="$__streamctl_c" STREAMCTL_STREAM="$__streamctl_stream"`
       : `export STREAMCTL_BATCH="$__streamctl_a"
@@ -272,19 +283,41 @@ while IFS=' ' read -r __streamctl_nonce __streamctl_input \\
 do
   __streamctl_stream=\${__streamctl_d:-$__streamctl_stream}
   __streamctl_status=${UNOPENED}
+  __streamctl_traced=
+  case $__streamctl_a in *${TRACED})
+    __streamctl_a=\${__streamctl_a%${TRACED}} __streamctl_traced=1
+    IFS= read -r __streamctl_t0 <&3 && IFS= read -r __streamctl_t1 <&3 && IFS= read -r __streamctl_t2 <&3 || exit
+  esac
   {
     (
       unset __streamctl_nonce
       ${variables}
+      [ -z "$__streamctl_traced" ] || {
+        ${EXPORT_TRACE.join("\n        ")}
+      }
       ${run}
-    ) ${results === undefined ? "3>&-" : "3>&4 4>&-"}
+    ) 3>&4 4>&-
     __streamctl_status=$?
-  } <"$__streamctl_input" >${stdout} 2>${stderr} ${results === undefined ? "" : `4>${results}`}
+  } <"$__streamctl_input" >${stdout} 2>${stderr} 4>${results}
   printf '%s %s\\n' "$__streamctl_nonce" "$__streamctl_status" >&3
 done
 `;
 }
 
-const VARIABLES = ["command", "nonce", "input", "a", "b", "c", "d", "stream", "status"]
+const VARIABLES = [
+  "command",
+  "nonce",
+  "input",
+  "a",
+  "b",
+  "c",
+  "d",
+  "stream",
+  "status",
+  "traced",
+  "t0",
+  "t1",
+  "t2",
+]
   .map((name) => `__streamctl_${name}`)
   .join(" ");

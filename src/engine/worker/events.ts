@@ -22,7 +22,16 @@ export interface Reactions {
  * what one of them can't go on with by itself comes back to it through the two reactions.
  */
 export class WorkerEvents implements WorkerObserver {
-  readonly #counts = { ok: 0, retried: 0, dead: 0, lost: 0, missing: 0, duplicates: 0, killed: 0 };
+  readonly #counts = {
+    ok: 0,
+    retried: 0,
+    snoozed: 0,
+    dead: 0,
+    lost: 0,
+    missing: 0,
+    duplicates: 0,
+    killed: 0,
+  };
   readonly #observer: WorkerObserver;
   readonly #reactions: Reactions;
   readonly ends: Ends;
@@ -66,6 +75,7 @@ export class WorkerEvents implements WorkerObserver {
     else if (verdict.kind === "dead") counts.dead++;
     else if (verdict.kind === "duplicate") counts.duplicates++;
     else if (verdict.kind === "retry") counts.retried++;
+    else if (verdict.kind === "snooze") counts.snoozed++;
     if (FINAL.has(verdict.kind)) this.ends.took(1);
     this.#observer.settled(delivery, verdict, durationMs);
   }

@@ -38,12 +38,21 @@ export function judge(
       if (!facts.everSucceeded) return broken(outcome.code, outcome.message);
       return failed({ reason: `exit ${outcome.code}`, exit: String(outcome.code), stderr: NO_BYTES });
     case "answer":
-      if (outcome.answer === "ok") return { kind: "ack" };
-      if (outcome.answer === "dead") return { kind: "dead", reason: outcome.reason, stderr: outcome.stderr };
-      return failed({ reason: outcome.reason, stderr: outcome.stderr });
+      switch (outcome.answer) {
+        case "ok":
+          return acked(outcome.stdout);
+        case "dead":
+          return { kind: "dead", reason: outcome.reason, stderr: outcome.stderr };
+        case "snooze": {
+          const { reason, delayMs, stderr } = outcome;
+          return { kind: "snooze", reason, delayMs, counted: false, stderr };
+        }
+        case "retry":
+          return failed({ reason: outcome.reason, stderr: outcome.stderr }, outcome.delayMs);
+      }
     case "exit": {
       const { code, stderr, stdout } = outcome;
-      if (code === 0) return stdout === undefined ? { kind: "ack" } : { kind: "ack", stdout };
+      if (code === 0) return acked(stdout);
       const failure = { reason: `exit ${code}`, exit: String(code), stderr };
       if (isDead(code, policy)) return { kind: "dead", ...failure };
       // A command that can't be run says nothing about the entry, until it has been seen to run.
@@ -61,10 +70,16 @@ export function judge(
       return failed({ reason: `timeout ${formatDuration(outcome.afterMs)}`, stderr: outcome.stderr });
   }
 
-  function failed(failure: Failure): Verdict {
+  /** `askedMs`: the delay that the handler asked for. */
+  function failed(failure: Failure, askedMs?: number): Verdict {
     if (facts.deliveries >= policy.maxDeliveries) return { kind: "dead", ...failure };
-    return { kind: "retry", ...failure, delayMs: retryDelayMs(facts.deliveries, policy, random) };
+    const delayMs = askedMs ?? retryDelayMs(facts.deliveries, policy, random);
+    return { kind: "retry", ...failure, delayMs };
   }
+}
+
+function acked(stdout: Buffer | undefined): Verdict {
+  return stdout === undefined ? { kind: "ack" } : { kind: "ack", stdout };
 }
 
 function isDead(code: number, policy: RetryPolicy): boolean {

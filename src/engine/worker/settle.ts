@@ -12,6 +12,7 @@ import type { WorkerEvents } from "./events.ts";
 import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Ownership } from "./ownership.ts";
+import { isPostponed, keepable } from "./postpone.ts";
 import type { ReadAhead } from "./read-ahead.ts";
 import type { Restorer } from "./restore.ts";
 import type { VerdictWatch } from "./health.ts";
@@ -23,7 +24,7 @@ const ACK_BATCH = 200;
 const ACK_CALLS = 8;
 
 /** Verdicts that leave their entries pending. */
-const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "release", "broken"]);
+const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "snooze", "release", "broken"]);
 
 /** Gives one of `Owned` per item. */
 type Send = (items: readonly Settling[]) => Promise<Owned[]>;
@@ -66,9 +67,11 @@ export class Settler {
     this.#parts = parts;
   }
 
-  settle(delivery: InFlightEntry, verdict: Verdict, durationMs: number): void {
+  settle(delivery: InFlightEntry, given: Verdict, durationMs: number): void {
+    const { settings, events, inFlight } = this.#parts;
+    const verdict = isPostponed(given) ? keepable(given, delivery, settings, events) : given;
     const item = { delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() };
-    this.#parts.inFlight.settles(delivery);
+    inFlight.settles(delivery);
     if (delivery.orphaned) this.#settleOrphan(item);
     else if (this.#isPlainAck(verdict)) {
       const queue = this.#acks.get(delivery.stream) ?? [];
@@ -96,9 +99,10 @@ export class Settler {
       events.missing(delivery.stream, [delivery.entry.id]);
       inFlight.settled(delivery);
     } else if (this.#isPlainAck(verdict)) this.#done(item, "done", false);
-    else if (verdict.kind === "retry") {
-      const reason = `${verdict.reason}; no retry: its data has gone from the stream`;
-      const { exit, stderr = Buffer.alloc(0) } = verdict;
+    else if (isPostponed(verdict)) {
+      const reason = `${verdict.reason}; no ${verdict.kind}: its data has gone from the stream`;
+      const { stderr = Buffer.alloc(0) } = verdict;
+      const exit = verdict.kind === "retry" ? verdict.exit : undefined;
       const dead = { kind: "dead", reason, stderr, ...(exit === undefined ? {} : { exit }) } as const;
       void this.#settleOne({ ...item, verdict: dead });
     } else void this.#settleOne(item);
@@ -148,12 +152,13 @@ export class Settler {
     const { id } = delivery.entry;
     const { claimIdleMs, retry } = settings;
     switch (verdict.kind) {
-      case "retry": {
+      case "retry":
+      case "snooze": {
         // Measured from the failure, not from when Redis could be told of it.
-        const delayMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
+        const waitMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
         const count = verdict.counted === false ? deliveries - 1 : deliveries;
-        const idleMs = retries.wait(stream, id, delayMs, count);
-        return streams.requeueOwned(stream, settings, claim, { idleMs, deliveries: count });
+        const idleMs = retries.wait(stream, id, waitMs, count);
+        return streams.requeueOwned(stream, settings, claim, { idleMs, deliveries: count, waitMs });
       }
       case "dead":
         return moveToDeadLetters(streams, settings, delivery, verdict, failedAt);
@@ -162,7 +167,7 @@ export class Settler {
         const counted = verdict.kind === "release" && verdict.counted;
         const count = counted ? deliveries : deliveries - 1;
         retries.leave(stream, id, count);
-        const left = { idleMs: takeAfterMs(count, claimIdleMs, retry), deliveries: count };
+        const left = { idleMs: takeAfterMs(count, claimIdleMs, retry), deliveries: count, waitMs: 0 };
         return streams.requeueOwned(stream, settings, claim, left);
       }
       case "ack":

@@ -74,7 +74,7 @@ async function leaveGroup(
       for (const { id, deliveries } of await sweep.strays(stream)) {
         const count = deliveries - 1;
         const idleMs = takeAfterMs(count, claimIdleMs, retry);
-        const left = { idleMs, deliveries: count };
+        const left = { idleMs, deliveries: count, waitMs: 0 };
         await streams.requeueOwned(stream, settings, { id, fence: deliveries }, left);
       }
     }

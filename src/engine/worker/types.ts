@@ -82,6 +82,14 @@ export type Verdict =
       readonly exit?: string;
       readonly stderr?: Buffer;
     }
+  /** Later, as if it had not been delivered: the handler asked for it. */
+  | {
+      readonly kind: "snooze";
+      readonly delayMs: number;
+      readonly reason: string;
+      readonly counted: false;
+      readonly stderr?: Buffer;
+    }
   | { readonly kind: "dead"; readonly reason: string; readonly exit?: string; readonly stderr: Buffer }
   /** Back to the group at once; `counted` says whether this delivery keeps its place in the count. */
   | { readonly kind: "release"; readonly counted: boolean }
@@ -128,6 +136,8 @@ export interface WorkerState {
 export interface WorkerResult {
   readonly ok: number;
   readonly retried: number;
+  /** Entries whose handler asked for them later. */
+  readonly snoozed: number;
   readonly dead: number;
   readonly lost: number;
   readonly missing: number;

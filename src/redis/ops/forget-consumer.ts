@@ -23,7 +23,7 @@ local function forget(names)
   local all = redis.pcall('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
     local field, value = all[i], all[i + 1]
-    local kind, owner = string.match(value, '^%S+ (%S+) (.*)$')
+    local kind, owner = string.match(value, '^%S+ (%S)%d* (.*)$')
     local row = gone[owner] and redis.call('XPENDING', KEYS[1], group, field, field, 1)[1]
     if row then redis.pcall('HSET', KEYS[2], field, string.format('%.0f %s %s', row[4], kind, row[2]))
     elseif gone[owner] or gone[string.match(field, '^lost (.*)$')] then redis.pcall('HDEL', KEYS[2], field) end

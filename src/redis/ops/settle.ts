@@ -3,6 +3,7 @@ import { defineScript } from "../script.ts";
 import { asList } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { DELETE_UNNEEDED } from "./lua/delete-unneeded.ts";
+import { NOW_MS } from "./lua/now.ts";
 import { SETTLED } from "./lua/settled.ts";
 import { TAKES_OF_GROUP } from "./lua/takes.ts";
 import { type Member, settlingKeys } from "./member.ts";
@@ -57,15 +58,15 @@ export async function ackOwned(
  * Leaves entries pending with an idle time that says when they may be taken again.
  *
  * KEYS     the stream; the holders
- * ARGV     group, consumer, then per entry: id, fence, idle ms, delivery count
+ * ARGV     group, consumer, then per entry: id, fence, idle ms, delivery count, in how many ms it is due
  * Returns  per entry: 1 done; 2 it was pending, but without data, and is so no more; else as OWNED.
  */
 const requeueScript = defineScript(
   "requeue",
-  `${OWNED}
+  `${OWNED}${NOW_MS}
 local answers = {}
-for i = 3, #ARGV, 4 do
-  local id, fence, idle, count = unpack(ARGV, i, i + 3)
+for i = 3, #ARGV, 5 do
+  local id, fence, idle, count, wait = unpack(ARGV, i, i + 4)
   local owned = state(id, fence)
   if owned == 1 then
     if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
@@ -75,7 +76,8 @@ for i = 3, #ARGV, 4 do
     else
       if KEYS[2] then
         local kind = string.match(redis.call('HGET', KEYS[2], id) or '', '^%S+ (%S)') or '-'
-        redis.call('HSET', KEYS[2], id, count .. ' ' .. kind .. ' ' .. consumer)
+        local due = string.format('%.0f', now_ms() + wait)
+        redis.call('HSET', KEYS[2], id, count .. ' ' .. kind .. due .. ' ' .. consumer)
         redis.call('PERSIST', KEYS[2])
       end
       redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'IDLE', idle, 'RETRYCOUNT', count, 'JUSTID')
@@ -92,6 +94,8 @@ export interface LeftPending {
   readonly deliveries: number;
   /** The idle time to set. */
   readonly idleMs: number;
+  /** In how long it is due; 0: others may have it at once. */
+  readonly waitMs: number;
 }
 
 /** One step of one entry, sent once. */
@@ -100,9 +104,9 @@ export async function requeueOwned(
   stream: StreamKey,
   member: Member,
   { id, fence }: Claim,
-  { deliveries, idleMs }: LeftPending,
+  { deliveries, idleMs, waitMs }: LeftPending,
 ): Promise<Owned> {
-  const args = [member.group, member.consumer, id, fence, idleMs, deliveries];
+  const args = [member.group, member.consumer, id, fence, idleMs, deliveries, Math.ceil(waitMs)];
   const [answer] = asList(await caller.run(requeueScript, settlingKeys(member, stream), args));
   return decodeOwned(answer);
 }

@@ -20,16 +20,76 @@ describe("an answer", () => {
     ["dead \t bad order \r", { answer: "dead", reason: "bad order" }],
     ["retry", { answer: "retry", reason: "the command said retry" }],
     ["dead ", { answer: "dead", reason: "the command said dead" }],
+    ["retry in 5m", { answer: "retry", delayMs: 300_000, reason: "the command said retry" }],
+    ["retry in 1.5s \t their limit\r", { answer: "retry", delayMs: 1_500, reason: "their limit" }],
+    ["retry in 0 again", { answer: "retry", delayMs: 0, reason: "again" }],
+    ["retry in the morning", { answer: "retry", reason: "in the morning" }],
+    ["retry in 5 minutes", { answer: "retry", reason: "in 5 minutes" }],
+    ["retry in", { answer: "retry", reason: "in" }],
+    ["retry index is stale", { answer: "retry", reason: "index is stale" }],
+    ["snooze 2h", { answer: "snooze", delayMs: 7_200_000, reason: "the command said snooze" }],
+    ["snooze \t250ms  not open yet\r", { answer: "snooze", delayMs: 250, reason: "not open yet" }],
+    ["dead in 5m", { answer: "dead", reason: "in 5m" }],
   ])("%j is understood", (text, expected) => {
     expect(parseAnswer(line(text))).toEqual(expected);
   });
 
-  test.each(["", " ok", "OK", "okay", "ok then", "retrying", "deadly", "processed 1", "1-1 ok", "\0ok"])(
-    "%j is nonsense, not a guess",
-    (text) => {
-      expect(parseAnswer(line(text))).toBeUndefined();
-    },
-  );
+  test.each([
+    "",
+    " ok",
+    "OK",
+    "okay",
+    "ok then",
+    "retrying",
+    "deadly",
+    "processed 1",
+    "1-1 ok",
+    "\0ok",
+    "snooze",
+    "snooze later",
+    "snooze 5",
+    "snooze in 5m",
+    "snooze -1s",
+    "snooze 51y",
+  ])("%j is nonsense, not a guess", (text) => {
+    expect(parseAnswer(line(text))).toBeUndefined();
+  });
+
+  test("a delay is what stands there and a reason what follows it, whatever they are; all else is no word", () => {
+    const blank = fc.constantFrom(" ", "\t", "  \t");
+    const duration = fc.tuple(fc.nat(10_000), fc.constantFrom("ms", "s", "m", "h", "d"));
+    const text = fc.string({ maxLength: 20 });
+    const reasonIn = (rest: string, word: string): string => {
+      const reason = rest.trim();
+      return reason === ""
+        ? `the command said ${word}`
+        : reason.slice(0, 1_024) + (reason.length > 1_024 ? "…" : "");
+    };
+    fc.assert(
+      fc.property(
+        fc.constantFrom("retry", "snooze"),
+        duration,
+        blank,
+        text,
+        (word, [count, unit], gap, rest) => {
+          const how = word === "retry" ? "retry in" : "snooze";
+          const said = parseAnswer(line(`${how}${gap}${count}${unit}${gap}${rest}`));
+          const delayMs = count * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "ms"];
+          expect(said).toEqual({
+            answer: word,
+            delayMs,
+            reason: reasonIn(Buffer.from(rest).toString(), word),
+          });
+        },
+      ),
+    );
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const said = parseAnswer(Buffer.from(bytes));
+        if (said) expect(Buffer.from(bytes).toString()).toMatch(/^(ok|retry|dead|snooze)(\s|$)/);
+      }),
+    );
+  });
 
   test("a reason is cut before it fills the log, and bytes that are no text do no harm", () => {
     const long = parseAnswer(line(`dead ${"x".repeat(100_000)}`));
@@ -92,7 +152,22 @@ describe("results of a batch", () => {
   });
 
   test("no line, whatever it holds, settles an entry other than the one it names", () => {
-    const word = fc.constantFrom("1-1", "2-1", "a", "b", "ok", "retry", "dead", " ", "\t", "x", "\0");
+    const word = fc.constantFrom(
+      "1-1",
+      "2-1",
+      "a",
+      "b",
+      "ok",
+      "retry",
+      "dead",
+      "snooze",
+      "1s",
+      "in",
+      " ",
+      "\t",
+      "x",
+      "\0",
+    );
     fc.assert(
       fc.property(fc.array(word, { maxLength: 8 }), (words) => {
         const unit = [job("a", "1-1"), job("b", "1-1"), job("b", "2-1")];

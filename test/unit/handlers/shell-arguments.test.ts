@@ -1,12 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { shellArguments } from "../../../src/engine/handlers/waiting-shell.ts";
+import { type Serves, shellArguments } from "../../../src/engine/handlers/waiting-shell.ts";
 
-const PATHS = { stdout: "/proc/1/fd/20", stderr: "/proc/1/fd/21", results: undefined };
+const PATHS = {
+  serves: "entry",
+  stdout: "/proc/1/fd/20",
+  stderr: "/proc/1/fd/21",
+  results: "/proc/1/fd/22",
+} as const;
 
 /** The loop that a waiting shell executes for a command. */
-function loopFor(command: string, whole = true, results?: string): string {
-  return shellArguments(command, whole, { ...PATHS, results })[1] ?? "";
+function loopFor(command: string, whole = true, serves: Serves = "entry"): string {
+  return shellArguments(command, whole, { ...PATHS, serves })[1] ?? "";
 }
 
 const EVALUATED = 'eval "$__streamctl_command"';
@@ -48,17 +53,16 @@ describe("how a waiting shell runs a command", () => {
       expect(shellArguments(command, true, PATHS).at(-1)).toBe(command);
   });
 
-  test("a handler of one entry has no fd 3; a batch's is its results", () => {
-    expect(loopFor("true")).toContain(") 3>&-");
-    expect(loopFor("true", true, "/proc/1/fd/22")).toContain("4>/proc/1/fd/22");
-    expect(loopFor("true", true, "/proc/1/fd/22")).toContain(") 3>&4 4>&-");
+  test.each(["entry", "batch"] as const)("fd 3 is for the handler's word on its %s", (serves) => {
+    expect(loopFor("true", true, serves)).toContain("4>/proc/1/fd/22");
+    expect(loopFor("true", true, serves)).toContain(") 3>&4 4>&-");
   });
 
   test.each([
-    ["true", true, undefined],
-    ["fi", false, undefined],
-    ["echo $$", true, "/proc/1/fd/22"],
-  ])("the loop is a program that /bin/sh can read: %s", (command, whole, results) => {
-    execFileSync("/bin/sh", ["-n", "-c", loopFor(command, whole, results)]);
+    ["true", true, "entry"],
+    ["fi", false, "entry"],
+    ["echo $$", true, "batch"],
+  ] as const)("the loop is a program that /bin/sh can read: %s", (command, whole, serves) => {
+    execFileSync("/bin/sh", ["-n", "-c", loopFor(command, whole, serves)]);
   });
 });

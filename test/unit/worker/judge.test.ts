@@ -46,6 +46,35 @@ describe("verdict", () => {
     },
   );
 
+  test("a delay that the handler asks for stands in the backoff's place, and counts all the same", () => {
+    const asked: Outcome = {
+      kind: "answer",
+      answer: "retry",
+      reason: "their limit",
+      delayMs: 90_000,
+      stderr,
+    };
+    expect(judge(asked, first, policy)).toEqual({
+      kind: "retry",
+      reason: "their limit",
+      delayMs: 90_000,
+      stderr,
+    });
+    expect(judge(asked, { ...first, deliveries: 3 }, policy)).toMatchObject({ kind: "dead" });
+  });
+
+  test("a snooze never counts, however often the entry was delivered", () => {
+    const asked: Outcome = { kind: "answer", answer: "snooze", reason: "not yet", delayMs: 5_000, stderr };
+    for (const deliveries of [1, 3, 100])
+      expect(judge(asked, { deliveries, everSucceeded: false }, policy)).toEqual({
+        kind: "snooze",
+        reason: "not yet",
+        delayMs: 5_000,
+        counted: false,
+        stderr,
+      });
+  });
+
   test.each([126, 127])("exit %i before any success breaks the worker and counts nothing", (code) => {
     expect(judge(exit(code), first, policy)).toMatchObject({ kind: "broken" });
     expect(judge(exit(code), { deliveries: 3, everSucceeded: false }, policy)).toMatchObject({

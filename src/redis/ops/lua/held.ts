@@ -4,6 +4,8 @@ import { ID_BEFORE } from "./id-before.ts";
 /**
  * The holders of a group: a hash beside the stream, from entries that are not settled to `count kind consumer`: the
  * delivery count; "k" for an entry that has a key to be ordered by, "-" for others; and the consumer that has the entry.
+ * Behind the kind of one that its consumer has left pending stands when it is due, in ms of the server's clock: whoever
+ * takes it takes that away, so it tells what waits from what may be running.
  * With order by key it has every such entry, else those that were left pending for a later run: retries, and what was
  * handed back.
  *

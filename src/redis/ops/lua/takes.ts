@@ -1,3 +1,5 @@
+import { NOW_MS } from "./now.ts";
+
 /** So many takes of a group are remembered. */
 const TAKES = 1_000;
 
@@ -15,12 +17,7 @@ const TAKES = 1_000;
  * The count tells a take from the consumer's own. It is no proof that the take came later: a replay, a group that was set
  * back and a claim by hand begin to count anew.
  */
-export const TAKES_OF_GROUP = `
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
+export const TAKES_OF_GROUP = `${NOW_MS}
 local function note_take(holders, id, count)
   local at = redis.call('HINCRBY', holders, 'takes', 1) % ${TAKES}
   redis.call('HSET', holders, 'take ' .. at, string.format('%s/%.0f/%.0f', id, math.min(count, 2 ^ 53), now_ms()))
