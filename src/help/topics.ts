@@ -134,6 +134,7 @@ JSON on stdin; --stdin says otherwise. In its environment:
   STREAMCTL_DELIVERIES  1 at the first time
   STREAMCTL_TIMESTAMP   the time in the ID
   STREAMCTL_BATCH       with --batch, instead of the three above: how many entries
+  TRACEPARENT           and TRACESTATE, BAGGAGE: the entry's fields of these names, in any case
 
 What its exit means:
   0                  done: the entry is acked
@@ -143,8 +144,14 @@ What its exit means:
 
 Delivery is at least once, so a command must be safe to repeat. What it writes to stderr is kept with a dead letter.
 
-With --batch, lines on file descriptor 3 settle single entries: ID ok, ID retry REASON, ID dead REASON. With
---persistent the command stays, and answers each line of stdin with one of stdout: ok, retry REASON or dead REASON.
+A line on file descriptor 3 beats the exit code (but not --timeout); the last one counts:
+  ok                             the entry is acked
+  retry [in DURATION] [REASON]   it is retried after that time, else after the usual delay
+  dead [REASON]                  it is dead-lettered at once
+  snooze DURATION [REASON]       later, and not counted as a delivery
+
+With --batch, lines ID WORD… on file descriptor 3 settle single entries. With --persistent the command stays, and
+answers each line of stdin with such a word on stdout; with --emit, lines emit TEXT before it are the entry's output.
 
 Examples:
   streamctl consume orders -g billing --create-group --exec ./bill.sh -j 4 --timeout 30s

@@ -1,10 +1,8 @@
 import { alternatives, flag, marked } from "../flag.ts";
 
-/** A run of --batch or --persistent has more than one entry. */
-const ofOneEntry = (why: string) => [
-  { any: ["--persistent"], says: `: not with --persistent, ${why}` },
-  { any: ["--batch"], says: `: not with --batch, ${why}` },
-];
+const notWith = (flag: string, why: string) => ({ any: [flag], says: `: not with ${flag}, ${why}` });
+
+const SEVERAL = "where a run has more than one entry";
 
 const [batch, persistent] = alternatives(
   [
@@ -14,7 +12,7 @@ const [batch, persistent] = alternatives(
     ),
     flag.switch(
       "--persistent",
-      "keep the command running: it gets a line per entry and answers ok, retry REASON or dead REASON",
+      "keep the command running: it gets a line per entry and answers with a word: ok, retry, dead or snooze",
     ),
   ],
   "give --batch or --persistent, not both",
@@ -39,7 +37,7 @@ const HOW = [
     { default: "100", least: 0 },
   ),
   flag.switch("--env-fields", "also set FIELD_<NAME> for every field", {
-    not: ofOneEntry("where a run has more than one entry"),
+    not: [notWith("--persistent", SEVERAL), notWith("--batch", SEVERAL)],
   }),
   flag.switch(
     "--tag",
@@ -69,9 +67,9 @@ const HOW = [
   flag.duration("--dedupe-ttl <duration>", "how long a success is remembered", { default: "24h" }),
   flag.stream(
     "--emit <stream>",
-    "each line the command prints becomes an entry there, together with the ack",
+    "each line the command prints becomes an entry there, together with the ack; with --persistent, each line emit TEXT",
     {
-      not: ofOneEntry("where a printed line belongs to no one entry"),
+      not: notWith("--batch", "where a printed line belongs to no one entry"),
     },
   ),
   flag.switch("--delete", "also delete an acked entry from the stream, once no group needs it any more"),

@@ -1,6 +1,7 @@
 import { eachLine, tagLines, Tail } from "../../lib/lines.ts";
 import { startTimeLimit, startTimer, type Timer, waitAtMost } from "../../lib/timer.ts";
 import { type Answer, parseAnswer, quoted } from "./answers.ts";
+import { Emitted, isEmission } from "./emitted.ts";
 import { memberVariables } from "./environment.ts";
 import type { HandlerOutput, HandlerSettings, Job, Notice } from "./handler.ts";
 import { LineWindow } from "./line-window.ts";
@@ -48,7 +49,8 @@ const MAX_UNREAD = 256 * 1024;
 const PIPE_GRACE_MS = 500;
 
 /**
- * One long-lived process that answers for each line of its stdin with a line on its stdout, in their order.
+ * One long-lived process that answers for each line of its stdin with a line on its stdout, in their order; with --emit,
+ * lines that it puts out stand before the answer.
  * The oldest unanswered entry is the one it is taken to work on: an exit, a timeout or nonsense is that
  * entry's outcome, and those behind it count as not started.
  */
@@ -57,6 +59,8 @@ export class PersistentProcess {
   readonly #end: RunEnd;
   readonly #unanswered: QueuedJob[] = [];
   readonly #window: LineWindow;
+  /** Of the oldest unanswered entry; undefined where nothing is to be emitted. */
+  readonly #emitted: Emitted | undefined;
   readonly #gone: Promise<void>;
   #ends: PersistentStdio | undefined;
   #unwritten: Payload[] = [];
@@ -74,6 +78,7 @@ export class PersistentProcess {
     this.#parts = parts;
     this.#end = new RunEnd(parts.processes);
     this.#window = new LineWindow(parts.ahead);
+    this.#emitted = parts.settings.captureStdout ? new Emitted() : undefined;
     this.#gone = this.#live();
   }
 
@@ -210,6 +215,10 @@ export class PersistentProcess {
       // What it says while it is stopped for other reasons than its own doing still counts.
       if (this.#endedBy && this.#endedBy.kind !== "stopped") break;
       const [oldest] = this.#unanswered;
+      if (oldest && this.#emitted && isEmission(line)) {
+        this.#emitted.add(line);
+        continue;
+      }
       const answer = oldest && parseAnswer(line);
       if (!oldest || !answer) {
         this.#misunderstood(line, oldest !== undefined);
@@ -233,7 +242,10 @@ export class PersistentProcess {
     if (!asked)
       notice("warn", `a persistent command answered without being asked, and is replaced: ${quoted(line)}`);
     const reason: EndReason = asked
-      ? { kind: "fault", reason: `answered nonsense: ${quoted(line)}` }
+      ? {
+          kind: "fault",
+          reason: `answered nonsense: ${quoted(line)}${isEmission(line) ? ", without --emit" : ""}`,
+        }
       : { kind: "unasked" };
     void this.end(reason, settings.killAfterMs);
   }
@@ -242,9 +254,10 @@ export class PersistentProcess {
     const tail = this.#tail;
     if (answer.answer === "ok") {
       if (tail.bytes.length > 0) this.#tail = new Tail(STDERR_TAIL);
-      resolve({ kind: "answer", answer: "ok", stderr: NO_BYTES });
+      resolve(this.#emitted?.succeed(NO_BYTES) ?? { kind: "answer", answer: "ok", stderr: NO_BYTES });
       return;
     }
+    this.#emitted?.forget();
     // What it wrote to stderr before this answer lies in the other pipe and may be read a moment later.
     setImmediate(() => {
       if (this.#tail === tail) this.#tail = new Tail(STDERR_TAIL);

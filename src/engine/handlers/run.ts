@@ -150,9 +150,9 @@ export class RunOutput {
     const exited = outcome.kind === "exit" && outcome.code === 0;
     if (!exited && !(outcome.kind === "answer" && outcome.answer === "ok")) return outcome;
     if (this.#lost) return { kind: "unprinted" };
-    if (this.#tooLong) return wild("a line of more", outcome.stderr);
+    if (this.#tooLong) return printedTooMuch("a line of more", outcome.stderr);
     if (!this.#options.capture) return outcome;
-    if (this.#capturedLength > MAX_PRINTED) return wild("more", outcome.stderr);
+    if (this.#capturedLength > MAX_PRINTED) return printedTooMuch("more", outcome.stderr);
     return { ...outcome, stdout: Buffer.concat(this.#captured) };
   }
 
@@ -164,7 +164,8 @@ export class RunOutput {
 
 const LINE_FEED = 0x0a;
 
-function wild(what: string, stderr: Buffer): Outcome {
+/** A handler that has run wild: no retry will help. `what`: of it, `more`. */
+export function printedTooMuch(what: string, stderr: Buffer): Outcome {
   return {
     kind: "answer",
     answer: "dead",

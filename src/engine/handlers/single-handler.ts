@@ -17,29 +17,35 @@ const OVERRULED: ReadonlySet<Outcome["kind"]> = new Set(["exit", "signal", "stop
 /** The last word that one run said of its entry on fd 3. Lines that are none are told of with the first of them. */
 class OwnWord implements Results {
   readonly untilExit = true;
-  readonly #complaints: Complaints;
+  readonly #notice: Notice;
+  #complaints: Complaints | undefined;
   #answer: Answer | undefined;
 
   constructor(notice: Notice) {
-    this.#complaints = new Complaints(notice, 1);
+    this.#notice = notice;
   }
 
   lines(lines: Buffer): void {
     for (const line of eachLine(lines)) {
       const answer = parseAnswer(line);
       if (answer) this.#answer = answer;
-      else this.#complaints.add(`${quoted(line)} is no word: write ${GRAMMAR}`);
+      else this.#complain(`${quoted(line)} is no word: write ${GRAMMAR}`);
     }
   }
 
   tooLong(): void {
-    this.#complaints.add(TOO_LONG);
+    this.#complain(TOO_LONG);
   }
 
   /** What the run comes to. */
   outcome(outcome: Outcome, output: RunOutput): Outcome {
     if (!this.#answer || !OVERRULED.has(outcome.kind)) return outcome;
     return output.outcome({ kind: "answer", ...this.#answer, stderr: output.tail });
+  }
+
+  #complain(of: string): void {
+    this.#complaints ??= new Complaints(this.#notice, 1);
+    this.#complaints.add(of);
   }
 }
 

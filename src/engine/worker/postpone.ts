@@ -15,11 +15,12 @@ export function isPostponed(verdict: Verdict): verdict is Postponed {
  * handler may ask for more.
  */
 export function keepable(
-  verdict: Postponed,
+  verdict: Verdict,
   { deliveries }: Delivery,
   { claimIdleMs, retry }: Pick<WorkerSettings, "claimIdleMs" | "retry">,
   events: Pick<WorkerObserver, "notice">,
-): Postponed {
+): Verdict {
+  if (!isPostponed(verdict)) return verdict;
   const count = verdict.counted === false ? deliveries - 1 : deliveries;
   const longestMs = takeAfterMs(count, claimIdleMs, retry);
   if (verdict.delayMs <= longestMs) return verdict;

@@ -69,7 +69,7 @@ export class Settler {
 
   settle(delivery: InFlightEntry, given: Verdict, durationMs: number): void {
     const { settings, events, inFlight } = this.#parts;
-    const verdict = isPostponed(given) ? keepable(given, delivery, settings, events) : given;
+    const verdict = LEAVING.has(given.kind) ? keepable(given, delivery, settings, events) : given;
     const item = { delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() };
     inFlight.settles(delivery);
     if (delivery.orphaned) this.#settleOrphan(item);

@@ -40,6 +40,7 @@ describe("a worker's metrics", () => {
     expect(await verdicts(url, stream)).toEqual({
       ok: 9,
       retry: 2,
+      snooze: 0,
       dead: 1,
       duplicate: 0,
       lost: 0,
