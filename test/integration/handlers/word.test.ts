@@ -125,7 +125,7 @@ describe("the word of --batch and --persistent", () => {
     const batch = await drain(stream, say, ["--batch", "2", "--batch-wait", "20ms"], { env: { DIR: dir } });
     expect(batch.stderr).toContain("2 ok, 0 dead-lettered, 1 retried, 1 snoozed");
     const deliveries = ndjson(batch.stdout).map(
-      ({ fields, deliveries: count }) => `${(fields as { n: string }).n}:${count}`,
+      ({ fields, deliveries: count }) => `${(fields as { n: string }).n}:${Number(count)}`,
     );
     expect(deliveries.toSorted()).toEqual(["0:1", "0:2", "1:1", "1:1"]);
   });
