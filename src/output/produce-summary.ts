@@ -18,11 +18,13 @@ export function summaryText(stream: string, report: ProduceReport, elapsedMs: nu
       : `stopped: every line up to ${report.through} is done`,
   );
   if (report.later.length > 0) parts.push(`also in ${stream}: ${lines(report.later)}`);
-  const lastUnknown = report.unknown.at(-1)?.[1];
-  if (lastUnknown === undefined) {
+  const { unknown, unconfirmed } = report;
+  const lastUnknown = Math.max(0, ...[...unknown, ...unconfirmed].map(([, last]) => last));
+  if (unconfirmed.length > 0) parts.push(`not confirmed by replicas: ${lines(unconfirmed)}`);
+  if (lastUnknown === 0) {
     if (report.through > 0) parts.push(`resume with --skip-lines ${report.through}`);
   } else {
-    parts.push(`unknown: ${lines(report.unknown)}`);
+    if (unknown.length > 0) parts.push(`unknown: ${lines(unknown)}`);
     parts.push(
       `resume with --skip-lines ${report.through} if they are not there, ${lastUnknown} if they are`,
     );
@@ -38,6 +40,7 @@ export function summaryJson(stream: string, report: ProduceReport, elapsedMs: nu
     alreadyThere: report.present,
     rejected: report.rejected,
     unknownLines: report.unknown,
+    unconfirmedLines: report.unconfirmed,
     lastLine: report.through,
     laterLines: report.later,
     complete: report.complete,

@@ -1,7 +1,7 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { inject } from "vitest";
 import { freePort, SandboxServer } from "../../src/sandbox/server.ts";
-import { until } from "./redis.ts";
+import { until, withRedis } from "./redis.ts";
 
 const SLOTS = 16_384;
 
@@ -124,15 +124,5 @@ async function clusterPort(): Promise<number> {
   for (;;) {
     const port = await freePort();
     if (port < 55_000) return port;
-  }
-}
-
-async function withRedis<T>(url: string, work: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
-  redis.on("error", () => {});
-  try {
-    return await work(redis);
-  } finally {
-    redis.disconnect();
   }
 }

@@ -14,10 +14,13 @@ import { PipeClosed } from "../../output/output.ts";
 import { startLiveLine } from "../../output/live-line.ts";
 import { workerReport } from "../../output/worker-report.ts";
 import { notWithoutCluster } from "../../redis/errors.ts";
-import { streamsOf } from "../../redis/ops/streams.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { type Streams, streamsOf } from "../../redis/ops/streams.ts";
 import { runNameOf } from "../../redis/ops/namesakes.ts";
 import { serverName, tellsInactive } from "../../redis/server-name.ts";
 import { version } from "../../version.ts";
+import { ReplicatedCaller } from "../../redis/replicated.ts";
+import { mustHaveReplicas, Replicas } from "../../redis/replicas.ts";
 import { StreamArguments } from "../stream-arguments.ts";
 import { observers, pollLag, workerMetrics } from "./worker-metrics.ts";
 import type { ConsumeFlags } from "./consume.ts";
@@ -51,6 +54,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const connection = await context.connect({ untilStopped: true, runName });
   if (await connection.persist(() => connection.isOneNode()))
     throw notWithoutCluster("a worker would find no way to its dead-letter queue");
+  const settling = await settlingStreams(connection, flags.waitReplicas);
   const naming = { cluster: connection.cluster, template: context.config.dlqTemplate, explicit: flags.dlq };
   const own = [flags.dlq, flags.emit].filter((key) => key !== undefined);
   const args = new StreamArguments(context, connection, request.patterns, { except: new Set(own) });
@@ -98,6 +102,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const worker = new Worker({
     connection,
     streams,
+    settling,
     reader,
     settings,
     roster,
@@ -125,6 +130,19 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   report.summary(result, Date.now() - startedAt, output.format === "json");
   return exitCode(context, result, flags);
 }
+
+/** `--wait-replicas`: verdicts are sent in a way of their own. One that replicas don't confirm in this time is told of. */
+async function settlingStreams(
+  connection: Connection,
+  count: number | undefined,
+): Promise<Streams | undefined> {
+  if (count === undefined) return undefined;
+  await mustHaveReplicas(connection, count);
+  const replicas = new Replicas({ count, limitMs: REPLICAS_MS }, connection.settings.commandTimeoutMs);
+  return streamsOf(new ReplicatedCaller(connection, replicas));
+}
+
+const REPLICAS_MS = 1_000;
 
 type Who = { readonly group: GroupName; readonly consumer: string };
 

@@ -54,6 +54,10 @@ export function planProduce(pairs: readonly string[], flags: ProduceFlags): Prod
       keptTrim,
       maxAgeMs: flags.maxAge,
       rate: flags.rate,
+      replicas:
+        flags.waitReplicas === undefined
+          ? undefined
+          : { count: flags.waitReplicas, limitMs: flags.waitTimeout },
       waitLag: flags.waitLag,
       onBadLine: flags.onError ?? (flags.rejects === undefined ? "stop" : "skip"),
       keepRaw: flags.rejects !== undefined,

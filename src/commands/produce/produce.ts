@@ -96,10 +96,19 @@ function parseLagRule(text: string): LagRule | undefined {
   return colon < 1 || most === undefined ? undefined : { group: groupName(text.slice(0, colon)), most };
 }
 
+const SAFETY = [
+  flag.count("--wait-replicas <n>", "an entry counts as written only once so many replicas have it"),
+  flag.duration("--wait-timeout <duration>", "how long they may take; then the run ends with exit code 7", {
+    default: "10s",
+    needs: { any: ["--wait-replicas"], says: " needs --wait-replicas" },
+  }),
+] as const;
+
 const flags = [
   ...section("Input:", INPUT),
   ...section("Entries:", ENTRIES),
   ...section("Stream:", STREAM),
+  ...section("Replicas:", SAFETY),
   ...section("Pace:", PACE),
 ] as const;
 
@@ -126,6 +135,10 @@ An entry with an ID of its own (--id, --id-field, --keep-id) that is there alrea
 counts as done, so such a run can be repeated without harm. So it can with --idempotency-key, on any server:
 a key next to the stream remembers each value for --idempotency-ttl. Without either, an entry whose reply is
 lost is never sent again: the run ends with exit code 7 and says which lines are in doubt.
+
+With --wait-replicas an ID is printed, and a line counted, once Redis has said (WAIT) that so many replicas have
+the entry; without so many replicas the run does not begin. What they do not confirm within --wait-timeout is
+written on the primary all the same, and may be lost with it: the run ends, names those entries and exits with 7.
 
 --maxlen and --max-age trim whatever groups still need, and warn when they do; --keep-unread trims up to that.
 

@@ -60,6 +60,7 @@ const HARMLESS_WITHOUT_KEY: Readonly<Record<string, Harmless>> = {
   scan: ["SCAN", "0", "MATCH", NOBODY, "COUNT", "1"],
   time: ["TIME"],
   info: ["INFO", "server"],
+  wait: ["WAIT", "0", "1"],
 };
 
 /**

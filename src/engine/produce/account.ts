@@ -12,7 +12,8 @@ interface StreamCounts {
   present: number;
 }
 
-type Open = "unwritten" | "unknown";
+/** `unconfirmed`: written, but not on as many replicas as was asked for, as far as is known. */
+type Open = "unwritten" | "unknown" | "unconfirmed";
 
 export interface AccountOptions {
   readonly streams: readonly StreamKey[];
@@ -44,6 +45,8 @@ export class Account {
   #failure: StreamctlError | undefined;
   /** The connection that died with entries in flight whose fate nobody can find out; nothing more is sent. */
   #lost: ConnectionError | undefined;
+  /** The first and the last ID of entries that are unconfirmed. */
+  #unconfirmedIds: [first: string, last: string] | undefined;
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -74,6 +77,14 @@ export class Account {
       this.endInput(new StreamctlError("partial", bad.describe()));
     } else if (this.#open.size > 0) this.#close(bad.line, false);
     this.#options.events.onRejected?.(bad, raw);
+  }
+
+  /** The entry of this line is in Redis; too few replicas have confirmed it, so nothing more is sent. */
+  unconfirmed(line: number, id: Buffer, error: ConnectionError): void {
+    const text = id.latin1Slice();
+    this.#unconfirmedIds = [this.#unconfirmedIds?.[0] ?? text, text];
+    this.keepOpen(line, "unconfirmed");
+    this.lose(error);
   }
 
   /** The line is not in Redis (yet), or nobody knows. */
@@ -108,7 +119,9 @@ export class Account {
 
   /** Why the run did not come to its end; `stream` is what it is said to have written to. */
   failure(stream: StreamKey): StreamctlError | undefined {
-    return this.#unknownOutcome(stream) ?? this.#inputEnd ?? this.#failure;
+    return (
+      this.#unknownOutcome(stream) ?? this.#unconfirmedOutcome(stream) ?? this.#inputEnd ?? this.#failure
+    );
   }
 
   /** How many lines have come to an end: grows with each step forward. */
@@ -125,13 +138,15 @@ export class Account {
   }
 
   get unknown(): number {
-    let count = 0;
-    for (const why of this.#open.values()) if (why === "unknown") count++;
-    return count;
+    return this.#linesThatAre("unknown").length;
   }
 
   get unknownLines(): LineRange[] {
-    return ranges([...this.#open].filter(([, why]) => why === "unknown").map(([line]) => line));
+    return ranges(this.#linesThatAre("unknown"));
+  }
+
+  get unconfirmedLines(): LineRange[] {
+    return ranges(this.#linesThatAre("unconfirmed"));
   }
 
   /** Every line up to this one is in Redis, was rejected, or was empty. */
@@ -151,6 +166,26 @@ export class Account {
     this.#open.delete(line);
     if (this.#open.size === 0) this.#later = [];
     else if (accepted) this.#later.push(line);
+  }
+
+  #linesThatAre(open: Open): number[] {
+    return [...this.#open].filter(([, why]) => why === open).map(([line]) => line);
+  }
+
+  /** They are there for all to read, and nobody knows for how long. */
+  #unconfirmedOutcome(stream: StreamKey): StreamctlError | undefined {
+    const count = this.#linesThatAre("unconfirmed").length;
+    if (count === 0) return undefined;
+    const [first, last] = this.#unconfirmedIds ?? [];
+    const entries = count === 1 ? `one entry (${first}) is` : `${count} entries (${first} … ${last}) are`;
+    return new StreamctlError(
+      "unknownOutcome",
+      `${this.#lost?.message ?? "too few replicas confirmed"}: ${entries} in ${stream} on the primary, and may be lost with it`,
+      {
+        hint: "they were added: adding them again would double them, unless they have IDs or keys of their own. `INFO replication` tells how the replicas are",
+        cause: this.#lost,
+      },
+    );
   }
 
   #unknownOutcome(stream: StreamKey): StreamctlError | undefined {

@@ -2,6 +2,7 @@ import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { probeAdd } from "../../redis/ops/add.ts";
 import { PipelinePool } from "../../redis/pipeline-pool.ts";
+import { mustHaveReplicas, Replicas } from "../../redis/replicas.ts";
 import { Account } from "./account.ts";
 import { Batcher, type Target } from "./batcher.ts";
 import { afterLoss, makeEncoder } from "./ids.ts";
@@ -46,6 +47,7 @@ class ProduceRun {
   readonly #account: Account;
   readonly #window: Window;
   readonly #reader: Reader;
+  readonly #replicas: Replicas | undefined;
   readonly #targets: readonly Target[];
   readonly #batcher: Batcher;
   /** What the request asks for besides, each a flag of its own. */
@@ -63,6 +65,8 @@ class ProduceRun {
     this.#account = new Account({ streams, skipLines, onBadLine, events });
     this.#window = new Window(streams.length);
     this.#reader = new Reader(request, this.#account);
+    const { replicas, rate } = request;
+    if (replicas) this.#replicas = new Replicas(replicas, connection.settings.commandTimeoutMs);
     const pipelines = new PipelinePool(connection);
     this.#targets = streams.map((key, index) => this.#makeTarget(key, index, pipelines));
     if (maxAgeMs !== undefined && xadd.trim === "age") {
@@ -90,7 +94,7 @@ class ProduceRun {
       targets: this.#targets,
       window: this.#window,
       account: this.#account,
-      rate: request.rate,
+      rate,
       gate: this.#gate,
       maxAge: this.#maxAge,
     });
@@ -106,6 +110,8 @@ class ProduceRun {
       route: new Route(this.#connection, pipelines, key, encoder),
       window: this.#window,
       account: this.#account,
+      replicas: this.#replicas,
+      patienceMs: Math.max(this.#connection.settings.connectTimeoutMs, this.#request.replicas?.limitMs ?? 0),
       afterLoss: afterLoss(ids),
       knownForMs: ids.kind === "keyed" ? ids.ttlMs : Number.POSITIVE_INFINITY,
     });
@@ -113,7 +119,8 @@ class ProduceRun {
   }
 
   async prepare(): Promise<void> {
-    const { xadd, ids } = this.#request;
+    const { xadd, ids, replicas } = this.#request;
+    if (replicas) await mustHaveReplicas(this.#connection, replicas.count);
     await this.#maxAge?.start(this.#connection);
     if (xadd.trim === "age" || xadd.noCreate || ids.kind === "keyed") await this.#mustUnderstandOptions();
     await this.#gate?.look();
@@ -215,6 +222,7 @@ class ProduceRun {
       present: account.present,
       rejected: account.rejected,
       unknown: account.unknownLines,
+      unconfirmed: account.unconfirmedLines,
       through: account.through,
       later: account.laterLines,
       bytesRead: this.#reader.bytesRead,

@@ -7,6 +7,7 @@ import type { UnreadLoss } from "./trim-losses.ts";
 import type { PartitionRule } from "./partitions.ts";
 import type { BadLine, EntrySource } from "../../entry/sources/source.ts";
 import type { KeptTrim } from "./keep-unread.ts";
+import type { ReplicaRule } from "../../redis/replicas.ts";
 import type { XaddOptions } from "../../redis/ops/add.ts";
 
 export interface ProduceRequest {
@@ -24,6 +25,8 @@ export interface ProduceRequest {
   readonly maxAgeMs?: number | undefined;
   /** Entries per second. */
   readonly rate?: number | undefined;
+  /** An entry counts as written once so many replicas have it. */
+  readonly replicas?: ReplicaRule | undefined;
   /** Wait while this group is too far behind. */
   readonly waitLag?: LagRule | undefined;
   readonly onBadLine: "stop" | "skip";
@@ -54,6 +57,8 @@ export interface ProduceReport {
   readonly present: number;
   readonly rejected: number;
   readonly unknown: readonly LineRange[];
+  /** Lines whose entries were written, and are not known to be on as many replicas as was asked for. */
+  readonly unconfirmed: readonly LineRange[];
   /** Every line up to this one is in Redis, was rejected, or was empty. */
   readonly through: number;
   /** Lines after that which are in Redis, too. */

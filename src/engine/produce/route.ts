@@ -32,11 +32,6 @@ export class Route {
     return this.#connection.settings.mode !== "standalone";
   }
 
-  /** For how long it is worth trying without progress. */
-  get patienceMs(): number {
-    return this.#connection.settings.connectTimeoutMs;
-  }
-
   /** One encoded entry over the control connection, which follows redirections. */
   addOne(command: Buffer): Promise<Reply> {
     return addEncoded(this.#connection, command);
@@ -47,7 +42,7 @@ export class Route {
     this.#pipeline = await this.#connection.persist(() => this.#pipelines.take(this.#key));
   }
 
-  /** The pipeline, made anew when it has died. Throws ConnectionError after `patienceMs`. */
+  /** The pipeline, made anew when it has died. Throws ConnectionError after connectTimeoutMs. */
   async live(): Promise<Pipeline> {
     const pipeline = this.#pipeline;
     if (!pipeline?.alive) return this.renew();

@@ -4,9 +4,11 @@ import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { addedId, presentId } from "../../redis/ops/add.ts";
 import { errorCode, isTransient, translateReply } from "../../redis/errors.ts";
 import type { Pipeline } from "../../redis/pipeline.ts";
+import { type Confirmation, TooFewReplicas } from "../../redis/replicas.ts";
 import { type Reply, ReplyError } from "../../redis/resp.ts";
 import type { Account } from "./account.ts";
 import type { Batch, EncodedEntry } from "./batch.ts";
+import { type Fates, sendBatch, sendToReplicas } from "./send-batch.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { lookUp, readCommand } from "../../redis/ops/sent.ts";
 import type { Route } from "./route.ts";
@@ -34,6 +36,10 @@ export interface SenderOptions {
   readonly route: Route;
   readonly window: Window;
   readonly account: Account;
+  /** Entries count once replicas have them. */
+  readonly replicas: Confirmation | undefined;
+  /** For how long it is worth trying without progress. */
+  readonly patienceMs: number;
   /** What to do about entries whose reply was lost: see `afterLoss`. */
   readonly afterLoss: "unknown" | "lookUp" | "sendAgain";
   /** With `sendAgain`: for how long the server knows an entry after it was sent. */
@@ -90,37 +96,35 @@ export class Sender {
   }
 
   async #dispatch(batch: Batch): Promise<void> {
-    const { window, account } = this.#options;
+    const { window, account, replicas } = this.#options;
     const pipeline = await this.#livePipeline();
     if (pipeline === undefined) {
       for (let i = 0; i < batch.count; i++) account.keepOpen(batch.line(i), "unwritten");
       window.recycle(batch);
       return;
     }
-    const count = batch.count;
-    let answered = 0;
     batch.sentAt = performance.now();
     const free = window.sent(batch);
     this.#unanswered++;
-    const done = (): void => {
-      this.#unanswered--;
-      free();
-      if (this.#unanswered === 0) window.report();
-    };
-    pipeline.send(
-      batch.bytes,
-      count,
-      (reply) => {
-        const refused = this.#accept(batch.line(answered), reply);
-        if (refused !== undefined) this.#onRefused(batch.entry(answered), refused);
-        if (++answered === count) done();
+    const fates: Fates = {
+      answered: (index, reply) => {
+        const refused = this.#accept(batch.line(index), reply);
+        if (refused !== undefined) this.#onRefused(batch.entry(index), refused);
       },
-      (error) => {
+      lost: (index, error) => {
         this.#doubtfulSince = Math.min(this.#doubtfulSince, batch.sentAt);
-        for (let i = answered; i < count; i++) this.#onLost(batch.entry(i), error);
-        done();
+        this.#onLost(batch.entry(index), error);
       },
-    );
+      unconfirmed: (index, id, error) => account.unconfirmed(batch.line(index), id, error),
+      refused: (error) => account.fail(error),
+      done: () => {
+        this.#unanswered--;
+        free();
+        if (this.#unanswered === 0) window.report();
+      },
+    };
+    if (replicas) void sendToReplicas(pipeline, batch, fates, replicas);
+    else sendBatch(pipeline, batch, fates);
   }
 
   /** A pipeline that is alive; undefined when nothing more is to be sent. */
@@ -183,7 +187,7 @@ export class Sender {
 
   /** Brings entries that have failed to an end, in their order; gives up after `patienceMs` without progress. */
   async #recover(): Promise<void> {
-    const { account, route } = this.#options;
+    const { account, route, patienceMs } = this.#options;
     let settled = -1;
     let deadline = 0;
     for (let attempt = 0; ; attempt++) {
@@ -193,7 +197,7 @@ export class Sender {
       if (!this.#stillKnown()) return this.#giveUp();
       if (account.settled > settled) {
         settled = account.settled;
-        deadline = Date.now() + route.patienceMs;
+        deadline = Date.now() + patienceMs;
         attempt = 0;
       } else if (Date.now() > deadline) return account.fail(this.#reasonOf(this.#failed[0] as FailedEntry));
       if (attempt > 0) await sleep(reconnectDelayMs(attempt));
@@ -201,7 +205,7 @@ export class Sender {
       try {
         await this.#retry(failed);
       } catch (error) {
-        if (!isTransient(error)) return account.fail(error);
+        if (!isTransient(error) || account.stopped) return account.fail(error);
         this.#failed.unshift(...failed);
         route.close();
       }
@@ -216,7 +220,7 @@ export class Sender {
   }
 
   async #retry(failed: readonly FailedEntry[]): Promise<void> {
-    const { route, key, encoder } = this.#options;
+    const { route, key, encoder, replicas } = this.#options;
     if (failed.some(({ why }) => why === "again")) await route.renew();
     const doubtful = failed.filter(({ why }) => why !== "again");
     const verdicts = await lookUp(
@@ -225,14 +229,30 @@ export class Sender {
       encoder.idIndex,
       doubtful.map(({ entry }) => entry.command),
     );
+    const found = doubtful.filter((_, i) => verdicts[i] === "same");
+    if (replicas && found.length > 0) await this.#prove(replicas, found);
     const again: EncodedEntry[] = [];
     for (const { entry, why } of failed) {
       const verdict = why === "again" ? undefined : verdicts.shift();
       if (verdict === undefined || (verdict === "missing" && why === "lost")) again.push(entry);
       else this.#judge(entry, verdict);
     }
-    if (failed.some(({ code }) => code === "ASK")) await this.#sendOneByOne(again);
+    // WAIT stands for one connection, and what that one is sent after ASKING can't be told: with it the slot is waited for.
+    if (!replicas && failed.some(({ code }) => code === "ASK")) await this.#sendOneByOne(again);
     else await this.#resend(again);
+  }
+
+  /** What was found there may have been written over the connection that was lost. */
+  async #prove(replicas: Confirmation, found: readonly FailedEntry[]): Promise<void> {
+    const { route, account, encoder } = this.#options;
+    try {
+      await replicas.prove(await route.live());
+    } catch (error) {
+      if (error instanceof TooFewReplicas)
+        for (const { entry } of found)
+          account.unconfirmed(entry.line, readCommand(entry.command)[encoder.idIndex] as Buffer, error);
+      throw error;
+    }
   }
 
   #judge(entry: EncodedEntry, verdict: "same" | "other" | "missing"): void {

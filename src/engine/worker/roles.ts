@@ -31,6 +31,8 @@ export interface WorkerParts {
   readonly connection: Connection;
   /** The verbs of that connection. */
   readonly streams: Streams;
+  /** Those that settle, where these are not answered before replicas have what they wrote. */
+  readonly settling?: Streams | undefined;
   readonly reader: BlockingReader;
   readonly settings: WorkerSettings;
   /** What changes `settings.streams`, where patterns do. */
@@ -74,7 +76,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
   const link = new LinkWatch(events);
   const verdicts = new VerdictWatch(events, link);
   const readAhead = new ReadAhead(handler, settings.ahead, settings.dedupe === undefined ? 1 : 2);
-  const settler = new Settler({ ...owned, watch: verdicts, readAhead });
+  const settler = new Settler({ ...owned, streams: parts.settling ?? streams, watch: verdicts, readAhead });
   const guard = new OutageGuard(settings.pauseAfter, settings.retry, events);
   const sameKeys = new SameKeys(settings, inFlight);
   const pacer = new Pacer(settings.ratePerSecond);

@@ -4,6 +4,7 @@ import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { isNoGroup, isTransient } from "../../redis/errors.ts";
 import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
+import { TooFewReplicas } from "../../redis/replicas.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { type Retries, takeAfterMs } from "./retries.ts";
 import { type DeadLetterSettings, moveToDeadLetters } from "./dead-letter.ts";
@@ -275,7 +276,9 @@ export class Settler {
 
   #setAside(item: Settling, error: unknown): void {
     const { watch, inFlight } = this.#parts;
-    if (watch.waits(item.delivery, bytesOf(item), error)) inFlight.setAside(item.delivery);
+    const mayWait = watch.waits(item.delivery, bytesOf(item), error);
+    // If the primary died now, what has run and is on no replica would run again: no more of that is begun.
+    if (mayWait && !(error instanceof TooFewReplicas)) inFlight.setAside(item.delivery);
   }
 
   /** Entries whose verdicts can't be delivered stay pending as they are: counted, and taken over in time. */

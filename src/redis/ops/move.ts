@@ -60,7 +60,11 @@ const BEGUN_MS = 60_000;
 const AGAIN_MS = 50;
 
 /** What adds entries once: scripts, and a pipeline of its own for an entry that is too large for them. */
-export type Adder = Caller & Pick<Connection, "pipeline">;
+export type Adder = Caller &
+  Pick<Connection, "pipeline"> & {
+    /** Where scripts wait for replicas: the same for what was written over such a pipeline to the node of this key. */
+    prove?(key: string): Promise<void>;
+  };
 
 export interface AddOnce {
   readonly target: StreamKey;
@@ -197,6 +201,7 @@ async function addLarge(
       // Null: the marker has changed since it was looked at.
       if (!Array.isArray(results)) continue;
       results.forEach(orThrow);
+      await connection.prove?.(target);
       return { outcome: "added", id: asId(results[0] as Buffer) };
     }
   } finally {

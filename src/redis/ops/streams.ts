@@ -1,4 +1,3 @@
-import type { Connection } from "../connection.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { forgetConsumer } from "./forget-consumer.ts";
 import { forgetSilent } from "./forget-silent.ts";
@@ -6,7 +5,7 @@ import { ensureGroup } from "./groups.ts";
 import { fateOfRetry, lossOf, mayHold, named, takenSince } from "./holders.ts";
 import { consumerInfos, groupPosition } from "./info.ts";
 import { keepAlive } from "./keep-alive.ts";
-import { moveOnce } from "./move.ts";
+import { type Adder, moveOnce } from "./move.ts";
 import { namesakes } from "./namesakes.ts";
 import { frontsOf, nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
 import { pendingPage, pendingTotals } from "./pending.ts";
@@ -66,10 +65,10 @@ export type Streams = { readonly [Name in keyof Verbs]: Bound<Verbs[Name]> } & {
   readonly cluster: boolean;
 };
 
-export function streamsOf(connection: Connection): Streams {
+export function streamsOf(connection: Adder): Streams {
   const bound = Object.entries(VERBS).map(([name, verb]) => [
     name,
-    (verb as (connection: Connection, ...args: unknown[]) => unknown).bind(undefined, connection),
+    (verb as (connection: Adder, ...args: unknown[]) => unknown).bind(undefined, connection),
   ]);
   return { ...(Object.fromEntries(bound) as Streams), cluster: connection.cluster };
 }

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { NEEDS, type Need, type Place, placesOf } from "../../../src/engine/doctor/needs.ts";
 import { type StreamKey, groupName } from "../../../src/entry/names.ts";
@@ -7,6 +7,7 @@ import { cli, type CliOptions, CliRun, ndjson, uniqueKey } from "../../support/c
 import { metricsUrl, scrape } from "../../support/http.ts";
 import { pendingStream } from "../../support/pending.ts";
 import { rawRedis, until } from "../../support/redis.ts";
+import { TestReplicas } from "../../support/replicas.ts";
 import { userWith } from "../../support/users.ts";
 import { entryId } from "../../support/ids.ts";
 
@@ -73,6 +74,8 @@ async function withDeadLetters(redis: Redis): Promise<StreamKey> {
 
 interface Case {
   readonly make: (redis: Redis) => Promise<StreamKey>;
+  /** On a server of its own, with a replica. */
+  readonly replica?: true;
   /** Command lines that between them do all that the command can, one after the other. */
   readonly lines: (stream: StreamKey) => readonly (readonly string[])[];
   readonly stdin?: string;
@@ -105,6 +108,12 @@ const CASES: Readonly<Record<string, Case>> = {
     lines: (key) => [["produce", key, "--wait-lag", "g:100"]],
     stdin: '{"n":"a"}\n',
   },
+  "produce --wait-replicas": {
+    make: entries,
+    replica: true,
+    lines: (key) => [["produce", key, "a=1", "--wait-replicas", "1"]],
+    check: async (redis, key) => expect(await redis.xlen(key)).toBe(21),
+  },
   consume: {
     make: entries,
     lines: (key) => [
@@ -134,6 +143,12 @@ const CASES: Readonly<Record<string, Case>> = {
       expect(await redis.xpending(key, "g", "-", "+", 1)).toEqual([]);
       expect(await redis.xlen(`${key}:dlq`)).toBe(1);
     },
+  },
+  "consume --exec --wait-replicas": {
+    make: withGroup,
+    replica: true,
+    lines: (key) => [["consume", key, "-g", "g", "--until-empty", "--wait-replicas", "1", "--exec", "true"]],
+    check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 1)).toEqual([]),
   },
   pending: {
     make: pendingWithoutData,
@@ -247,6 +262,12 @@ async function serveMetrics(redis: Redis, rules: (stream: StreamKey) => string[]
   }
 }
 
+async function redisWithReplica(): Promise<Redis> {
+  const servers = await TestReplicas.start(1);
+  onTestFinished(() => servers.stop());
+  return rawRedis(servers.url);
+}
+
 /** Before 6.2 there is no MINID: trim deletes entries one by one, and produce can't trim by age. */
 async function hasMinId(redis: Redis): Promise<boolean> {
   return !/redis_version:(5|6\.0)\./.test(await redis.info("server"));
@@ -256,7 +277,7 @@ describe("the rights that doctor lists for a command", () => {
   test.for(NEEDS.map((need) => [need.command, need] as const))(
     "are enough for %s",
     async ([command, need], { skip }) => {
-      const redis = rawRedis();
+      const redis = CASES[command]?.replica ? await redisWithReplica() : rawRedis();
       const old = !(await hasMinId(redis));
       skip(old && command === "produce --max-age", "XADD MINID: Redis 6.2");
       const more = old && command.startsWith("trim") ? ["+xdel"] : [];
@@ -283,7 +304,7 @@ describe("the rights that doctor lists for a command", () => {
 const ALL_RIGHTS = [...new Set(NEEDS.flatMap(rightsOf).flatMap(([, rights]) => rights))].sort();
 const PLACES = ["stream", "dlq", "markers", "replays"] as const satisfies readonly Place[];
 
-const WITHOUT_KEY = new Set(["eval", "evalsha", "info", "scan", "time"]);
+const WITHOUT_KEY = new Set(["eval", "evalsha", "info", "scan", "time", "wait"]);
 
 /** The findings on rights, by streamctl command: what is missing. */
 async function missingFor(redis: Redis, key: string, rules: readonly string[]): Promise<Map<string, string>> {
