@@ -160,7 +160,7 @@ async function replicationOf(pipeline: Pipeline): Promise<Replication> {
 }
 
 /** The text of INFO replication. */
-export function decodeReplication(text: string): Replication {
+function decodeReplication(text: string): Replication {
   const offset = Number(/^master_repl_offset:(\d+)/m.exec(text)?.[1] ?? Number.NaN);
   const replicas = [...text.matchAll(/^slave\d+:.*\bstate=online\b.*\boffset=(\d+)/gm)];
   return { offset, replicas: replicas.map(([, confirmed]) => Number(confirmed)) };
