@@ -305,7 +305,7 @@ describe("options from outside the command line", () => {
 
     test("--dry-run is never left out, not even where it does nothing", async () => {
       const key = await behind();
-      await rawRedis().xgroup("CREATECONSUMER", key, "g", "c");
+      await rawRedis().xreadgroup("GROUP", "g", "c", "COUNT", 1, "STREAMS", key, ">");
       const env = { STREAMCTL_URL: url(), STREAMCTL_DRY_RUN: "1" };
       const { code, stderr } = await run(["group", "forget-consumer", key, "c", "-g", "g"], { env });
       expect(code).toBe(2);

@@ -246,7 +246,7 @@ describe("dlq list", () => {
     for (const flags of [
       ["--reason", "~("],
       ["--since", "soon"],
-      ["--where", "x"],
+      ["--where", "x~("],
     ])
       expect((await cli(["dlq", "list", stream, ...flags])).code).toBe(2);
     expect((await cli(["dlq"])).code).toBe(2);

@@ -135,9 +135,9 @@ describe("entries from stdin or a file", () => {
   });
 
   test.each([
-    ["a file that is not there", ["--file", "/nonexistent/x"], /can't read --file: ENOENT/],
+    ["a file that is not there", ["--file", "/dev/null/x"], /can't read --file: ENOTDIR/],
     ["a folder", ["--file", "/"], /can't read --file: \/ is a directory/],
-    ["rejects that can't be written", ["--rejects", "/nonexistent/x"], /can't write --rejects: ENOENT/],
+    ["rejects that can't be written", ["--rejects", "/dev/null/x"], /can't write --rejects: ENOTDIR/],
   ])("%s is a usage error", async (_, args, message) => {
     const { code, stderr } = await cli(["produce", uniqueKey(), ...args]);
     expect(code).toBe(2);
