@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "./build.ts";
-import { readPage } from "./pages.ts";
+import { readPage, tableBelow } from "./pages.ts";
 
 const SRC = join(ROOT, "src");
 
@@ -18,15 +18,8 @@ export async function sourceFiles(): Promise<Map<string, string>> {
 
 /** The code spans of each cell of each row of the tables below a heading of docs/design.md. */
 export async function designRows(heading: string): Promise<string[][][]> {
-  const design = await readPage("docs/design.md");
-  const [, section = ""] = design.split(`\n## ${heading}\n`);
-  const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => /^\|(?! *-)/.test(line));
-  return rows.slice(1).map((row) =>
-    row
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span)),
-  );
+  const [, ...rows] = tableBelow(await readPage("docs/design.md"), heading);
+  return rows.map((row) => row.map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span)));
 }
 
 /** Whether a source declares a function, a class, a type or, as `Class.member`, a member of one, private ones too. */

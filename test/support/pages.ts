@@ -46,6 +46,18 @@ export function readPage(page: string): Promise<string> {
   return readFile(join(ROOT, page), "utf8");
 }
 
+/** The cells of the tables below a heading, row by row, the head first. */
+export function tableBelow(text: string, heading: string): string[][] {
+  const [, section = ""] = text.split(`\n## ${heading}\n`);
+  const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => /^\|(?! *-)/.test(line));
+  return rows.map((row) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
 /** The fenced blocks of a page, in order; throws at a comment that is none of the above, or stands before no block. */
 export function blocksOf(page: string, text: string): Block[] {
   const blocks: Block[] = [];
