@@ -7,6 +7,9 @@ import { type InFlightEntry, noteOrphaned } from "./in-flight.ts";
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
 export const MARKER_TTL_MS = 24 * 60 * 60 * 1_000;
 
+/** How many round trips such a move takes, one more or less: begin, still mine?, add, ack, marker away. */
+export const FENCED_TRIPS = 5;
+
 /**
  * Moves what comes of a delivery to another slot (see redis/ops/move.ts): only while the delivery is this worker's, which
  * an orphaned one is for good.

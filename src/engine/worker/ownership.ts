@@ -8,7 +8,7 @@ import type { Streams } from "../../redis/ops/streams.ts";
 import type { Continuities, Restorer } from "./restore.ts";
 import { type InFlight, type InFlightEntry, noteLost, noteOrphaned, noteOwned } from "./in-flight.ts";
 import type { Retries, Waiting } from "./retries.ts";
-import type { Delivery, WorkerSettings } from "./types.ts";
+import { type Delivery, leavesPending, type Verdict, type WorkerSettings } from "./types.ts";
 
 /** So many IDs a script call: a fraction of a millisecond of the server's time. */
 const BATCH = 200;
@@ -19,6 +19,11 @@ export const SURE_SHARE = 2 / 3;
 interface Standing {
   readonly gotAt: number;
   readonly askedAt: number;
+}
+
+interface SentVerdict {
+  readonly delivery: InFlightEntry;
+  readonly verdict: Verdict;
 }
 
 export interface OwnershipParts {
@@ -200,22 +205,21 @@ export class Ownership {
    * Of entries that were not pending when their verdicts were sent again, after a lost reply, those for which the first
    * sending did nothing: no take and no verdict is noted since, nor what a verdict that leaves its entry pending writes.
    */
-  async undone(
-    stream: StreamKey,
-    gone: readonly InFlightEntry[],
-    leaves: (entry: InFlightEntry) => boolean,
-  ): Promise<InFlightEntry[]> {
+  async undone<Sent extends SentVerdict>(stream: StreamKey, gone: readonly Sent[]): Promise<Sent[]> {
     const { streams, settings } = this.#parts;
     const holders = settings.holders?.(stream);
     if (holders === undefined || gone.length === 0) return [];
-    const noted = await streams.takenSince(holders, gone.map(asSilent));
+    const noted = await streams.takenSince(
+      holders,
+      gone.map(({ delivery }) => asSilent(delivery)),
+    );
     const left = gone.filter((_, i) => noted[i] !== true);
     if (left.length === 0) return [];
     const named = await streams.named(
       holders,
-      left.map(({ entry }) => entry.id),
+      left.map(({ delivery }) => delivery.entry.id),
     );
-    return left.filter((entry, i) => !(leaves(entry) && named[i] === true));
+    return left.filter(({ verdict }, i) => !(leavesPending(verdict) && named[i] === true));
   }
 
   /** Without those that another worker may have taken, and settled, after a long silence of this one. */

@@ -42,9 +42,9 @@ export class ReadAhead {
     this.#runMs = Math.max(this.#runMs ?? 0, ms);
   }
 
-  /** Redis has answered a question that took no longer than the way there and back. */
-  answered(tookMs: number): void {
-    this.#roundTripMs = mean(this.#roundTripMs || undefined, tookMs);
+  /** A verdict has been answered: about how long one of its round trips took. */
+  answered(tripMs: number): void {
+    this.#roundTripMs = mean(this.#roundTripMs || undefined, tripMs);
   }
 
   came(deliveries: readonly Delivery[]): void {

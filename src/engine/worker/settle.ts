@@ -3,6 +3,7 @@ import { ConnectionError, errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
 import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { isNoGroup, isTransient } from "../../redis/errors.ts";
+import { sameSlot } from "../../redis/keys.ts";
 import { isDone, isGone, type Owned } from "../../redis/ops/owned.ts";
 import { TooFewReplicas } from "../../redis/replicas.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
@@ -10,6 +11,7 @@ import { type Retries, takeAfterMs } from "./retries.ts";
 import { type DeadLetterSettings, moveToDeadLetters } from "./dead-letter.ts";
 import { settleSuccess, type SuccessSettings } from "./emit.ts";
 import type { WorkerEvents } from "./events.ts";
+import { FENCED_TRIPS } from "./fence.ts";
 import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Ownership } from "./ownership.ts";
@@ -17,15 +19,12 @@ import { isPostponed, keepable } from "./postpone.ts";
 import type { ReadAhead } from "./read-ahead.ts";
 import type { Restorer } from "./restore.ts";
 import type { VerdictWatch } from "./health.ts";
-import type { Verdict, WorkerSettings } from "./types.ts";
+import { leavesPending, type Verdict, type WorkerSettings } from "./types.ts";
 
 /** Acks that wait for each other go out together; more would hold the server for longer than a ms. */
 const ACK_BATCH = 200;
 /** Full calls of acks that may be on their way, where that takes long. */
 const ACK_CALLS = 8;
-
-/** Verdicts that leave their entries pending. */
-const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "snooze", "release", "broken"]);
 
 /** Gives one of `Owned` per item. */
 type Send = (items: readonly Settling[]) => Promise<Owned[]>;
@@ -70,7 +69,7 @@ export class Settler {
 
   settle(delivery: InFlightEntry, given: Verdict, durationMs: number): void {
     const { settings, events, inFlight } = this.#parts;
-    const verdict = LEAVING.has(given.kind) ? keepable(given, delivery, settings, events) : given;
+    const verdict = leavesPending(given) ? keepable(given, delivery, settings, events) : given;
     const item = { delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() };
     inFlight.settles(delivery);
     if (delivery.orphaned) this.#settleOrphan(item);
@@ -215,9 +214,9 @@ export class Settler {
     const { stream } = (items[0] as Settling).delivery;
     const sentAt = performance.now();
     const sending = this.#sendMarked(items, send, replyLost);
-    if (items.some(({ verdict }) => LEAVING.has(verdict.kind))) ownership.holdReads(sending);
+    if (items.some(({ verdict }) => leavesPending(verdict))) ownership.holdReads(sending);
     const answers = await sending;
-    this.#parts.readAhead.answered(performance.now() - sentAt);
+    this.#parts.readAhead.answered((performance.now() - sentAt) / this.#tripsOf(items));
     let gone: Settling[] = [];
     for (const [i, item] of items.entries()) {
       const answer = answers[i] ?? "notPending";
@@ -227,7 +226,7 @@ export class Settler {
     if (replyLost) gone = await this.#undone(stream, gone);
     if (gone.length === 0) return answers;
     // A handler's output, or its dead letter, is delivered also when the entry may have been acked by hand meanwhile.
-    const carriesMore = gone.some(({ verdict }) => !this.#isPlainAck(verdict) && !LEAVING.has(verdict.kind));
+    const carriesMore = gone.some(({ verdict }) => !this.#isPlainAck(verdict) && !leavesPending(verdict));
     const sign = carriesMore ? "thrownAway" : (answers.find(isGone) ?? "notPending");
     await ownership.readEnded();
     const lost = gone.map(({ delivery }) => delivery);
@@ -248,7 +247,7 @@ export class Settler {
     const { restorer } = this.#parts;
     const { stream } = (items[0] as Settling).delivery;
     await restorer.ended(stream);
-    for (const { delivery, verdict } of items) noteVerdictSent(delivery, true, LEAVING.has(verdict.kind));
+    for (const { delivery, verdict } of items) noteVerdictSent(delivery, true, leavesPending(verdict));
     try {
       const answers = await send(items);
       for (const [i, { delivery }] of items.entries())
@@ -262,16 +261,23 @@ export class Settler {
     }
   }
 
+  /** How many round trips the verdicts take, about: a move to another slot is several steps. */
+  #tripsOf(items: readonly Settling[]): number {
+    const { streams, settings } = this.#parts;
+    const isMoved = ({ delivery: { stream }, verdict }: Settling): boolean => {
+      const dead = verdict.kind === "dead" ? settings.dlqKey(stream) : undefined;
+      const emitted = verdict.kind === "ack" && verdict.outputs?.length ? settings.emitTo : undefined;
+      const target = dead ?? emitted;
+      return target !== undefined && !sameSlot(stream, target, streams.cluster);
+    };
+    return items.some(isMoved) ? FENCED_TRIPS : 1;
+  }
+
   /** Of verdicts whose entries were not pending when they were sent again, those that were not carried out before. */
   async #undone(stream: StreamKey, gone: readonly Settling[]): Promise<Settling[]> {
     // Of an ack that did not come nothing is missing: the entry has been thrown away.
     const more = gone.filter(({ verdict }) => !this.#isPlainAck(verdict));
-    const leaving = new Set(
-      more.filter(({ verdict }) => LEAVING.has(verdict.kind)).map(({ delivery }) => delivery),
-    );
-    const deliveries = more.map(({ delivery }) => delivery);
-    const undone = await this.#parts.ownership.undone(stream, deliveries, (entry) => leaving.has(entry));
-    return more.filter(({ delivery }) => undone.includes(delivery));
+    return this.#parts.ownership.undone(stream, more);
   }
 
   #setAside(item: Settling, error: unknown): void {

@@ -96,6 +96,13 @@ export type Verdict =
   /** The deployment is broken, not the entry: it goes back uncounted and the worker stops. */
   | { readonly kind: "broken"; readonly reason: string };
 
+const LEAVING: ReadonlySet<Verdict["kind"]> = new Set(["retry", "snooze", "release", "broken"]);
+
+/** Whether a verdict leaves its entry pending. */
+export function leavesPending({ kind }: Verdict): boolean {
+  return LEAVING.has(kind);
+}
+
 /** Others get the entry at once, and its delivery is not counted. */
 export const HAND_BACK: Verdict = { kind: "release", counted: false };
 
