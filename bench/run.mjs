@@ -1,8 +1,8 @@
 // usage: npm run bench -- [--only P1,P3] [--match TEXT] [--pairs N] [--against COMMIT]
 // Prints each measure as a ratio to its peer with the goals for it, keeps a record in bench/results/, and ends with 1
 // when a "goal now" is missed. With --against the peer of everything is the build of that commit: nothing is a
-// goal then. --match takes only the measures of P10 and P11 that have the text in their names. P11 (growth and transports) takes long and is
-// left out unless named.
+// goal then. --match takes only the measures of P10 to P12 that have the text in their names. P11 (growth and transports) and P12
+// (partitions and workers) take long and are left out unless named.
 import { parseArgs } from "node:util";
 import { buildCommit, describeWorkTree } from "./lib/builds.mjs";
 import { keepRecord, printComparison, printTable, reached } from "./lib/report.mjs";
@@ -20,6 +20,7 @@ const MEASURES = [
   { file: "./far.mjs", ids: ["P10"] },
   { file: "./growth.mjs", ids: ["P11"], long: true },
   { file: "./transports.mjs", ids: ["P11"], long: true },
+  { file: "./scaling.mjs", ids: ["P12"], long: true },
 ];
 
 const { values } = parseArgs({
