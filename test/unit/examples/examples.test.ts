@@ -43,6 +43,7 @@ interface Manifest {
       readonly spec: { readonly terminationGracePeriodSeconds?: number; readonly containers: [Container] };
     };
     readonly scaleTargetRef?: { readonly name: string };
+    readonly metrics?: readonly unknown[];
     readonly secretTargetRef?: readonly { readonly name: string; readonly key: string }[];
     readonly triggers?: readonly {
       readonly type: string;
@@ -69,6 +70,7 @@ async function manifest(name: string, kind: string): Promise<Manifest> {
 describe("Kubernetes", () => {
   test.each([
     ["worker.yaml", "consume"],
+    ["partitions.yaml", "consume"],
     ["exporter.yaml", "serve-metrics"],
   ])("%s: the command line is understood; ports, probes, labels and secrets agree", async (file, command) => {
     const { spec } = await manifest(file, "Deployment");
@@ -90,13 +92,16 @@ describe("Kubernetes", () => {
     }
   });
 
-  test("worker.yaml: the grace period is longer than a stop may take", async () => {
-    const { spec } = await manifest("worker.yaml", "Deployment");
-    const [container] = spec.template.spec.containers;
-    const { flags } = await parseLine(container.args);
-    const graceMs = (spec.template.spec.terminationGracePeriodSeconds ?? 30) * 1_000;
-    expect(graceMs).toBeGreaterThan(stopMs(flags));
-  });
+  test.each(["worker.yaml", "partitions.yaml"])(
+    "%s: the grace period is longer than a stop may take",
+    async (file) => {
+      const { spec } = await manifest(file, "Deployment");
+      const [container] = spec.template.spec.containers;
+      const { flags } = await parseLine(container.args);
+      const graceMs = (spec.template.spec.terminationGracePeriodSeconds ?? 30) * 1_000;
+      expect(graceMs).toBeGreaterThan(stopMs(flags));
+    },
+  );
 
   test("scaled-object.yaml: scales the worker by its own stream and group", async () => {
     const worker = await manifest("worker.yaml", "Deployment");
@@ -116,6 +121,54 @@ describe("Kubernetes", () => {
       expect(secret.stringData).toHaveProperty(key);
     }
   });
+});
+
+describe("Kubernetes: scaling by what waits", () => {
+  test("partitions.yaml: KEDA scales the workers by what the exporter serves of their streams and group", async () => {
+    const worker = await manifest("partitions.yaml", "Deployment");
+    const { spec } = await manifest("partitions.yaml", "ScaledObject");
+    expect(spec.scaleTargetRef?.name).toBe(worker.metadata.name);
+    expect(worker.spec).not.toHaveProperty("replicas");
+    const [trigger] = spec.triggers ?? [];
+    expect(trigger?.type).toBe("prometheus");
+    await expectServed(trigger?.metadata["query"] ?? "", `stream=~"${await pattern()}",group="billing"`);
+    expect(worker.spec.template.spec.containers[0].args).toContain("--group=billing");
+  });
+
+  test("autoscaler.yaml: the HPA scales the same workers by the metric that its rule makes", async () => {
+    const worker = await manifest("partitions.yaml", "Deployment");
+    const { flags } = await parseLine(worker.spec.template.spec.containers[0].args);
+    const { spec } = await manifest("autoscaler.yaml", "HorizontalPodAutoscaler");
+    expect(spec.scaleTargetRef).toMatchObject({ kind: "Deployment", name: worker.metadata.name });
+    const comment = (await read("kubernetes/autoscaler.yaml")).match(/^# {3}.*$/gm) ?? [];
+    const { rules } = parse(comment.map((line) => line.slice(2)).join("\n")) as {
+      readonly rules: {
+        readonly external: [{ readonly name: { as: string }; readonly metricsQuery: string }];
+      };
+    };
+    const [rule] = rules.external;
+    expect(spec.metrics).toMatchObject([
+      { external: { metric: { name: rule.name.as, selector: { matchLabels: { group: flags["group"] } } } } },
+    ]);
+    await expectServed(rule.metricsQuery, `stream=~"${await pattern()}",<<.LabelMatchers>>`);
+  });
+
+  /** What the workers read: as a glob pattern and as a regular expression it is the same. */
+  async function pattern(): Promise<string> {
+    const { spec } = await manifest("partitions.yaml", "Deployment");
+    return spec.template.spec.containers[0].args[1] ?? "";
+  }
+
+  /** A query of two metrics that serve-metrics has, each of these labels. */
+  async function expectServed(query: string, labels: string): Promise<void> {
+    const served = await readFile(join(FOLDER, "..", "test/integration/forms/serve-metrics.txt"), "utf8");
+    const terms = [...query.matchAll(/sum\((streamctl_\w+)\{(.*?)\}\)/g)];
+    expect(terms).toHaveLength(2);
+    for (const [, name = "", given] of terms) {
+      expect(served).toContain(`# TYPE ${name} gauge`);
+      expect(given).toBe(labels);
+    }
+  }
 });
 
 interface Service {
@@ -222,5 +275,6 @@ test("a flag that does not exist is noticed", async () => {
 test("the README's table names every example", async () => {
   const readme = await read("README.md");
   const files = ["worker.yaml", "scaled-object.yaml", "exporter.yaml", "compose.yaml", "crontab"];
-  for (const file of [...files, "streamctl-worker@.service"]) expect(readme).toContain(file);
+  for (const file of [...files, "partitions.yaml", "autoscaler.yaml", "streamctl-worker@.service"])
+    expect(readme).toContain(file);
 });
