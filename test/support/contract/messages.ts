@@ -1,3 +1,4 @@
+import { VERDICT_WORDS } from "../../../src/output/verdict-words.ts";
 import {
   count,
   type Field,
@@ -22,6 +23,7 @@ const ERROR = orNull(text("what ended it early"), "nothing did");
 const WORK: Readonly<Record<string, Field>> = {
   ok: count("entries whose handlers succeeded"),
   retried: count("failures that were left for a retry"),
+  snoozed: count("entries whose handlers asked for them later"),
   dead: count("entries that were dead-lettered"),
   lost: count("entries that had another owner when their handler ended"),
   missing: count("pending entries that had no data left"),
@@ -42,6 +44,7 @@ export const MESSAGES: Readonly<Record<string, Shape>> = {
       alreadyThere: count("of these, those that were there before"),
       rejected: count("lines that are no entries"),
       unknownLines: lineRanges("lines that may be in Redis: their reply was lost"),
+      unconfirmedLines: lineRanges("lines that are in Redis, and that replicas did not confirm in time"),
       lastLine: count("every line up to this one is done: --skip-lines goes on behind it"),
       laterLines: lineRanges("lines behind lastLine that are in Redis, too"),
       complete: yesNo("the whole input was read"),
@@ -128,15 +131,7 @@ export const MESSAGES: Readonly<Record<string, Shape>> = {
       ...optional("of an entry", {
         id: text("the entry's ID"),
         deliveries: count("how often it has been delivered"),
-        verdict: someOf("what became of it", [
-          "ok",
-          "retry",
-          "dead",
-          "duplicate",
-          "lost",
-          "missing",
-          "released",
-        ]),
+        verdict: someOf("what became of it", VERDICT_WORDS),
         durationMs: milliseconds("how long its handler took"),
         reason: text("why it failed"),
         retryInMs: milliseconds("when it comes again"),
