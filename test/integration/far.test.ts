@@ -91,6 +91,29 @@ test("claim --limit: no step takes what an earlier one may still take, and each 
   expect(ids(stdout)).toEqual(moved);
 });
 
+test("ack -: steps are under way together, each entry is told once, and a lost reply leaves all of them in doubt", async () => {
+  const redis = rawRedis();
+  const key = await pendingStream(redis, 6_000);
+  const proxy = await farAway();
+  const stdin = (from: number, to: number): string =>
+    Array.from({ length: to - from + 1 }, (_, n) => `${from + n}-0\n`).join("");
+  const argv = ["ack", key, "-g", "g", "-"];
+  const first = await cli(argv, { url: proxy.url, stdin: stdin(1, 3_000) });
+  expect(first.code).toBe(0);
+  expect(ids(first.stdout)).toEqual(Array.from({ length: 3_000 }, (_, n) => `${n + 1}-0`));
+  // One for each step, beside those of the start, when none is sent before another is answered.
+  expect(proxy.turns).toBeLessThan(30);
+  const lost = proxy.loseReplyTo("\r\n4001-0\r\n");
+  const [second] = await Promise.all([cli(argv, { url: proxy.url, stdin: stdin(3_001, 6_000) }), lost]);
+  expect(second.code).toBe(7);
+  const told = ids(second.stdout);
+  const [, inDoubt] = /while acking (\d+) entries/.exec(second.stderr) ?? [];
+  const acked = 3_000 - (await pendingRows(redis, key)).length;
+  expect(told).toEqual(told.map((_, n) => `${3_001 + n}-0`));
+  expect(acked).toBeGreaterThanOrEqual(told.length);
+  expect(acked).toBeLessThanOrEqual(told.length + Number(inDoubt));
+});
+
 test("trim --archive and dlq purge --archive: the archive holds what has gone, in order and nothing twice", async () => {
   const redis = rawRedis();
   const stream = uniqueKey();

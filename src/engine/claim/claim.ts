@@ -1,7 +1,7 @@
 import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
-import type { ByHand, PendingTarget } from "../../redis/ops/by-hand.ts";
+import { type ByHand, MOST_STEPS, type PendingTarget, STEP } from "../../redis/ops/by-hand.ts";
 import { claimEntries, type ClaimRule, type ClaimState } from "../../redis/ops/claim.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
 import { onStream } from "../groups/missing.ts";
@@ -40,11 +40,6 @@ export interface ClaimRequest extends PendingTarget, ClaimRule, Pick<PendingFilt
 /** What became of an ID; its idle time as in ClaimedEntry. */
 export type Tried = Omit<ByHand<ClaimState>, "idleMs"> & Pick<ClaimedEntry, "idleMs">;
 
-/** One step moves so many entries: the server is held up for a few ms at most. */
-const AT_ONCE = 100;
-/** So many steps may be under way where a round trip takes long; together they hold it up as long as a page does. */
-const MOST_STEPS = 8;
-
 interface Step {
   readonly asked: number;
   readonly found: readonly ByHand<ClaimState>[];
@@ -75,12 +70,14 @@ export async function* claimPending(
           yield* moved(await steps.take());
           continue;
         }
-        const ids = candidates.slice(at, at + Math.min(AT_ONCE, tally.left - tally.asked));
+        const ids = candidates.slice(at, at + Math.min(STEP, tally.left - tally.asked));
         at += ids.length;
         tally.asked += ids.length;
         steps.add(claimStep(connection, request, ids));
       }
       if (tally.left <= 0 || signal.aborted) break;
+      // Input may be long in coming: what has moved is told before that.
+      while (request.ids && steps.count > 0) yield* moved(await steps.take());
     }
     while (steps.count > 0) yield* moved(await steps.take());
   } catch (error) {
@@ -125,7 +122,7 @@ async function* matchingIds(connection: Connection, request: ClaimRequest): Asyn
   let rest: EntryId[] = [];
   for await (const rows of matchingRows(connection, request)) {
     const ids = [...rest, ...rows.map(({ id }) => id)];
-    const whole = ids.length - (ids.length % AT_ONCE);
+    const whole = ids.length - (ids.length % STEP);
     rest = ids.slice(whole);
     yield ids.slice(0, whole);
   }

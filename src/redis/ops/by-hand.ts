@@ -2,6 +2,11 @@ import type { EntryId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { asList, asNumber, asText, type Value } from "../value.ts";
 
+/** One step looks at so many entries: the server is held up for a ms at most. */
+export const STEP = 100;
+/** So many steps may be under way where a round trip takes long: of one connection the server takes in 16 KB, six of them, before it sees to others. */
+export const MOST_STEPS = 20;
+
 /** The group of a stream whose pending list is changed by hand. */
 export interface PendingTarget {
   readonly stream: StreamKey;
