@@ -19,6 +19,7 @@ import { Log, type LogFormat } from "./output/log.ts";
 import {
   type Format,
   FORMATS,
+  PRETTY,
   isPipeError,
   Output,
   PipeClosed,
@@ -227,6 +228,7 @@ const SIGINT_EXIT = 130;
 
 /** Undefined: what suits stdout, or a form of the command's own, which it prints by itself. */
 function outputFormat({ json, output }: Record<string, unknown>): Format | undefined {
+  if (output === PRETTY) return "table";
   return json === true ? "json" : FORMATS.find((format) => format === output);
 }
 

@@ -15,12 +15,14 @@ import { pending } from "./pending.ts";
 import { produce } from "./produce/produce.ts";
 import { sandbox } from "./sandbox.ts";
 import { serveMetrics } from "./serve-metrics.ts";
+import { show } from "./show.ts";
 import { trim } from "./trim/trim.ts";
 
 /** Every command, in the order of the help text. */
 export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   produce,
   consume,
+  show,
   pending,
   claim,
   ack,

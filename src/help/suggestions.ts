@@ -9,7 +9,6 @@ export const HERE: Readonly<Record<string, string>> = {
   xread: "consume STREAM",
   xrange: "consume STREAM --from ID --to ID",
   get: "consume STREAM --from ID --to ID",
-  show: "consume STREAM --from ID --to ID, info STREAM or dlq show STREAM ID",
   xreadgroup: "consume STREAM -g GROUP",
   worker: "consume STREAM -g GROUP --exec COMMAND",
   work: "consume STREAM -g GROUP --exec COMMAND",

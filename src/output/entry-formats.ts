@@ -6,6 +6,7 @@ import { entryPrefix, writeEntry } from "../entry/json-encode.ts";
 import { entryPieces, isLarge, LARGE } from "../entry/json-pieces.ts";
 import { type Column, FieldList } from "./column.ts";
 import type { CsvFormat } from "./csv.ts";
+import type { fieldLines } from "./entry-text.ts";
 import { mustFit, plainText, timeText } from "./format.ts";
 import { JsonObjects } from "./json.ts";
 import type { Output } from "./output.ts";
@@ -17,6 +18,10 @@ export interface EntryOptions {
   readonly fields?: readonly Buffer[] | undefined;
   /** Entries come from several streams, so each says from which. */
   readonly manyStreams: boolean;
+  /** `raw`: a NUL byte ends each entry, not a line end. */
+  readonly nul?: boolean | undefined;
+  /** Every field on lines of its own, JSON laid out. */
+  readonly pretty?: boolean | undefined;
 }
 
 /**
@@ -28,6 +33,10 @@ export async function openEntryFormat(
   options: EntryOptions,
 ): Promise<PrintFormat<Batch>> {
   const { format } = output;
+  if (options.pretty) {
+    const [{ Chalk }, { fieldLines }] = await Promise.all([import("chalk"), import("./entry-text.ts")]);
+    return new PrettyFormat(options, new Chalk({ level: output.color ? 1 : 0 }), fieldLines);
+  }
   switch (format) {
     case "ndjson":
       return new EntryJson(options, "lines");
@@ -92,17 +101,20 @@ class EntryJson implements PrintFormat<Batch> {
 
 const TAB = Buffer.from("\t");
 const LINE_END = Buffer.from("\n");
+const NUL = Buffer.from("\0");
 
-/** `raw`: the values alone, as the bytes they are, tab-separated, each entry followed by a line end. */
+/** `raw`: the values alone, as the bytes they are, tab-separated, each entry followed by a line end or NUL. */
 class EntryValues implements PrintFormat<Batch> {
   readonly full = false;
   readonly #fields: readonly Buffer[] | undefined;
+  readonly #end: Buffer;
   /** Small values and what separates them. */
   #small: Buffer[] = [];
   #pieces: Buffer[] = [];
 
-  constructor({ fields }: EntryOptions) {
+  constructor({ fields, nul }: EntryOptions) {
     this.#fields = fields;
+    this.#end = nul ? NUL : LINE_END;
   }
 
   add({ entries }: Batch): void {
@@ -113,7 +125,7 @@ class EntryValues implements PrintFormat<Batch> {
         if (value.length < LARGE) this.#small.push(value);
         else this.#pieces.push(this.#takeSmall(), value);
       }
-      this.#small.push(LINE_END);
+      this.#small.push(this.#end);
     }
   }
 
@@ -211,7 +223,7 @@ class TextFormat implements PrintFormat<Batch> {
     const head = [entry.id, timeText(idMs(entry.id)), ...(manyStreams ? [safeText(stream)] : [])];
     const line = pairs.map((pair) => pair.join("=")).join(" ");
     const fits = this.#widthOf([...head, line].join("  ")) <= this.#room;
-    const styled = [this.#style.bold(head[0]), this.#style.dim(head[1]), ...head.slice(2)].join("  ");
+    const styled = entryHead(entry, manyStreams ? stream : undefined, this.#style);
     const name = (text: string): string => this.#style.cyan(text);
     if (fits)
       return (
@@ -225,6 +237,43 @@ class TextFormat implements PrintFormat<Batch> {
     mustFit(bytes.length);
     return safeBytes(bytes);
   }
+}
+
+/** For people who read payloads: an entry a block. */
+class PrettyFormat implements PrintFormat<Batch> {
+  readonly full = false;
+  readonly #options: EntryOptions;
+  readonly #style: ChalkInstance;
+  readonly #linesOf: typeof fieldLines;
+  #text = "";
+
+  constructor(options: EntryOptions, style: ChalkInstance, linesOf: typeof fieldLines) {
+    this.#options = options;
+    this.#style = style;
+    this.#linesOf = linesOf;
+  }
+
+  add({ stream, entries }: Batch): void {
+    const { fields, manyStreams } = this.#options;
+    for (const entry of entries) {
+      const shown = fields ? picked(entry, fields).fields : entry.fields;
+      this.#text += `${entryHead(entry, manyStreams ? stream : undefined, this.#style)}\n`;
+      this.#text += this.#linesOf(shown, this.#style, "    ");
+    }
+  }
+
+  take(): string {
+    const text = this.#text;
+    this.#text = "";
+    return text;
+  }
+}
+
+/** The ID, its time, and from which of several streams. */
+function entryHead({ id }: Entry, stream: string | undefined, style: ChalkInstance): string {
+  const parts = [style.bold(id), style.dim(timeText(idMs(id)))];
+  if (stream !== undefined) parts.push(safeText(stream));
+  return parts.join("  ");
 }
 
 /** The entry with only those of its fields that were asked for, in its own order. */

@@ -4,6 +4,8 @@ import { TerminalFilter, terminalSize } from "./terminal.ts";
 
 export const FORMATS = ["table", "json", "ndjson", "csv", "raw"] as const;
 export type Format = (typeof FORMATS)[number];
+/** A table's place, where a command prints whole entries: it lays them out. */
+export const PRETTY = "pretty";
 
 /** stdout's reader has gone (`| head`): not an error, the command ends quietly. */
 export class PipeClosed extends Error {

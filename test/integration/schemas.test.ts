@@ -78,6 +78,7 @@ describe("what commands print is what docs/schemas says:", () => {
     await run(["consume", key]);
     await run(["consume", key, "-o", "json", "--where", "a=1"]);
     await run(["consume", key, "-g", "g", "--create-group", "--count", "1", "-o", "json"]);
+    await run(["consume", key, "-g", "g", "--until-empty", "--where", "b", "--ack-unmatched", "-o", "json"]);
   });
 
   test("pending, claim, ack and groups", async () => {
@@ -89,6 +90,7 @@ describe("what commands print is what docs/schemas says:", () => {
     await redis.xdel(key, ids[1] ?? "");
     const on = [key, "-g", "g"];
     await run(["pending", ...on]);
+    await run(["show", key, ids[0] ?? "", ids[3] ?? ""]);
     await run(["pending", ...on, "--list", "--claim-idle", "1m", "--payload"]);
     await run(["lag", key]);
     await run(["ls", key]);

@@ -1,3 +1,4 @@
+import { FORMATS, PRETTY } from "../../output/output.ts";
 import { argument, command, type FlagsOf } from "../command.ts";
 import { flag, marked, section } from "../flag.ts";
 import { group, GROUP_START, log, METRICS_PORT, metricsHost, POSITION, where } from "../flags.ts";
@@ -18,7 +19,8 @@ const RANGE = marked(
       otherwise: "the end as it is at the start",
       not: FOLLOWING,
     }),
-    flag.switch("--reverse", "newest first", { not: FOLLOWING }),
+    flag.count("--last <n>", "of each stream the newest n, oldest first; with -f go on from there"),
+    flag.switch("--reverse", "newest first", { not: [FOLLOWING, "--last"] }),
     flag.switch("-f, --follow", "go on with entries as they are added"),
   ],
   () => ({
@@ -70,6 +72,10 @@ const ENDS = [
 ] as const;
 
 const PRINTING = [
+  flag.choice("-o, --output <format>", "output format", [...FORMATS, PRETTY]),
+  flag.switch("-0, --null", "with -o raw: end each entry with a NUL byte instead of a line end", {
+    not: { any: ["--exec", "--"], says: ": only for printing", yields: "always" },
+  }),
   flag.list("--field <name>", "print this field only; repeatable", {
     not: {
       any: ["--exec", "--"],
@@ -115,12 +121,13 @@ With --exec, or a program after --, that command is run for every entry: see str
 Positions (--from, --to): an entry ID, (ID to leave that one out, - + $ (first, last, the end as it is now),
 a time like 2026-03-01T12:00:00Z (without an offset: local time), an age like 15m by the server's clock.
 
-Formats: ndjson (on a pipe), table (on a terminal; long values are cut), json (one array), csv (stream, id
+Formats: ndjson (on a pipe), table (on a terminal; long values are cut), pretty (fields on lines of their own, JSON laid out), json (one array), csv (stream, id
 and a column for each --field, else all fields as JSON), raw (values as the bytes they are, tab-separated,
-a line end after each entry; --field payload gives that field alone).`,
+a line end after each entry, or NUL with -0; --field payload gives that field alone).`,
   examples: [
     "streamctl consume orders --from 15m --where status=failed",
-    "streamctl consume orders --from - --reverse --count 10",
+    "streamctl consume orders --last 10 -f",
+    "streamctl consume orders -o raw -0 --field payload | xargs -0 -n 1 ./look",
     "streamctl consume 'orders:*' -f -o raw --field payload",
     "streamctl consume orders -g billing --until-empty > orders.ndjson",
     "streamctl consume orders -g billing -j 4 --exec './handle-order'",

@@ -1,18 +1,27 @@
 import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { onStream } from "../../engine/groups/missing.ts";
-import { FIRST_ID, LAST_ID, lastGeneratedId, type Position, resolveRange } from "../../engine/position.ts";
+import {
+  FIRST_ID,
+  type IdRange,
+  LAST_ID,
+  lastGeneratedId,
+  type Position,
+  resolveRange,
+} from "../../engine/position.ts";
 import { Ends } from "../../engine/group-reader/ends.ts";
 import { FollowMode } from "../../engine/read/follow.ts";
 import { GroupReader } from "../../engine/read/group.ts";
-import type { LinkListener } from "../../engine/read/pipelines.ts";
+import { startOfLast } from "../../engine/read/last.ts";
+import { type LinkListener, SILENT } from "../../engine/read/pipelines.ts";
 import { readRange } from "../../engine/read/range.ts";
 import { StreamReader } from "../../engine/read/reader.ts";
 import type { Roster } from "../../engine/roster.ts";
 import { type EntryFilter, entryFilter } from "../../engine/where.ts";
-import { compareIds, previousId } from "../../entry/id.ts";
+import { compareIds, type EntryId, previousId } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ExitCode, ServerError, UsageError } from "../../errors.ts";
+import { PRETTY } from "../../output/output.ts";
 import { PageWriter } from "../../output/page-writer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { streamInfo } from "../../redis/ops/info.ts";
@@ -34,7 +43,11 @@ export async function printRange(
     const left = flags.count === undefined ? undefined : flags.count - writer.printed;
     if (left !== undefined && left <= 0) break;
     await onStream(connection, stream, undefined, async () => {
-      const range = await snapshotRange(connection, stream, flags).catch(unlessGone(stream, args));
+      let range = await snapshotRange(connection, stream, flags).catch(unlessGone(stream, args));
+      if (range && flags.last !== undefined) {
+        const from = await startOfNewest(connection, stream, range, flags, flags.last, signal);
+        range = from && { from, to: range.to, length: undefined };
+      }
       if (!range) return;
       writer.expect(range.length);
       const request = { stream, range, reverse: flags.reverse, count: left, filter: filterOf(flags, writer) };
@@ -67,6 +80,19 @@ async function snapshotRange(connection: Connection, stream: StreamKey, { from, 
   };
 }
 
+/** Where the entries begin that --last asks for; undefined when the range has none of them. */
+function startOfNewest(
+  connection: Connection,
+  stream: StreamKey,
+  range: IdRange,
+  { where }: ConsumeFlags,
+  last: number,
+  signal: AbortSignal,
+): Promise<EntryId | undefined> {
+  const filter = where && entryFilter(where);
+  return startOfLast(connection, { stream, range, filter }, last, { signal, link: SILENT });
+}
+
 /** What comes after the start, from all streams as it comes, until an end or a signal. */
 export async function printFollowed(
   context: Context,
@@ -75,16 +101,25 @@ export async function printFollowed(
 ): Promise<number> {
   const connection = await context.connect();
   const roster = await args.roster(!flags.untilEmpty);
-  const { from } = flags;
+  const { from, last } = flags;
   const mode = new FollowMode();
+  const signal = untilTimeIsUp(context, flags.maxRuntime);
   const afterFrom = async (stream: StreamKey, position: Position): Promise<string> => {
     const range = await resolveRange(connection, stream, { from: position });
     return range ? (previousId(range.from) ?? FIRST_ID) : LAST_ID;
   };
+  /** The ID after which a stream is followed that ends with `end` now. */
+  const startAfter = async (stream: StreamKey, end: EntryId): Promise<string> => {
+    if (last === undefined) return from === undefined ? end : afterFrom(stream, from);
+    const range = await resolveRange(connection, stream, { from });
+    const part = range && { from: range.from, to: end };
+    const start = part && (await startOfNewest(connection, stream, part, flags, last, signal));
+    return start === undefined ? end : (previousId(start) ?? FIRST_ID);
+  };
   for (const stream of roster.streams) {
-    const last = await onStream(connection, stream, undefined, () => lastGeneratedId(connection, stream));
-    if (last === FIRST_ID) context.log.info(`${stream} has no entries yet: waiting for them`);
-    mode.join(stream, from === undefined ? last : await afterFrom(stream, from));
+    const end = await onStream(connection, stream, undefined, () => lastGeneratedId(connection, stream));
+    if (end === FIRST_ID) context.log.info(`${stream} has no entries yet: waiting for them`);
+    mode.join(stream, await startAfter(stream, end));
   }
   roster.follow({
     // It came after the start, and so did all that it holds.
@@ -100,7 +135,7 @@ export async function printFollowed(
     roster,
     mode,
     ends: endsOf(flags),
-    signal: untilTimeIsUp(context, flags.maxRuntime),
+    signal,
     link: linkNotices(context),
     filter: filterOf(flags, writer),
   });
@@ -156,10 +191,17 @@ export async function printGroup(
 function openWriter(
   context: Context,
   { streams, mayChange }: Pick<Roster, "streams" | "mayChange">,
-  { field }: ConsumeFlags,
+  { field, null: nul, output }: ConsumeFlags,
 ): Promise<PageWriter> {
+  if (nul && context.output.format !== "raw")
+    throw new UsageError("-0 is for -o raw: other formats have their own ends");
   const fields = field?.map((name) => Buffer.from(name));
-  return PageWriter.open(context, { fields, manyStreams: streams.length > 1 || mayChange });
+  return PageWriter.open(context, {
+    fields,
+    manyStreams: streams.length > 1 || mayChange,
+    nul,
+    pretty: output === PRETTY,
+  });
 }
 
 function endsOf({ count, untilEmpty, idleExit: idleMs }: ConsumeFlags): Ends {

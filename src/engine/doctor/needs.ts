@@ -38,6 +38,7 @@ export const NEEDS: readonly Need[] = [
   },
   { command: "consume --exec --wait-replicas", beyond: "consume --exec", rights: { stream: "wait info" } },
   { command: "pending", rights: { stream: `xpending xrange ${SCRIPT}` } },
+  { command: "show", rights: { stream: `xrange xpending ${LOOK}` } },
   { command: "claim", rights: { stream: `xpending xrange xclaim xack ${SCRIPT}` } },
   { command: "ack", rights: { stream: `xpending xack ${SCRIPT}` } },
   { command: "dlq list", rights: { dlq: "xinfo|stream xrange xrevrange" } },

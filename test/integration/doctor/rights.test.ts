@@ -158,6 +158,7 @@ const CASES: Readonly<Record<string, Case>> = {
       ["pending", key, "-g", "g", "--list", "--payload"],
     ],
   },
+  show: { make: withGroup, lines: (key) => [["show", key, "+"]] },
   claim: {
     make: pendingWithoutData,
     lines: (key) => [["claim", key, "-g", "g", "--all", "--to", "z", "--drop-missing", "-y"]],

@@ -71,7 +71,8 @@ export const MESSAGES: Readonly<Record<string, Shape>> = {
       lookedAt: only("with `--where`", count("entries that were looked at")),
       ...optional("with `-g`", {
         consumer: text("the consumer that read"),
-        acked: count("entries that were acked"),
+        acked: count("entries that were printed and acked"),
+        unmatched: only("with `--where`", count("entries that did not match and were acked")),
         pending: orNull(count("entries that the consumer has pending now"), "not known"),
         missing: count("entries that were left out, because their data is gone"),
       }),

@@ -30,6 +30,7 @@ export const OUTPUTS: Readonly<Record<string, CommandOutput>> = {
     summaries: [{ schema: "worker-summary", flags: HANDLERS }, { schema: "consume-summary" }],
   },
   pending: { rows: [{ schema: "pending-list", flags: ["--list"] }, { schema: "pending" }] },
+  show: one("show"),
   claim: one("claim"),
   ack: one("ack"),
   "dlq list": { rows: [{ schema: "dlq-list-by", flags: ["--by"] }, { schema: "dlq-list" }] },

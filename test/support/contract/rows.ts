@@ -123,6 +123,32 @@ export const ROWS: Readonly<Record<string, Shape>> = {
       ),
     },
   },
+  show: {
+    title: "An entry, and where it stands with every group",
+    fields: {
+      stream: STREAM,
+      id: id("the entry's ID"),
+      ageMs: orNull(milliseconds(`its age ${BY_CLOCK}`), NO_TIME),
+      bytes: count("bytes of its names and values"),
+      groups: list(
+        "where it stands with each group",
+        object({
+          group: GROUP,
+          state: oneOf(
+            "undelivered: still to come; passed: acked, or skipped when the group was set beyond it",
+            ["undelivered", "pending", "passed"],
+          ),
+          consumer: orNull(text("who has it"), "it is not pending"),
+          idleMs: orNull(
+            milliseconds("since it was delivered or claimed"),
+            "it is not pending, or waits for a retry",
+          ),
+          deliveries: orNull(DELIVERIES, "it is not pending"),
+        }),
+      ),
+      fields: entryFields("its fields"),
+    },
+  },
   "pending-list": {
     title: "A pending entry",
     fields: {
