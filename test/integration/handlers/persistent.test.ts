@@ -364,7 +364,6 @@ describe("--persistent", () => {
   });
 
   test.each([
-    [["--persistent", "--emit", "out"], "--emit: not with --persistent"],
     [["--persistent", "--env-fields"], "--env-fields: not with --persistent"],
     [["--persistent", "--stdin", "none"], "--stdin none"],
   ])("refuses %j", async (flags, message) => {
