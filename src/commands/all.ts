@@ -14,6 +14,7 @@ import { ls } from "./ls.ts";
 import { pending } from "./pending.ts";
 import { produce } from "./produce/produce.ts";
 import { sandbox } from "./sandbox.ts";
+import { schedule } from "./schedule/schedule.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import { show } from "./show.ts";
 import { trim } from "./trim/trim.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   claim,
   ack,
   dlq,
+  schedule,
   trim,
   lag,
   ls,

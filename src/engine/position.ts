@@ -52,10 +52,21 @@ export function parsePosition(text: string): Position | undefined {
   }
   const age = parseDuration(text);
   if (age !== undefined) return { kind: "age", ms: age };
+  const ms = parseTime(text);
+  return ms === undefined ? undefined : { kind: "time", ms };
+}
+
+export const MOMENT_FORMS = "a time like 2026-03-01T12:00:00Z (or ms since 1970)";
+
+/** Parses a moment: an ISO 8601 date or time (without an offset: local time), or ms since 1970. Undefined when it is neither. */
+export function parseMoment(text: string): number | undefined {
+  return /^\d{12,14}$/.test(text) ? Number(text) : parseTime(text);
+}
+
+/** An ISO 8601 date or time as ms since 1970; undefined when it is none, or before that. */
+function parseTime(text: string): number | undefined {
   const instant = parseIsoTime(text);
-  return instant === undefined || instant < 0n
-    ? undefined
-    : { kind: "time", ms: Number(instant / 1_000_000n) };
+  return instant === undefined || instant < 0n ? undefined : Number(instant / 1_000_000n);
 }
 
 /** What a position may need to know to become an ID. */

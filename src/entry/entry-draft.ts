@@ -7,6 +7,12 @@ const IN_LINE = 0;
 const IN_STORE = 1;
 const BASE64_IN_LINE = 2;
 
+/** When an entry is to be added: so many ms after it has reached the server, or at a time in ms since 1970. */
+export interface Due {
+  readonly kind: "in" | "at";
+  readonly ms: number;
+}
+
 /**
  * An entry on its way to Redis, as places in the line it was read from: names and values alternating. It
  * is filled and emptied for every line and allocates nothing, so that a line costs one scan and one copy.
@@ -15,6 +21,8 @@ const BASE64_IN_LINE = 2;
 export class EntryDraft {
   /** The ID asked for; undefined lets the server give one. */
   id: string | undefined;
+  /** When it is to be added, where that is not at once. */
+  due: Due | undefined;
   /** How many strings there are: twice the number of fields. */
   count = 0;
   /** Their bytes, all together. */
@@ -29,6 +37,7 @@ export class EntryDraft {
     this.#line = line;
     this.#stored = 0;
     this.id = undefined;
+    this.due = undefined;
     this.count = 0;
     this.bytes = 0;
   }

@@ -31,6 +31,11 @@ export function addWorkerMetrics(metrics: MetricSet, facts: WorkerFacts): Worker
     "Entries taken over from other consumers: for a retry, or because their owner went silent.",
     ["stream", "group"],
   );
+  const scheduled = metrics.counter(
+    "streamctl_scheduled_added_total",
+    "Scheduled entries that this worker has added when they were due, or given back to their group.",
+    ["stream"],
+  );
   const exits = metrics.counter(
     "streamctl_handler_exits_total",
     "Invocations of the command by how they ended: exit code, signal name, timeout, stopped or answer.",
@@ -46,6 +51,7 @@ export function addWorkerMetrics(metrics: MetricSet, facts: WorkerFacts): Worker
   // All of them from the start: a counter that appears with its first event hides that event from rate().
   const begin = (stream: string): void => {
     takeovers.inc({ stream, group }, 0);
+    scheduled.inc({ stream }, 0);
     for (const verdict of VERDICT_WORDS) count(stream, verdict, 0);
   };
   streams.forEach(begin);
@@ -62,6 +68,7 @@ export function addWorkerMetrics(metrics: MetricSet, facts: WorkerFacts): Worker
     lost: ({ stream }) => count(stream, "lost"),
     missing: (stream, ids) => count(stream, "missing", ids.length),
     takenOver: ({ stream }) => takeovers.inc({ stream, group }),
+    scheduled: (stream, { added, givenBack }) => scheduled.inc({ stream }, added + givenBack),
     joined: begin,
     notice() {},
   };

@@ -32,8 +32,13 @@ export function summaryText(stream: string, report: ProduceReport, elapsedMs: nu
   return parts.join("; ");
 }
 
-/** The same for programs: one JSON object. Lines are given as [first, last]. */
-export function summaryJson(stream: string, report: ProduceReport, elapsedMs: number): string {
+/** The same for programs: one JSON object. Lines are given as [first, last]. `scheduled`: what is "in Redis" is to be added later. */
+export function summaryJson(
+  stream: string,
+  report: ProduceReport,
+  elapsedMs: number,
+  scheduled: boolean,
+): string {
   return JSON.stringify({
     stream,
     inRedis: report.written + report.present,
@@ -47,6 +52,7 @@ export function summaryJson(stream: string, report: ProduceReport, elapsedMs: nu
     bytesRead: report.bytesRead,
     elapsedMs: Math.round(elapsedMs),
     error: report.failure?.message ?? null,
+    ...(scheduled && { scheduled }),
     ...(report.streams[0]?.stream === stream ? {} : { partitions: report.streams.map(counts) }),
   });
 }

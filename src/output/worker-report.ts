@@ -124,6 +124,15 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
         from,
       });
     },
+    scheduled(stream, { added, givenBack, lateMs }) {
+      const late = lateMs > LATE_MS ? `, up to ${formatDuration(lateMs)} late` : "";
+      const back = givenBack > 0 ? ` and ${formatNumber(givenBack)} given back to their groups` : "";
+      log.detail(`${stream}: ${formatNumber(added)} scheduled added${back}${late}`, {
+        stream,
+        added,
+        givenBack,
+      });
+    },
     // The roster says which.
     joined() {},
     notice(level, message) {
@@ -185,6 +194,9 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
 }
 
 /** What comes by the thousand when something is wrong. */
+/** Later than this is what was due while no worker ran. */
+const LATE_MS = 1_000;
+
 type LimitedKind = "retry" | "snooze" | "dead" | "lost" | "missing";
 
 const SUMMED_UP: Readonly<Record<LimitedKind, string>> = {

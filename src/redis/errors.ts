@@ -24,6 +24,8 @@ export function translateReply(reply: string, context: CommandContext): ServerEr
         `${context.key ?? "the key"} is not a stream`,
         "name a key that holds a stream; `streamctl ls` shows them",
       );
+    case "NOSCHEDULE":
+      return make("failed", detail(reply), "what is to be added later stands in that key: rename it");
     case "NOGROUP":
       return make("notFound", `no such group or stream${on}`);
     case "BUSYGROUP":

@@ -15,6 +15,7 @@ export const SILENT: WorkerObserver = {
   lost() {},
   missing() {},
   takenOver() {},
+  scheduled() {},
   joined() {},
   notice() {},
 };

@@ -109,6 +109,7 @@ export function observers(...all: readonly WorkerObserver[]): WorkerObserver {
     lost: (...event) => all.forEach((one) => one.lost(...event)),
     missing: (...event) => all.forEach((one) => one.missing(...event)),
     takenOver: (...event) => all.forEach((one) => one.takenOver(...event)),
+    scheduled: (...event) => all.forEach((one) => one.scheduled(...event)),
     joined: (...event) => all.forEach((one) => one.joined(...event)),
     notice: (...event) => all.forEach((one) => one.notice(...event)),
   };

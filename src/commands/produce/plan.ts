@@ -1,4 +1,5 @@
 import type { IdRule } from "../../engine/produce/ids.ts";
+import type { DueRule } from "../../engine/produce/later.ts";
 import type { InputOptions } from "../../entry/sources/open-source.ts";
 import type { PartitionRule } from "../../engine/produce/partitions.ts";
 import type { ProduceRequest } from "../../engine/produce/request.ts";
@@ -51,6 +52,7 @@ export function planProduce(pairs: readonly string[], flags: ProduceFlags): Prod
         maxLength: flags.maxlen,
         exact: flags.exact,
       },
+      later: readDueRule(flags),
       keptTrim,
       maxAgeMs: flags.maxAge,
       rate: flags.rate,
@@ -92,6 +94,12 @@ function readPartitionRule({ partitions, partitionBy }: ProduceFlags): Partition
     throw new UsageError("--partitions needs --partition-by: the field that decides where an entry goes");
   if (partitions > MOST_PARTITIONS) throw new UsageError(`--partitions can be ${MOST_PARTITIONS} at most`);
   return { count: partitions, field: partitionBy };
+}
+
+function readDueRule({ delay, at, delayField }: ProduceFlags): DueRule | undefined {
+  if (delay !== undefined) return { kind: "in", ms: delay };
+  if (at !== undefined) return { kind: "at", ms: at };
+  return delayField === undefined ? undefined : { kind: "field", name: delayField };
 }
 
 function readIdRule({ id, idField, keepId, idempotencyKey, idempotencyTtl }: ProduceFlags): IdRule {

@@ -48,10 +48,14 @@ function summarize(
   if (plan.single) return;
   if (plan.request.partitions && !plan.json)
     for (const text of partitionTexts(report)) context.log.detail(text);
-  if (plan.json) context.io.stderr.write(`${summaryJson(stream, report, elapsedMs)}\n`);
-  else if (report.failure === undefined) context.log.info(summaryText(stream, report, elapsedMs));
-  // What a failed run has done is no mere summary: -q does not hide it.
-  else context.log.warn(summaryText(stream, report, elapsedMs));
+  const scheduled = plan.request.later !== undefined;
+  if (plan.json) context.io.stderr.write(`${summaryJson(stream, report, elapsedMs, scheduled)}\n`);
+  else {
+    const text = summaryText(scheduled ? `the schedule of ${stream}` : stream, report, elapsedMs);
+    // What a failed run has done is no mere summary: -q does not hide it.
+    if (report.failure === undefined) context.log.info(text);
+    else context.log.warn(text);
+  }
 }
 
 /** Nothing stands for a signal that stopped the run: the run's own code says which. */

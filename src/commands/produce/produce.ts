@@ -1,4 +1,5 @@
 import { groupName } from "../../entry/names.ts";
+import { MOMENT_FORMS, parseMoment } from "../../engine/position.ts";
 import { parseCount } from "../../units.ts";
 import type { LagRule } from "../../engine/produce/wait-lag.ts";
 import { argument, command, type FlagsOf } from "../command.ts";
@@ -59,6 +60,14 @@ const ENTRIES = [
   flag.switch("--ids", "print the ID of every entry (that of a single one is always printed)"),
 ] as const;
 
+/** What has its say only when an entry is added. */
+const LATER_NOT = {
+  not: {
+    any: ["--id", "--id-field", "--keep-id", "--maxlen", "--max-age", "--wait-lag"],
+    says: ": an entry that is added later gets its ID then; trim with streamctl trim, and no lag holds it up",
+  },
+} as const;
+
 /** Of a stream that is trimmed. */
 const OF_TRIMMING = { any: ["--maxlen", "--max-age"], says: " needs --maxlen or --max-age" };
 
@@ -79,6 +88,27 @@ const STREAM = [
   flag.text("--partition-by <field>", "entries with one value of this field go to one partition, in order", {
     needs: { any: ["--partitions"], says: " needs --partitions" },
   }),
+] as const;
+
+/** The entry gets its ID, and the stream is trimmed, when the entry is added, by others than this run. */
+const LATER = [
+  ...alternatives(
+    [
+      flag.duration("--delay <duration>", "add the entries only after that", LATER_NOT),
+      flag.value(
+        "--at <time>",
+        "add the entries only then",
+        { parse: parseMoment, form: MOMENT_FORMS },
+        LATER_NOT,
+      ),
+      flag.text(
+        "--delay-field <name>",
+        "each entry after the duration, or at the time, in this field",
+        LATER_NOT,
+      ),
+    ],
+    "give one of --delay, --at and --delay-field",
+  ),
 ] as const;
 
 const PACE = [
@@ -109,6 +139,7 @@ const flags = [
   ...section("Entries:", ENTRIES),
   ...section("Stream:", STREAM),
   ...section("Replicas:", SAFETY),
+  ...section("Later:", LATER),
   ...section("Pace:", PACE),
 ] as const;
 

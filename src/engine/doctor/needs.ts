@@ -3,7 +3,7 @@ import { siblingKey, siblingPrefix } from "../../redis/keys.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 
 /** The keys that a command may touch: the stream and what stands beside it. */
-export type Place = "stream" | "dlq" | "markers" | "replays";
+export type Place = "stream" | "dlq" | "markers" | "replays" | "scheduled";
 
 /** What one command of streamctl calls: the server's commands by place, as ACL rules write them. */
 export interface Need {
@@ -24,6 +24,10 @@ export const NEEDS: readonly Need[] = [
     command: "produce --idempotency-key",
     beyond: "produce",
     rights: { stream: SCRIPT, markers: "set get del" },
+  },
+  {
+    command: "produce --delay",
+    rights: { stream: `${SCRIPT} type time`, scheduled: "zadd zrem hset hstrlen hdel" },
   },
   { command: "produce --max-age", beyond: "produce", rights: { stream: "time" } },
   { command: "produce --id-field", beyond: "produce", rights: { stream: "xrange" } },
@@ -51,6 +55,24 @@ export const NEEDS: readonly Need[] = [
     },
   },
   { command: "dlq purge", rights: { dlq: "xinfo|stream xrange xdel" } },
+  {
+    command: "schedule run",
+    rights: {
+      stream: `xadd xpending xclaim time ${SCRIPT}`,
+      scheduled: "zadd zrem zrange zrangebyscore hget hdel hstrlen",
+    },
+  },
+  {
+    command: "schedule list",
+    rights: { stream: `time ${SCRIPT}`, scheduled: "zcard zcount zrange hget hstrlen" },
+  },
+  {
+    command: "schedule cancel",
+    rights: {
+      stream: `xpending xclaim time ${SCRIPT}`,
+      scheduled: "zcard zcount zrange zscore hget hstrlen zrem hdel",
+    },
+  },
   { command: "trim", rights: { stream: `xtrim xpending xrange xrevrange ${LOOK} ${SCRIPT}` } },
   { command: "trim --max-age", beyond: "trim", rights: { stream: "time" } },
   { command: "lag", rights: { stream: LAG } },
@@ -80,11 +102,14 @@ export function placesOf(
   nobody: string,
 ): Readonly<Record<Place, PlaceKey | undefined>> {
   const markers = siblingPrefix(stream, ":produced:", naming.cluster);
+  const scheduled = siblingKey(stream, ":scheduled", naming.cluster);
   const alone = (key: string): PlaceKey => ({ key, rule: `~${key}` });
   return {
     stream: alone(stream),
     dlq: alone(dlqKey(stream, naming)),
     markers: markers === undefined ? undefined : { key: markers + nobody, rule: `~${markers}*` },
+    // Its two keys begin alike.
+    scheduled: { key: scheduled, rule: `~${scheduled}*` },
     replays: alone(siblingKey(stream, ":replays", naming.cluster)),
   };
 }

@@ -50,6 +50,18 @@ const HARMLESS: Readonly<Record<string, (key: string) => Harmless>> = {
   // Only ever asked of a marker's key, and none has nobody's name.
   del: (key) => ["DEL", key],
   zadd: (key) => ["ZADD", key, "none", "none"],
+  zrem: (key) => ["ZREM", key, NOBODY],
+  zrange: (key) => ["ZRANGE", key, "none", "none"],
+  zcard: (key) => ["ZCARD", key],
+  zcount: (key) => ["ZCOUNT", key, "none", "none"],
+  zscore: (key) => ["ZSCORE", key, NOBODY],
+  zrangebyscore: (key) => ["ZRANGEBYSCORE", key, "none", "none"],
+  hget: (key) => ["HGET", key, NOBODY],
+  hdel: (key) => ["HDEL", key, NOBODY],
+  hstrlen: (key) => ["HSTRLEN", key, NOBODY],
+  // A name without a value.
+  hset: (key) => ["HSET", key, "a", "b", "c"],
+  type: (key) => ["TYPE", key],
   zremrangebyscore: (key) => ["ZREMRANGEBYSCORE", key, "none", "none"],
   pexpire: (key) => ["PEXPIRE", key, "none"],
 };

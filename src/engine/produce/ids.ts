@@ -1,12 +1,16 @@
 import type { EntryDraft } from "../../entry/entry-draft.ts";
 import { parseEntryId } from "../../entry/id.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { UsageError } from "../../errors.ts";
 import { siblingPrefix } from "../../redis/keys.ts";
 import { KeyedEncoder } from "../../redis/ops/add-keyed.ts";
-import { XaddEncoder, type XaddOptions } from "../../redis/ops/add.ts";
+import { XaddEncoder } from "../../redis/ops/add.ts";
+import { ScheduledEncoder } from "../../redis/ops/add-scheduled.ts";
 import type { EntryEncoder } from "../../redis/ops/encoder.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
+import { scheduleKeys } from "../../redis/ops/schedule-keys.ts";
 import { BadLine } from "../../entry/sources/source.ts";
+import type { ProduceRequest } from "./request.ts";
 
 /** Where the IDs of entries come from. */
 export type IdRule =
@@ -87,14 +91,28 @@ function mustBeValid(text: string, what: string, line: number): string {
   return id;
 }
 
-/** What writes the entries of one stream. Throws UsageError for a name that allows no markers. */
-export function makeEncoder(key: string, rule: IdRule, xadd: XaddOptions, cluster: boolean): EntryEncoder {
-  if (rule.kind !== "keyed") return new XaddEncoder(key, xadd);
-  const markerPrefix = siblingPrefix(key, ":produced:", cluster);
-  if (markerPrefix === undefined) {
-    throw new UsageError(`no other key can share the slot of ${key}, as --idempotency-key needs`, {
-      hint: "name the stream without braces, or with one {tag}",
-    });
+/** What writes the entries of one stream. Throws UsageError for a name that allows no markers, or no schedule. */
+export function makeEncoder(key: StreamKey, request: EncoderRequest, cluster: boolean): EntryEncoder {
+  const { ids, xadd, later } = request;
+  const keyed = ids.kind === "keyed" ? { ...ids, markerPrefix: prefixOfMarkers(key, cluster) } : undefined;
+  if (later !== undefined) {
+    const schedule = scheduleKeys(key, cluster);
+    if (schedule === undefined) throw noSibling(key, "a schedule");
+    return new ScheduledEncoder({ key, schedule, keyed, noCreate: xadd.noCreate });
   }
-  return new KeyedEncoder({ key, xadd, markerPrefix, field: rule.field, ttlMs: rule.ttlMs });
+  return keyed ? new KeyedEncoder({ key, xadd, ...keyed }) : new XaddEncoder(key, xadd);
+}
+
+type EncoderRequest = Pick<ProduceRequest, "ids" | "xadd" | "later">;
+
+function prefixOfMarkers(key: StreamKey, cluster: boolean): string {
+  const prefix = siblingPrefix(key, ":produced:", cluster);
+  if (prefix === undefined) throw noSibling(key, "--idempotency-key");
+  return prefix;
+}
+
+function noSibling(key: StreamKey, what: string): UsageError {
+  return new UsageError(`no other key can share the slot of ${key}, as ${what} needs`, {
+    hint: "name the stream without braces, or with one {tag}",
+  });
 }

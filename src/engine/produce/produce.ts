@@ -1,3 +1,4 @@
+import type { StreamKey } from "../../entry/names.ts";
 import { ServerError, StreamctlError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { probeAdd } from "../../redis/ops/add.ts";
@@ -100,9 +101,9 @@ class ProduceRun {
     });
   }
 
-  #makeTarget(key: string, index: number, pipelines: PipelinePool): Target {
-    const { ids, xadd } = this.#request;
-    const encoder = makeEncoder(key, ids, xadd, this.#connection.cluster);
+  #makeTarget(key: StreamKey, index: number, pipelines: PipelinePool): Target {
+    const { ids } = this.#request;
+    const encoder = makeEncoder(key, this.#request, this.#connection.cluster);
     const sender = new Sender({
       key,
       index,
@@ -119,10 +120,11 @@ class ProduceRun {
   }
 
   async prepare(): Promise<void> {
-    const { xadd, ids, replicas } = this.#request;
+    const { xadd, ids, later, replicas } = this.#request;
     if (replicas) await mustHaveReplicas(this.#connection, replicas.count);
     await this.#maxAge?.start(this.#connection);
-    if (xadd.trim === "age" || xadd.noCreate || ids.kind === "keyed") await this.#mustUnderstandOptions();
+    const scripted = ids.kind === "keyed" || later !== undefined;
+    if (xadd.trim === "age" || xadd.noCreate || scripted) await this.#mustUnderstandOptions();
     await this.#gate?.look();
     await this.#losses?.start();
     for (const { sender } of this.#targets) await sender.open();

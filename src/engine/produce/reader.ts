@@ -4,10 +4,11 @@ import { BadLine } from "../../entry/sources/source.ts";
 import { errorText, StreamctlError } from "../../errors.ts";
 import type { Account } from "./account.ts";
 import { afterLoss, assignId } from "./ids.ts";
+import { assignDue } from "./later.ts";
 import { choosePartition } from "./partitions.ts";
 import type { ProduceRequest } from "./request.ts";
 
-type ReaderSettings = Pick<ProduceRequest, "source" | "ids" | "partitions" | "keepRaw">;
+type ReaderSettings = Pick<ProduceRequest, "source" | "ids" | "later" | "partitions" | "keepRaw">;
 
 /** Reads entries into a draft, with their ID and the stream they belong to; bad lines go to the account. */
 export class Reader {
@@ -34,13 +35,14 @@ export class Reader {
 
   /** Reads the next entry into the draft, and tells the index of its stream; "dry" when `more` is needed first. */
   next(): number | "bad" | "dry" {
-    const { source, ids, partitions } = this.#settings;
+    const { source, ids, later, partitions } = this.#settings;
     try {
       if (!source.next(this.draft)) {
         this.#account.read(source.line);
         return "dry";
       }
       assignId(ids, this.draft, source.line);
+      if (later !== undefined) assignDue(later, this.draft, source.line);
       return partitions === undefined ? 0 : choosePartition(partitions, this.draft, source.line);
     } catch (error) {
       if (!(error instanceof BadLine)) throw error;

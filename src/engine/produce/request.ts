@@ -1,6 +1,7 @@
 import type { StreamKey } from "../../entry/names.ts";
 import type { StreamctlError } from "../../errors.ts";
 import type { IdRule } from "./ids.ts";
+import type { DueRule } from "./later.ts";
 import type { Backlog, LagRule } from "./wait-lag.ts";
 import type { Hold } from "../trim/trim.ts";
 import type { UnreadLoss } from "./trim-losses.ts";
@@ -19,6 +20,8 @@ export interface ProduceRequest {
   readonly skipLines: number;
   readonly ids: IdRule;
   readonly xadd: XaddOptions;
+  /** The entries go into the stream's schedule, and are to be added then. */
+  readonly later?: DueRule | undefined;
   /** Trim beside the adding, and never what a group still needs; then `xadd` trims nothing. */
   readonly keptTrim?: KeptTrim | undefined;
   /** With `trim: "age"`: how old an entry may get, by the server's clock. */

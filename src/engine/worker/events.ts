@@ -2,6 +2,7 @@ import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import { StreamctlError } from "../../errors.ts";
 import type { Instant } from "../../lib/instant.ts";
+import type { DueAdded } from "../../redis/ops/add-due.ts";
 import { type EndRules, Ends } from "../group-reader/ends.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerResult } from "./types.ts";
@@ -92,6 +93,10 @@ export class WorkerEvents implements WorkerObserver {
 
   takenOver(delivery: Delivery, from: string): void {
     this.#observer.takenOver(delivery, from);
+  }
+
+  scheduled(stream: StreamKey, step: DueAdded): void {
+    this.#observer.scheduled(stream, step);
   }
 
   joined(stream: StreamKey): void {

@@ -3,6 +3,7 @@ import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import type { Connection } from "../../redis/connection.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { Handler } from "../handlers/handler.ts";
+import { ScheduleAdder } from "../schedule/adder.ts";
 import type { Roster } from "../roster.ts";
 import { Continuities, Restorer } from "./restore.ts";
 import { SameKeys } from "./dedupe.ts";
@@ -93,6 +94,12 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
     settler,
   });
 
+  const scheduled = new ScheduleAdder({
+    ...base,
+    refused: (stream) =>
+      events.notice("info", `${stream}: what is scheduled is left to others: this user has no right to it`),
+  });
+
   const watchdog = new IterationWatchdog();
   return {
     ...owned,
@@ -105,6 +112,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
     runner,
     readAhead,
     dispatcher,
+    scheduled,
     watchdog,
   };
 }

@@ -15,7 +15,7 @@ import { FENCED_TRIPS } from "./fence.ts";
 import { type InFlight, type InFlightEntry, noteOrphaned, noteVerdictSent } from "./in-flight.ts";
 import type { Ordering } from "./ordering.ts";
 import type { Ownership } from "./ownership.ts";
-import { isPostponed, keepable } from "./postpone.ts";
+import { isPostponed, Postponer } from "./postpone.ts";
 import type { ReadAhead } from "./read-ahead.ts";
 import type { Restorer } from "./restore.ts";
 import type { VerdictWatch } from "./health.ts";
@@ -58,6 +58,7 @@ export interface SettlerParts {
  */
 export class Settler {
   readonly #parts: SettlerParts;
+  readonly #postponer: Postponer;
   readonly #giveUp = new AbortController();
   readonly #acks = new Map<string, Settling[]>();
   /** Calls of acks on their way, per stream. */
@@ -65,11 +66,12 @@ export class Settler {
 
   constructor(parts: SettlerParts) {
     this.#parts = parts;
+    this.#postponer = new Postponer(parts);
   }
 
   settle(delivery: InFlightEntry, given: Verdict, durationMs: number): void {
-    const { settings, events, inFlight } = this.#parts;
-    const verdict = leavesPending(given) ? keepable(given, delivery, settings, events) : given;
+    const { inFlight } = this.#parts;
+    const verdict = leavesPending(given) ? this.#postponer.fit(given, delivery) : given;
     const item = { delivery, verdict, durationMs, failedAt: new Date(), sinceMs: performance.now() };
     inFlight.settles(delivery);
     if (delivery.orphaned) this.#settleOrphan(item);
@@ -153,13 +155,13 @@ export class Settler {
     const { claimIdleMs, retry } = settings;
     switch (verdict.kind) {
       case "retry":
-      case "snooze": {
+      case "snooze":
         // Measured from the failure, not from when Redis could be told of it.
-        const waitMs = Math.max(0, verdict.delayMs - (performance.now() - sinceMs));
-        const count = verdict.counted === false ? deliveries - 1 : deliveries;
-        const idleMs = retries.wait(stream, id, waitMs, count);
-        return streams.requeueOwned(stream, settings, claim, { idleMs, deliveries: count, waitMs });
-      }
+        return this.#postponer.leave(
+          delivery,
+          verdict,
+          Math.max(0, verdict.delayMs - (performance.now() - sinceMs)),
+        );
       case "dead":
         return moveToDeadLetters(streams, settings, delivery, verdict, failedAt);
       case "release":

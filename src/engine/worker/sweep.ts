@@ -2,6 +2,7 @@ import { type EntryId, nextId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { PendingRow } from "../../redis/ops/pending.ts";
+import { PUT_OFF_CONSUMER } from "../../redis/ops/schedule-keys.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { InFlight } from "./in-flight.ts";
 import { type Retries, type RetrySettings, takeAfterMs } from "./retries.ts";
@@ -85,8 +86,11 @@ export class PendingSweep {
     this.#cursors.delete(stream);
   }
 
-  #isDue({ idleMs, deliveries }: PendingRow): boolean {
-    return idleMs >= takeAfterMs(deliveries, this.#settings.claimIdleMs, this.#settings.retry);
+  #isDue({ idleMs, deliveries, consumer }: PendingRow): boolean {
+    return (
+      consumer !== PUT_OFF_CONSUMER &&
+      idleMs >= takeAfterMs(deliveries, this.#settings.claimIdleMs, this.#settings.retry)
+    );
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { EntryId } from "../../entry/id.ts";
 import type { StreamKey } from "../../entry/names.ts";
+import type { DueAdded } from "../../redis/ops/add-due.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import type { GroupStart } from "../groups/start.ts";
 import type { EndRules } from "../group-reader/ends.ts";
@@ -119,6 +120,8 @@ export interface WorkerObserver {
   /** Pending entries whose data had gone from the stream were cleared. */
   missing(stream: StreamKey, ids: readonly EntryId[]): void;
   takenOver(delivery: Delivery, from: string): void;
+  /** What was scheduled for a stream came due: added to it, or given back to its group. */
+  scheduled(stream: StreamKey, step: DueAdded): void;
   /** A stream that a pattern matches is read from now on. */
   joined(stream: StreamKey): void;
   notice(level: "detail" | "info" | "warn", message: string): void;

@@ -10,6 +10,9 @@ import { makeRoles, type Roles, type WorkerParts } from "./roles.ts";
 import { shutDown } from "./shutdown.ts";
 import type { Delivery, WorkerResult, WorkerState } from "./types.ts";
 
+/** The loop says when Redis can't be asked, and when it is back. */
+const SILENT_LINK = { waits() {}, works() {} };
+
 /**
  * The exec worker. An entry goes one way:
  *
@@ -24,6 +27,7 @@ import type { Delivery, WorkerResult, WorkerState } from "./types.ts";
  *   ownership      whether an entry is still surely ours; restore: makes pending again what was thrown away
  *   groups         makes groups, also again
  *   ordering       in which order entries may start: unordered, or order by key
+ *   scheduled      adds what is due by the stream's schedule, beside all that
  *   health         state, iteration watchdog, verdicts that wait;  shutdown: how it ends
  *
  * roles.ts makes them; each knows only those made before it, and reports to the worker through `WorkerEvents`. Nothing
@@ -61,16 +65,20 @@ export class Worker {
    */
   async run(): Promise<WorkerResult> {
     const { kill, stop, roster } = this.#parts;
-    const { runner, fetcher, watchdog } = this.#roles;
+    const { runner, fetcher, watchdog, scheduled } = this.#roles;
     const ended = { ...this.#roles, kill };
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
     stop.addEventListener("abort", onStop, { once: true });
     const heart = new AbortController();
     const beating = heartbeatLoop(ended, heart.signal);
+    let adding: Promise<void> | undefined;
     try {
       await this.#prepare();
       this.#followStreams();
+      // What is overdue is there before an end may be reached.
+      await scheduled.look(this.#ending.signal).catch(() => {});
+      adding = scheduled.run(this.#ending.signal, SILENT_LINK).catch((error: unknown) => this.fail(error));
       this.#events.ends.active();
       await this.#loop();
     } finally {
@@ -83,6 +91,7 @@ export class Worker {
       await shutDown(ended);
       heart.abort();
       await beating;
+      await adding;
     }
     if (this.#fatal !== undefined) throw this.#fatal;
     return this.#events.result;
@@ -117,7 +126,7 @@ export class Worker {
   }
 
   #followStreams(): void {
-    const { restorer, recoverer } = this.#roles;
+    const { restorer, recoverer, scheduled } = this.#roles;
     this.#parts.roster?.follow({
       admit: async (stream) => {
         if (this.#ending.signal.aborted) return false;
@@ -126,7 +135,10 @@ export class Worker {
         this.#events.joined(stream);
         return true;
       },
-      left: (stream) => recoverer.left(stream),
+      left: (stream) => {
+        recoverer.left(stream);
+        scheduled.left(stream);
+      },
     });
   }
 

@@ -109,13 +109,13 @@ export class KeyedEncoder implements EntryEncoder {
 }
 
 /** A key as part of its marker's name: itself when it is short and plain, else its hash. */
-function markerName(key: Buffer): string {
+export function markerName(key: Buffer): string {
   const text = key.latin1Slice();
   return PLAIN_KEY.test(text) ? text : `sha256-${createHash("sha256").update(key).digest("hex")}`;
 }
 
 /** Arguments as bytes, without the line that says how many there are. */
-function argumentBytes(args: readonly string[]): Buffer {
+export function argumentBytes(args: readonly string[]): Buffer {
   const whole = encodeCommand(args);
   return whole.subarray(whole.indexOf("\r\n") + 2);
 }

@@ -89,7 +89,7 @@ for i = 10, #ARGV do
   if row then
     local owner, idle, count = row[2], row[3], row[4]
     local mine = owner == consumer and may_take_own(ARGV[6], id, idle, count, KEYS[3])
-    if mine or idle >= due_after(count) then
+    if mine or is_due(owner, idle, count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       local key = found and key_of(found[2], ARGV[7])
       local known = key and with(redis.call('HGET', KEYS[2], key) or '', id)
@@ -149,7 +149,7 @@ for i = 1, #scanned[2], 2 do
   local id = first_of(ids)
   if not id then store(key, ids) end
   local row = id and not skip[id] and pending(id)
-  if row and row[3] >= due_after(row[4]) then
+  if row and is_due(row[2], row[3], row[4]) then
     if ids ~= before then store(key, ids) end
     local found = redis.call('XRANGE', KEYS[1], id, id)[1]
     take_held(id, row[4], row[2], found and found[2], true, true)

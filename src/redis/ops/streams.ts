@@ -1,3 +1,4 @@
+import { addDue, nextDue } from "./add-due.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { forgetConsumer } from "./forget-consumer.ts";
 import { forgetSilent } from "./forget-silent.ts";
@@ -9,6 +10,7 @@ import { type Adder, moveOnce } from "./move.ts";
 import { namesakes } from "./namesakes.ts";
 import { frontsOf, nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
 import { pendingPage, pendingTotals } from "./pending.ts";
+import { putOff } from "./put-off.ts";
 import { replayNote } from "./replay-notes.ts";
 import { restoreGroup } from "./restore-group.ts";
 import { serverInfo } from "./server.ts";
@@ -19,6 +21,7 @@ import { takeEntries } from "./take.ts";
 /** What a worker does with streams. */
 const VERBS = {
   ackOwned,
+  addDue,
   consumerInfos,
   deadLetter,
   ensureGroup,
@@ -35,9 +38,11 @@ const VERBS = {
   moveOnce,
   named,
   namesakes,
+  nextDue,
   nextInOrder,
   pendingPage,
   pendingTotals,
+  putOff,
   readInOrder,
   replayNote,
   requeueOwned,

@@ -34,7 +34,7 @@ for i = 7, #ARGV do
   if row then
     local owner, idle, count = row[2], row[3], row[4]
     local mine = owner == consumer and may_take_own(ARGV[6], id, idle, count, KEYS[2])
-    if mine or idle >= due_after(count) then
+    if mine or is_due(owner, idle, count) then
       local found = redis.call('XRANGE', KEYS[1], id, id)[1]
       take(id, count, owner, found and found[2], not mine or ARGV[6] ~= '1')
       if KEYS[2] and found and not mine then note_take(KEYS[2], id, count + 1) end

@@ -72,6 +72,13 @@ async function withDeadLetters(redis: Redis): Promise<StreamKey> {
   return stream;
 }
 
+/** One is due, another is not. */
+async function withScheduled(): Promise<StreamKey> {
+  const key = uniqueKey();
+  for (const delay of ["0", "1h"]) await cli(["produce", key, "a=1", "--delay", delay]);
+  return key;
+}
+
 interface Case {
   readonly make: (redis: Redis) => Promise<StreamKey>;
   /** On a server of its own, with a replica. */
@@ -188,6 +195,29 @@ const CASES: Readonly<Record<string, Case>> = {
     lines: (key) => [["dlq", "purge", key, "--all", "-y"]],
     check: async (redis, key) => expect(await redis.xlen(`${key}:dlq`)).toBe(0),
   },
+  "produce --delay": {
+    make: entries,
+    lines: (key) => [["produce", key, "a=1", "--delay", "1h"]],
+    check: async (redis, key) => expect(await redis.zcard(`${key}:scheduled`)).toBe(1),
+  },
+  "schedule run": {
+    make: withScheduled,
+    lines: (key) => [["schedule", "run", key, "--once"]],
+    check: async (redis, key) => {
+      expect(await redis.xlen(key)).toBe(1);
+      expect(await redis.zcard(`${key}:scheduled`)).toBe(1);
+    },
+  },
+  "schedule list": {
+    make: withScheduled,
+    lines: (key) => [["schedule", "list", key, "--overdue"]],
+    check: async (_, __, stdout) => expect(ndjson(stdout)).toHaveLength(1),
+  },
+  "schedule cancel": {
+    make: withScheduled,
+    lines: (key) => [["schedule", "cancel", key, "--all", "-y"]],
+    check: async (redis, key) => expect(await redis.exists(`${key}:scheduled`)).toBe(0),
+  },
   trim: {
     make: halfRead,
     lines: (key) => [
@@ -303,7 +333,7 @@ describe("the rights that doctor lists for a command", () => {
 });
 
 const ALL_RIGHTS = [...new Set(NEEDS.flatMap(rightsOf).flatMap(([, rights]) => rights))].sort();
-const PLACES = ["stream", "dlq", "markers", "replays"] as const satisfies readonly Place[];
+const PLACES = ["stream", "dlq", "markers", "replays", "scheduled"] as const satisfies readonly Place[];
 
 const WITHOUT_KEY = new Set(["eval", "evalsha", "info", "scan", "time", "wait"]);
 

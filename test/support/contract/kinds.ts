@@ -26,6 +26,16 @@ export function id(description: string): Field {
   return { schema: { type: "string", pattern: String.raw`^\d+-\d+$`, description } };
 }
 
+/** What stands for an entry before it is added and has an ID. */
+export function scheduledId(description: string): Field {
+  return { schema: { type: "string", pattern: String.raw`^scheduled:\d{16,}$`, description } };
+}
+
+/** How far a time is from now: less than 0 is ago. */
+export function fromNow(description: string): Field {
+  return { schema: { type: "integer", description: `${description}, in milliseconds` } };
+}
+
 export function time(description: string): Field {
   const pattern = String.raw`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`;
   return { schema: { type: "string", format: "date-time", pattern, description } };

@@ -51,6 +51,10 @@ export const MESSAGES: Readonly<Record<string, Shape>> = {
       bytesRead: count("how much of the input was read, in bytes"),
       elapsedMs: TOOK,
       error: ERROR,
+      scheduled: only(
+        "with `--delay`, `--at`, `--delay-field`",
+        yesNo("what is in Redis is in the stream's schedule"),
+      ),
       partitions: only(
         "with `--partitions`",
         list(
@@ -110,6 +114,23 @@ export const MESSAGES: Readonly<Record<string, Shape>> = {
       deleted: count("letters that were deleted"),
       archived: count("letters that were written to the archive before"),
       error: ERROR,
+    },
+  },
+  "schedule-cancel-summary": {
+    title: "What schedule cancel has done",
+    fields: {
+      stream: text("the stream"),
+      cancelled: count("what is scheduled no longer"),
+      givenBack: count("of these, entries that were put off: their group has them again"),
+      archived: count("entries that were written to the archive before"),
+      error: ERROR,
+    },
+  },
+  "schedule-run-summary": {
+    title: "What schedule run has done",
+    fields: {
+      added: count("entries that were added to their streams"),
+      givenBack: count("entries that had been put off and went back to their groups"),
     },
   },
   log: {

@@ -24,7 +24,10 @@ const DRY_LETTERS = [{ schema: "dlq-list", flags: ["--dry-run"] }];
 
 /** Every command, and what programs read of it. Of those that have nothing here, programs read nothing. */
 export const OUTPUTS: Readonly<Record<string, CommandOutput>> = {
-  produce: { ...one("produce"), summaries: [{ schema: "produce-summary" }] },
+  produce: {
+    rows: [{ schema: "produce-later", flags: ["--delay", "--at", "--delay-field"] }, { schema: "produce" }],
+    summaries: [{ schema: "produce-summary" }],
+  },
   consume: {
     rows: [{ schema: "", flags: HANDLERS }, { schema: "entry" }],
     summaries: [{ schema: "worker-summary", flags: HANDLERS }, { schema: "consume-summary" }],
@@ -37,6 +40,12 @@ export const OUTPUTS: Readonly<Record<string, CommandOutput>> = {
   "dlq show": one("dlq-show"),
   "dlq replay": { rows: DRY_LETTERS, summaries: [{ schema: "dlq-replay-summary" }] },
   "dlq purge": { rows: DRY_LETTERS, summaries: [{ schema: "dlq-purge-summary" }] },
+  "schedule list": one("schedule-list"),
+  "schedule cancel": {
+    rows: [{ schema: "schedule-list", flags: ["--dry-run"] }],
+    summaries: [{ schema: "schedule-cancel-summary" }],
+  },
+  "schedule run": { rows: [], summaries: [{ schema: "schedule-run-summary" }] },
   trim: one("trim"),
   lag: { rows: [{ schema: "lag-watch", flags: ["--watch"] }, { schema: "lag" }] },
   ls: one("ls"),

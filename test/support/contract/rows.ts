@@ -3,6 +3,7 @@ import {
   byteString,
   count,
   entryFields,
+  fromNow,
   type Field,
   id,
   list,
@@ -12,6 +13,7 @@ import {
   only,
   oneOf,
   orNull,
+  scheduledId,
   someOf,
   text,
   time,
@@ -97,6 +99,26 @@ export const ROWS: Readonly<Record<string, Shape>> = {
   produce: {
     title: "The ID of an entry that was added: produce -o json",
     fields: { stream: text("the stream, or the partition, that it is in"), id: id("the entry's ID") },
+  },
+  "produce-later": {
+    title: "An entry that is to be added later: produce --delay, --at, --delay-field",
+    fields: {
+      stream: text("the stream, or the partition, that it is scheduled for"),
+      id: scheduledId("what schedule list and cancel know it by"),
+    },
+  },
+  "schedule-list": {
+    title: "What is to be added to a stream later",
+    fields: {
+      stream: STREAM,
+      id: scheduledId("what schedule cancel takes"),
+      dueAt: orNull(time(`when it is due, ${BY_CLOCK}`), "it can't be read, or no calendar reaches so far"),
+      dueInMs: orNull(fromNow("how long until then; less than 0: it is overdue"), "it can't be read"),
+      group: orNull(text("the group whose worker has put it off"), "it is to be added"),
+      originalId: orNull(id("the entry that comes back to that group"), "it is to be added"),
+      reason: orNull(text("why it was put off"), "it is to be added"),
+      fields: orNull(entryFields("the fields it will have"), "it was put off, or can't be read"),
+    },
   },
   lag: { title: "How far a group is behind", fields: LAG },
   "lag-watch": {

@@ -262,7 +262,7 @@ describe("cron", () => {
       expect(program).toBe("streamctl");
       commands.push((await parseLine(argv)).command);
     }
-    expect(commands).toEqual(["lag", "dlq list", "trim"]);
+    expect(commands).toEqual(["lag", "dlq list", "trim", "schedule run"]);
   });
 });
 
@@ -275,6 +275,7 @@ test("a flag that does not exist is noticed", async () => {
 test("the README's table names every example", async () => {
   const readme = await read("README.md");
   const files = ["worker.yaml", "scaled-object.yaml", "exporter.yaml", "compose.yaml", "crontab"];
-  for (const file of [...files, "partitions.yaml", "autoscaler.yaml", "streamctl-worker@.service"])
+  const units = ["streamctl-worker@.service", "streamctl-schedule.service"];
+  for (const file of [...files, "partitions.yaml", "autoscaler.yaml", ...units])
     expect(readme).toContain(file);
 });

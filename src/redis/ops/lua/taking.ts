@@ -1,3 +1,5 @@
+import { PUT_OFF_CONSUMER } from "../schedule-keys.ts";
+
 /**
  * Lua of the scripts that take pending entries: when an entry is due, and taking it. Wants `group` and
  * `consumer`, and ARGV[3] to ARGV[5] as `take` has them.
@@ -14,6 +16,11 @@ end
 -- How long an entry of so many deliveries stays with whoever has it.
 local function due_after(count)
   return math.max(claimIdle, longest_delay(count))
+end
+
+-- What was put off comes back by the stream's schedule, however long it has been idle.
+local function is_due(owner, idle, count)
+  return owner ~= '${PUT_OFF_CONSUMER}' and idle >= due_after(count)
 end
 
 -- Whether a consumer may take an entry that it has, as own says: 1 and 2 in any case, 3 when it was in flight. One that
