@@ -71,7 +71,7 @@ export class Dispatcher {
     const { inFlight, guard, pacer, readAhead, events } = this.#parts;
     const aheadMs = this.#readsAhead ? readAhead.windowMs : 0;
     const ahead = this.#readsAhead ? Math.min(readAhead.entries, pacer.most(aheadMs)) : 0;
-    const room = inFlight.room(ahead);
+    const room = inFlight.room(ahead, readAhead.refillAt);
     const free = pacer.allow(guard.allow(room, this.#begun, performance.now()), aheadMs);
     const { remaining } = events.ends;
     return remaining <= 0 ? "finished" : Math.max(0, Math.min(free, remaining - inFlight.count));

@@ -11,9 +11,6 @@ import type { Delivery } from "./types.ts";
 const UNSETTLED_PER_PLACE = 2;
 const UNSETTLED_PER_AHEAD = 3;
 
-/** More are read ahead when of those no more than that share is left. */
-const REFILL_AT = 2 / 3;
-
 /** Of so many entries it is remembered when they were settled: more than can be within the time of one step. */
 const REMEMBERED = 4_096;
 
@@ -175,18 +172,18 @@ export class InFlight {
 
   /** How many entries may be taken to start at once. */
   get free(): number {
-    return this.room(0);
+    return this.room(0, 0);
   }
 
   /**
    * How many entries may be taken when so many may wait for a slot. While none would start at once they are asked for
-   * several at a time: each question has its price.
+   * several at a time, when no more than that share of them is left: each question has its price.
    */
-  room(ahead: number): number {
+  room(ahead: number, refillAt: number): number {
     const { slots, batch } = this.#handler;
     const { waiting, aside } = this.#inState;
     const startable = this.freeSlots * batch.size - waiting;
-    if (startable <= 0 && -startable > ahead * REFILL_AT) return 0;
+    if (startable <= 0 && -startable > ahead * refillAt) return 0;
     const unsettled = slots * batch.size * UNSETTLED_PER_PLACE + ahead * UNSETTLED_PER_AHEAD;
     return Math.max(0, Math.min(startable + ahead, unsettled + aside - this.count));
   }

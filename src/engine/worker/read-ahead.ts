@@ -3,6 +3,12 @@ import type { Delivery } from "./types.ts";
 
 /** An entry waits for its run no longer than for this much work, or for two round trips, whichever is more. */
 const LEAST_WINDOW_MS = 20;
+/**
+ * More are read ahead when no more than that share is left, or where that is sooner, when what is left lasts no longer
+ * than reading takes and so much of the window.
+ */
+const REFILL_AT = 2 / 3;
+const REFILL_SLACK = 1 / 3;
 /** How much a new measurement counts against those before. */
 const WEIGHT = 0.2;
 /** More would be neither read faster nor given back soon, whatever the handlers can do. */
@@ -28,7 +34,7 @@ export class ReadAhead {
    */
   constructor(capacity: Capacity, most: number, trips = 1) {
     this.#capacity = capacity;
-    this.#trips = trips + 1;
+    this.#trips = trips;
     this.#most = Math.min(most, MOST);
   }
 
@@ -56,7 +62,13 @@ export class ReadAhead {
 
   /** How long an entry may wait for its run, in ms. */
   get windowMs(): number {
-    return Math.max(LEAST_WINDOW_MS, this.#trips * this.#roundTripMs);
+    return Math.max(LEAST_WINDOW_MS, (this.#trips + 1) * this.#roundTripMs);
+  }
+
+  /** When so much is left of what may wait, more is to be asked for. */
+  get refillAt(): number {
+    const fetching = (this.#trips * this.#roundTripMs) / this.windowMs;
+    return Math.min(1, Math.max(REFILL_AT, fetching + REFILL_SLACK));
   }
 
   /** How many entries may wait for a slot. Until a run has ended that is none: it may be the first of long ones. */

@@ -43,6 +43,17 @@ describe("how many entries are read ahead", () => {
     expect(readAhead.entries).toBe(60);
   });
 
+  test("and more of them are asked for the sooner, the longer that takes", () => {
+    const refillAt = (roundTripMs: number, trips: number): number => {
+      const readAhead = readAheadOf({ trips });
+      readAhead.answered(roundTripMs);
+      return readAhead.refillAt;
+    };
+    expect([refillAt(0.2, 1), refillAt(0.2, 2)]).toEqual([2 / 3, 2 / 3]);
+    expect(refillAt(40, 1)).toBeCloseTo(1 / 2 + 1 / 3);
+    expect(refillAt(40, 2)).toBe(1);
+  });
+
   test("none while runs take longer than that", () => {
     const readAhead = readAheadOf({ slots: 8 });
     readAhead.ran(21);
@@ -92,13 +103,13 @@ describe("how many are asked for", () => {
   }
 
   test("what starts at once and what is read ahead", () => {
-    expect(held(0, 0).room(0)).toBe(0);
-    expect(new InFlight({ slots: 2, batch: { size: 1, waitMs: 0 } }, false).room(6)).toBe(8);
+    expect(held(0, 0).room(0, 2 / 3)).toBe(0);
+    expect(new InFlight({ slots: 2, batch: { size: 1, waitMs: 0 } }, false).room(6, 2 / 3)).toBe(8);
   });
 
   test("nothing while most of what was read ahead still waits", () => {
-    expect(held(2, 5).room(6)).toBe(0);
-    expect(held(2, 4).room(6)).toBe(2);
-    expect(held(2, 0).room(6)).toBe(6);
+    expect(held(2, 5).room(6, 2 / 3)).toBe(0);
+    expect(held(2, 4).room(6, 2 / 3)).toBe(2);
+    expect(held(2, 0).room(6, 2 / 3)).toBe(6);
   });
 });
