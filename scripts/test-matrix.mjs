@@ -11,20 +11,7 @@ const wanted = words.filter((word) => !paths.includes(word));
 const isGiven = (word) => word.startsWith("docker:") || word.includes("/");
 const parts = wanted.filter((word) => !isGiven(word)).map((word) => word.toLowerCase());
 
-const servers = wanted.filter(isGiven).map(describe);
-if (servers.length === 0 || parts.length > 0) {
-  const found = findServers();
-  const isWanted = ({ name }) =>
-    parts.length === 0 || parts.some((part) => name.toLowerCase().includes(part));
-  servers.push(...found.filter(isWanted));
-}
-if (servers.length === 0) {
-  console.error(
-    `no server${parts.length > 0 ? ` named ${parts.join(", ")}` : ""}: name executables or docker:IMAGE in STREAMCTL_MATRIX, ` +
-      "start Docker or Podman, or use a system whose apt gets Debian's packages",
-  );
-  process.exit(2);
-}
+const servers = takeServers();
 console.log(`servers: ${servers.map(({ name }) => name).join(", ")}`);
 
 const project = paths.length > 0 ? projectOf(paths[0]) : "integration";
@@ -39,3 +26,22 @@ const rows = runs.map((result) => [result.name, summary(result)]);
 printTable(["server", project], rows);
 printFailures(runs);
 process.exitCode = !isStopped() && runs.every(({ ok }) => ok) ? 0 : 1;
+
+function takeServers() {
+  try {
+    const given = wanted.filter(isGiven).map(describe);
+    if (given.length > 0 && parts.length === 0) return given;
+    const isWanted = ({ name }) =>
+      parts.length === 0 || parts.some((part) => name.toLowerCase().includes(part));
+    const all = [...given, ...findServers().filter(isWanted)];
+    if (all.length > 0) return all;
+    const named = parts.length === 0 ? "" : ` named ${parts.join(", ")}`;
+    throw new Error(
+      `no server${named}: name executables or docker:IMAGE in STREAMCTL_MATRIX, start Docker or Podman, ` +
+        "or use a system whose apt gets Debian's packages",
+    );
+  } catch (error) {
+    console.error(error.message);
+    process.exit(2);
+  }
+}

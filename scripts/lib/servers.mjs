@@ -45,11 +45,20 @@ export function findServers() {
   });
 }
 
-/** `Valkey 9.1.2`, as the executable says itself. An image is known by its name. */
+/** `Valkey 9.1.2`, as the executable says itself; throws when it can't be run. An image is known by its name. */
 export function describe(server) {
   if (server.startsWith("docker:")) return { name: server.slice("docker:".length), server };
-  const [, product, version] = /^(\w+) server v=(\S+)/.exec(run(server, ["--version"])) ?? [];
+  const said = versionOf(server);
+  const [, product, version] = /^(\w+) server v=(\S+)/.exec(said) ?? [];
   return { name: version === undefined ? server : `${product} ${version}`, server };
+}
+
+function versionOf(server) {
+  try {
+    return run(server, ["--version"]);
+  } catch (error) {
+    throw new Error(`${server} is no server that runs here: ${lastLine(error)}`, { cause: error });
+  }
 }
 
 function hasEngine() {
