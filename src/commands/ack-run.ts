@@ -2,10 +2,9 @@ import type { Context } from "../context.ts";
 import { type AckedEntry, ackPending } from "../engine/claim/ack.ts";
 import type { StreamKey } from "../entry/names.ts";
 import { ExitCode } from "../errors.ts";
-import type { Column } from "../output/column.ts";
-import { durationColumn, OF_GROUP } from "../output/columns.ts";
 import { printRows } from "../output/rows.ts";
 import type { AckFlags } from "./ack.ts";
+import { HANDLED_COLUMNS } from "./handled-columns.ts";
 import { checkIds, givenIds, ofGroup, Rejects } from "./id-arguments.ts";
 
 export async function run(
@@ -33,7 +32,7 @@ export async function run(
     }
   }
   try {
-    await printRows(context, COLUMNS, counted(), { empty: "nothing was acked" });
+    await printRows(context, HANDLED_COLUMNS, counted(), { empty: "nothing was acked" });
   } finally {
     rejects.finish();
     if (acked > 0) context.log.info(`${dryRun ? "would ack" : "acked"} ${acked}`);
@@ -42,11 +41,3 @@ export async function run(
   if (rejects.count === 0) return ExitCode.ok;
   return acked > 0 ? ExitCode.partial : ExitCode.notFound;
 }
-
-const COLUMNS: readonly Column<AckedEntry>[] = [
-  ...OF_GROUP,
-  { key: "id", title: "ID", value: (row) => row.id },
-  { key: "consumer", title: "CONSUMER", value: (row) => row.consumer },
-  durationColumn("idleMs", "IDLE"),
-  { key: "deliveries", title: "TRIES", align: "right", value: (row) => row.deliveries },
-];

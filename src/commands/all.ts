@@ -5,6 +5,7 @@ import { complete } from "./complete.ts";
 import { completion } from "./completion.ts";
 import { config } from "./config/config.ts";
 import { consume } from "./consume/consume.ts";
+import { dedupe } from "./dedupe/dedupe.ts";
 import { dlq } from "./dlq/dlq.ts";
 import { doctor } from "./doctor.ts";
 import { group } from "./group/group.ts";
@@ -13,6 +14,7 @@ import { lag } from "./lag/lag.ts";
 import { ls } from "./ls.ts";
 import { pending } from "./pending.ts";
 import { produce } from "./produce/produce.ts";
+import { release } from "./release.ts";
 import { sandbox } from "./sandbox.ts";
 import { schedule } from "./schedule/schedule.ts";
 import { serveMetrics } from "./serve-metrics.ts";
@@ -27,8 +29,10 @@ export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   pending,
   claim,
   ack,
+  release,
   dlq,
   schedule,
+  dedupe,
   trim,
   lag,
   ls,

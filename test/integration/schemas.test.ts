@@ -99,6 +99,12 @@ describe("what commands print is what docs/schemas says:", () => {
     await runUntil(["lag", key, "--watch", "--interval", "50ms"], ({ stdout }) => lines(stdout) >= 3);
     await run(["claim", ...on, "--all", "--to", "b", "--drop-missing", "-y"]);
     await run(["ack", ...on, ids[0] ?? ""]);
+    await redis.xclaim(key, "g", "b", 0, ids[2] ?? "", "IDLE", 70_000, "JUSTID");
+    await run(["release", ...on, "--all"]);
+    await run(["dlq", "add", ...on, ids[2] ?? "", "-y"]);
+    await redis.set(`${key}:done:g:42`, ids[0] ?? "", "EX", 60);
+    await run(["dedupe", "list", ...on]);
+    await run(["dedupe", "forget", ...on, "42"]);
     await run(["group", "consumers", ...on]);
     await run(["group", "forget-consumer", key, "b", "-g", "g", "--claim-to", "c"]);
     await run(["group", "set-id", key, "g", "--at", "0", "-y"]);

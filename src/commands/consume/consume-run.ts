@@ -1,4 +1,5 @@
 import type { Context } from "../../context.ts";
+import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { UsageError } from "../../errors.ts";
 import type { Invocation } from "../command.ts";
 import { StreamArguments } from "../stream-arguments.ts";
@@ -29,11 +30,10 @@ export async function run(
   const { runNameOf } = await import("../../redis/ops/namesakes.ts");
   const { printFollowed, printGroup, printRange } = await import("./print.ts");
   const untilStopped = flags.follow || group !== undefined;
-  const { consumer } = flags;
-  const named = group !== undefined && consumer !== undefined;
-  const runName = named ? runNameOf({ group, consumer }) : undefined;
+  const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
+  const runName = group === undefined ? undefined : runNameOf({ group, consumer });
   const connection = await context.connect({ untilStopped, runName });
   const args = new StreamArguments(context, connection, patterns);
-  if (group !== undefined) return printGroup(context, args, group, flags);
+  if (group !== undefined) return printGroup(context, args, { group, consumer }, flags);
   return flags.follow ? printFollowed(context, args, flags) : printRange(context, args, flags);
 }

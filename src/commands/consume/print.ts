@@ -1,5 +1,4 @@
 import type { Context } from "../../context.ts";
-import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { onStream } from "../../engine/groups/missing.ts";
 import {
   FIRST_ID,
@@ -19,12 +18,13 @@ import { StreamReader } from "../../engine/read/reader.ts";
 import type { Roster } from "../../engine/roster.ts";
 import { type EntryFilter, entryFilter } from "../../engine/where.ts";
 import { compareIds, type EntryId, previousId } from "../../entry/id.ts";
-import type { GroupName, StreamKey } from "../../entry/names.ts";
+import type { StreamKey } from "../../entry/names.ts";
 import { ExitCode, ServerError, UsageError } from "../../errors.ts";
 import { PRETTY } from "../../output/output.ts";
 import { PageWriter } from "../../output/page-writer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { streamInfo } from "../../redis/ops/info.ts";
+import type { Member } from "../../redis/ops/member.ts";
 import type { StreamArguments } from "../stream-arguments.ts";
 import type { ConsumeFlags } from "./consume.ts";
 import { untilTimeIsUp } from "./time-limit.ts";
@@ -149,7 +149,7 @@ export async function printFollowed(
 export async function printGroup(
   context: Context,
   args: StreamArguments,
-  group: GroupName,
+  member: Member,
   flags: ConsumeFlags,
 ): Promise<number> {
   const { ack } = flags;
@@ -159,12 +159,11 @@ export async function printGroup(
     });
   await context.mustBeWritable();
   const connection = await context.connect();
-  const consumer = flags.consumer ?? makeConsumerName(context.io.pid);
   const roster = await args.roster(!flags.untilEmpty);
   const writer = await openWriter(context, roster, flags);
   const reader = await GroupReader.open(connection, {
     roster,
-    member: { group, consumer },
+    member,
     consumerIsUnique: flags.consumer === undefined,
     ack,
     filter: filterOf(flags, writer),
@@ -183,7 +182,7 @@ export async function printGroup(
   } finally {
     roster.stop();
     writer.stopProgress();
-    writer.summary({ ...(await reader.leave()), consumer, ack });
+    writer.summary({ ...(await reader.leave()), consumer: member.consumer, ack });
   }
   return ExitCode.ok;
 }

@@ -39,7 +39,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const { io, log, output } = context;
   const { group, flags } = request;
   const who = { group, consumer: flags.consumer ?? makeConsumerName(io.pid) };
-  const runName = flags.consumer === undefined ? undefined : runNameOf(who);
+  const runName = runNameOf(who);
   const handling = await handlerSettings(context, request, who);
   const asked = workerSettings(flags, who);
   // With stderr it is how many service managers start what is not to log.

@@ -1,4 +1,5 @@
 import type { CommandGroup } from "../command.ts";
+import { add } from "./add.ts";
 import { list } from "./list.ts";
 import { purge } from "./purge.ts";
 import { replay } from "./replay.ts";
@@ -7,5 +8,5 @@ import { show } from "./show.ts";
 export const dlq: CommandGroup = {
   name: "dlq",
   about: "look at and repair what was dead-lettered",
-  commands: [list, show, replay, purge],
+  commands: [list, show, replay, purge, add],
 };

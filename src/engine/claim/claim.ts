@@ -3,12 +3,10 @@ import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type ByHand, MOST_STEPS, type PendingTarget, STEP } from "../../redis/ops/by-hand.ts";
 import { claimEntries, type ClaimRule, type ClaimState } from "../../redis/ops/claim.ts";
-import type { PendingRow } from "../../redis/ops/pending.ts";
 import { onStream } from "../groups/missing.ts";
-import { isChosen, type PendingFilter } from "../pending/filter.ts";
+import type { PendingFilter } from "../pending/filter.ts";
 import { livedIdleMs } from "../pending/idle.ts";
-import { pendingPages } from "../pending/pages.ts";
-import { whoseDataFits } from "../pending/with-data.ts";
+import { matchingIds, type MatchRequest } from "../pending/matching.ts";
 import { UnderWay } from "../under-way.ts";
 import { ifLost } from "../write-once.ts";
 
@@ -64,7 +62,7 @@ export async function* claimPending(
     return entries;
   };
   try {
-    for await (const candidates of request.ids ?? matchingIds(connection, request)) {
+    for await (const candidates of request.ids ?? matchingIds(connection, choiceOf(request), STEP)) {
       for (let at = 0; at < candidates.length && tally.left > 0 && !signal.aborted;) {
         if (steps.isFull || tally.asked >= tally.left) {
           yield* moved(await steps.take());
@@ -117,41 +115,7 @@ async function claimStep(
   return { asked: ids.length, found };
 }
 
-/** The IDs that the rule lets through now, in whole steps; the step looks at each once more. */
-async function* matchingIds(connection: Connection, request: ClaimRequest): AsyncGenerator<EntryId[]> {
-  let rest: EntryId[] = [];
-  for await (const rows of matchingRows(connection, request)) {
-    const ids = [...rest, ...rows.map(({ id }) => id)];
-    const whole = ids.length - (ids.length % STEP);
-    rest = ids.slice(whole);
-    yield ids.slice(0, whole);
-  }
-  yield rest;
-}
-
-async function* matchingRows(
-  connection: Connection,
-  request: ClaimRequest,
-): AsyncGenerator<readonly PendingRow[]> {
-  const { stream, signal, where } = request;
-  const chosen = chosenRows(connection, request);
-  if (!where) yield* chosen;
-  else
-    for await (const page of whoseDataFits(connection, { stream, signal }, chosen, where))
-      yield page.map(([row]) => row);
-}
-
-async function* chosenRows(
-  connection: Connection,
-  request: ClaimRequest,
-): AsyncGenerator<readonly PendingRow[]> {
-  const { stream, group, from, to, dropMissing } = request;
-  const pages = pendingPages(connection, { stream, group, consumer: from });
-  for (let seen = 0; ;) {
-    const { value: page } = await onStream(connection, stream, group, () => pages.next());
-    if (!page) return;
-    seen += page.length;
-    request.onProgress?.(seen);
-    yield page.filter((row) => isChosen(row, request) && (dropMissing || row.consumer !== to));
-  }
+function choiceOf(request: ClaimRequest): MatchRequest {
+  const { from, to, dropMissing } = request;
+  return { ...request, consumer: from, fits: (row) => dropMissing || row.consumer !== to };
 }

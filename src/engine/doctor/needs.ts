@@ -3,7 +3,7 @@ import { siblingKey, siblingPrefix } from "../../redis/keys.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 
 /** The keys that a command may touch: the stream and what stands beside it. */
-export type Place = "stream" | "dlq" | "markers" | "replays" | "scheduled";
+export type Place = "stream" | "dlq" | "markers" | "replays" | "scheduled" | "successes";
 
 /** What one command of streamctl calls: the server's commands by place, as ACL rules write them. */
 export interface Need {
@@ -45,6 +45,10 @@ export const NEEDS: readonly Need[] = [
   { command: "show", rights: { stream: `xrange xpending ${LOOK}` } },
   { command: "claim", rights: { stream: `xpending xrange xclaim xack ${SCRIPT}` } },
   { command: "ack", rights: { stream: `xpending xack ${SCRIPT}` } },
+  { command: "release", rights: { stream: `xpending xrange xclaim ${SCRIPT}` } },
+  { command: "dlq add", rights: { stream: `xpending xrange xack ${SCRIPT}`, dlq: "xadd" } },
+  { command: "dedupe list", rights: { successes: "scan get pttl" } },
+  { command: "dedupe forget", rights: { successes: "del" } },
   { command: "dlq list", rights: { dlq: "xinfo|stream xrange xrevrange" } },
   {
     command: "dlq replay",
@@ -103,6 +107,7 @@ export function placesOf(
 ): Readonly<Record<Place, PlaceKey | undefined>> {
   const markers = siblingPrefix(stream, ":produced:", naming.cluster);
   const scheduled = siblingKey(stream, ":scheduled", naming.cluster);
+  const successes = siblingPrefix(stream, ":done:", naming.cluster);
   const alone = (key: string): PlaceKey => ({ key, rule: `~${key}` });
   return {
     stream: alone(stream),
@@ -110,6 +115,7 @@ export function placesOf(
     markers: markers === undefined ? undefined : { key: markers + nobody, rule: `~${markers}*` },
     // Its two keys begin alike.
     scheduled: { key: scheduled, rule: `~${scheduled}*` },
+    successes: successes === undefined ? undefined : { key: successes + nobody, rule: `~${successes}*` },
     replays: alone(siblingKey(stream, ":replays", naming.cluster)),
   };
 }

@@ -6,8 +6,7 @@ import type { Streams } from "../../redis/ops/streams.ts";
 import { NO_NOTE } from "../../redis/ops/replay-notes.ts";
 import { encodeRecord } from "../dlq/record.ts";
 import { replayMemory } from "../dlq/replay-memory.ts";
-import { MARKER_TTL_MS, moveFenced } from "./fence.ts";
-import type { InFlightEntry } from "./in-flight.ts";
+import { MARKER_TTL_MS, type Movable, moveFenced } from "./fence.ts";
 import type { Verdict, WorkerSettings } from "./types.ts";
 
 /** Who gives entries up, and where to. */
@@ -24,7 +23,7 @@ export type DeadLetterSettings = Member & Pick<WorkerSettings, "dlqKey">;
 export async function moveToDeadLetters(
   streams: Streams,
   settings: DeadLetterSettings,
-  delivery: InFlightEntry,
+  delivery: Movable,
   verdict: Verdict & { kind: "dead" },
   failedAt: Date,
 ): Promise<Owned> {

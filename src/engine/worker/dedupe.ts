@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../entry/entry.ts";
 import type { EntryId } from "../../entry/id.ts";
+import type { GroupName } from "../../entry/names.ts";
 import { siblingKey } from "../../redis/keys.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
@@ -17,7 +18,7 @@ export function successMarker(
   const key = dedupeKey(settings, delivery);
   return key === undefined
     ? undefined
-    : siblingKey(delivery.stream, `:done:${settings.group}:${key}`, cluster);
+    : siblingKey(delivery.stream, markerSuffix(settings.group) + key, cluster);
 }
 
 /** Those of the deliveries whose keys have succeeded before. */
@@ -88,11 +89,20 @@ export class SameKeys {
   }
 }
 
-/** The value of the dedupe field as part of a key's name: itself when it is short and plain, else its hash. */
+/** The value of the dedupe field as part of a key's name. */
 export function dedupeKey(settings: DedupeSettings, delivery: Delivery): string | undefined {
   if (!settings.dedupe) return undefined;
   const value = fieldValue(delivery.entry, Buffer.from(settings.dedupe.field));
-  if (!value) return undefined;
+  return value ? keyOfValue(value) : undefined;
+}
+
+/** Itself when it is short and plain, else its hash. */
+export function keyOfValue(value: Buffer): string {
   const text = value.toString("latin1");
   return /^[\w.@:-]{1,100}$/.test(text) ? text : `sha256-${createHash("sha256").update(value).digest("hex")}`;
+}
+
+/** What stands behind a stream's name in the names of a group's success markers, before the key. */
+export function markerSuffix(group: GroupName): string {
+  return `:done:${group}:`;
 }

@@ -1,6 +1,7 @@
 import { EntryDraft } from "../../entry/entry-draft.ts";
 import { JsonDecoder } from "../../entry/json-decode.ts";
 import { JsonFault } from "../../entry/json-scan.ts";
+import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { sameSlot, siblingKey } from "../../redis/keys.ts";
 import { MAX_SCRIPT_VALUES } from "../../redis/ops/limits.ts";
 import type { Member } from "../../redis/ops/member.ts";
@@ -52,6 +53,16 @@ function lineFields(
   }
 }
 
+/** The key that says, in another slot, that what an entry brings was put out; `key`: its dedupe key, else its ID. */
+export function emittedMarker(
+  emitTo: StreamKey,
+  { stream, group }: { readonly stream: StreamKey; readonly group: GroupName },
+  key: string,
+  cluster: boolean,
+): string {
+  return siblingKey(emitTo, `:emitted:${stream}:${group}:${key}`, cluster);
+}
+
 /** Who acks, and what goes with the ack. */
 export type SuccessSettings = Member & DedupeSettings & Pick<WorkerSettings, "emitTo" | "deleteAcked">;
 
@@ -81,7 +92,7 @@ export async function settleSuccess(
   const key = dedupeKey(settings, delivery);
   return moveFenced(streams, settings, delivery, {
     target: emitTo,
-    marker: siblingKey(emitTo, `:emitted:${stream}:${group}:${key ?? claim.id}`, cluster),
+    marker: emittedMarker(emitTo, { stream, group }, key ?? claim.id, cluster),
     ttlMs: key === undefined ? MARKER_TTL_MS : (dedupe?.ttlMs ?? MARKER_TTL_MS),
     entries: outputs,
     keepMarker: key !== undefined,

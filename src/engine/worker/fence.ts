@@ -4,6 +4,9 @@ import type { Owned } from "../../redis/ops/owned.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { type InFlightEntry, noteOrphaned } from "./in-flight.ts";
 
+/** What of an entry a move to another slot needs to know. */
+export type Movable = Pick<InFlightEntry, "stream" | "entry" | "deliveries" | "claim" | "orphaned">;
+
 /** How long a marker may be needed: until the entry of a worker that died between the two steps is taken. */
 export const MARKER_TTL_MS = 24 * 60 * 60 * 1_000;
 
@@ -17,7 +20,7 @@ export const FENCED_TRIPS = 5;
 export function moveFenced(
   streams: Streams,
   member: Member,
-  delivery: InFlightEntry,
+  delivery: Movable,
   move: Omit<MoveOnce, "mayAdd">,
 ): Promise<Owned> {
   const mayAdd = async (): Promise<Owned | undefined> => {

@@ -100,8 +100,8 @@ export function noteLost(entry: InFlightEntry): void {
   record.lost = true;
 }
 
-export function noteOrphaned(entry: InFlightEntry): void {
-  const record: Changeable = entry;
+export function noteOrphaned(entry: Pick<InFlightEntry, "orphaned">): void {
+  const record: Pick<Changeable, "orphaned"> = entry;
   record.orphaned = true;
 }
 

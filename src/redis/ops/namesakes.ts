@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { GroupName } from "../../entry/names.ts";
 import type { Connection } from "../connection.ts";
 import { asText } from "../value.ts";
 import type { Member } from "./member.ts";
@@ -9,6 +10,35 @@ import type { Member } from "./member.ts";
  */
 export function runNameOf({ group, consumer }: Member): string {
   return [group, consumer, randomBytes(4).toString("hex")].map((part) => encodeURIComponent(part)).join(":");
+}
+
+/** The group and the consumer in the name of a run's connection. */
+const RUN_NAME = /^streamctl:[\w-]+:([^:]+):([^:]+):[0-9a-f]{8}$/;
+
+/**
+ * The consumers of a group of which some process has a connection now; undefined where that can't be told, because this user
+ * may not ask or its own connection has no name. Never rejects.
+ */
+export async function connectedConsumers(
+  connection: Pick<Connection, "name" | "primaries">,
+  group: GroupName,
+): Promise<Set<string> | undefined> {
+  const consumers = new Set<string>();
+  try {
+    for (const node of await connection.primaries()) {
+      const names: readonly string[] =
+        asText(await node.call("CLIENT", "LIST")).match(/(?<= name=)\S+/g) ?? [];
+      if (!names.includes(connection.name)) return undefined;
+      for (const name of names) {
+        const [, of, consumer] = RUN_NAME.exec(name) ?? [];
+        if (of === encodeURIComponent(group) && consumer !== undefined)
+          consumers.add(decodeURIComponent(consumer));
+      }
+    }
+    return consumers;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

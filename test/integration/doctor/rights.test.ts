@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { encodeRecord } from "../../../src/engine/dlq/record.ts";
 import { NEEDS, type Need, type Place, placesOf } from "../../../src/engine/doctor/needs.ts";
 import { type StreamKey, groupName } from "../../../src/entry/names.ts";
+import { REPLAY_CONSUMER } from "../../../src/redis/ops/replay-fate.ts";
 import { cli, type CliOptions, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { metricsUrl, scrape } from "../../support/http.ts";
 import { pendingStream } from "../../support/pending.ts";
@@ -52,6 +53,12 @@ async function halfRead(redis: Redis): Promise<StreamKey> {
 async function pendingWithoutData(redis: Redis): Promise<StreamKey> {
   const key = await pendingStream(redis, 6);
   await redis.xdel(key, "1-0");
+  return key;
+}
+
+async function withSuccess(redis: Redis): Promise<StreamKey> {
+  const key = await entries(redis);
+  await redis.set(`${key}:done:g:42`, "1-0");
   return key;
 }
 
@@ -172,6 +179,29 @@ const CASES: Readonly<Record<string, Case>> = {
     check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 9, "z")).toHaveLength(5),
   },
   ack: { make: pendingWithoutData, lines: (key) => [["ack", key, "-g", "g", "2-0"]] },
+  release: {
+    make: async (redis) => {
+      const key = await withGroup(redis);
+      await redis.xreadgroup("GROUP", "g", REPLAY_CONSUMER, "COUNT", 2, "STREAMS", key, ">");
+      return key;
+    },
+    lines: (key) => [["release", key, "-g", "g", "--all"]],
+    check: async (_, __, stdout) => expect(ndjson(stdout)).toHaveLength(2),
+  },
+  "dlq add": {
+    make: (redis) => pendingStream(redis, 3),
+    lines: (key) => [["dlq", "add", key, "-g", "g", "1-0", "-y"]],
+    check: async (redis, key) => expect(await redis.xlen(`${key}:dlq`)).toBe(1),
+  },
+  "dedupe list": {
+    make: withSuccess,
+    lines: (key) => [["dedupe", "list", key, "-g", "g"]],
+    check: async (_, __, stdout) => expect(ndjson(stdout)).toMatchObject([{ key: "42" }]),
+  },
+  "dedupe forget": {
+    make: withSuccess,
+    lines: (key) => [["dedupe", "forget", key, "-g", "g", "42"]],
+  },
   "dlq list": {
     make: withDeadLetters,
     lines: (key) => [
@@ -333,7 +363,14 @@ describe("the rights that doctor lists for a command", () => {
 });
 
 const ALL_RIGHTS = [...new Set(NEEDS.flatMap(rightsOf).flatMap(([, rights]) => rights))].sort();
-const PLACES = ["stream", "dlq", "markers", "replays", "scheduled"] as const satisfies readonly Place[];
+const PLACES = [
+  "stream",
+  "dlq",
+  "markers",
+  "replays",
+  "scheduled",
+  "successes",
+] as const satisfies readonly Place[];
 
 const WITHOUT_KEY = new Set(["eval", "evalsha", "info", "scan", "time", "wait"]);
 

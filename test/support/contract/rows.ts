@@ -209,6 +209,37 @@ export const ROWS: Readonly<Record<string, Shape>> = {
       deliveries: DELIVERIES,
     },
   },
+  release: {
+    title: "A pending entry that any worker may take from now on, or would be",
+    fields: {
+      ...OF_GROUP,
+      id: id("the entry's ID"),
+      consumer: text("who has it"),
+      idleMs: orNull(milliseconds("how long it had been idle"), "it waited for a retry"),
+      deliveries: DELIVERIES,
+    },
+  },
+  "dlq-add": {
+    title: "A pending entry that was dead-lettered by hand, or would be",
+    fields: {
+      ...OF_GROUP,
+      id: id("the entry's ID"),
+      consumer: text("who had it"),
+      idleMs: orNull(milliseconds("how long it had been idle"), "it waited for a retry"),
+      deliveries: DELIVERIES,
+      dlq: text("the dead-letter queue's key"),
+    },
+  },
+  "dedupe-list": {
+    title: "A key of --dedupe that has succeeded",
+    fields: {
+      ...OF_GROUP,
+      key: text("the field's value, or sha256- and its hash where it is long or not plain"),
+      id: orNull(id("the entry that succeeded"), "the mark does not say"),
+      ageMs: orNull(milliseconds(`that entry's age ${BY_CLOCK}`), NO_TIME),
+      ttlMs: orNull(milliseconds("for how long it is remembered"), "for ever"),
+    },
+  },
   "dlq-list": { title: "A dead letter", fields: { ...LETTER, fields: FIELDS } },
   "dlq-list-by": {
     title: "How many dead letters have one reason, group or consumer, or came in one hour",
