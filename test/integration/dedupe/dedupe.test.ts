@@ -89,7 +89,7 @@ describe("dedupe", () => {
     expect((await work()).stderr).toContain("2 ok");
     expect(
       ndjson((await on("dedupe", "list")).stdout)
-        .map(({ key }) => key)
+        .map(({ key }) => String(key))
         .toSorted(),
     ).toEqual(["a", "b"]);
     const forget = ["dedupe", "forget", "--emit", "{b}out", "--all", "-y"];
