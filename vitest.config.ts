@@ -1,6 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-const shared = { sequence: { shuffle: true }, restoreMocks: true, unstubEnvs: true } as const;
+// Nothing that passes gets slower by it: limits are for what hangs, and a loaded machine may stand still for seconds.
+const shared = {
+  sequence: { shuffle: true },
+  restoreMocks: true,
+  unstubEnvs: true,
+  expect: { poll: { timeout: 45_000 } },
+} as const;
 
 export default defineConfig({
   test: {
@@ -15,8 +21,8 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           globalSetup: ["test/support/global-setup.ts"],
           setupFiles: ["test/support/leaks.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -26,8 +32,8 @@ export default defineConfig({
           include: ["test/package/**/*.test.ts"],
           globalSetup: ["test/support/build.ts", "test/support/artifacts.ts", "test/support/global-setup.ts"],
           setupFiles: ["test/support/leaks.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -37,8 +43,8 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["test/support/build.ts", "test/support/global-setup.ts"],
           setupFiles: ["test/support/leaks.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
         },
       },
     ],

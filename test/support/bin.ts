@@ -17,7 +17,7 @@ const named = process.env["STREAMCTL_TEST_PROGRAM"];
 /** What tests start: the built program by this Node, or the executable that STREAMCTL_TEST_PROGRAM names. */
 export const PROGRAM: readonly [string, ...string[]] = named ? [named] : [process.execPath, BIN];
 
-const GRACE_MS = 4_000;
+const GRACE_MS = 10_000;
 
 export interface BinResult {
   /** Null when a signal ended it. */
@@ -116,7 +116,7 @@ export class BinRun {
   }
 
   /** Waits until nothing of this run lives any more; fails with a list of what does. */
-  async untilGone(timeoutMs = 10_000): Promise<void> {
+  async untilGone(timeoutMs = 30_000): Promise<void> {
     let left: FoundProcess[] = [];
     await until(
       "the run left no process",

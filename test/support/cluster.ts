@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { inject } from "vitest";
-import { freePort, SandboxServer } from "../../src/sandbox/server.ts";
+import { SandboxServer } from "../../src/sandbox/server.ts";
+import { lastingPort } from "./ports.ts";
 import { until, withRedis } from "./redis.ts";
 
 const SLOTS = 16_384;
@@ -111,18 +112,10 @@ export class TestCluster {
 }
 
 async function startNode(args: readonly string[]): Promise<SandboxServer> {
-  const port = await clusterPort();
   return SandboxServer.start({
     executable: inject("redisExecutable"),
-    port,
-    args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", ...args],
+    port: await lastingPort(),
+    // No node counts as failed because the machine, or a test, has let it stand still for a while.
+    args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "30000", ...args],
   });
-}
-
-/** The cluster bus listens 10,000 above, which must be a port, too. */
-async function clusterPort(): Promise<number> {
-  for (;;) {
-    const port = await freePort();
-    if (port < 55_000) return port;
-  }
 }

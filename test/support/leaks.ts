@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   let left = await leftovers();
   while (left.length > 0 && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 50));

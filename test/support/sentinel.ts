@@ -44,8 +44,9 @@ export class TestSentinel {
       config,
       [
         `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`,
-        "sentinel down-after-milliseconds mymaster 1000",
-        "sentinel failover-timeout mymaster 3000",
+        // No failover but the ones that are asked for, also where the machine stands still for a while.
+        "sentinel down-after-milliseconds mymaster 60000",
+        "sentinel failover-timeout mymaster 10000",
         "",
       ].join("\n"),
     );

@@ -12,7 +12,8 @@ let cluster: TestCluster;
 let streams: string[];
 
 beforeAll(async () => {
-  cluster = await TestCluster.start(3, ["--cluster-require-full-coverage", "no"]);
+  const soon = ["--cluster-node-timeout", "2000"];
+  cluster = await TestCluster.start(3, ["--cluster-require-full-coverage", "no", ...soon]);
   streams = [0, 1, 2].map((node) => {
     for (;;) {
       const key = uniqueKey();
@@ -35,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 function clusterCli(...args: string[]): Promise<CliResult> {
-  return cli([...args, "--cluster", "--connect-timeout", "1s"], { url: cluster.url });
+  return cli([...args, "--cluster", "--connect-timeout", "4s"], { url: cluster.url });
 }
 
 const gone = (): string => `127.0.0.1:${cluster.node(2).port}`;

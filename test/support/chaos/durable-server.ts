@@ -1,7 +1,7 @@
-import { createServer } from "node:net";
 import { Redis } from "ioredis";
 import { inject, onTestFinished } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
+import { lastingPort } from "../ports.ts";
 import { scratchDir } from "../worker.ts";
 import { pause } from "./seat.ts";
 
@@ -31,7 +31,7 @@ export class DurableServer {
   /** Ends with the test. `cluster`: one of a single node, which has all slots. */
   static async start({ cluster = false } = {}): Promise<DurableServer> {
     const dir = await scratchDir();
-    const port = await portToComeBackTo();
+    const port = await lastingPort();
     const args = ["--appendonly", "yes", "--appendfsync", "always"];
     if (cluster) args.push("--cluster-enabled", "yes");
     const start = (): Promise<SandboxServer> =>
@@ -79,21 +79,5 @@ export class DurableServer {
     await this.#server.stop("SIGKILL");
     await pause(ms);
     this.#server = await this.#start();
-  }
-}
-
-/**
- * None of those that the system gives to connections: who looks for the server while it is away may be given the
- * server's own port, find himself there, and keep it.
- */
-async function portToComeBackTo(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const probe = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      probe.once("error", () => resolve(false));
-      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-    });
-    if (free) return port;
   }
 }

@@ -134,7 +134,7 @@ async function deleteConsumer(targets: FaultTargets, seat: Seat): Promise<void> 
   await untilNoneEnds(seats);
   for (const { name, pid } of await consumersOf(server, stream))
     if (pid === seat.pid) await server.command("XGROUP", "DELCONSUMER", stream, "g", name);
-  await pause(claimIdleMs / 2);
+  await pause((claimIdleMs * 2) / 3);
 }
 
 /**
@@ -151,7 +151,7 @@ async function destroyGroup({ server, stream, seats, claimIdleMs }: FaultTargets
     // A worker that has only just started knows of no group, and would find none.
     if ([...living].some((pid) => !present.has(pid))) continue;
     await server.command("XGROUP", "DESTROY", stream, "g");
-    return pause(claimIdleMs / 2);
+    return pause((claimIdleMs * 2) / 3);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Task } from "./tasks.ts";
 
 export const STREAM = "orders";
 /** Nothing at all happens for so long: then somebody is stuck. */
-const STUCK_AFTER_MS = 45_000;
+const STUCK_AFTER_MS = 90_000;
 
 export function keyOf(id: string): string {
   return `k${Number(id.split("-")[0]) % KEYS}`;

@@ -9,11 +9,11 @@ const NO_CONNECTION = 3;
 const FAILED = 1;
 const RESTART_AFTER_MS = 200;
 /** Until its program runs, a process can do nothing about a signal but die of it. */
-const START_UP_MS = 1_500;
+const START_UP_MS = 6_000;
 /** From the first output that was not taken to the end: what runs may go on until its --timeout. */
-const END_OF_FULL_MS = 4_000;
+const END_OF_FULL_MS = 8_000;
 /** Longer than any handler may run and any link stays away. */
-const STOP_WITHIN_MS = 20_000;
+const STOP_WITHIN_MS = 45_000;
 
 /** By which way a worker comes to its server. */
 interface Link {

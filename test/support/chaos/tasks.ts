@@ -17,7 +17,7 @@ export const RUNS = {
 export type Task = keyof typeof RUNS;
 
 export const MAX_DELIVERIES = RUNS.poison;
-export const HANDLER_TIMEOUT_MS = 2_000;
+export const HANDLER_TIMEOUT_MS = 5_000;
 
 /** Those that print all that they find out about themselves and about other processes. */
 export function isNosy(task: Task): boolean {
