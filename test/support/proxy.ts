@@ -17,12 +17,14 @@ export class Proxy {
   #bytesPerMs = Infinity;
   #refusing = false;
   #holding = false;
-  /** Hears what clients send, chunk by chunk. */
+  /** Hears what clients send, chunk by chunk, also what is lost on the way. */
   onRequest: (bytes: Buffer) => void = () => {};
   #cutAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   #holdAfterRequest: ((bytes: Buffer) => boolean) | undefined;
   /** How many connections have been made through the proxy so far. */
   accepted = 0;
+  /** How many it has turned away (`refuse`). */
+  refused = 0;
   /** How many chunks from clients were lost on the way (`swallowBoth`). */
   swallowed = 0;
   /** How often a client went on sending after a reply: its round trips, and what overlaps of long ones. */
@@ -163,6 +165,7 @@ export class Proxy {
 
   #join(client: Socket): void {
     if (this.#refusing) {
+      this.refused++;
       client.resetAndDestroy();
       return;
     }
@@ -183,13 +186,13 @@ export class Proxy {
       socket.on("close", end);
     }
     client.on("data", (bytes: Buffer) => {
+      this.onRequest(bytes);
       if (this.#mode === "swallow-both") {
         this.swallowed++;
         return;
       }
       if (answered) this.turns++;
       answered = false;
-      this.onRequest(bytes);
       if (this.#cutAfterRequest?.(bytes)) lost = true;
       this.#forward(client, server, bytes);
       if (this.#holdAfterRequest?.(bytes)) this.hold();

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
@@ -65,6 +65,18 @@ export async function scratchDir(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "streamctl-test-"));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
+}
+
+/** Where handlers wait, however slow the machine, until the test has done what must come before they go on. */
+export interface Gate {
+  /** Shell text that waits. */
+  readonly wait: string;
+  readonly open: () => Promise<void>;
+}
+
+export async function closedGate(): Promise<Gate> {
+  const file = join(await scratchDir(), "open");
+  return { wait: `while ! test -e ${file}; do sleep 0.05; done`, open: () => writeFile(file, "") };
 }
 
 /** The lines that a handler has written to a file; none before it is there. */

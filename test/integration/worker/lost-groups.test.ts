@@ -4,11 +4,20 @@ import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, fill, linesOf, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import {
+  closedGate,
+  deadLetters,
+  fill,
+  type Gate,
+  linesOf,
+  pendingIn,
+  scratchDir,
+  startWorker,
+} from "../../support/worker.ts";
 
-/** Fails at its first delivery, after a while in which the test can do its worst. */
-const FAILS_ONCE =
-  'echo "start $STREAMCTL_ID"; sleep 0.7; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"';
+/** Fails at its first delivery, when the test has done its worst. */
+const failsOnce = ({ wait }: Gate): string =>
+  `echo "start $STREAMCTL_ID"; ${wait}; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"`;
 const SLOW_BEAT = ["--claim-idle", "60s"];
 
 function pause(ms: number): Promise<void> {
@@ -25,10 +34,12 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id] = await fill(redis, stream, 1);
-    const worker = startWorker(stream, FAILS_ONCE, SLOW_BEAT);
+    const gate = await closedGate();
+    const worker = startWorker(stream, failsOnce(gate), SLOW_BEAT);
     await until("the handler runs", () => worker.stdout.includes("start"));
     const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
     await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await gate.open();
     await until("it is retried", () => worker.stdout.includes(`done ${id}`));
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });
@@ -55,10 +66,12 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id] = await fill(redis, stream, 1);
-    const worker = startWorker(stream, "echo start; sleep 0.5; exit 65", SLOW_BEAT);
+    const gate = await closedGate();
+    const worker = startWorker(stream, `echo start; ${gate.wait}; exit 65`, SLOW_BEAT);
     await until("the handler runs", () => worker.stdout.includes("start"));
     const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
     await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await gate.open();
     await until("it is told", () => worker.stderr.includes("dead-lettered after"));
     expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([{ "dlq.id": id }]);
     expect(await pendingIn(redis, stream)).toBe(0);
@@ -68,13 +81,15 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const ids = await fill(redis, stream, 4);
-    const command = `case $(cat) in *${ids[0]}*) ;; *) sleep 0.7;; esac; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"`;
-    const retry = ["--retry-delay", "2s", "--retry-max-delay", "2s"];
+    const gate = await closedGate();
+    const command = `case $(cat) in *${ids[0]}*) ;; *) ${gate.wait};; esac; test "$STREAMCTL_DELIVERIES" -gt 1 && echo "done $STREAMCTL_ID"`;
+    const retry = ["--retry-delay", "3s", "--retry-max-delay", "3s"];
     const worker = startWorker(stream, command, ["-j", "3", ...SLOW_BEAT, ...retry]);
     await until("one waits for its retry", () => worker.stderr.includes("retry in"));
     await until("three are running", async () => (await pendingIn(redis, stream)) === 4);
     const [[, consumer]] = (await redis.xinfo("CONSUMERS", stream, "g")) as [[string, string]];
     await redis.xgroup("DELCONSUMER", stream, "g", consumer);
+    await gate.open();
     await until("all are retried", () => ids.every((id) => worker.stdout.includes(`done ${id}`)));
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });
@@ -94,12 +109,14 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [first, second] = await fill(redis, stream, 2);
-    const command = `case $(cat) in *${first}*) ${FAILS_ONCE};; *) echo "done $STREAMCTL_ID"; sleep 0.1;; esac`;
+    const gate = await closedGate();
+    const command = `case $(cat) in *${first}*) ${failsOnce(gate)};; *) echo "done $STREAMCTL_ID"; sleep 0.1;; esac`;
     const worker = startWorker(stream, command, ["-j", "2", ...SLOW_BEAT]);
     await until("the later one is done", () => worker.stdout.includes(`done ${second}`));
     const later = await fill(redis, stream, 1);
     await until("and another", () => worker.stdout.includes(`done ${later[0]}`));
     await redis.xgroup("DESTROY", stream, "g");
+    await gate.open();
     await until("the failed one is retried", () => worker.stdout.includes(`done ${first}`));
     // One whose ack was on its way just then may be pending once more; it comes due like any other.
     await until("and acked", async () => {
@@ -112,11 +129,14 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [first, second] = await fill(redis, stream, 2);
-    const command = `case $(cat) in *${first}*) ${FAILS_ONCE};; *) echo "done $STREAMCTL_ID";; esac`;
-    const retry = ["--retry-delay", "1500ms", "--retry-max-delay", "1500ms"];
+    const gate = await closedGate();
+    const command = `case $(cat) in *${first}*) ${failsOnce(gate)};; *) echo "done $STREAMCTL_ID";; esac`;
+    const retry = ["--retry-delay", "3s", "--retry-max-delay", "3s"];
     const worker = startWorker(stream, command, ["-j", "2", ...SLOW_BEAT, ...retry]);
+    await until("the other is done", () => worker.stdout.includes(`done ${second}`));
+    await until("and acked", async () => (await pendingIn(redis, stream)) === 1);
+    await gate.open();
     await until("it failed", () => worker.stderr.includes("retry in"));
-    expect(worker.stdout).toContain(`done ${second}`);
     await redis.xgroup("DESTROY", stream, "g");
     await until("it is retried", () => worker.stdout.includes(`done ${first}`));
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
@@ -127,9 +147,11 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id] = await fill(redis, stream, 1);
-    const worker = startWorker(stream, FAILS_ONCE, SLOW_BEAT);
+    const gate = await closedGate();
+    const worker = startWorker(stream, failsOnce(gate), SLOW_BEAT);
     await until("the handler runs", () => worker.stdout.includes("start"));
     await redis.multi().xgroup("DESTROY", stream, "g").xgroup("CREATE", stream, "g", "$").exec();
+    await gate.open();
     await until("it is retried", () => worker.stdout.includes(`done ${id}`));
   });
 
@@ -164,7 +186,7 @@ describe("entries in hand are not lost with their place in the pending list:", (
         await pause(150);
         await deleteConsumers(redis, stream);
       }
-      await until("all are done", async () => new Set(await linesOf(runs)).size === ids.length, 30_000);
+      await until("all are done", async () => new Set(await linesOf(runs)).size === ids.length, 90_000);
       await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
     },
   );
@@ -187,7 +209,7 @@ describe("entries in hand are not lost with their place in the pending list:", (
     await until(
       "all are done",
       async () => new Set([...(await linesOf(runs)), ...(await lettered())]).size === ids.length,
-      30_000,
+      90_000,
     );
     const letters = await lettered();
     expect(letters).toHaveLength(new Set(letters).size);
@@ -309,9 +331,11 @@ describe("entries in hand are not lost with their place in the pending list:", (
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id] = await fill(redis, stream, 1);
-    const worker = startWorker(stream, FAILS_ONCE, SLOW_BEAT);
+    const gate = await closedGate();
+    const worker = startWorker(stream, failsOnce(gate), SLOW_BEAT);
     await until("the handler runs", () => worker.stdout.includes("start"));
     await redis.xack(stream, "g", id as string);
+    await gate.open();
     await until("it is told", () => worker.stderr.includes("is not pending any more: its retry was dropped"));
     expect(await pendingIn(redis, stream)).toBe(0);
   });
@@ -321,7 +345,8 @@ test("a destroyed group is made again after what any of its workers has settled"
   const redis = rawRedis();
   const stream = uniqueKey();
   const [first] = await fill(redis, stream, 1);
-  const behind = startWorker(stream, 'echo "start $STREAMCTL_ID"; sleep 2', SLOW_BEAT);
+  const gate = await closedGate();
+  const behind = startWorker(stream, `echo "start $STREAMCTL_ID"; ${gate.wait}`, SLOW_BEAT);
   await until("it has the first", () => behind.stdout.includes(`start ${first}`));
   await fill(redis, stream, 20);
   const ahead = startWorker(stream, "echo ok", SLOW_BEAT);
@@ -331,6 +356,7 @@ test("a destroyed group is made again after what any of its workers has settled"
   expect((await ahead.done).stderr).toContain("20 ok");
   await redis.xgroup("DESTROY", stream, "g");
   const [last] = await fill(redis, stream, 1);
+  await gate.open();
   await until("what came after it is run", () => behind.stdout.includes(`start ${last}`));
   expect(behind.stdout).toBe(`start ${first}\nstart ${last}\n`);
 });

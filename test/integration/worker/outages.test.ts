@@ -1,11 +1,12 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { takeScript } from "../../../src/redis/ops/take.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { ask, metricsUrl } from "../../support/http.ts";
+import { lastingPort } from "../../support/ports.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { closedGate, deadLetters, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 async function proxied(): Promise<Proxy> {
   const proxy = await Proxy.start();
@@ -19,13 +20,15 @@ describe("a worker and its connection", () => {
     const proxy = await proxied();
     const stream = uniqueKey();
     await fill(redis, stream, 1);
-    const worker = startWorker(stream, "echo started; sleep 0.5; echo finished", ["--claim-idle", "60s"], {
-      url: proxy.url,
-    });
+    const gate = await closedGate();
+    const command = `echo started; ${gate.wait}; echo finished`;
+    const worker = startWorker(stream, command, ["--claim-idle", "60s"], { url: proxy.url });
     await until("the handler runs", () => worker.stdout.includes("started"));
     proxy.refuse();
+    await gate.open();
     await until("the handler ended", () => worker.stdout.includes("finished"));
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await until("the outage is told", () => worker.stderr.includes("waiting for Redis"));
+    await until("and lasts", () => proxy.refused > 5);
     proxy.accept();
     await until("the ack arrived", async () => (await pendingIn(redis, stream)) === 0);
     await until("the worker goes on", () => worker.stderr.includes("Redis is back"));
@@ -41,11 +44,12 @@ describe("a worker and its connection", () => {
     const proxy = await proxied();
     const stream = uniqueKey();
     await fill(redis, stream, 1);
-    const worker = startWorker(stream, `echo started; sleep 0.4; ${command}`, ["--claim-idle", "60s"], {
-      url: proxy.url,
-    });
+    const gate = await closedGate();
+    const waiting = `echo started; ${gate.wait}; ${command}`;
+    const worker = startWorker(stream, waiting, ["--claim-idle", "60s"], { url: proxy.url });
     await until("the handler runs", () => worker.stdout.includes("started"));
     const lost = proxy.loseReplyTo("EVALSHA");
+    await gate.open();
     await lost;
     await until("it is settled", async () => (await pendingIn(redis, stream)) === 0);
     worker.signal("SIGTERM");
@@ -72,7 +76,7 @@ describe("a worker and its connection", () => {
     await until("it waits", () => redis.exists(stream));
     proxy.throttle(1_500_000);
     await add(40);
-    await until("all have arrived", () => got() === 40, 25_000);
+    await until("all have arrived", () => got() === 40);
     expect(worker.stderr).not.toContain("waiting for Redis");
     const asked: number[] = [];
     proxy.onRequest = (bytes) => {
@@ -86,7 +90,7 @@ describe("a worker and its connection", () => {
     proxy.throttle(Infinity);
     await until("those of the lost reply have run", () => got() === 80);
     expect(asked.slice(0, 2)).toEqual([4, 8]);
-  }, 60_000);
+  });
 
   test("a worker that is told to stop while a large read comes slowly stops soon, and hands back what it brings", async () => {
     const redis = rawRedis();
@@ -105,7 +109,7 @@ describe("a worker and its connection", () => {
     // Handed back: its idle time is that of one which may be taken at once, its delivery is not counted.
     expect(row?.[2]).toBeGreaterThan(59_000);
     expect(row?.[3]).toBe(0);
-  }, 30_000);
+  });
 
   test("entries in a reply that was lost are worked on at once, not after --claim-idle", async () => {
     const redis = rawRedis();
@@ -137,11 +141,11 @@ describe("a worker and its connection", () => {
     const worker = startWorker(stream, "echo handled", [], { url: proxy.url });
     await until("the group is there", () => redis.exists(stream));
     proxy.swallowBoth();
-    await until("it is noticed", () => worker.stderr.includes("waiting for Redis"), 20_000);
+    await until("it is noticed", () => worker.stderr.includes("waiting for Redis"));
     proxy.cut();
     proxy.pass();
     await fill(redis, stream, 1);
-    await until("the entry is handled", () => worker.stdout.includes("handled"), 20_000);
+    await until("the entry is handled", () => worker.stdout.includes("handled"));
   });
 
   test("CLIENT KILL of every connection loses nothing", async () => {
@@ -164,9 +168,12 @@ describe("a worker and its connection", () => {
     const redis = rawRedis(server.url);
     const stream = uniqueKey();
     await fill(redis, stream, 5);
-    const worker = startWorker(stream, "sleep 0.2; echo handled", ["--until-empty"], { url: server.url });
+    const gate = await closedGate();
+    const command = `echo handled; ${gate.wait}`;
+    const worker = startWorker(stream, command, ["--until-empty"], { url: server.url });
     await until("it works", () => worker.stdout.includes("handled"));
     await server.stop("SIGKILL");
+    await gate.open();
     await until("it is noticed", () => worker.stderr.includes("waiting for Redis"));
     server = await start();
     const result = await worker.done;
@@ -194,10 +201,12 @@ describe("a worker and its connection", () => {
     const redis = rawRedis(server.url);
     const stream = uniqueKey();
     await fill(redis, stream, 1);
-    const worker = startWorker(stream, "echo started; sleep 0.3; exit 65", [], { url: server.url });
+    const gate = await closedGate();
+    const worker = startWorker(stream, `echo started; ${gate.wait}; exit 65`, [], { url: server.url });
     await until("the handler runs", () => worker.stdout.includes("started"));
     await redis.config("SET", "maxmemory", "1");
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await gate.open();
+    await until("it waits", () => worker.stderr.includes("can't be delivered yet: Redis is out of memory"));
     expect(await pendingIn(redis, stream)).toBe(1);
     await redis.config("SET", "maxmemory", "0");
     await until("it is dead-lettered", async () => (await deadLetters(redis, `${stream}:dlq`)).length === 1);
@@ -209,7 +218,8 @@ describe("a worker and its connection", () => {
     onTestFinished(() => server.stop());
     const redis = rawRedis(server.url);
     const stream = uniqueKey();
-    const command = 'case $(cat) in *bad*) exit 65;; esac; echo "done $STREAMCTL_ID"';
+    const gate = await closedGate();
+    const command = `${gate.wait}; case $(cat) in *bad*) exit 65;; esac; echo "done $STREAMCTL_ID"`;
     const worker = startWorker(stream, command, ["--metrics-port", "0", "--claim-idle", "1s"], {
       url: server.url,
     });
@@ -219,6 +229,7 @@ describe("a worker and its connection", () => {
     for (let n = 0; n < 5; n++) await redis.xadd(stream, "*", "kind", "bad");
     const good = await fill(redis, stream, 3);
     await redis.config("SET", "maxmemory", "1");
+    await gate.open();
     await until("the good ones behind them are done", () =>
       good.every((id) => worker.stdout.includes(`done ${id}`)),
     );
@@ -252,9 +263,11 @@ describe("a worker and its connection", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 10);
-    const worker = startWorker(stream, "sleep 0.02; echo handled", ["--until-empty"]);
+    const gate = await closedGate();
+    const worker = startWorker(stream, `echo handled; ${gate.wait}`, ["--until-empty"]);
     await until("it works", () => worker.stdout.includes("handled"));
     await redis.script("FLUSH");
+    await gate.open();
     const result = await worker.done;
     expect(result.stdout.match(/handled/g)).toHaveLength(10);
     expect(result.code).toBe(0);
@@ -264,7 +277,7 @@ describe("a worker and its connection", () => {
 /** Starts the same server, with its data, every time it is called. */
 async function durableServer(): Promise<() => Promise<SandboxServer>> {
   const dir = await scratchDir();
-  const port = await freePort();
+  const port = await lastingPort();
   const args = ["--appendonly", "yes", "--appendfsync", "always"];
   return () => SandboxServer.start({ executable: inject("redisExecutable"), dir, port, args });
 }

@@ -2,7 +2,15 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import {
+  closedGate,
+  deadLetters,
+  drain,
+  fill,
+  pendingIn,
+  scratchDir,
+  startWorker,
+} from "../../support/worker.ts";
 
 describe("who owns an entry", () => {
   test("entries of a worker that died are taken over once they have been idle long enough", async () => {
@@ -32,7 +40,7 @@ describe("who owns an entry", () => {
     const ids = Array.from({ length: 20 }, (_, i) => `${5_001 + i}-0`);
     await redis.call("XCLAIM", stream, "g", "ghost", "0", ...ids, "IDLE", "70000", "JUSTID");
     const worker = startWorker(stream, 'echo "$STREAMCTL_ID"', ["--claim-idle", "60s"]);
-    await until("all that was abandoned has run", () => worker.stdout.split("\n").length > 20, 30_000);
+    await until("all that was abandoned has run", () => worker.stdout.split("\n").length > 20);
   });
 
   test("nothing is taken from a living worker, however slow its handler", async () => {
@@ -40,8 +48,10 @@ describe("who owns an entry", () => {
     const stream = uniqueKey();
     await fill(redis, stream, 2);
     const dir = await scratchDir();
-    const slow = `echo "$STREAMCTL_ID" >> ${dir}/runs; sleep 1.5`;
-    const [one, two] = await Promise.all([drain(stream, slow), drain(stream, slow)]);
+    const slow = `echo "$STREAMCTL_ID" >> ${dir}/runs; sleep 6`;
+    // Longer than the machine may stand still between two heartbeats.
+    const beats = ["--claim-idle", "5s"];
+    const [one, two] = await Promise.all([drain(stream, slow, beats), drain(stream, slow, beats)]);
     expect(one.stderr + two.stderr).not.toContain("taken over");
     const runs = (await readFile(`${dir}/runs`, "utf8")).trim().split("\n");
     expect(new Set(runs).size).toBe(2);
@@ -49,17 +59,21 @@ describe("who owns an entry", () => {
   });
 
   test.each([
-    ["success", "sleep 1", /its ack was dropped/],
-    ["failure", "sleep 1; exit 65", /its dead letter was dropped/],
+    ["success", "exit 0", /its ack was dropped/],
+    ["failure", "exit 65", /its dead letter was dropped/],
   ])(
     "a %s of a worker that lost the entry counts for nothing, and is not stolen back",
     async (_, command, message) => {
       const redis = rawRedis();
       const stream = uniqueKey();
       const [id] = await fill(redis, stream, 1);
-      const worker = startWorker(stream, `echo started; ${command}`, ["--claim-idle", "3s"]);
+      const gate = await closedGate();
+      const worker = startWorker(stream, `echo started; ${gate.wait}; ${command}`, ["--claim-idle", "6s"]);
       await until("the handler runs", () => worker.stdout.includes("started"));
       await redis.xclaim(stream, "g", "thief", 0, id as string);
+      // A heartbeat comes, which must not take it back.
+      await new Promise((resolve) => setTimeout(resolve, 2_200));
+      await gate.open();
       await until("the verdict was dropped", () => message.test(worker.stderr));
       const rows = (await redis.xpending(stream, "g", "-", "+", 10)) as [string, string][];
       expect(rows.map(([pending, owner]) => [pending, owner])).toEqual([[id, "thief"]]);
@@ -71,9 +85,11 @@ describe("who owns an entry", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id] = await fill(redis, stream, 1);
-    const worker = startWorker(stream, "echo started; sleep 0.5; exit 1");
+    const gate = await closedGate();
+    const worker = startWorker(stream, `echo started; ${gate.wait}; exit 1`);
     await until("the handler runs", () => worker.stdout.includes("started"));
     await redis.xack(stream, "g", id as string);
+    await gate.open();
     await until("the verdict was dropped", () => /its retry was dropped/.test(worker.stderr));
     expect(await pendingIn(redis, stream)).toBe(0);
   });
@@ -168,9 +184,11 @@ describe("stopping", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 4);
-    const worker = startWorker(stream, "echo started; sleep 0.5; echo finished", ["-j", "2"]);
+    const gate = await closedGate();
+    const worker = startWorker(stream, `echo started; ${gate.wait}; echo finished`, ["-j", "2"]);
     await until("two handlers run", () => worker.stdout.split("started").length === 3);
     worker.signal("SIGTERM");
+    await gate.open();
     const result = await worker.done;
     expect(result.code).toBe(0);
     expect(result.stdout.match(/finished/g)).toHaveLength(2);
@@ -239,7 +257,7 @@ describe("stopping", () => {
 
   test.each([
     ["--count 3", ["--count", "3"], 3],
-    ["--idle-exit", ["--idle-exit", "300ms"], 6],
+    ["--idle-exit", ["--idle-exit", "2s"], 6],
     ["--until-empty", ["--until-empty"], 6],
   ])("%s ends the worker", async (_, ends, handled) => {
     const redis = rawRedis();

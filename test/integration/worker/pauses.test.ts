@@ -5,7 +5,7 @@ import { nextInOrderScript } from "../../../src/redis/ops/order.ts";
 import { uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { closedGate, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 async function runsIn(dir: string): Promise<string[]> {
   const text = await readFile(`${dir}/runs`, "utf8").catch(() => "");
@@ -65,13 +65,18 @@ describe("after a pause longer than --claim-idle", () => {
     const stream = uniqueKey();
     await fill(redis, stream, 1);
     const name = ["--consumer", "twin"];
-    const paused = startWorker(stream, "echo started; sleep 1; exit 65", name, { url: proxy.url });
+    const gate = await closedGate();
+    const command = `echo started; ${gate.wait}; exit 65`;
+    const paused = startWorker(stream, command, name, { url: proxy.url });
     await until("its handler runs", () => paused.stdout.includes("started"));
     proxy.hold();
-    const other = startWorker(stream, "echo started; sleep 2.5", name);
+    const end = await closedGate();
+    const other = startWorker(stream, `echo started; ${end.wait}`, name);
     await until("the other has it", () => other.stdout.includes("started"));
+    await gate.open();
     proxy.release();
     await until("it is told", () => paused.stderr.includes("its dead letter was dropped"));
+    await end.open();
     await until("the other acks it", async () => (await pendingIn(redis, stream)) === 0);
     expect(await redis.exists(`${stream}:dlq`)).toBe(0);
   });
@@ -86,7 +91,7 @@ describe("after a pause longer than --claim-idle", () => {
     const command = `while read -r l; do n=\${l#*'"n":"'}; n=\${n%%'"'*}; echo $n >> ${dir}/runs
       [ $n != hang ] || [ -e ${dir}/hung ] || { echo $$ > ${dir}/hung; sleep 600; }; echo ok; done`;
     const persistent = ["--persistent", "--ahead", "8"];
-    const argv = [...persistent, "--timeout", "2500ms", "--kill-after", "100ms"];
+    const argv = [...persistent, "--timeout", "4s", "--kill-after", "100ms"];
     const paused = startWorker(stream, command, argv, { url: proxy.url });
     await until("it is fast", async () => (await runsIn(dir)).length === 40);
     await until("and idle", async () => (await pendingIn(redis, stream)) === 0);

@@ -122,12 +122,13 @@ describe("dispatch:", () => {
 describe("recover:", () => {
   test("what a dead worker had is taken once it has been idle for --claim-idle, not before", async () => {
     const stream = uniqueKey();
-    await heldByDead(stream, 1, 59_000);
-    const { recoverer } = await rolesFor(settingsFor(stream, {}));
+    const settings = { claimIdleMs: 600_000 };
+    await heldByDead(stream, 1, 580_000);
+    const { recoverer } = await rolesFor(settingsFor(stream, settings));
     expect(await recoverer.takeDue(4)).toEqual([]);
     const other = uniqueKey();
-    const ids = await heldByDead(other, 1, 60_000);
-    const taken = await (await rolesFor(settingsFor(other, {}))).recoverer.takeDue(4);
+    const ids = await heldByDead(other, 1, 600_000);
+    const taken = await (await rolesFor(settingsFor(other, settings))).recoverer.takeDue(4);
     expect(taken.map(({ entry, deliveries }) => [entry.id, deliveries])).toEqual([[ids[0], 2]]);
   });
 

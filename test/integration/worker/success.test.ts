@@ -4,7 +4,7 @@ import { cli, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import { closedGate, drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
 
 describe("--emit", () => {
   test("each line printed becomes an entry: a JSON object by its keys, anything else as payload", async () => {
@@ -54,9 +54,13 @@ describe("--emit", () => {
     const stream = uniqueKey();
     await fill(redis, stream, 1);
     const more = ["--claim-idle", "60s", "--emit", `${stream}:out`];
-    const worker = startWorker(stream, "echo started >&2; sleep 0.4; echo once", more, { url: proxy.url });
+    const gate = await closedGate();
+    const command = `echo started >&2; ${gate.wait}; echo once`;
+    const worker = startWorker(stream, command, more, { url: proxy.url });
     await until("the handler runs", () => worker.stderr.includes("started"));
-    await proxy.loseReplyTo("EVALSHA");
+    const lost = proxy.loseReplyTo("EVALSHA");
+    await gate.open();
+    await lost;
     await until("it is settled", async () => (await pendingIn(redis, stream)) === 0);
     worker.signal("SIGTERM");
     expect((await worker.done).stderr).toContain("1 ok");

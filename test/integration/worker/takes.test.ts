@@ -8,7 +8,15 @@ import { entryId } from "../../support/ids.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { rolesFor, settingsFor } from "../../support/roles.ts";
 import { userWith, workerRights } from "../../support/users.ts";
-import { drain, fill, pendingIn, scratchDir, startWorker } from "../../support/worker.ts";
+import {
+  closedGate,
+  drain,
+  fill,
+  type Gate,
+  pendingIn,
+  scratchDir,
+  startWorker,
+} from "../../support/worker.ts";
 
 const SLOW_BEAT = ["--claim-idle", "60s", "--retry-delay", "100ms", "--retry-max-delay", "100ms"];
 
@@ -17,6 +25,7 @@ async function givenUp(
   redis: Redis,
   stream: string,
   again: string,
+  gate: Gate,
 ): Promise<{ id: string; worker: ReturnType<typeof startWorker> }> {
   const [id = ""] = await fill(redis, stream, 1);
   await redis.xgroup("CREATE", stream, "g", "0");
@@ -25,7 +34,7 @@ async function givenUp(
   const worker = startWorker(
     stream,
     `echo "start $STREAMCTL_DELIVERIES"; test -e ${again} || exit 65
-    test "$STREAMCTL_DELIVERIES" -gt 1 || { sleep 1; exit 1; }`,
+    test "$STREAMCTL_DELIVERIES" -gt 1 || { ${gate.wait}; exit 1; }`,
     SLOW_BEAT,
   );
   await until("it was taken", () => worker.stdout.includes("start 4"));
@@ -43,10 +52,12 @@ describe("an entry that was taken before, and begins to count anew, is not lost 
   ])("%s", async (_, begin) => {
     const redis = rawRedis();
     const stream = uniqueKey();
-    const { worker } = await givenUp(redis, stream, `${await scratchDir()}/again`);
+    const gate = await closedGate();
+    const { worker } = await givenUp(redis, stream, `${await scratchDir()}/again`, gate);
     await begin(redis, stream);
     await until("it runs again", () => worker.stdout.includes("start 1"));
     await redis.xgroup("DESTROY", stream, "g");
+    await gate.open();
     await until("it is retried", () => worker.stdout.includes("start 2"));
     await until("and acked", async () => (await pendingIn(redis, stream)) === 0);
   });

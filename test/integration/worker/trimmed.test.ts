@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { type CliRun, uniqueKey } from "../../support/cli.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, fill, pendingIn, startWorker } from "../../support/worker.ts";
+import { closedGate, deadLetters, fill, pendingIn, startWorker } from "../../support/worker.ts";
 
 /** Its data goes while the handler runs, which lasts for some heartbeats more. From Redis 7.0 on they clear its place. */
 async function trimWhileRunning(
@@ -12,9 +13,12 @@ async function trimWhileRunning(
 ): Promise<{ id: string; stream: string; worker: CliRun }> {
   const stream = uniqueKey();
   const [id = ""] = await fill(redis, stream, 1);
-  const worker = startWorker(stream, `echo started >&2; sleep 0.8; ${command}`, more);
+  const gate = await closedGate();
+  const worker = startWorker(stream, `echo started >&2; ${gate.wait}; ${command}`, more);
   await until("the handler runs", () => worker.stderr.includes("started"));
   await redis.xtrim(stream, "MAXLEN", 0);
+  await sleep(600);
+  await gate.open();
   return { id, stream, worker };
 }
 

@@ -206,11 +206,11 @@ describe("the worker and its verdicts", () => {
     // Told apart from every other sleep on this machine by its length.
     const length = `61.${process.pid}${Date.now()}`;
     const stubborn = `trap '' TERM; (trap '' TERM; sleep ${length}; sleep ${length}) & sleep ${length}; sleep ${length}`;
-    const times = ["--timeout", "300ms", "--kill-after", "200ms", "--max-deliveries", "1"];
+    const times = ["--timeout", "2s", "--kill-after", "200ms", "--max-deliveries", "1"];
     const draining = drain(stream, stubborn, [...way, ...times]);
     await until("the handler and its child run", async () => (await runningWith(`sleep\0${length}`)) === 2);
     expect((await draining).code).toBe(0);
-    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([{ "dlq.reason": "timeout 300ms" }]);
+    expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([{ "dlq.reason": "timeout 2.0s" }]);
     expect(await runningWith(`sleep\0${length}`)).toBe(0);
   });
 });

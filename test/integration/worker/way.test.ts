@@ -45,7 +45,7 @@ test("an entry passes the functions that docs/design.md tells of, and no other f
   const redis = rawRedis();
   const stream = uniqueKey();
   await fill(redis, stream, ENTRIES);
-  const calls = await callsDuring(() => drain(stream, "true", ["-j", "1"]));
+  const calls = await callsDuring(() => drain(stream, "true", ["-j", "1", "--claim-idle", "60s"]));
   const steps = await lifeOfAnEntry();
   const missed = steps.flatMap(({ path, passes }) =>
     passes
