@@ -185,7 +185,7 @@ test("a cluster that has lost a slot: the run ends with the reason and a true co
   const key = uniqueKey("down");
   const owner = cluster.ownerOf(keySlot(key));
   await cluster.on(owner, (redis) => redis.call("CLUSTER", "DELSLOTS", keySlot(key)));
-  const result = await cli(["produce", key, "--cluster", "-o", "json", "--connect-timeout", "1s"], {
+  const result = await cli(["produce", key, "--cluster", "-o", "json", "--connect-timeout", "3s"], {
     stdin: numbered(1, 10),
     url: cluster.url,
   });

@@ -6,7 +6,7 @@ import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, openStdin, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { numbered, numbers, summaryOf, valuesOf } from "./support.ts";
+import { answered, numbered, numbers, summaryOf, valuesOf } from "./support.ts";
 import { serverUrl } from "../../support/server-url.ts";
 
 async function serverWith(...args: string[]): Promise<SandboxServer> {
@@ -98,9 +98,9 @@ describe("a connection that dies", () => {
     const redis = rawRedis();
     const proxy = await Proxy.start();
     const stdin = openStdin();
-    const run = new CliRun(["produce", key, "-o", "json"], { stdin, url: proxy.url });
+    const run = new CliRun(["produce", key, "-o", "json", "--ids"], { stdin, url: proxy.url });
     stdin.write(numbered(1, 3));
-    await until("three lines are in Redis", async () => (await redis.xlen(key)) === 3);
+    await answered(run, 3);
     const lost = proxy.loseReplyTo("$1\r\n5\r\n");
     stdin.write(numbered(4, 5));
     await lost;
@@ -131,9 +131,9 @@ describe("a connection that dies", () => {
     const redis = rawRedis();
     const proxy = await Proxy.start();
     const stdin = openStdin();
-    const run = new CliRun(["produce", key], { stdin, url: proxy.url });
+    const run = new CliRun(["produce", key, "--ids"], { stdin, url: proxy.url });
     stdin.write(numbered(1, 2));
-    await until("two lines are in Redis", async () => (await redis.xlen(key)) === 2);
+    await answered(run, 2);
     proxy.cut();
     await until("the connections are gone", () => proxy.open === 0 || proxy.accepted > 2);
     stdin.end(numbered(3, 4));
@@ -146,12 +146,10 @@ describe("a connection that dies", () => {
     const redis = rawRedis();
     const proxy = await Proxy.start();
     const stdin = openStdin();
-    const run = new CliRun(["produce", key, "-o", "json", "--connect-timeout", "500ms"], {
-      stdin,
-      url: proxy.url,
-    });
+    const args = ["produce", key, "-o", "json", "--ids", "--connect-timeout", "3s"];
+    const run = new CliRun(args, { stdin, url: proxy.url });
     stdin.write(numbered(1, 2));
-    await until("two lines are in Redis", async () => (await redis.xlen(key)) === 2);
+    await answered(run, 2);
     proxy.refuse();
     await until("the connections are gone", () => proxy.open === 0);
     stdin.end(numbered(3, 4));
@@ -181,12 +179,10 @@ describe("a connection that dies", () => {
     const redis = rawRedis();
     const proxy = await Proxy.start();
     const stdin = openStdin();
-    const run = new CliRun(["produce", key, "-o", "json", "--command-timeout", "300ms"], {
-      stdin,
-      url: proxy.url,
-    });
+    const args = ["produce", key, "-o", "json", "--ids", "--command-timeout", "3s"];
+    const run = new CliRun(args, { stdin, url: proxy.url });
     stdin.write(numbered(1, 1));
-    await until("the first line is in Redis", async () => (await redis.xlen(key)) === 1);
+    await answered(run, 1);
     proxy.swallowBoth();
     stdin.write(numbered(2, 2));
     const result = await run.done;

@@ -4,6 +4,7 @@ import { cli, CliRun, openStdin, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import {
+  answered,
   byCustomer,
   entriesOf,
   expectPartitioned,
@@ -125,12 +126,12 @@ describe("what goes wrong", () => {
     const redis = rawRedis();
     const proxy = await Proxy.start();
     const stdin = openStdin();
-    const run = new CliRun(["produce", key, ...BY_N, "--connect-timeout", "500ms"], {
+    const run = new CliRun(["produce", key, ...BY_N, "--ids", "--connect-timeout", "3s"], {
       stdin,
       url: proxy.url,
     });
     stdin.write(numbered(1, 3));
-    await until("three lines are in Redis", async () => (await redis.xlen(key)) === 3);
+    await answered(run, 3);
     proxy.swallowReplies();
     stdin.write(numbered(4, 5));
     await until("two more lines are", async () => (await redis.xlen(key)) === 5);
@@ -148,10 +149,10 @@ describe("what goes wrong", () => {
     const redis = rawRedis();
     const proxy = await Proxy.start();
     const stdin = openStdin();
-    const args = [...BY_N, "--idempotency-ttl", "20ms", "--command-timeout", "300ms"];
+    const args = [...BY_N, "--ids", "--idempotency-ttl", "20ms", "--command-timeout", "3s"];
     const run = new CliRun(["produce", key, ...args], { stdin, url: proxy.url });
     stdin.write(numbered(1, 1));
-    await until("the first line is in Redis", async () => (await redis.xlen(key)) === 1);
+    await answered(run, 1);
     proxy.swallowReplies();
     stdin.write(numbered(2, 3));
     const result = await run.done;

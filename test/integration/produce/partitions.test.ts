@@ -3,7 +3,7 @@ import { partitionOf } from "../../../src/engine/produce/partitions.ts";
 import { cli, CliRun, ndjson, openStdin, uniqueKey } from "../../support/cli.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { byCustomer, expectPartitioned, summaryOf, valuesOf } from "./support.ts";
+import { answered, byCustomer, expectPartitioned, summaryOf, valuesOf } from "./support.ts";
 
 const BY_CUSTOMER = ["--partitions", "4", "--partition-by", "customer"];
 
@@ -78,11 +78,11 @@ test("one lost connection puts the doubtful entries of every partition in doubt,
   const redis = rawRedis();
   const proxy = await Proxy.start();
   const stdin = openStdin();
-  const run = new CliRun(["produce", key, ...BY_CUSTOMER, "-o", "json"], { stdin, url: proxy.url });
+  const run = new CliRun(["produce", key, ...BY_CUSTOMER, "-o", "json", "--ids"], { stdin, url: proxy.url });
   const lengths = async (): Promise<number> =>
     (await Promise.all([0, 1, 2, 3].map((i) => redis.xlen(`${key}:${i}`)))).reduce((sum, n) => sum + n, 0);
   stdin.write(byCustomer(1, 100));
-  await until("a hundred lines are in Redis", async () => (await lengths()) === 100);
+  await answered(run, 100);
   proxy.swallowReplies();
   stdin.write(byCustomer(101, 200));
   await until("another hundred are", async () => (await lengths()) === 200);

@@ -1,7 +1,8 @@
 import type { Redis } from "ioredis";
 import { expect } from "vitest";
 import { partitionOf } from "../../../src/engine/produce/partitions.ts";
-import type { CliResult } from "../../support/cli.ts";
+import type { CliResult, CliRun } from "../../support/cli.ts";
+import { until } from "../../support/redis.ts";
 
 /** Every entry of a stream as text: its ID, then names and values. */
 export async function entriesOf(redis: Redis, key: string): Promise<string[][]> {
@@ -32,6 +33,11 @@ export function summaryOf({ stderr }: CliResult): Summary {
   const line = stderr.split("\n").find((text) => text.startsWith("{"));
   if (line === undefined) throw new Error(`no summary in ${stderr}`);
   return JSON.parse(line) as Summary;
+}
+
+/** The run has been told that so many entries are in Redis, which comes after they are: with --ids it prints each then. */
+export async function answered(run: CliRun, entries: number): Promise<void> {
+  await until(`${entries} are answered`, () => run.stdout.split("\n").length > entries);
 }
 
 /** NDJSON lines `{"n":"1"}`, `{"n":"2"}`, … */
