@@ -11,8 +11,8 @@ function settings() {
     host: url.hostname,
     port: Number(url.port),
     db: 0,
-    connectTimeoutMs: 3_000,
-    commandTimeoutMs: 3_000,
+    connectTimeoutMs: 20_000,
+    commandTimeoutMs: 20_000,
   } as const;
 }
 

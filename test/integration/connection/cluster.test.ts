@@ -7,14 +7,16 @@ import type { Connection } from "../../../src/redis/connection.ts";
 import { encodeCommand } from "../../../src/redis/resp.ts";
 import { defineScript } from "../../../src/redis/script.ts";
 import { asText } from "../../../src/redis/value.ts";
-import { freePort } from "../../../src/sandbox/server.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { openConnection, rejection } from "../../support/connection.ts";
+import { lastingPort } from "../../support/ports.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { until } from "../../support/redis.ts";
 
-const CLUSTER = { mode: "cluster", commandTimeoutMs: 1_000, connectTimeoutMs: 10_000 } as const;
+const CLUSTER = { mode: "cluster", commandTimeoutMs: 20_000, connectTimeoutMs: 20_000 } as const;
+/** For a node that hangs: what it is asked is given up soon. */
+const IMPATIENT = { ...CLUSTER, commandTimeoutMs: 1_000 } as const;
 let cluster: TestCluster;
 
 beforeAll(async () => {
@@ -110,7 +112,7 @@ describe("a cluster", () => {
     await until("the control connection is back", () =>
       connection.persist(() => connection.call("XLEN", key)),
     );
-    expect(await connection.persist(read, { budgetMs: 5_000 })).toHaveLength(1);
+    expect(await connection.persist(read, { budgetMs: 30_000 })).toHaveLength(1);
   });
 
   test("a slot that moves takes writes and readers with it", async () => {
@@ -125,7 +127,7 @@ describe("a cluster", () => {
       await connection.call("XLEN", key);
     });
     await connection.call(...add(key));
-    expect(await connection.persist(read, { budgetMs: 10_000 })).toHaveLength(1);
+    expect(await connection.persist(read, { budgetMs: 30_000 })).toHaveLength(1);
     const pipeline = await until("a pipeline reaches the new node", async () => {
       const candidate = await connection.pipeline(key);
       return (await candidate.request(encodeCommand(["XLEN", key]))) === 2 ? candidate : undefined;
@@ -135,7 +137,7 @@ describe("a cluster", () => {
   });
 
   test("a step whose slot is half moved, with some of its keys, was refused: its outcome is not unknown", async () => {
-    const connection = await openConnection(cluster.url, { ...CLUSTER, commandTimeoutMs: 10_000 });
+    const connection = await openConnection(cluster.url, CLUSTER);
     const script = defineScript("both", "return redis.call('EXISTS', KEYS[1], KEYS[2])");
     const key = `{${keyOn(0)}}`;
     await connection.call(...add(key));
@@ -180,7 +182,7 @@ describe("a cluster", () => {
   });
 
   test("a server that is no cluster is named as the reason", async () => {
-    const error = await rejection(openConnection(undefined, { ...CLUSTER, connectTimeoutMs: 700 }));
+    const error = await rejection(openConnection(undefined, { ...CLUSTER, connectTimeoutMs: 3_000 }));
     expect((error as Error).message).toMatch(/not part of a cluster/);
   });
 });
@@ -189,16 +191,17 @@ describe("a node of a cluster that fails", () => {
   test("hung: a write there is not sent again, does not hang, and the other nodes go on", async () => {
     const own = await TestCluster.start(3, ["--cluster-require-full-coverage", "no"]);
     onTestFinished(() => own.stop());
-    const connection = await openConnection(own.url, CLUSTER);
+    const connection = await openConnection(own.url, IMPATIENT);
     const [hung, well] = [keyOn(0), keyOn(1)];
-    await connection.call(...add(hung));
-    await connection.call(...add(well));
+    await own.on(0, (redis) => redis.xadd(hung, "*", "a", "1"));
+    for (const key of [hung, well])
+      await connection.persist(() => connection.call("XLEN", key), { budgetMs: 30_000 });
     own.node(0).signal("SIGSTOP");
     const error = await rejection(connection.call(...add(hung)));
     expect((error as ConnectionError).sent).toBe(true);
-    await connection.persist(() => connection.call(...add(well)), { budgetMs: 10_000 });
+    await connection.persist(() => connection.call(...add(well)), { budgetMs: 30_000 });
     own.node(0).signal("SIGCONT");
-    await connection.persist(() => connection.call("XLEN", hung), { budgetMs: 15_000 });
+    await connection.persist(() => connection.call("XLEN", hung), { budgetMs: 30_000 });
     expect(await own.on(0, (redis) => redis.xlen(hung)), "the first and the one of unknown outcome").toBe(2);
   });
 
@@ -213,11 +216,11 @@ describe("a node of a cluster that fails", () => {
     own.node(2).signal("SIGKILL");
     expect(await inFlight).toMatchObject({ kind: "connection", sent: true });
     expect(await rejection(connection.call(...add(key)))).toBeDefined();
-    await connection.persist(() => connection.call(...add(keyOn(1))), { budgetMs: 10_000 });
+    await connection.persist(() => connection.call(...add(keyOn(1))), { budgetMs: 30_000 });
   });
 
   test("a reply that is lost: the write is not sent again", async () => {
-    const port = await freePort();
+    const port = await lastingPort();
     const own = await TestCluster.start(1, ["--cluster-announce-port", String(port)]);
     onTestFinished(() => own.stop());
     const proxy = await Proxy.start(own.url, port);
@@ -227,18 +230,18 @@ describe("a node of a cluster that fails", () => {
     const error = await rejection(connection.call(...add(key)));
     await struck;
     expect((error as ConnectionError).sent).toBe(true);
-    await connection.persist(() => connection.call("XLEN", "other"), { budgetMs: 10_000 });
+    await connection.persist(() => connection.call("XLEN", "other"), { budgetMs: 30_000 });
     expect(await own.on(0, (redis) => redis.xlen(key))).toBe(1);
   });
 
   test("all gone: reconnecting goes on until they are back", async () => {
     const own = await TestCluster.start(1);
     onTestFinished(() => own.stop());
-    const connection = await openConnection(own.url, CLUSTER);
+    const connection = await openConnection(own.url, IMPATIENT);
     own.node(0).signal("SIGSTOP");
     expect(await rejection(connection.call("XLEN", "k"))).toMatchObject({ kind: "connection" });
     own.node(0).signal("SIGCONT");
-    expect(await connection.persist(() => connection.call("XLEN", "k"), { budgetMs: 20_000 })).toBe(0);
+    expect(await connection.persist(() => connection.call("XLEN", "k"), { budgetMs: 30_000 })).toBe(0);
   });
 
   test("a wrong password is final", async () => {

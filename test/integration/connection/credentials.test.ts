@@ -8,7 +8,8 @@ import { encodeCommand } from "../../../src/redis/resp.ts";
 import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { openConnection, rejection } from "../../support/connection.ts";
-import { rawRedis } from "../../support/redis.ts";
+import { Proxy } from "../../support/proxy.ts";
+import { rawRedis, until } from "../../support/redis.ts";
 
 const PASSWORD = "s3cret-of-the-test";
 let server: SandboxServer;
@@ -230,19 +231,23 @@ describe("a server that can't be used", () => {
     onTestFinished(() => own.stop());
     const raw = rawRedis(own.url);
     await raw.call("DEBUG", "POPULATE", "30000", "k", "100");
-    await raw.config("SET", "key-load-delay", "10");
+    // It would take minutes, if it were not let go.
+    await raw.config("SET", "key-load-delay", "10000");
     await raw.config("SET", "loading-process-events-interval-bytes", "1024");
     const probe = rawRedis(own.url);
     await probe.ping();
     const reloaded = raw.call("DEBUG", "RELOAD").catch(() => {});
-    let loading = false;
-    for (const end = Date.now() + 3_000; !loading && Date.now() < end;)
-      loading = await probe.ping().then(
+    await until("it loads", () =>
+      probe.ping().then(
         () => false,
         (error: Error) => error.message.startsWith("LOADING"),
-      );
-    expect(loading, "the test caught the server loading").toBe(true);
-    const connection = await openConnection(own.url, { connectTimeoutMs: 15_000 });
+      ),
+    );
+    const proxy = await Proxy.start(own.url);
+    const connecting = openConnection(proxy.url, { connectTimeoutMs: 60_000 });
+    await until("it was told to wait", () => proxy.turns > 1 || proxy.accepted > 1);
+    await probe.config("SET", "key-load-delay", "0");
+    const connection = await connecting;
     expect(asText(await connection.call("PING"))).toBe("PONG");
     await reloaded;
   });

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { encodeCommand } from "../../../src/redis/resp.ts";
-import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, type CliResult, uniqueKey } from "../../support/cli.ts";
 import { makeCertificates, type TestCertificates } from "../../support/tls.ts";
 import { readFileSync } from "node:fs";
 import { openConnection } from "../../support/connection.ts";
+import { lastingPort } from "../../support/ports.ts";
 
 let server: SandboxServer;
 let certificates: TestCertificates;
@@ -12,7 +13,7 @@ let tlsPort: number;
 
 beforeAll(async () => {
   certificates = await makeCertificates();
-  tlsPort = await freePort();
+  tlsPort = await lastingPort();
   server = await SandboxServer.start({
     executable: inject("redisExecutable"),
     args: [

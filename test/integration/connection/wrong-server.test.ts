@@ -1,12 +1,13 @@
+import { once } from "node:events";
 import { createServer as createHttp } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, inject, test, type TestContext } from "vitest";
 import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun } from "../../support/cli.ts";
 import { serverUrl } from "../../support/server-url.ts";
 
 /** Starts a server of something else; gives its `host:port`. */
-async function listening(server: Server): Promise<string> {
+async function listening(server: Server, { onTestFinished }: TestContext): Promise<string> {
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket);
@@ -20,23 +21,28 @@ async function listening(server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const speaksHttp = (): Promise<string> => listening(createHttp((_, response) => response.end("hello")));
-const greets = (): Promise<string> =>
-  listening(createServer((socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n")));
-/** Answers each line it does not know as memcached does. */
-const isMemcached = (): Promise<string> =>
-  listening(createServer((socket) => socket.on("data", () => socket.write("ERROR\r\n"))));
-/** Begins with a packet of its own, as MySQL does. */
-const greetsInBytes = (): Promise<string> =>
-  listening(createServer((socket) => socket.write(Buffer.from("4a0000000a382e302e333600", "hex"))));
-/** TLS' alert to what is no greeting of it. */
-const speaksTls = (): Promise<string> =>
+type Start = (context: TestContext) => Promise<string>;
+
+/** A server of something else that does this with each connection. */
+function each(connected: (socket: Socket) => void): Start {
+  return (context) => listening(createServer(connected), context);
+}
+
+const speaksHttp: Start = (context) =>
   listening(
-    createServer((socket) => socket.on("data", () => socket.end(Buffer.from("15030100020246", "hex")))),
+    createHttp((_, response) => response.end("hello")),
+    context,
   );
+const greets = each((socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n"));
+/** Answers each line it does not know as memcached does. */
+const isMemcached = each((socket) => socket.on("data", () => socket.write("ERROR\r\n")));
+/** Begins with a packet of its own, as MySQL does. */
+const greetsInBytes = each((socket) => socket.write(Buffer.from("4a0000000a382e302e333600", "hex")));
+/** TLS' alert to what is no greeting of it. */
+const speaksTls = each((socket) => socket.on("data", () => socket.end(Buffer.from("15030100020246", "hex"))));
 
 /** A server that does not know HELLO, as none did before Redis 6.0, and a few proxies still do. */
-async function withoutHello(): Promise<SandboxServer> {
+async function withoutHello({ onTestFinished }: TestContext): Promise<SandboxServer> {
   const executable = inject("redisExecutable");
   const server = await SandboxServer.start({ executable, args: ["--rename-command", "HELLO", ""] });
   onTestFinished(() => server.stop());
@@ -44,27 +50,26 @@ async function withoutHello(): Promise<SandboxServer> {
 }
 
 /** The same that says in INFO that it is Redis 5, which can't be had everywhere. */
-async function isRedis5(): Promise<string> {
-  const { port } = await withoutHello();
+async function isRedis5(context: TestContext): Promise<string> {
+  const { port } = await withoutHello(context);
   const older = (bytes: Buffer): Buffer =>
     Buffer.from(bytes.toString("latin1").replace(/(redis_version):\d/, "$1:5"), "latin1");
-  return listening(
-    createServer((socket) => {
-      const server = connect(port, "127.0.0.1", () => socket.pipe(server));
-      server.on("data", (bytes: Buffer) => socket.write(older(bytes)));
-      server.on("error", () => {});
-      socket.on("close", () => server.destroy());
-    }),
-  );
+  return each((socket) => {
+    const server = connect(port, "127.0.0.1", () => socket.pipe(server));
+    server.on("data", (bytes: Buffer) => socket.write(older(bytes)));
+    server.on("error", () => {});
+    socket.on("close", () => server.destroy());
+  })(context);
 }
 
-const isSilent = (): Promise<string> => listening(createServer(() => {}));
-const hangsUp = (): Promise<string> => listening(createServer((socket) => socket.destroy()));
-const isNotThere = async (): Promise<string> => `127.0.0.1:${await freePort()}`;
-const isPlainRedis = (): Promise<string> => Promise.resolve(new URL(serverUrl()).host);
+const isSilent = each(() => {});
+const hangsUp = each((socket) => socket.destroy());
+const isNotThere: Start = async () => `127.0.0.1:${await freePort()}`;
+const isPlainRedis: Start = () => Promise.resolve(new URL(serverUrl()).host);
 
-describe("a server that is not what was meant: one line with what to do, exit 3", () => {
-  test.each([
+/** All at once: some are tried for as long as connecting may take, which must be longer than a machine stands still. */
+describe.concurrent("a server that is not what was meant: one line with what to do, exit 3", () => {
+  test.for<[string, Start, string[], RegExp]>([
     ["a web server", speaksHttp, [], /does not speak Redis' protocol: a wrong port\?/],
     ["a server that greets", greets, [], /does not speak Redis' protocol/],
     ["a web server, as a cluster", speaksHttp, ["--cluster"], /does not speak Redis' protocol/],
@@ -81,16 +86,18 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
       ["--cluster"],
       /not part of a cluster: leave --cluster out/,
     ],
-  ])("%s", async (_, start, more, expected) => {
-    const address = await start();
-    const result = await cli(["lag", "x", ...more, "--connect-timeout", "1s"], { url: `redis://${address}` });
+  ])("%s", async ([, start, more, expected], context) => {
+    const { expect } = context;
+    const address = await start(context);
+    const result = await cli(["lag", "x", ...more, "--connect-timeout", "4s"], { url: `redis://${address}` });
     expect(result.stderr).toMatch(expected);
     expect(result.stderr.trim().split("\n")).toHaveLength(1);
     expect(result.code).toBe(3);
   });
 
-  test("is told by every kind of run, and none of them waits for it to become another", async () => {
-    const [web, old] = [await speaksHttp(), await isRedis5()];
+  test("is told by every kind of run, and none of them waits for it to become another", async (context) => {
+    const { expect } = context;
+    const [web, old] = [await speaksHttp(context), await isRedis5(context)];
     const runs = [
       ["produce", "s", "a=1"],
       ["ls"],
@@ -103,7 +110,7 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
     ];
     for (const address of [web, old]) {
       for (const argv of runs) {
-        const result = await cli([...argv, "--connect-timeout", "5s"], { url: `redis://${address}` });
+        const result = await cli([...argv, "--connect-timeout", "60s"], { url: `redis://${address}` });
         expect([argv, result.stdout]).toEqual([argv, ""]);
         expect([argv, result.stderr]).toEqual([
           argv,
@@ -114,14 +121,15 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
     }
   });
 
-  test("a server that is new enough is taken, though HELLO is renamed", async () => {
-    const { url } = await withoutHello();
+  test("a server that is new enough is taken, though HELLO is renamed", async (context) => {
+    const { expect } = context;
+    const { url } = await withoutHello(context);
     const { code, stdout } = await cli(["produce", "s", "a=1"], { url });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^\d+-0\n$/);
   });
 
-  test.each([
+  test.for<[string, Start, RegExp]>([
     ["a plain server", isPlainRedis, /no Sentinel answers at .*, but something else: --sentinel takes/],
     ["a web server", speaksHttp, /no Sentinel answers at .*, but something else/],
     [
@@ -130,8 +138,10 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
       /no Sentinel at 127\.0\.0\.1:\d+: connection refused: check that Sentinels run there/,
     ],
     ["something silent", isSilent, /no answer/],
-  ])("%s as Sentinel", async (_, start, expected) => {
-    const argv = ["lag", "x", "--sentinel", await start(), "--master", "m", "--connect-timeout", "700ms"];
+  ])("%s as Sentinel", async ([, start, expected], context) => {
+    const { expect } = context;
+    const sentinel = ["--sentinel", await start(context), "--master", "m"];
+    const argv = ["lag", "x", ...sentinel, "--connect-timeout", "4s"];
     const { code, stderr } = await cli(argv, { env: { STREAMCTL_URL: "" } });
     expect(stderr).toMatch(expected);
     expect(stderr.trim().split("\n")).toHaveLength(1);
@@ -140,24 +150,31 @@ describe("a server that is not what was meant: one line with what to do, exit 3"
 });
 
 describe("a signal while connecting", () => {
-  test.each([
+  /** A run that has connected to a server that says nothing. */
+  async function connecting(argv: readonly string[], context: TestContext): Promise<CliRun> {
+    const server = createServer(() => {});
+    const connected = once(server, "connection");
+    const run = new CliRun(argv, { url: `redis://${await listening(server, context)}` });
+    await connected;
+    return run;
+  }
+
+  test.for<[string, string[]]>([
     ["a worker", ["consume", "s", "-g", "g", "--exec", "cat"]],
     ["a group's reader", ["consume", "s", "-g", "g"]],
     ["a follower", ["consume", "s", "-f"]],
     ["an exporter", ["serve-metrics", "--metrics-port", "0"]],
     ["a watch", ["lag", "s", "--watch"]],
-  ])("is a clean end of %s", async (_, argv) => {
-    const run = new CliRun(argv, { url: `redis://${await isSilent()}` });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  ])("is a clean end of %s", async ([, argv], context) => {
+    const run = await connecting(argv, context);
     run.signal("SIGTERM");
     const { code, stderr } = await run.done;
     expect(stderr).not.toContain("error");
     expect(code).toBe(0);
   });
 
-  test("ends what has a result to give with 128 + n", async () => {
-    const run = new CliRun(["lag", "s"], { url: `redis://${await isSilent()}` });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  test("ends what has a result to give with 128 + n", async (context) => {
+    const run = await connecting(["lag", "s"], context);
     run.signal("SIGTERM");
     expect((await run.done).code).toBe(143);
   });

@@ -164,13 +164,13 @@ describe("consume in a cluster", () => {
       });
     }
     const names = ["-g", "STREAMS", "--consumer", "streams", "--cluster"];
-    const ends = ["--count", "3", "--max-runtime", "20s"];
+    const ends = ["--count", "3", "--max-runtime", "60s"];
     const read = await cli(["consume", ...streams, ...names, ...ends], { url: cluster.url });
     expect(streamsOf(read.stdout)).toHaveLength(3);
     for (const order of [[], ["--order-by", "n"]]) {
       const group = order.length === 0 ? "STREAMS" : "block";
       const argv = ["consume", ...streams, ...names, "-g", group, "--create-group", ...order];
-      const worked = await cli([...argv, "--until-empty", "--max-runtime", "20s", "--exec", "echo handled"], {
+      const worked = await cli([...argv, "--until-empty", "--max-runtime", "60s", "--exec", "echo handled"], {
         url: cluster.url,
       });
       expect(worked.stdout.match(/handled/g)).toHaveLength(group === "STREAMS" ? 3 : 6);

@@ -8,15 +8,22 @@ const ids = (stdout: string): unknown[] => ndjson(stdout).map(({ id }) => id);
 /** Runs `consume` with these arguments until it waits in a blocking read. */
 async function following(argv: string[], url?: string): Promise<CliRun> {
   const redis = rawRedis();
+  // What an earlier run left may be there for a while.
   const blockedBefore = await blockedReaders(redis);
   const run = new CliRun(["consume", ...argv], url === undefined ? {} : { url });
-  await until("it waits", async () => (await blockedReaders(redis)) > blockedBefore);
+  await until("it waits", async () => {
+    const blocked = await blockedReaders(redis);
+    return blocked.some((id) => !blockedBefore.includes(id));
+  });
   return run;
 }
 
-async function blockedReaders(redis: ReturnType<typeof rawRedis>): Promise<number> {
+/** The IDs of the connections that wait in a read. */
+async function blockedReaders(redis: ReturnType<typeof rawRedis>): Promise<(string | undefined)[]> {
   const clients = String(await redis.client("LIST")).split("\n");
-  return clients.filter((line) => /flags=\S*b/.test(line) && line.includes("cmd=xread")).length;
+  return clients
+    .filter((line) => /flags=\S*b/.test(line) && line.includes("cmd=xread"))
+    .map((line) => line.split(" ")[0]);
 }
 
 describe("consume -f", () => {
@@ -75,7 +82,7 @@ describe("consume -f", () => {
     expect(seen).toEqual(["a 3-1", "b 3-1", "a 5-1"]);
   });
 
-  test.each([[["--until-empty"]], [["--idle-exit", "100ms"]], [["--max-runtime", "100ms"]]])(
+  test.each([[["--until-empty"]], [["--idle-exit", "1s"]], [["--max-runtime", "2s"]]])(
     "%j ends it",
     async (flags) => {
       const redis = rawRedis();
@@ -97,7 +104,7 @@ describe("consume -f", () => {
     proxy.refuse();
     await until("it has noticed", () => run.stderr.includes("trying to get it back"));
     for (const id of ["2-1", "3-1"]) await redis.xadd(key, id, "n", "1");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until("it goes on trying", () => proxy.refused > 2);
     proxy.accept();
     await until("it has caught up", () => ids(run.stdout).length === 3);
     run.signal("SIGINT");
@@ -113,7 +120,7 @@ describe("consume -f", () => {
     const key = uniqueKey();
     await redis.xadd(key, "1-1", "n", "1");
     const proxy = await Proxy.start();
-    const run = await following([key, "-f", "--command-timeout", "600ms"], proxy.url);
+    const run = await following([key, "-f", "--command-timeout", "2s"], proxy.url);
     proxy.swallowBoth();
     await until("it has noticed", () => run.stderr.includes("trying to get it back"));
     await redis.xadd(key, "2-1", "n", "1");

@@ -5,6 +5,7 @@ import { Writable } from "node:stream";
 import { describe, expect, inject, test } from "vitest";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
+import { lastingPort } from "../../support/ports.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { serverUrl } from "../../support/server-url.ts";
@@ -116,7 +117,7 @@ describe("consume -g loses nothing and doubles nothing", () => {
         done();
       },
     });
-    const argv = ["consume", key, "-g", "g", "--consumer", "me", "--connect-timeout", "500ms"];
+    const argv = ["consume", key, "-g", "g", "--consumer", "me", "--connect-timeout", "3s"];
     const run = new CliRun(argv, { url: proxy.url, stdout });
     await until("it has noticed", () => run.stderr.includes("trying to get it back"));
     run.signal("SIGINT");
@@ -128,10 +129,11 @@ describe("consume -g loses nothing and doubles nothing", () => {
 
   test("when Redis restarts, keeping its data", async () => {
     const dir = await mkdtemp(join(tmpdir(), "streamctl-test-"));
-    const options = { executable: inject("redisExecutable"), dir, args: ["--appendonly", "yes"] };
+    const port = await lastingPort();
+    const options = { executable: inject("redisExecutable"), dir, port, args: ["--appendonly", "yes"] };
     let server = await SandboxServer.start(options);
     try {
-      const { port, url } = server;
+      const { url } = server;
       const redis = rawRedis(url);
       await redis.xgroup("CREATE", "orders", "g", "0", "MKSTREAM");
       await redis.xadd("orders", "1-1", "n", "1");
@@ -142,7 +144,7 @@ describe("consume -g loses nothing and doubles nothing", () => {
       );
       await server.stop();
       await until("it has noticed", () => run.stderr.includes("trying to get it back"));
-      server = await SandboxServer.start({ ...options, port });
+      server = await SandboxServer.start(options);
       await until("the data is back", () => rawRedis(url).xadd("orders", "2-1", "n", "2"));
       await until("the second is printed", () => ids(run.stdout).length === 2);
       run.signal("SIGTERM");

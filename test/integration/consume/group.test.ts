@@ -130,9 +130,12 @@ describe("consume as a consumer of a group", () => {
     expect(await consumers(redis, key)).toEqual([]);
   });
 
-  test.each([["--idle-exit"], ["--max-runtime"]])("%s ends it", async (flag) => {
+  test.each([
+    ["--idle-exit", "1s"],
+    ["--max-runtime", "2s"],
+  ])("%s ends it", async (flag, time) => {
     const key = await numbered(3);
-    const { code, stdout } = await cli(["consume", key, "-g", "g", flag, "200ms"]);
+    const { code, stdout } = await cli(["consume", key, "-g", "g", flag, time]);
     expect(code).toBe(0);
     expect(ids(stdout)).toEqual(upTo(3));
   });

@@ -49,7 +49,7 @@ describe("streams that come and go while they are read by a pattern", () => {
         await redis.xdel(first, "1-1");
         const run = start(argv(`${base}:*`));
         await until("it reads", async () => {
-          if (argv("").includes("-f")) return (await blocked(redis)) > 0;
+          if (argv("").includes("-f")) return follows(redis);
           return ((await redis.xinfo("GROUPS", first)) as unknown[]).length > 0;
         });
         await redis.xadd(first, "2-1", "n", "1");
@@ -75,7 +75,7 @@ describe("streams that come and go while they are read by a pattern", () => {
 
   test(
     "nothing matches at first: it waits, unless it is to end when nothing is left",
-    { timeout: 2 * SECONDS },
+    { timeout: 4 * SECONDS },
     async () => {
       await everyWay(async (redis, argv) => {
         const base = uniqueKey("q");
@@ -92,7 +92,7 @@ describe("streams that come and go while they are read by a pattern", () => {
 
   test(
     "one without the group is told of once, and read when it has it",
-    { timeout: 2 * SECONDS },
+    { timeout: 4 * SECONDS },
     async () => {
       await everyWay(async (redis, argv) => {
         if (argv("").includes("-f")) return;
@@ -111,7 +111,7 @@ describe("streams that come and go while they are read by a pattern", () => {
     },
   );
 
-  test("in a cluster, on whichever node", { timeout: 60_000 }, async () => {
+  test("in a cluster, on whichever node", async () => {
     const cluster = await TestCluster.start();
     onTestFinished(() => cluster.stop());
     const options = { url: cluster.url, env: { STREAMCTL_CLUSTER: "1" } };
@@ -120,11 +120,10 @@ describe("streams that come and go while they are read by a pattern", () => {
     for (const stream of ["sa", "sb", "sc", "sd"]) {
       expect((await cli(["produce", stream, "n=1"], options)).code).toBe(0);
     }
-    await until("the follower has all", () => printed(runs[0] as CliRun).length === 4, 30_000);
+    await until("the follower has all", () => printed(runs[0] as CliRun).length === 4);
     await until(
       "the group has all",
       () => printed(runs[1] as CliRun).length + printed(runs[2] as CliRun).length === 4,
-      30_000,
     );
   });
 });
@@ -133,6 +132,8 @@ async function consumersOf(redis: Redis, stream: string): Promise<unknown[]> {
   return (await redis.xinfo("CONSUMERS", stream, "g").catch(() => [])) as unknown[];
 }
 
-async function blocked(redis: Redis): Promise<number> {
-  return Number(/blocked_clients:(\d+)/.exec(await redis.info("clients"))?.[1]);
+/** Whether a run without a group waits in a read: the others have begun maybe, and it has not. */
+async function follows(redis: Redis): Promise<boolean> {
+  const clients = String(await redis.client("LIST")).split("\n");
+  return clients.some((line) => /flags=\S*b/.test(line) && /cmd=xread( |$)/.test(line));
 }

@@ -167,7 +167,7 @@ describe("consume prints a range", () => {
     async (flags) => {
       const key = await numbered(15_000);
       const proxy = await Proxy.start();
-      proxy.delay(15);
+      proxy.delay(60);
       let text = "";
       let mostReads = 0;
       proxy.onRequest = (bytes) => {

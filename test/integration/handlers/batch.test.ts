@@ -40,7 +40,8 @@ describe.each(WAYS)("--batch with %s", (_, drain) => {
     const ids = await fill(redis, stream, 25);
     const show =
       'cat; echo "$STREAMCTL_BATCH|$STREAMCTL_STREAM|$STREAMCTL_GROUP|${STREAMCTL_ID-}|${FIELD_N-}" >&2';
-    const result = await drain(stream, show, [...BATCH, "-q"]);
+    // So long that no batch but the last begins before it is whole.
+    const result = await drain(stream, show, ["--batch", "10", "--batch-wait", "2s", "-q"]);
     expect(ndjson(result.stdout).map(({ id }) => id)).toEqual(ids);
     expect(result.stderr).toBe([10, 10, 5].map((n) => `${n}|${stream}|g||\n`).join(""));
     expect(await pendingIn(redis, stream)).toBe(0);
@@ -64,13 +65,13 @@ describe.each(WAYS)("--batch with %s", (_, drain) => {
   test.each([
     ["exits non-zero", "echo boom >&2; exit 3", { "dlq.reason": "exit 3", "dlq.exit": "3" }],
     ["is killed", "echo boom >&2; kill -9 $$", { "dlq.reason": "signal KILL", "dlq.exit": "SIGKILL" }],
-    ["runs past --timeout", "echo boom >&2; sleep 60", { "dlq.reason": "timeout 500ms" }],
+    ["runs past --timeout", "echo boom >&2; sleep 60", { "dlq.reason": "timeout 2.0s" }],
   ])("when the command %s, only entries without a result fail", async (_, end, facts) => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 4);
     const say = 'case $n in 0) echo "$id ok" >&3;; 2) echo "$id dead of its own" >&3;; esac';
-    const more = [...BATCH, "--max-deliveries", "1", "--timeout", "500ms"];
+    const more = [...BATCH, "--max-deliveries", "1", "--timeout", "2s"];
     const result = await drain(stream, `${eachEntry(say)}; ${end}`, more);
     expect(result.stderr).toContain("1 ok, 3 dead-lettered");
     const records = (await deadLetters(redis, `${stream}:dlq`)).sort(

@@ -81,7 +81,7 @@ describe("--persistent", () => {
     ["exits 0 without an answer", "echo why >&2; exit 0", "exit 0 without an answer"],
     ["dies by a signal", "echo why >&2; kill -9 $$", "signal KILL"],
     ["answers nonsense", "echo why >&2; echo processed", 'answered nonsense: "processed"'],
-    ["falls silent", "echo why >&2; sleep 60", "timeout 400ms"],
+    ["falls silent", "echo why >&2; sleep 60", "timeout 3.0s"],
     ["closes its stdout", "echo why >&2; exec >&-; sleep 60 & wait", "closed its stdout"],
   ])(
     "when the command %s, the entry in hand is retried by a new process, and no other one is touched",
@@ -91,7 +91,7 @@ describe("--persistent", () => {
       await fill(redis, stream, 40);
       const dir = await scratchDir();
       const command = `echo up >> ${dir}/starts; ${failing(how)}`;
-      const times = ["--timeout", reason === "timeout 400ms" ? "400ms" : "20s", "--kill-after", "200ms"];
+      const times = ["--timeout", reason === "timeout 3.0s" ? "3s" : "60s", "--kill-after", "200ms"];
       const result = await drain(stream, command, [...PERSISTENT, ...times]);
       expect(result.code).toBe(0);
       expect(result.stderr).toContain("40 ok, 0 dead-lettered, 1 retried");
@@ -114,14 +114,21 @@ describe("--persistent", () => {
   test.each([
     ["exit 9", { "dlq.reason": "exit 9", "dlq.exit": "9" }],
     ["kill -9 $$", { "dlq.reason": "signal KILL", "dlq.exit": "SIGKILL" }],
-    ["sleep 60", { "dlq.reason": "timeout 300ms" }],
+    ["sleep 60", { "dlq.reason": "timeout 2.0s" }],
     ["echo processed", { "dlq.reason": 'answered nonsense: "processed"' }],
   ])("an entry at which the command always fails (%s) is dead-lettered, with why", async (how, facts) => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 3);
     const command = loop(`if [ "$n" = 1 ]; then echo "cannot take $n" >&2; ${how}; else echo ok; fi`);
-    const more = ["--max-deliveries", "2", "--timeout", "300ms", "--kill-after", "200ms"];
+    const more = [
+      "--max-deliveries",
+      "2",
+      "--timeout",
+      how === "sleep 60" ? "2s" : "60s",
+      "--kill-after",
+      "200ms",
+    ];
     const result = await drain(stream, command, [...PERSISTENT, ...more]);
     expect(result.stderr).toContain("2 ok, 1 dead-lettered, 1 retried");
     expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([

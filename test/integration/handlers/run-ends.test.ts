@@ -66,10 +66,13 @@ describe("what a waiting shell is asked and answers", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     await fill(redis, stream, 8);
-    const result = await drain(stream, "(sleep 0.15; kill -9 0) & sleep 0.1; exit 0", [
-      "--claim-idle",
-      "60s",
-    ]);
+    const dir = await scratchDir();
+    // Each but the last leaves one behind, which strikes when the next run has begun and waits for it.
+    const left = `(until [ $(wc -l < ${dir}/runs) -gt $n ]; do sleep 0.02; done; touch ${dir}/struck-$n; kill -9 0) &`;
+    const command = `echo >> ${dir}/runs; n=$(wc -l < ${dir}/runs)
+      [ $n = 1 ] || until [ -e ${dir}/struck-$((n - 1)) ]; do sleep 0.02; done
+      if [ $n -lt 8 ]; then ${left} fi; sleep 0.1; exit 0`;
+    const result = await drain(stream, command, ["--claim-idle", "60s"]);
     expect(result.stderr).toContain("8 ok, 0 dead-lettered, 0 retried");
   });
 
@@ -117,7 +120,7 @@ describe("what a waiting shell is asked and answers", () => {
     const stream = uniqueKey();
     await fill(redis, stream, 1);
     const dir = await scratchDir();
-    const more = ["--claim-idle", "60s", "--timeout", "500ms", "--kill-after", "100ms"];
+    const more = ["--claim-idle", "60s", "--timeout", "2s", "--kill-after", "100ms"];
     const worker = startWorker(stream, `${GROUP} >> ${dir}/shells; cat /dev/null`, more);
     await until("it has run", async () => (await linesOf(`${dir}/shells`)).length === 1);
     await until("it is acked", async () => (await pendingIn(redis, stream)) === 0);
@@ -126,7 +129,7 @@ describe("what a waiting shell is asked and answers", () => {
     await until("it has run again", async () => (await linesOf(`${dir}/shells`)).length === 2);
     await until("it is acked", async () => (await pendingIn(redis, stream)) === 0);
     worker.signal("SIGTERM");
-    expect((await worker.done).stderr).toContain("failed (timeout 500ms)");
+    expect((await worker.done).stderr).toContain("failed (timeout 2.0s)");
   });
 });
 

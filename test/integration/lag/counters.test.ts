@@ -8,6 +8,7 @@ import { COUNT_LIMIT, groupLags } from "../../../src/engine/lag/lag.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, CliRun, ndjson, uniqueKey } from "../../support/cli.ts";
 import { openConnection } from "../../support/connection.ts";
+import { lastingPort } from "../../support/ports.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { userWith } from "../../support/users.ts";
 
@@ -44,16 +45,17 @@ describe("a lag whose counters are wrong", () => {
     const dir = await mkdtemp(join(tmpdir(), "streamctl-aof-"));
     onTestFinished(() => rm(dir, { recursive: true, force: true }));
     const executable = inject("redisExecutable");
-    let server = await SandboxServer.start({ executable, dir, args: AOF });
+    const port = await lastingPort();
+    let server = await SandboxServer.start({ executable, dir, port, args: AOF });
     onTestFinished(() => server.stop());
-    const { port } = server;
     const redis = rawRedis(server.url);
     await redis.xgroup("CREATE", "orders", "g", "0", "MKSTREAM");
     await add(redis, "orders", 1, 1_000);
     await read(redis, "orders", 300);
     await rewritten(redis);
     await read(redis, "orders", 300);
-    const watch = new CliRun(["lag", "orders", "--watch", "--interval", "50ms"], { url: server.url });
+    const argv = ["lag", "orders", "--watch", "--interval", "50ms", "--connect-timeout", "60s"];
+    const watch = new CliRun(argv, { url: server.url });
     await until("it is watched", () => ndjson(watch.stdout).some((row) => row["lag"] === 400));
     redis.disconnect();
     await server.stop();

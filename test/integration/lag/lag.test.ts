@@ -305,7 +305,7 @@ describe("lag", () => {
     await redis.eval(make, names.length, ...names);
     const proxy = await Proxy.start();
     // All of a batch is on its way before the first of its replies is back, as between two machines.
-    proxy.delay(50);
+    proxy.delay(150);
     const rows = ndjson((await cli(["lag", `${prefix}:*`], { url: proxy.url })).stdout);
     expect(rows.map(({ lag }) => lag)).toEqual(names.flatMap(() => [3, 2, 0]));
     // The SCAN takes one for each thousand keys, also those of other tests.
@@ -351,7 +351,7 @@ describe("lag", () => {
     const key = uniqueKey();
     await add(redis, key, ids(2));
     await redis.xgroup("CREATE", key, "g", "0");
-    const waiting = cli(["lag", key, "-g", "g", "--wait", "--timeout", "20s"]);
+    const waiting = cli(["lag", key, "-g", "g", "--wait", "--timeout", "60s"]);
     await read(redis, key, "g", 2);
     await redis.xack(key, "g", "1-0", "2-0");
     const { code, stdout } = await waiting;
@@ -365,8 +365,11 @@ describe("lag", () => {
     for (const name of ["a", "b"]) await add(redis, `${prefix}:${name}`, ids(1));
     await redis.xgroup("CREATE", `${prefix}:a`, "g", "0");
     await redis.xgroup("CREATE", `${prefix}:b`, "g", "0");
-    const run = new CliRun(["lag", `${prefix}:*`, "--wait", "--timeout", "60s"]);
-    await until("it waits", async () => String(await redis.client("LIST")).includes("streamctl:lag"));
+    const proxy = await Proxy.start();
+    let looks = false;
+    proxy.onRequest = (bytes) => (looks ||= bytes.includes(`${prefix}:b`));
+    const run = new CliRun(["lag", `${prefix}:*`, "--wait", "--timeout", "60s"], { url: proxy.url });
+    await until("it has found the streams there are", () => looks);
     await add(redis, `${prefix}:c`, ids(3));
     await redis.xgroup("CREATE", `${prefix}:c`, "g", "0");
     await redis.del(`${prefix}:b`);
@@ -387,7 +390,7 @@ describe("lag", () => {
     await add(redis, key, ids(2));
     await redis.xgroup("CREATE", key, "g", "0");
     await read(redis, key, "g", 1);
-    const { code, stdout, stderr } = await cli(["lag", key, "--wait", "--timeout", "100ms"]);
+    const { code, stdout, stderr } = await cli(["lag", key, "--wait", "--timeout", "500ms"]);
     expect(code).toBe(6);
     expect(stderr).toContain("1 undelivered and 1 pending in 1 group");
     expect(ndjson(stdout)).toMatchObject([{ lag: 1, pending: 1 }]);

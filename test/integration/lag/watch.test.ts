@@ -80,7 +80,7 @@ describe("--watch on a pipe", () => {
   test("ends with exit 3 when the connection is lost for good", async () => {
     const { key } = await streamWithGroup();
     const proxy = await Proxy.start();
-    const run = new CliRun(["lag", key, "--watch", "--interval", "20ms", "--connect-timeout", "300ms"], {
+    const run = new CliRun(["lag", key, "--watch", "--interval", "20ms", "--connect-timeout", "2s"], {
       url: proxy.url,
     });
     await until("the first snapshot", () => run.stdout !== "");
@@ -279,15 +279,17 @@ describe("--watch on a terminal", () => {
     const redis = rawRedis(server.url);
     await redis.xgroup("CREATE", "orders", "g", "0", "MKSTREAM");
     await redis.call("DEBUG", "POPULATE", "30000", "k", "100");
-    await redis.config("SET", "key-load-delay", "20");
+    // It would take minutes, if it were not let go.
+    await redis.config("SET", "key-load-delay", "10000");
     await redis.config("SET", "loading-process-events-interval-bytes", "1024");
-    const argv = ["lag", "orders", "--watch", "--interval", "20ms", "--connect-timeout", "100ms"];
+    const argv = ["lag", "orders", "--watch", "--interval", "20ms", "--connect-timeout", "1s"];
     const run = new CliRun(argv, { stdin: new Keyboard(), columns: 120, url: server.url });
     await until("the first picture", () => run.stdout.includes("1 group, lag 0"));
     const reloaded = redis.call("DEBUG", "RELOAD").catch(() => {});
     await until("it says what is wrong", () =>
       run.stdout.includes("trying again: Redis is loading its data"),
     );
+    await rawRedis(server.url).config("SET", "key-load-delay", "0");
     await reloaded;
     const shown = run.stdout.length;
     await until("it is back", () => run.stdout.slice(shown).includes("1 group, lag 0"));
@@ -318,7 +320,7 @@ describe("--watch on a terminal", () => {
   test("goes on through a lost connection, and says so", async () => {
     const { redis, key } = await streamWithGroup();
     const proxy = await Proxy.start();
-    const run = new CliRun(["lag", key, "--watch", "--interval", "30ms", "--connect-timeout", "200ms"], {
+    const run = new CliRun(["lag", key, "--watch", "--interval", "30ms", "--connect-timeout", "2s"], {
       stdin: new Keyboard(),
       columns: 120,
       url: proxy.url,

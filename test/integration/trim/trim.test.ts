@@ -182,16 +182,20 @@ describe("trim and what groups still need", () => {
     };
     const consume = async (): Promise<void> => {
       const reader = rawRedis();
-      await until("all are read", async () => {
-        const reply = await reader.xreadgroup("GROUP", "g", "c", "COUNT", 60, "STREAMS", stream, ">");
-        for (const [, entries] of (reply ?? []) as [string, [string, string[] | null][]][]) {
-          for (const [id, fields] of entries) {
-            got.push(Number(fields?.[1] ?? Number.NaN));
-            await reader.xack(stream, "g", id);
+      await until(
+        "all are read",
+        async () => {
+          const reply = await reader.xreadgroup("GROUP", "g", "c", "COUNT", 60, "STREAMS", stream, ">");
+          for (const [, entries] of (reply ?? []) as [string, [string, string[] | null][]][]) {
+            for (const [id, fields] of entries) {
+              got.push(Number(fields?.[1] ?? Number.NaN));
+              await reader.xack(stream, "g", id);
+            }
           }
-        }
-        return got.length >= total;
-      });
+          return got.length >= total;
+        },
+        100_000,
+      );
     };
     let trims = 0;
     const trim = async (): Promise<void> => {
@@ -234,7 +238,7 @@ describe("trim, several streams and faults", () => {
     const streams = [await numbered(redis, 10), await numbered(redis, 10), await numbered(redis, 10)];
     const proxy = await Proxy.start();
     const lost = proxy.loseReplyTo(streams[0] as string);
-    const argv = ["trim", ...streams, "--min-id", "5-1", "--exact", "--connect-timeout", "300ms"];
+    const argv = ["trim", ...streams, "--min-id", "5-1", "--exact", "--connect-timeout", "3s"];
     const run = cli(argv, { url: proxy.url });
     await lost;
     proxy.refuse();
