@@ -70,7 +70,7 @@ test.each([
   ["every third key twice, across the slots of a cluster", cluster, everyThirdTwice],
 ] as const)(
   `a chain of three workers killed at random ends with one output per input key: %s (seed ${SEED})`,
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async (_, place, copies) => {
     const { redis, url, flags } = await place();
     const random = new Random(SEED);
@@ -117,7 +117,7 @@ test.each([
     // It gets through only when all three are up: one that is just starting would not hear the signal below.
     keys.push("last");
     await add("last", 0);
-    await until("everything has come through", done, 60_000);
+    await until("everything has come through", done, 120_000);
     await Promise.all(seats.map((seat) => seat.stop()));
 
     console.log(`chain: seed ${SEED}: ${kills} kills`);

@@ -35,5 +35,5 @@ if (SEED !== undefined) {
     { ordered: false, emit: "slot" },
     { ordered: false, emit: "across" },
   ];
-  test.each(setups)(`${NAME} (%j)`, { timeout: 240_000 }, (setup) => chaos(1, 500, setup));
+  test.each(setups)(`${NAME} (%j)`, { timeout: 400_000 }, (setup) => chaos(1, 500, setup));
 }

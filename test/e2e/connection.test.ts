@@ -1,9 +1,10 @@
 import { expect, inject, test } from "vitest";
 import { keySlot } from "../../src/redis/keys.ts";
-import { freePort, SandboxServer } from "../../src/sandbox/server.ts";
+import { SandboxServer } from "../../src/sandbox/server.ts";
 import { bin } from "../support/bin.ts";
 import { ndjson, uniqueKey } from "../support/cli.ts";
 import { TestCluster } from "../support/cluster.ts";
+import { lastingPort } from "../support/ports.ts";
 import { makeCertificates } from "../support/tls.ts";
 
 // What the build leaves out of ioredis, or loads later, must not be missed where it is needed.
@@ -32,7 +33,7 @@ test("the built program finds every node of a cluster", async () => {
 
 test("the built program speaks TLS", async () => {
   const certificates = await makeCertificates();
-  const port = await freePort();
+  const port = await lastingPort();
   const { ca, serverCert, serverKey } = certificates;
   const server = await SandboxServer.start({
     executable: inject("redisExecutable"),

@@ -34,7 +34,7 @@ async function ended(run: BinRun, place: string): Promise<BinResult> {
   let result: BinResult | undefined;
   void run.done.then((done) => (result = done));
   try {
-    return await until(`${place} ends`, () => result, 60_000);
+    return await until(`${place} ends`, () => result, 100_000);
   } finally {
     if (result === undefined) killAll(await run.processes());
   }
@@ -103,7 +103,7 @@ class Reader {
   async type(block: Block): Promise<BinResult> {
     const run = this.#run(block.text);
     if (block.stop) {
-      await until(`${placeOf(block)} has written something`, () => run.stdout + run.stderr, 60_000);
+      await until(`${placeOf(block)} has written something`, () => run.stdout + run.stderr, 100_000);
       // What it has just forked looks like itself.
       const own = (await run.processes()).filter(({ command }) => command.includes(PROGRAM.at(-1) ?? ""));
       process.kill(Math.min(...own.map(({ pid }) => pid)), "SIGTERM");

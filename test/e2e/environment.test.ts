@@ -107,7 +107,7 @@ describe.skipIf(!mounts)("a /dev/shm that is of no use", () => {
       await fill(redis, stream, 4);
       const mount = `mount -t tmpfs ${shm} none /dev/shm; head -c 4096 /dev/zero >/dev/shm/full; exec "$@"`;
       const program = ["unshare", "-m", "sh", "-c", mount, "sh", ...PROGRAM] as const;
-      const more = ["--until-empty", "--max-deliveries", "1", "--timeout", "5s", ...command];
+      const more = ["--until-empty", "--max-deliveries", "1", "--timeout", "60s", ...command];
       const result = await bin(argv(stream, ...more), { program });
       expect(result.stderr).toContain("4 ok, 0 dead-lettered");
       expect(result.stdout).toMatch(/^out$/m);

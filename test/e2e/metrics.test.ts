@@ -3,14 +3,15 @@ import { BinRun } from "../support/bin.ts";
 import { ndjson, uniqueKey } from "../support/cli.ts";
 import { ask, metricsUrl, scrape } from "../support/http.ts";
 import { rawRedis, until } from "../support/redis.ts";
-import { fill, workerArgv } from "../support/worker.ts";
+import { closedGate, fill, workerArgv } from "../support/worker.ts";
 
 describe("the built program", () => {
   test("a worker serves metrics and probes until it has stopped, and logs nothing but JSON", async () => {
     const stream = uniqueKey();
     await fill(rawRedis(), stream, 1);
     const flags = ["--metrics-port", "0", "--log", "json"];
-    const run = new BinRun(workerArgv(stream, "echo started; sleep 1", ...flags));
+    const gate = await closedGate();
+    const run = new BinRun(workerArgv(stream, `echo started; ${gate.wait}`, ...flags));
     const url = await until("it listens", () => metricsUrl(run));
     await until("the handler runs", () => run.stdout.includes("started"));
     expect((await scrape(url)).value("streamctl_running")).toBe(1);
@@ -18,6 +19,7 @@ describe("the built program", () => {
     run.signal("SIGTERM");
     await until("it is stopping", async () => (await ask(`${url}/readyz`)).status === 503);
     expect((await ask(`${url}/healthz`)).status).toBe(200);
+    await gate.open();
     const { code, stderr } = await run.done;
     expect(code).toBe(0);
     expect(ndjson(stderr).at(-1)).toMatchObject({ level: "info", ok: 1 });

@@ -96,10 +96,7 @@ describe("a worker as a process", () => {
     );
     await until("the handler runs", () => run.stdout.includes("started"));
     run.signal("SIGINT");
-    await until(
-      "it has heard the first",
-      async () => new Promise((resolve) => setTimeout(() => resolve(true), 300)),
-    );
+    await until("it has heard the first", () => run.stderr.includes("stopping at SIGINT"));
     run.signal("SIGINT");
     expect(await run.done).toMatchObject({ code: 130 });
     await run.untilGone();
