@@ -3,7 +3,7 @@ import { Connection, type OpenOptions } from "../../src/redis/connection.ts";
 import type { ConnectionSettings } from "../../src/redis/settings.ts";
 import { serverUrl } from "./server-url.ts";
 
-/** Settings for a server; the limits are short, because tests wait for them. */
+/** Settings for a server; the limits are for what hangs, and a test that waits for them has its own. */
 function settingsFor(url: string, overrides: Partial<ConnectionSettings> = {}): ConnectionSettings {
   const { hostname, port } = new URL(url);
   return {
@@ -11,8 +11,8 @@ function settingsFor(url: string, overrides: Partial<ConnectionSettings> = {}): 
     host: hostname,
     port: Number(port),
     db: 0,
-    connectTimeoutMs: 5_000,
-    commandTimeoutMs: 5_000,
+    connectTimeoutMs: 30_000,
+    commandTimeoutMs: 30_000,
     ...overrides,
   };
 }

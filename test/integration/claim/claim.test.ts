@@ -233,7 +233,7 @@ test("two claims at once and an ack in between: every entry ends with one owner,
 test("a running worker runs what is claimed for its name, once", async () => {
   const redis = rawRedis();
   const key = await pendingStream(redis, 20);
-  const worker = startWorker(key, "cat", ["--consumer", "w", "--claim-idle", "60s"]);
+  const worker = startWorker(key, "cat", ["--consumer", "w", "--claim-idle", "900ms"]);
   await until("the worker reads", async () => {
     const consumers = (await redis.xinfo("CONSUMERS", key, "g")) as string[][];
     return consumers.some((consumer) => consumer.includes("w"));

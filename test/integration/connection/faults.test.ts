@@ -124,7 +124,7 @@ describe("the control connection", () => {
 describe("a blocking reader", () => {
   test("whose peer dies rejects soon after its BLOCK, and reads again later", async () => {
     const proxy = await Proxy.start();
-    const connection = await openConnection(proxy.url);
+    const connection = await openConnection(proxy.url, { commandTimeoutMs: 4_000 });
     const reader = await connection.reader();
     const key = uniqueKey();
     const read = (): Promise<unknown> => reader.call("XREAD", ["BLOCK", 200, "STREAMS", key, "0"], 200);
@@ -197,7 +197,7 @@ describe("a slow line", () => {
 
   test("a blocking read is not given up while its reply comes, however long after its BLOCK", async () => {
     const proxy = await Proxy.start();
-    const connection = await openConnection(proxy.url);
+    const connection = await openConnection(proxy.url, { commandTimeoutMs: 4_000 });
     const reader = await connection.reader();
     const key = uniqueKey();
     await rawRedis().xadd(key, "1-1", "a", Buffer.alloc(10_000_000));

@@ -277,6 +277,9 @@ describe("--watch on a terminal", () => {
     if (!server) return skip("Redis before 7 can't be slowed down while it loads");
     onTestFinished(() => server.stop());
     const redis = rawRedis(server.url);
+    // Made before: what connects while it loads waits for the end of that.
+    const other = rawRedis(server.url);
+    await other.ping();
     await redis.xgroup("CREATE", "orders", "g", "0", "MKSTREAM");
     await redis.call("DEBUG", "POPULATE", "30000", "k", "100");
     // It would take minutes, if it were not let go.
@@ -289,7 +292,7 @@ describe("--watch on a terminal", () => {
     await until("it says what is wrong", () =>
       run.stdout.includes("trying again: Redis is loading its data"),
     );
-    await rawRedis(server.url).config("SET", "key-load-delay", "0");
+    await other.config("SET", "key-load-delay", "0");
     await reloaded;
     const shown = run.stdout.length;
     await until("it is back", () => run.stdout.slice(shown).includes("1 group, lag 0"));
