@@ -111,11 +111,17 @@ export class TestCluster {
   }
 }
 
-async function startNode(args: readonly string[]): Promise<SandboxServer> {
-  return SandboxServer.start({
-    executable: inject("redisExecutable"),
-    port: await lastingPort(),
-    // No node counts as failed because the machine, or a test, has let it stand still for a while.
-    args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "30000", ...args],
-  });
+/** A port that was free a moment ago another run's server may have taken since. */
+async function startNode(args: readonly string[], attempts = 3): Promise<SandboxServer> {
+  try {
+    return await SandboxServer.start({
+      executable: inject("redisExecutable"),
+      port: await lastingPort(),
+      // No node counts as failed because the machine, or a test, has let it stand still for a while.
+      args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "30000", ...args],
+    });
+  } catch (error) {
+    if (attempts <= 1 || !/address already in use/iu.test(String(error))) throw error;
+    return startNode(args, attempts - 1);
+  }
 }

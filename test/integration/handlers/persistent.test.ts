@@ -167,7 +167,10 @@ describe("--persistent", () => {
     const dir = await scratchDir();
     const worker = startWorker(
       stream,
-      loop(`touch ${dir}/began-$n; until [ -e ${dir}/go-$n ]; do sleep 0.02; done; sleep 0.1; echo ok`),
+      // So slow that a verdict which a busy machine answers late takes no longer: for two round trips it reads ahead.
+      loop(
+        `touch ${dir}/began-$n; until [ -e ${dir}/go-$n ]; do sleep 0.02; done; [ $n = 0 ] && sleep 4; echo ok`,
+      ),
       PERSISTENT,
     );
     for (let n = 0; n < 3; n++) {
