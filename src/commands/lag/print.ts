@@ -23,12 +23,14 @@ export async function printLags(
   const thresholds: Thresholds = { maxLag, maxPending, maxAgeMs };
   const args = new StreamArguments(context, connection, names);
   const roster = flags.wait ? await args.roster(false) : undefined;
+  const overdue = new Map<string, number>();
   const request: LagRequest = {
     streams: roster?.streams ?? (await args.findSome()),
     named: args.named,
     group: flags.group,
     ...countRequest(flags),
     signal: context.stop,
+    onOverdue: (stream, ms) => overdue.set(stream, ms),
   };
   let drained = true;
   let pages: AsyncIterable<readonly GroupLag[]> | Iterable<readonly GroupLag[]> = lagPages(
@@ -56,7 +58,7 @@ export async function printLags(
   }
   if (printed === 0 && flags.group !== undefined && !context.stop.aborted)
     throw new StreamctlError("notFound", `no group "${flags.group}" on any of the streams`);
-  for (const line of [...crossed, ...unknown]) context.log.warn(line);
+  for (const line of [...crossed, ...unknown, ...overdueTexts(overdue)]) context.log.warn(line);
   if (context.stop.aborted) return undefined;
   if (crossed.length > 0 || !drained) return ExitCode.threshold;
   const judged = flags.wait || Object.values(thresholds).some((limit) => limit !== undefined);
@@ -125,4 +127,17 @@ function words({ what, value, limit, atLeast }: Crossing): string {
   const show = what === "lag" || what === "pending" ? formatNumber : formatDuration;
   const name = what.startsWith("oldest") ? `the ${what} entry is` : `${what} is`;
   return `${name} ${atLeast ? "≥" : ""}${show(value)}${what.startsWith("oldest") ? " old" : ""}, above ${show(limit)}`;
+}
+
+/** So many streams are named. */
+const NAMED = 10;
+
+/** Whatever the lag, entries that no worker adds are missing from it. */
+function overdueTexts(overdue: ReadonlyMap<string, number>): string[] {
+  const texts = [...overdue].map(
+    ([stream, ms]) =>
+      `${stream}: what is scheduled has been overdue for ${formatDuration(ms)}: no worker adds it; streamctl schedule run ${stream} does`,
+  );
+  const more = texts.length - NAMED;
+  return more > 0 ? [...texts.slice(0, NAMED), `${more} more streams are overdue`] : texts;
 }

@@ -31,6 +31,7 @@ export type Check =
   | "future-id"
   | "never-trimmed"
   | "dead-letters"
+  | "schedule-overdue"
   | "dead-consumer"
   | "empty-consumers"
   | "missing-data"

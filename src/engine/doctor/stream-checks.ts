@@ -4,6 +4,8 @@ import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type StreamInfo, streamInfo } from "../../redis/ops/info.ts";
 import { rangePage } from "../../redis/ops/range.ts";
+import { ask } from "../../redis/ops/ask.ts";
+import { firstDueQuestion, overdueMs } from "../../redis/ops/overdue.ts";
 import { timeToLive } from "../../redis/ops/key.ts";
 import { formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { shellWord } from "../groups/missing.ts";
@@ -36,6 +38,7 @@ export async function checkStream(
 ): Promise<Finding[]> {
   const found = [...futureIds(stream, info, environment.nowMs), ...neverTrimmed(stream, info)];
   found.push(...(await expiry(connection, stream, environment)));
+  found.push(...(await overdue(connection, stream, environment.nowMs)));
   if (environment.dlq !== undefined)
     found.push(...(await deadLetters(connection, stream, environment.dlq, environment.nowMs)));
   return found;
@@ -78,6 +81,20 @@ async function expiry(
       return [unseen("the time to live", "the user may not call PTTL", { stream })];
     throw error;
   }
+}
+
+async function overdue(connection: Connection, stream: StreamKey, nowMs: number): Promise<Finding[]> {
+  let lateMs: number | undefined;
+  const question = firstDueQuestion(
+    stream,
+    connection.cluster,
+    (dueMs) => (lateMs = overdueMs(dueMs, nowMs)),
+  );
+  await ask(connection, undefined, question ? [question] : []);
+  if (lateMs === undefined) return [];
+  const evidence = `what is scheduled for it has been overdue for ${formatDuration(lateMs)}: no worker of the stream adds it`;
+  const fix = `streamctl schedule run ${shellWord(stream)}, or start a worker with the right to the schedule`;
+  return [finding("error", "schedule-overdue", evidence, fix, { stream })];
 }
 
 async function deadLetters(

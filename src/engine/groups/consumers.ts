@@ -1,3 +1,4 @@
+import { PUT_OFF_CONSUMER } from "../../redis/ops/schedule-keys.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
@@ -23,8 +24,8 @@ export const DEAD_AFTER_MS = 300_000;
 /** One that holds nothing was not needed for so long. */
 export const EMPTY_AFTER_MS = 86_400_000;
 
-export function looksDead({ pending, idleMs }: ConsumerInfo, deadAfterMs: number): boolean {
-  return pending > 0 && idleMs >= deadAfterMs;
+export function looksDead({ name, pending, idleMs }: ConsumerInfo, deadAfterMs: number): boolean {
+  return pending > 0 && idleMs >= deadAfterMs && name !== PUT_OFF_CONSUMER;
 }
 
 export interface ConsumersRequest {

@@ -1,7 +1,8 @@
 import { type EntryId, idMs } from "../../entry/id.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import type { Connection } from "../../redis/connection.ts";
-import { ask } from "../../redis/ops/ask.ts";
+import { ask, type Question } from "../../redis/ops/ask.ts";
+import { firstDueQuestion, overdueMs } from "../../redis/ops/overdue.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
 import { countKnownQuestion } from "../../redis/ops/count.ts";
 import { type CountBudget, countAll, type CountedGroup, type CountRequest } from "./count-all.ts";
@@ -40,6 +41,8 @@ export interface LagRequest extends CountRequest {
   readonly streams: readonly StreamKey[];
   /** Only this group. A named stream must have it. */
   readonly group?: GroupName | undefined;
+  /** Hears of streams for which something was to be added by now, and for how long it has been overdue. */
+  readonly onOverdue?: ((stream: StreamKey, overdueMs: number) => void) | undefined;
 }
 
 /** How far one group is counted, unless somebody says otherwise: about a tenth of a second. */
@@ -80,11 +83,18 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
       const clock = serverNowMs(connection);
       // Of two refusals that of the streams says more; this one is thrown below.
       clock.catch(() => {});
+      const due = new Map<StreamKey, number>();
       const [found] = await Promise.all([
         findGroups(connection, asker, names, request),
         at === 0 && pipeline ? asker([countKnownQuestion()]) : undefined,
+        request.onOverdue && asker(dueQuestions(names, connection.cluster, due)),
       ]);
-      return { found, nowMs: await clock };
+      const nowMs = await clock;
+      for (const [stream, dueMs] of due) {
+        const lateMs = overdueMs(dueMs, nowMs);
+        if (lateMs !== undefined) request.onOverdue?.(stream, lateMs);
+      }
+      return { found, nowMs };
     };
     let next: ReturnType<typeof look> | undefined;
     for (let at = 0; at < request.streams.length && !request.signal.aborted; at += STREAMS_AT_ONCE) {
@@ -104,6 +114,14 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
   } finally {
     pipeline?.close();
   }
+}
+
+function dueQuestions(
+  streams: readonly StreamKey[],
+  cluster: boolean,
+  due: Map<StreamKey, number>,
+): Question[] {
+  return streams.flatMap((stream) => firstDueQuestion(stream, cluster, (ms) => due.set(stream, ms)) ?? []);
 }
 
 function rowOf(

@@ -4,6 +4,7 @@ import { errorText, ServerError } from "../../errors.ts";
 import { isDenied } from "../../redis/errors.ts";
 import type { Member } from "../../redis/ops/member.ts";
 import { REPLAY_CONSUMER } from "../../redis/ops/replay-fate.ts";
+import { PUT_OFF_CONSUMER } from "../../redis/ops/schedule-keys.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import { isMadeUp } from "../consumer-name.ts";
 import type { Ordering } from "./ordering.ts";
@@ -84,6 +85,9 @@ const AT_ONCE = 100;
 /** So many of a stream are remembered; what is beyond is met when entries are taken from it again. */
 const REMEMBERED = 1_000;
 
+/** No process reads by these names: they go as soon as they hold nothing. */
+const NO_PROCESS: ReadonlySet<string> = new Set([REPLAY_CONSUMER, PUT_OFF_CONSUMER]);
+
 type SilenceSettings = Member & Pick<WorkerSettings, "claimIdleMs" | "tellsInactive">;
 
 /**
@@ -112,7 +116,7 @@ export class SilentConsumers {
   tookFrom(stream: StreamKey, consumer: string): void {
     const { consumer: own, holders } = this.#settings;
     if (consumer === own || !this.#mayForget) return;
-    if (consumer !== REPLAY_CONSUMER && holders?.(stream) === undefined) return;
+    if (!NO_PROCESS.has(consumer) && holders?.(stream) === undefined) return;
     let names = this.#waiting.get(stream);
     if (!names) this.#waiting.set(stream, (names = new Map<string, number>()));
     if (names.size < REMEMBERED || names.has(consumer)) names.set(consumer, performance.now());
@@ -127,7 +131,7 @@ export class SilentConsumers {
       const { group, tellsInactive } = this.#settings;
       for (const { name, pending } of await this.#streams.consumerInfos(stream, group)) {
         const left = tellsInactive && isMadeUp(name);
-        if (pending === 0 && (left || name === REPLAY_CONSUMER)) this.tookFrom(stream, name);
+        if (pending === 0 && (left || NO_PROCESS.has(name))) this.tookFrom(stream, name);
       }
     });
   }
@@ -157,8 +161,7 @@ export class SilentConsumers {
     const answers = await this.#streams.forgetSilent(
       stream,
       this.#settings,
-      // No process reads by that name.
-      some.map(([name]) => ({ name, silentMs: name === REPLAY_CONSUMER ? 0 : silentMs })),
+      some.map(([name]) => ({ name, silentMs: NO_PROCESS.has(name) ? 0 : silentMs })),
     );
     for (const [i, [name, since]] of some.entries()) {
       const answer = answers[i];

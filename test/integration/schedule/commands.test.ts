@@ -257,3 +257,32 @@ describe("schedule run", () => {
     expect(wrong).toMatchObject({ code: 5, stderr: expect.stringContaining("what is scheduled waits") });
   });
 });
+
+test("lag and doctor say what is overdue, and nothing of what is not", async () => {
+  const key = uniqueKey();
+  const redis = rawRedis();
+  await redis.xgroup("CREATE", key, "g", "0", "MKSTREAM");
+  await cli(["produce", key, "n=1", "--delay", "1h"]);
+  expect((await cli(["lag", key])).stderr).toBe("");
+  const doctor = async () =>
+    ndjson((await cli(["doctor", key])).stdout).filter(({ check }) => check === "schedule-overdue");
+  expect(await doctor()).toEqual([]);
+  await cli(["produce", key, "n=2", "--at", "2020-01-01"]);
+  const lag = await cli(["lag", key]);
+  expect(lag.code).toBe(0);
+  expect(lag.stderr).toMatch(/what is scheduled has been overdue for \S+: no worker adds it/);
+  expect(await doctor()).toMatchObject([{ severity: "error", stream: key }]);
+  await redis.del(`${key}:scheduled`);
+  await redis.set(`${key}:scheduled`, "x");
+  expect((await cli(["lag", key])).stderr).toBe("");
+});
+
+test("the consumer that has what was put off looks dead to nobody, however long that is", async () => {
+  const key = uniqueKey();
+  const id = await putOff(key);
+  await rawRedis().xclaim(key, "g", "streamctl-scheduled", 0, id, "IDLE", 86_400_000, "JUSTID");
+  const rows = ndjson((await cli(["group", "consumers", key, "-g", "g"])).stdout);
+  expect(rows).toMatchObject([{}, { consumer: "streamctl-scheduled", pending: 1, looksDead: false }]);
+  const found = ndjson((await cli(["doctor", key])).stdout).map(({ check }) => check);
+  expect(found).not.toContain("dead-consumer");
+});

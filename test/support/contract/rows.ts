@@ -374,6 +374,7 @@ export const ROWS: Readonly<Record<string, Shape>> = {
         "future-id",
         "never-trimmed",
         "dead-letters",
+        "schedule-overdue",
         "dead-consumer",
         "empty-consumers",
         "missing-data",
