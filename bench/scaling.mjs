@@ -14,23 +14,27 @@ const COUNTS = [1, 2, 4, 8];
 const NODES = 3;
 const CUSTOMERS = 977;
 const PLACES = 4;
-/** A run takes a second or two. */
-const ENTRIES_A_WORKER = 1_000;
 const PAIRS = 2;
 const DEADLINE_MS = 120_000;
 const GROUP = "g";
 
-/** Waits for 5 ms, as something downstream would make it: the processor has nothing to do meanwhile. */
+/** Waits, as for something downstream: the processor has nothing to do meanwhile. */
 const WAIT =
-  'open(L, ">>", shift); $| = 1; ' +
-  'while (<STDIN>) { select(undef, undef, undef, 0.005); /"customer":"(\\w+)","n":"(\\d+)"/; syswrite(L, "$1 $2\\n"); print "ok\\n" }';
+  'open(L, ">>", shift); $s = shift; $| = 1; ' +
+  'while (<STDIN>) { select(undef, undef, undef, $s); /"customer":"(\\w+)","n":"(\\d+)"/; syswrite(L, "$1 $2\\n"); print "ok\\n" }';
 
-const WAITING = {
-  name: "a handler that waits for 5 ms",
-  handler: (log) => ["--persistent", "--", "perl", "-e", WAIT, log],
-};
+/** `entries`: for each worker, so that a run takes a few seconds. */
+const waiting = (ms, entries) => ({
+  name: `a handler that waits for ${ms} ms`,
+  entries,
+  handler: (log) => ["--persistent", "--", "perl", "-e", WAIT, log, String(ms / 1_000)],
+});
+const LONG = waiting(100, 150);
+/** More of these than the cores can take. */
+const SHORT = waiting(5, 1_500);
 const SHELLS = {
   name: "a shell per entry",
+  entries: 600,
   handler: (log) => ["--env-fields", "--exec", `echo "$FIELD_CUSTOMER $FIELD_N" >>'${log}'`],
 };
 
@@ -38,8 +42,9 @@ export async function bench(tools) {
   const cluster = await startCluster(tools, NODES);
   try {
     for (const partitions of COUNTS)
-      for (const workers of COUNTS) await measure(tools, cluster, WAITING, partitions, workers);
-    for (const workers of COUNTS) await measure(tools, cluster, SHELLS, 4, workers);
+      for (const workers of COUNTS) await measure(tools, cluster, LONG, partitions, workers);
+    for (const kind of [SHORT, SHELLS])
+      for (const workers of COUNTS) await measure(tools, cluster, kind, 4, workers);
   } finally {
     await cluster.stop();
   }
@@ -70,7 +75,7 @@ async function measure(tools, cluster, kind, partitions, workers) {
 
 /** Entries a second from the first that was handled to the last, and what they cost Redis. */
 async function work(tools, cluster, streamctl, { kind, partitions, workers }) {
-  const entries = ENTRIES_A_WORKER * workers;
+  const entries = kind.entries * workers;
   const lines = Array.from({ length: entries }, (_, at) => ({
     customer: `c${at % CUSTOMERS}`,
     n: String(at),
