@@ -7,6 +7,7 @@ export const VERDICT_WORDS = [
   "snooze",
   "dead",
   "duplicate",
+  "unmatched",
   "lost",
   "missing",
   "released",
@@ -21,6 +22,7 @@ export function verdictWord({ kind }: Verdict): VerdictWord {
 const WORD_OF: Readonly<Record<Verdict["kind"], VerdictWord>> = {
   ack: "ok",
   duplicate: "duplicate",
+  unmatched: "unmatched",
   retry: "retry",
   snooze: "snooze",
   dead: "dead",

@@ -93,6 +93,9 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
             { ...facts, reason: verdict.reason },
           );
           return;
+        case "unmatched":
+          log.detail(`${name(delivery)} acked without a run: it does not match`, facts);
+          return;
         case "duplicate":
           log.detail(`${name(delivery)} acked without a run: its key has succeeded before`, facts);
           return;
@@ -184,6 +187,7 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
       const parts = [`${result.ok} ok`, `${result.dead} dead-lettered`, `${result.retried} retried`];
       if (result.snoozed > 0) parts.push(`${result.snoozed} snoozed`);
       if (result.duplicates > 0) parts.push(`${result.duplicates} duplicates`);
+      if (result.unmatched > 0) parts.push(`${result.unmatched} unmatched`);
       if (result.lost > 0) parts.push(`${result.lost} lost to other consumers`);
       if (result.missing > 0) parts.push(`${result.missing} without data`);
       if (result.killed > 0) parts.push(`${result.killed} killed`);
@@ -231,6 +235,7 @@ function times(deliveries: number): string {
 const DROPPED: Readonly<Record<Verdict["kind"], string>> = {
   ack: "ack",
   duplicate: "ack",
+  unmatched: "ack",
   retry: "retry",
   snooze: "snooze",
   dead: "dead letter",

@@ -125,6 +125,38 @@ describe("consume -g --where", () => {
     expect(lastDelivered).toBe("6-0");
   });
 
+  test("a worker runs what matches, and acks the rest without a run", async () => {
+    const key = await orders(300);
+    const worker = ["--exec", 'echo "$STREAMCTL_ID"', "-j", "2", "--ack-unmatched", ...OF_42];
+    const { code, stdout, stderr } = await cli(["consume", key, "-g", "g", "--until-empty", ...worker]);
+    expect(code, stderr).toBe(0);
+    expect(stdout.trim().split("\n").toSorted()).toEqual(
+      Array.from({ length: 100 }, (_, n) => `${(n + 1) * 3}-0`).toSorted(),
+    );
+    expect(stderr).toContain("100 ok, 0 dead-lettered, 0 retried, 200 unmatched");
+    expect(await pendingRows(rawRedis(), key)).toEqual([]);
+  });
+
+  test("a worker's --count is of what matches", async () => {
+    const key = await orders(30);
+    const worker = ["--exec", 'echo "$STREAMCTL_ID"', "--count", "2", "--ack-unmatched", ...OF_42];
+    const { stdout } = await cli(["consume", key, "-g", "g", ...worker]);
+    expect(stdout).toBe("3-0\n6-0\n");
+  });
+
+  test("an entry on which a regular expression runs away is dead-lettered, and stops no worker", async () => {
+    const redis = rawRedis();
+    const key = uniqueKey();
+    await redis.xadd(key, "1-0", "a", `${"a".repeat(40)}!`);
+    await redis.xadd(key, "2-0", "a", "aaa");
+    await redis.xgroup("CREATE", key, "g", "0");
+    const worker = ["--exec", 'echo "$STREAMCTL_ID"', "--ack-unmatched", "--where", "a~^(a+)+$"];
+    const { code, stdout } = await cli(["consume", key, "-g", "g", "--until-empty", ...worker]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "2-0\n" });
+    const letters = ndjson((await cli(["dlq", "list", key])).stdout);
+    expect(letters).toMatchObject([{ originalId: "1-0", reason: expect.stringContaining("runs away") }]);
+  });
+
   test.each([
     [["--ack-unmatched"], /--ack-unmatched.*--where/],
     [["--where", "a=1", "--exec", "true"], /--ack-unmatched/],

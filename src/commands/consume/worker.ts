@@ -8,6 +8,7 @@ import { makeHandler } from "../../engine/handlers/make-handler.ts";
 import type { WorkerResult, WorkerSettings, RetryPolicy } from "../../engine/worker/types.ts";
 import type { GroupName } from "../../entry/names.ts";
 import { Holders } from "../../redis/ops/holders.ts";
+import { entryFilter } from "../../engine/where.ts";
 import { Worker } from "../../engine/worker/worker.ts";
 import { errorText, ExitCode, StreamctlError, UsageError } from "../../errors.ts";
 import { PipeClosed } from "../../output/output.ts";
@@ -157,6 +158,7 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     consumerIsUnique: flags.consumer === undefined,
     orderBy: flags.orderBy,
     ahead: aheadOf(flags) * flags.jobs * (flags.batch ?? 1),
+    where: flags.where && entryFilter(flags.where),
     ratePerSecond: flags.rate,
     pauseAfter: flags.pauseAfter,
     dedupe: flags.dedupe === undefined ? undefined : { field: flags.dedupe, ttlMs: flags.dedupeTtl },

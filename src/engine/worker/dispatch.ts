@@ -5,6 +5,7 @@ import { alreadyDone, type DedupeSettings, type SameKeys } from "./dedupe.ts";
 import type { WorkerEvents } from "./events.ts";
 import { type Fetcher, MAX_BLOCK_MS } from "./fetch.ts";
 import type { Groups } from "./groups.ts";
+import { verdictsWithoutMatch } from "./matching.ts";
 import { type InFlight, noteCameAgain } from "./in-flight.ts";
 import type { OutageGuard } from "./judge.ts";
 import type { Ownership } from "./ownership.ts";
@@ -22,6 +23,8 @@ const ENDING_BLOCK_MS = 50;
 const LESS = 10;
 const MORE = 2;
 
+const DUPLICATE: Verdict = { kind: "duplicate" };
+
 /** When Redis was asked for entries, and, by performance.now(), when they came. */
 interface Came {
   readonly askedAt: Instant;
@@ -30,7 +33,7 @@ interface Came {
 
 export interface DispatcherParts {
   readonly streams: Streams;
-  readonly settings: DedupeSettings & Pick<WorkerSettings, "streams" | "retry">;
+  readonly settings: DedupeSettings & Pick<WorkerSettings, "streams" | "retry" | "where">;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly fetcher: Fetcher;
@@ -162,15 +165,22 @@ export class Dispatcher {
     const { streams, settings, ownership, inFlight, runner, readAhead } = this.#parts;
     const gotAt = ownership.got(deliveries);
     readAhead.came(deliveries);
+    const { where } = settings;
+    const unmatched = where && (await verdictsWithoutMatch(where, deliveries, this.#parts.ending));
     const duplicates = await alreadyDone(streams, settings, deliveries);
     for (const delivery of deliveries) {
       if (!inFlight.isOverSince(askedAt.steady, delivery))
-        this.#admitOne(delivery, duplicates.has(delivery), { askedAt, gotAt });
+        this.#admitOne(
+          delivery,
+          unmatched?.get(delivery) ?? (duplicates.has(delivery) ? DUPLICATE : undefined),
+          { askedAt, gotAt },
+        );
     }
     runner.startNext();
   }
 
-  #admitOne(delivery: Delivery, duplicate: boolean, came: Came): void {
+  /** `unrun`: its verdict, where it needs no run. */
+  #admitOne(delivery: Delivery, unrun: Verdict | undefined, came: Came): void {
     const { settings, inFlight, runner, sameKeys, ending, events } = this.#parts;
     // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
     // So may a group that was made again.
@@ -183,7 +193,7 @@ export class Dispatcher {
     if (ending.aborted) {
       // Its read was on the way when the worker was told to stop.
       this.#settleUnrun(delivery, HAND_BACK, came);
-    } else if (duplicate) this.#settleUnrun(delivery, { kind: "duplicate" }, came);
+    } else if (unrun) this.#settleUnrun(delivery, unrun, came);
     else if (delivery.deliveries > settings.retry.maxDeliveries) {
       // Its last permitted run never reported back: it may be what ends the workers. Not run once more.
       const deliveries = Math.min(delivery.deliveries - 1, Number.MAX_SAFE_INTEGER);

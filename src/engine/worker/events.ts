@@ -7,7 +7,7 @@ import { type EndRules, Ends } from "../group-reader/ends.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerResult } from "./types.ts";
 
-/** Nothing is left to do for the entry. */
+/** Nothing is left to do for the entry, and it was one of those that were wanted. */
 const FINAL: ReadonlySet<Verdict["kind"]> = new Set(["ack", "dead", "duplicate"]);
 
 /** What the worker does about an event. */
@@ -31,6 +31,7 @@ export class WorkerEvents implements WorkerObserver {
     lost: 0,
     missing: 0,
     duplicates: 0,
+    unmatched: 0,
     killed: 0,
   };
   readonly #observer: WorkerObserver;
@@ -75,6 +76,7 @@ export class WorkerEvents implements WorkerObserver {
     if (verdict.kind === "ack") counts.ok++;
     else if (verdict.kind === "dead") counts.dead++;
     else if (verdict.kind === "duplicate") counts.duplicates++;
+    else if (verdict.kind === "unmatched") counts.unmatched++;
     else if (verdict.kind === "retry") counts.retried++;
     else if (verdict.kind === "snooze") counts.snoozed++;
     if (FINAL.has(verdict.kind)) this.ends.took(1);

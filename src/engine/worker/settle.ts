@@ -112,7 +112,7 @@ export class Settler {
 
   /** Acks that bring nothing else with them go out together. */
   #isPlainAck(verdict: Verdict): boolean {
-    if (verdict.kind === "duplicate") return true;
+    if (verdict.kind === "duplicate" || verdict.kind === "unmatched") return true;
     return verdict.kind === "ack" && !this.#parts.settings.dedupe && !verdict.outputs?.length;
   }
 
@@ -175,6 +175,7 @@ export class Settler {
       case "ack":
         return settleSuccess(streams, settings, delivery, verdict.outputs ?? []);
       case "duplicate":
+      case "unmatched":
         throw new TypeError("plain acks go out in batches");
     }
   }

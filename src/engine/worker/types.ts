@@ -5,6 +5,7 @@ import type { Member } from "../../redis/ops/member.ts";
 import type { GroupStart } from "../groups/start.ts";
 import type { EndRules } from "../group-reader/ends.ts";
 import type { Job } from "../handlers/handler.ts";
+import type { EntryFilter } from "../where.ts";
 import type { Outcome } from "../handlers/outcome.ts";
 
 /** What a worker was asked to do. Times are in ms. */
@@ -20,6 +21,8 @@ export interface WorkerSettings extends Member {
   readonly orderBy?: string | undefined;
   /** The most entries that may be read before there is a slot for them. */
   readonly ahead: number;
+  /** What does not match is acked without a run. */
+  readonly where?: EntryFilter | undefined;
   /** Starts per second, over all entries of this worker. */
   readonly ratePerSecond?: number | undefined;
   /** After that many failures in a row only probes are run. */
@@ -74,6 +77,8 @@ export type Verdict =
   | { readonly kind: "ack"; readonly stdout?: Buffer; readonly outputs?: readonly (readonly Buffer[])[] }
   /** Its key has succeeded before: acked without a run. */
   | { readonly kind: "duplicate" }
+  /** It does not match `--where`: acked without a run. */
+  | { readonly kind: "unmatched" }
   /** `counted` false: the delivery does not count (the handler's surroundings failed, not the entry). */
   | {
       readonly kind: "retry";
@@ -153,6 +158,8 @@ export interface WorkerResult {
   readonly missing: number;
   /** Entries acked without a run because their key had succeeded before. */
   readonly duplicates: number;
+  /** Entries acked without a run because they did not match. */
+  readonly unmatched: number;
   /** Handlers that had to be killed because the worker could not wait for them. */
   readonly killed: number;
 }

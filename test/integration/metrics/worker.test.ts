@@ -43,6 +43,7 @@ describe("a worker's metrics", () => {
       snooze: 0,
       dead: 1,
       duplicate: 0,
+      unmatched: 0,
       lost: 0,
       missing: 0,
       released: 0,

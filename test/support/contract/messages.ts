@@ -28,6 +28,7 @@ const WORK: Readonly<Record<string, Field>> = {
   lost: count("entries that had another owner when their handler ended"),
   missing: count("pending entries that had no data left"),
   duplicates: count("entries acked without a run, because their key had succeeded before"),
+  unmatched: count("entries acked without a run, because they did not match"),
   killed: count("handlers that the worker could not wait for"),
 };
 
