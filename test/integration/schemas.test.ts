@@ -131,6 +131,16 @@ describe("what commands print is what docs/schemas says:", () => {
     await run(["dlq", "list", key, "--by", "reason"]);
   });
 
+  test("what is added later", async () => {
+    const key = uniqueKey();
+    await run(["produce", key, "a=1", "--delay", "1h", "-o", "json"]);
+    await run(["produce", key, "--delay", "1h", "-o", "json"], { stdin: '{"a":"2"}\n' });
+    await run(["schedule", "list", key]);
+    await run(["schedule", "cancel", key, "--all", "--dry-run"]);
+    await run(["schedule", "cancel", key, "--all", "-y", "-o", "json"]);
+    await run(["schedule", "run", key, "--once", "-o", "json"]);
+  });
+
   test("times that RFC 3339 can't write, which has four digits for a year", async () => {
     const redis = rawRedis();
     const key = uniqueKey();
