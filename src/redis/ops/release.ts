@@ -5,12 +5,14 @@ import type { Caller } from "./caller.ts";
 import { withHolders } from "./holders.ts";
 import { NOW_MS } from "./lua/now.ts";
 import { REPLAY_CONSUMER } from "./replay-fate.ts";
+import { PUT_OFF_CONSUMER } from "./schedule-keys.ts";
 
 /**
  * Lets any worker take pending entries at once, whatever its --claim-idle: those that wait, and those whose worker is gone.
  * What a worker may be running is left alone. An entry waits when the holders say that whoever has it has left it for later
  * (see lua/held.ts), at the delivery count that it still has: every take changes one of the two. Where this user may not read
- * the holders nothing is known to wait.
+ * the holders nothing is known to wait but what was put off, which goes to a consumer that workers take from; its record in
+ * the schedule is void then (see put-off.ts, add-due.ts).
  *
  * KEYS     the stream; the holders
  * ARGV     group, dry-run ("1": change nothing), min-idle ms, min-deliveries, owner-known ("1": only what is pending for the
@@ -35,7 +37,7 @@ end
 
 local function waits(id, owner, count)
   local noted, who = string.match(held(id) or '', '^(%S+) %S%d+ (.*)$')
-  return owner == '${REPLAY_CONSUMER}' or who == owner and tonumber(noted) == count
+  return owner == '${REPLAY_CONSUMER}' or owner == '${PUT_OFF_CONSUMER}' or who == owner and tonumber(noted) == count
 end
 
 local function settle(id, owner, idle, count)
@@ -43,12 +45,10 @@ local function settle(id, owner, idle, count)
   if not waits(id, owner, count) and not (gone[owner] and idle >= gone[owner]) then return -3 end
   if #redis.call('XRANGE', KEYS[1], id, id) == 0 then return -2 end
   if dry_run then return 1 end
-  redis.call('XCLAIM', KEYS[1], group, owner, 0, id, 'TIME', 0, 'JUSTID')
-  local noted = held(id)
-  if noted then
-    local due = string.format('%.0f', now_ms())
-    redis.call('HSET', KEYS[2], id, (string.gsub(noted, '^(%S+ %S)%d*', function(kind) return kind .. due end)))
-  end
+  local to = owner == '${PUT_OFF_CONSUMER}' and '${REPLAY_CONSUMER}' or owner
+  redis.call('XCLAIM', KEYS[1], group, to, 0, id, 'TIME', 0, 'JUSTID')
+  local noted, kind = string.match(held(id) or '', '^(%S+) (%S)')
+  if noted then redis.call('HSET', KEYS[2], id, noted .. ' ' .. kind .. string.format('%.0f', now_ms()) .. ' ' .. to) end
   return 1
 end
 

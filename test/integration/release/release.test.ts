@@ -41,6 +41,26 @@ describe("release", () => {
     expect(second.stdout.trim().split("\n").toSorted()).toEqual([`${ids[0]} 2`, `${ids[1]} 1`]);
   });
 
+  test("a snooze that waits in the schedule is taken at once, and is not given back a second time", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id = ""] = await fill(redis, stream, 1);
+    const first = startWorker(stream, "echo snooze 2h >&3", NEVER);
+    await until("it is put off", () => first.stderr.includes("again in 2h"));
+    first.signal("SIGTERM");
+    await first.done;
+    expect(await redis.zcard(`${stream}:scheduled`)).toBe(1);
+    expect(ndjson((await cli(on(stream, id))).stdout)).toMatchObject([{ id, deliveries: 0 }]);
+    const second = startWorker(stream, 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"', NEVER);
+    await until("it is done", async () => (await pendingIn(redis, stream)) === 0);
+    expect(second.stdout).toBe(`${id} 1\n`);
+    const [token = ""] = await redis.zrange(`${stream}:scheduled`, 0, -1);
+    await redis.zadd(`${stream}:scheduled`, "1", token);
+    await until("its time has come", async () => (await redis.exists(`${stream}:scheduled`)) === 0);
+    expect(await pendingIn(redis, stream)).toBe(0);
+    expect(await redis.xlen(stream)).toBe(1);
+  });
+
   test("a released retry runs on its own worker within moments, not in nine minutes", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();
