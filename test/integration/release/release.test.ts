@@ -54,7 +54,7 @@ describe("release", () => {
     const second = startWorker(stream, 'echo "$STREAMCTL_ID $STREAMCTL_DELIVERIES"', NEVER);
     await until("it is done", async () => (await pendingIn(redis, stream)) === 0);
     expect(second.stdout).toBe(`${id} 1\n`);
-    const [token = ""] = await redis.zrange(`${stream}:scheduled`, 0, -1);
+    const [token = ""] = await redis.zrange(`${stream}:scheduled`, "0", "-1");
     await redis.zadd(`${stream}:scheduled`, "1", token);
     await until("its time has come", async () => (await redis.exists(`${stream}:scheduled`)) === 0);
     expect(await pendingIn(redis, stream)).toBe(0);
