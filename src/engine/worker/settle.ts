@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { StreamKey } from "../../entry/names.ts";
 import { ConnectionError, errorText } from "../../errors.ts";
 import { sleep } from "../../lib/timer.ts";
@@ -67,6 +68,8 @@ export class Settler {
   constructor(parts: SettlerParts) {
     this.#parts = parts;
     this.#postponer = new Postponer(parts);
+    // Each verdict that waits for its next try listens; Node takes eleven listeners for a leak, and prints so.
+    setMaxListeners(0, this.#giveUp.signal);
   }
 
   settle(delivery: InFlightEntry, given: Verdict, durationMs: number): void {
