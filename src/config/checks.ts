@@ -21,6 +21,10 @@ export function refuseContradictions(settings: Settings): void {
     throw new UsageError(`${label(settings, "master")} needs the Sentinels that know it`, {
       hint: "add --sentinel HOST:PORT,…",
     });
+  if (has("natMap") && !has("cluster") && !has("sentinel") && settings.get("natMap")?.source.kind === "flag")
+    throw new UsageError("--nat-map is for what a cluster's nodes or Sentinels tell", {
+      hint: "add --cluster or --sentinel; one server is named by -H and -p",
+    });
   if (has("cert") !== has("key")) throw new UsageError("--cert and --key go together");
   if (has("tls")) return;
   for (const name of ["cacert", "cert", "key", "sni", "insecure"] as const) {

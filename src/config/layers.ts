@@ -2,7 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { Io } from "../io.ts";
 import type { FileSettings } from "./file-reader.ts";
 import type { ConfigFile } from "./file.ts";
-import type { HostPort } from "../redis/settings.ts";
+import type { HostPort, NatRule } from "../redis/settings.ts";
 import {
   environmentName,
   parseHostPort,
@@ -40,10 +40,10 @@ const PASSWORDS: readonly SettingName[] = ["password", "passwordFile", "password
  * nothing of another server (its credentials least of all) is mixed into it.
  */
 const DISPLACES: Partial<Record<SettingName, readonly SettingName[]>> = {
-  url: ["url", ...ADDRESS, ...PASSWORDS, "db", "user", "tls", "sni", "insecure", "cluster"],
+  url: ["url", ...ADDRESS, ...PASSWORDS, "db", "user", "tls", "sni", "insecure", "cluster", "natMap"],
   host: ["path", "sentinel", "master"],
   port: ["path", "sentinel", "master"],
-  sentinel: ["host", "port", "path", "cluster"],
+  sentinel: ["host", "port", "path", "cluster", "natMap"],
   cluster: ["path", "sentinel", "master"],
   password: PASSWORDS,
   passwordFile: PASSWORDS,
@@ -235,6 +235,11 @@ export function numberOf(
   const value = settings.get(name)?.value;
   if (typeof value !== "number") throw new TypeError(`${name} has no value`);
   return value;
+}
+
+export function natMapOf(settings: Settings): readonly NatRule[] | undefined {
+  const value = settings.get("natMap")?.value;
+  return typeof value === "object" ? (value as readonly NatRule[]) : undefined;
 }
 
 export function hostsOf(settings: Settings, name: "sentinel"): readonly HostPort[] | undefined {

@@ -14,6 +14,7 @@ import {
   type Layer,
   layersOf,
   namesServer,
+  natMapOf,
   numberOf,
   overlay,
   PROFILE_FLAG,
@@ -250,6 +251,7 @@ function connectionOf(settings: Settings): ConnectionSettings {
             insecure: isOn(settings, "insecure"),
           }
         : undefined,
+    natMap: natMapOf(settings),
     sentinels: hostsOf(settings, "sentinel"),
     master: textOf(settings, "master"),
     sentinelUsername: textOf(settings, "sentinelUser"),

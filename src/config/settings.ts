@@ -1,8 +1,8 @@
-import type { HostPort } from "../redis/settings.ts";
+import type { HostPort, NatRule } from "../redis/settings.ts";
 import { parseCount, parseDuration } from "../units.ts";
 
 /** What a setting may hold once it is parsed. Durations are in ms. */
-export type SettingValue = string | number | boolean | readonly HostPort[];
+export type SettingValue = string | number | boolean | readonly HostPort[] | readonly NatRule[];
 
 interface Kind {
   /** The value, or undefined when the text is none. */
@@ -24,6 +24,10 @@ const DURATION: Kind = {
 const SWITCH: Kind = { parse: parseSwitch, form: "true or false" };
 const PORT: Kind = { parse: (text) => within(parseCount(text), 1, 65_535), form: "a port from 1 to 65535" };
 const WHOLE: Kind = { parse: parseCount, form: "a whole number, 0 or more" };
+const NAT: Kind = {
+  parse: parseNatMap,
+  form: "host:port=host:port, or several of them with commas",
+};
 const HOSTS: Kind = { parse: parseHostPorts, form: "host:port, or several of them with commas" };
 
 export interface Setting extends Kind {
@@ -93,6 +97,9 @@ export const SETTINGS = {
   cluster: setting(SWITCH, "--cluster", "the server is a Redis Cluster"),
   sentinel: setting(HOSTS, "--sentinel <host:port,…>", "ask these Sentinels for the master", { guards }),
   master: setting(TEXT, "--master <name>", "the master's name there", { guards }),
+  natMap: setting(NAT, "--nat-map <from=to,…>", "where addresses that nodes or Sentinels tell are reached", {
+    guards,
+  }),
   sentinelUser: setting(TEXT, "--sentinel-user <name>", "ACL user for the Sentinels themselves"),
   sentinelPasswordFile: setting(TEXT, "--sentinel-password-file <file>", "file with their password"),
   connectTimeout: setting(DURATION, "--connect-timeout <duration>", "give up connecting after that long", {
@@ -139,6 +146,20 @@ function parseTemplate(text: string): string | undefined {
 function parseHostPorts(text: string): readonly HostPort[] | undefined {
   const found = text.split(",").map((part) => parseHostPort(part.trim()));
   return found.every((one) => one !== undefined) ? found : undefined;
+}
+
+function parseNatMap(text: string): readonly NatRule[] | undefined {
+  const found = text.split(",").map((part): NatRule | undefined => {
+    const [from, to, ...more] = part.split("=").map((side) => hostAndPort(side.trim()));
+    if (from === undefined || to === undefined || more.length > 0) return undefined;
+    return { from: `${from.host}:${from.port}`, ...to };
+  });
+  return found.every((one) => one !== undefined) ? found : undefined;
+}
+
+/** With a port: there is no usual one for the nodes of a cluster. */
+function hostAndPort(text: string): HostPort | undefined {
+  return /[^:]:\d+$/.test(text.replace(/^\[.*\]/, "ip")) ? parseHostPort(text) : undefined;
 }
 
 /** `host`, `host:port` or `[::1]:port`; Sentinel's own port is 26379. */

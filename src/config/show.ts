@@ -1,4 +1,5 @@
 import { withoutPasswords } from "../lib/secret-text.ts";
+import type { HostPort } from "../redis/settings.ts";
 import { formatDuration } from "../units.ts";
 import type { ResolvedConfig } from "./resolve.ts";
 import { type SettingName, SETTINGS, type SettingValue } from "./settings.ts";
@@ -44,7 +45,9 @@ function shown(name: SettingName, value: SettingValue): string | number | boolea
   if (SETTINGS[name].secret) return "***";
   if (typeof value === "string") return withoutPasswords(value);
   if (typeof value !== "object") return value;
-  return value
-    .map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`))
-    .join(",");
+  return value.map((one) => ("from" in one ? `${one.from}=${address(one)}` : address(one))).join(",");
+}
+
+function address({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

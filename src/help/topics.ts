@@ -66,6 +66,7 @@ Examples:
   streamctl lag -u rediss://operator@redis.example --askpass
   streamctl lag -H redis-cluster.example -p 7000 --cluster
   streamctl lag --sentinel sentinel-1:26379,sentinel-2:26379 --master orders
+  streamctl lag -H 127.0.0.1 -p 7000 --cluster --nat-map 10.0.0.1:6379=127.0.0.1:7000,10.0.0.2:6379=127.0.0.1:7001
   streamctl lag --profile production`;
 
 const CONFIGURATION = `Files: $XDG_CONFIG_HOME/streamctl/config.yaml (default ~/.config), and over it ./.streamctl.yaml, which may hold no

@@ -2,7 +2,7 @@ import type { ClusterOptions, RedisOptions } from "ioredis";
 import { MAX_TIMER_MS } from "../lib/timer.ts";
 import { reconnectDelayMs } from "../lib/reconnect-delay.ts";
 import { errorCode } from "./errors.ts";
-import type { ConnectionSettings } from "./settings.ts";
+import type { ConnectionSettings, HostPort } from "./settings.ts";
 
 /** How long a socket that is being closed may take to flush before it is destroyed. */
 const CLOSE_GRACE_MS = 200;
@@ -84,6 +84,8 @@ export function clusterOptions(
     slotsRefreshTimeout: Math.max(1_000, Math.min(5_000, settings.connectTimeoutMs)),
     redisOptions: nodeOptions(settings, name),
   };
+  const natMap = natMapOf(settings);
+  if (natMap) options.natMap = natMap;
   // With TLS the certificate names hosts, so the addresses must not be resolved for it.
   if (settings.tls) options.dnsLookup = (address, callback) => callback(null, address);
   return options;
@@ -100,6 +102,8 @@ function sentinelOptions(settings: ConnectionSettings): RedisOptions {
     // The old master answers READONLY once it is a replica: ask Sentinel again.
     reconnectOnError: demoted,
   };
+  const natMap = natMapOf(settings);
+  if (natMap) options.natMap = natMap;
   if (settings.master !== undefined) options.name = settings.master;
   if (settings.sentinelUsername !== undefined) options.sentinelUsername = settings.sentinelUsername;
   if (settings.sentinelPassword !== undefined) options.sentinelPassword = settings.sentinelPassword;
@@ -108,6 +112,12 @@ function sentinelOptions(settings: ConnectionSettings): RedisOptions {
     options.sentinelTLS = tlsOptions(settings.tls);
   }
   return options;
+}
+
+/** ioredis looks addresses up as `host:port`. */
+function natMapOf({ natMap }: ConnectionSettings): Record<string, HostPort> | undefined {
+  if (natMap === undefined) return undefined;
+  return Object.fromEntries(natMap.map(({ from, host, port }) => [from, { host, port }]));
 }
 
 /** Drops the connection and rejects the command; it is not sent again. */

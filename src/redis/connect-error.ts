@@ -6,6 +6,9 @@ const CERTIFICATE =
 /** What ioredis' parser says of bytes that are no reply. */
 const NOT_REDIS = /^(Unknown RESP type|Protocol error)/;
 const NO_CLUSTER = /cluster support disabled/;
+const SERVER_HINT = "check that Redis runs there; -u/--url, REDIS_URL or a profile name another";
+const NODES_HINT =
+  "check that its nodes run; where they tell addresses that lead nowhere from here, --nat-map gives others";
 const TLS_HINT = "--cacert names the authority that signed it, --sni the host it was made for";
 
 /** Why a connection could not be made, in one line, with what to do about it. */
@@ -50,7 +53,7 @@ function explain(cause: unknown, settings: ConnectionSettings): Explanation {
     const { address, port } = cause as { address?: string; port?: number };
     return {
       reason: `${address}:${port}, which Sentinel names as the master, refused the connection`,
-      hint: "it may have just died: a failover takes some seconds",
+      hint: "it may have just died: a failover takes some seconds; --nat-map where it has another address from here",
     };
   }
   if (CERTIFICATE.test(code))
@@ -60,7 +63,9 @@ function explain(cause: unknown, settings: ConnectionSettings): Explanation {
       ? { reason: "the server does not speak TLS on this port", hint: "use redis:// or leave --tls out" }
       : { reason: `TLS failed (${sslReason(text)})`, hint: "check --cacert, --cert and --key" };
   }
-  const elsewhere = "check that Redis runs there; -u/--url, REDIS_URL or a profile name another";
+  // Of the address that was given no node has told.
+  const given = (cause as { port?: unknown } | undefined)?.port === settings.port;
+  const elsewhere = settings.mode === "cluster" && !given ? NODES_HINT : SERVER_HINT;
   if (NOT_REDIS.test(text))
     return {
       reason: "what answers there does not speak Redis' protocol",

@@ -17,6 +17,8 @@ export interface ConnectionSettings {
   /** Credentials for the Sentinels themselves; `username` and `password` are the server's. */
   readonly sentinelUsername?: string | undefined;
   readonly sentinelPassword?: string | undefined;
+  /** Where the addresses that a cluster's nodes and Sentinels tell are reached from here. */
+  readonly natMap?: readonly NatRule[] | undefined;
   readonly connectTimeoutMs: number;
   /** How long nothing may move, with a reply due, before a connection counts as dead. 0: never. */
   readonly commandTimeoutMs: number;
@@ -25,6 +27,11 @@ export interface ConnectionSettings {
 export interface HostPort {
   readonly host: string;
   readonly port: number;
+}
+
+/** `from` as the servers write it, `host:port`; an IPv6 address without brackets. */
+export interface NatRule extends HostPort {
+  readonly from: string;
 }
 
 export interface TlsSettings {

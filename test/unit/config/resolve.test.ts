@@ -124,6 +124,30 @@ describe("addresses of several layers", () => {
   });
 });
 
+describe("--nat-map", () => {
+  test("maps addresses as servers tell them, IPv6 and names included", async () => {
+    const natMap = "10.0.0.1:6379=127.0.0.1:7000, [fd00::1]:6379=[::1]:7001,node-a.internal:1=b:2";
+    const env = { STREAMCTL_CLUSTER: "true", STREAMCTL_NAT_MAP: natMap };
+    expect((await resolved({}, env)).connection.natMap).toEqual([
+      { from: "10.0.0.1:6379", host: "127.0.0.1", port: 7000 },
+      { from: "fd00::1:6379", host: "::1", port: 7001 },
+      { from: "node-a.internal:1", host: "b", port: 2 },
+    ]);
+  });
+
+  test.each(["a:1", "a=b", "a:1=b", "a:1=b:2=c:3", "a:1=b:0", ""])("%j is none", async (natMap) => {
+    const env = { STREAMCTL_CLUSTER: "true", STREAMCTL_NAT_MAP: natMap };
+    if (natMap === "") expect((await resolved({}, env)).connection.natMap).toBeUndefined();
+    else await expect(resolved({}, env)).rejects.toThrow(/STREAMCTL_NAT_MAP: give host:port=host:port/);
+  });
+
+  test("a URL in a stronger place makes that of another server void", async () => {
+    const user = "url: redis://prod\ncluster: true\nnatMap: ['a:1=b:2']\n";
+    expect((await resolved({}, {}, { user })).connection.natMap).toHaveLength(1);
+    expect((await resolved({ url: "redis://other" }, {}, { user })).connection.natMap).toBeUndefined();
+  });
+});
+
 describe("what makes no sense is refused", () => {
   test.each([
     [{ cluster: true, sentinel: [{ host: "s", port: 1 }], master: "m" }, {}, /exclude each other/],
@@ -361,6 +385,7 @@ describe("a project's file from a folder that anyone may have written", () => {
       "",
     ],
     ["the Sentinels' password", "sentinel: evil\nmaster: m", { sentinelPasswordFile: "f" }, {}, ""],
+    ["a password that is typed", "natMap: ['prod:1=evil:1']", { cluster: true, askpass: true }, {}, ""],
     ["a password, by the port of a server that is typed", "port: 1", { host: "prod", askpass: true }, {}, ""],
   ])("does not get %s", async (_, project, flags, env, user) => {
     await expect(resolved(flags, env, { project, user })).rejects.toThrow(
