@@ -11,6 +11,8 @@ export interface TestCertificates {
   readonly ca: string;
   readonly serverCert: string;
   readonly serverKey: string;
+  /** The server's, over since yesterday; undefined where openssl does not make one. */
+  readonly expiredCert: string | undefined;
   readonly clientCert: string;
   readonly clientKey: string;
   remove(): Promise<void>;
@@ -21,6 +23,7 @@ export async function makeCertificates(): Promise<TestCertificates> {
   const folder = await mkdtemp(join(tmpdir(), "streamctl-tls-"));
   const at = (name: string): string => join(folder, name);
   const openssl = (...args: string[]): Promise<unknown> => run("openssl", args, { cwd: folder });
+  let expired = false;
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   try {
     await openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=Test CA");
@@ -40,6 +43,12 @@ export async function makeCertificates(): Promise<TestCertificates> {
       const files = ["-in", `${name}.csr`, "-out", `${name}.crt`, "-extfile", "names.cnf"];
       await openssl("x509", "-req", ...issuer, ...files);
     }
+    const issuer = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "-1"];
+    const files = ["-in", "server.csr", "-out", "expired.crt", "-extfile", "names.cnf"];
+    expired = await openssl("x509", "-req", ...issuer, ...files).then(
+      () => true,
+      () => false,
+    );
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -48,6 +57,7 @@ export async function makeCertificates(): Promise<TestCertificates> {
     ca: at("ca.crt"),
     serverCert: at("server.crt"),
     serverKey: at("server.key"),
+    expiredCert: expired ? at("expired.crt") : undefined,
     clientCert: at("client.crt"),
     clientKey: at("client.key"),
     remove: () => rm(folder, { recursive: true, force: true }),

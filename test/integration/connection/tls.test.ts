@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { encodeCommand } from "../../../src/redis/resp.ts";
 import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, type CliResult, uniqueKey } from "../../support/cli.ts";
@@ -76,6 +76,24 @@ describe("TLS", () => {
     expect(stderr).toMatch(message);
     expect(stderr.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(/--cacert:/.test(stderr) ? 2 : 3);
+  });
+
+  test("a certificate that has expired: one clear line", async ({ skip }) => {
+    const { ca, expiredCert, serverKey } = certificates;
+    if (expiredCert === undefined) return skip("this openssl makes no certificate that is over already");
+    const port = await freePort();
+    const expired = await SandboxServer.start({
+      executable: inject("redisExecutable"),
+      args: [
+        ["--tls-port", String(port), "--tls-ca-cert-file", ca, "--tls-auth-clients", "no"],
+        ["--tls-cert-file", expiredCert, "--tls-key-file", serverKey],
+      ].flat(),
+    });
+    onTestFinished(() => expired.stop());
+    const { code, stderr } = await lag(`rediss://127.0.0.1:${port}`, "--cacert", ca);
+    expect(stderr).toMatch(/certificate was not accepted \(certificate has expired\)/);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(code).toBe(3);
   });
 
   test("on a port without TLS", async () => {
