@@ -81,7 +81,7 @@ describe("TLS", () => {
   test("a certificate that has expired: one clear line", async ({ skip }) => {
     const { ca, expiredCert, serverKey } = certificates;
     if (expiredCert === undefined) return skip("this openssl makes no certificate that is over already");
-    const port = await freePort();
+    const port = await lastingPort();
     const expired = await SandboxServer.start({
       executable: inject("redisExecutable"),
       args: [

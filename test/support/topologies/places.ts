@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
-import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
+import { lastingPort } from "../ports.ts";
 import { TestCluster } from "../cluster.ts";
 import { withRedis } from "../redis.ts";
 import { TestSentinel } from "../sentinel.ts";
@@ -52,7 +53,7 @@ export const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
   "TLS with an authority of its own and client certificates": async () => {
     const certificates = await makeCertificates();
     const { ca, serverCert, serverKey, clientCert, clientKey } = certificates;
-    const port = await freePort();
+    const port = await lastingPort();
     const args = ["--tls-port", String(port), "--tls-ca-cert-file", ca];
     const server = await SandboxServer.start({
       executable: inject("redisExecutable"),
