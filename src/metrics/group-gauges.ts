@@ -44,6 +44,11 @@ const GROUP_GAUGES: readonly GroupGauge[] = [
     help: "The highest delivery count among the pending entries; absent when they are too many to look through.",
     value: (row) => row.maxDeliveries,
   },
+  {
+    name: "streamctl_group_paused",
+    help: "1 while the group is paused on the stream (group pause), else 0; absent when this user may not see that.",
+    value: ({ pause }) => (pause === null ? null : pause ? 1 : 0),
+  },
 ];
 
 /** Gauges per stream and group that show the rows there are when they are scraped; without rows, nothing. */

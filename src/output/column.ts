@@ -41,6 +41,8 @@ export interface Column<Row> {
   readonly optional?: boolean | "late";
   /** Never cut in a table, because people type it in again. */
   readonly whole?: boolean;
+  /** Not in a table whose first rows all have nothing to say in it. */
+  readonly onlyWhenSaid?: boolean;
   /** Never in a table: another column's text says it. */
   readonly onlyForPrograms?: boolean;
 }

@@ -4,6 +4,7 @@ import { formatNumber } from "../units.ts";
 import type { Column } from "./column.ts";
 import { durationColumn } from "./columns.ts";
 import { durationText, NONE } from "./format.ts";
+import { PAUSE_COLUMNS } from "./pause-columns.ts";
 import { sparkline } from "./sparkline.ts";
 
 /** The rows of `lag`. */
@@ -47,6 +48,7 @@ export const LAG_COLUMNS: readonly Column<GroupLag>[] = [
     whole: true,
     optional: true,
   },
+  ...PAUSE_COLUMNS,
 ];
 
 /** The worker's default for dead-lettering: an entry tried as often as that will not be tried again. */
@@ -87,7 +89,7 @@ export const WATCH_COLUMNS: readonly Column<WatchedGroup>[] = [
   ...RATES,
 ];
 
-const ALWAYS_ON_SCREEN = new Set(["stream", "group", "lag", "pending"]);
+const ALWAYS_ON_SCREEN = new Set(["stream", "group", "lag", "pending", "paused"]);
 const SINCE_WHEN = new Set(["oldestPendingMs", "oldestUndeliveredMs"]);
 
 /** What a person watches: how much, since when, and where it is going. */

@@ -1,4 +1,5 @@
 import type { Column } from "./column.ts";
+import { NONE } from "./format.ts";
 import { cutText, textWidth } from "./text-width.ts";
 
 export const GAP = "  ";
@@ -29,10 +30,11 @@ interface Candidate extends Place {
   readonly least: number;
 }
 
-type Layable = Pick<Column<unknown>, "align" | "optional" | "whole" | "cut">;
+type Layable = Pick<Column<unknown>, "align" | "optional" | "whole" | "cut" | "onlyWhenSaid">;
 
 /**
- * Chooses the columns that fit into `room`, and their widths; the first row are the titles. Where there is
+ * Chooses the columns that fit into `room`, and their widths; the first row are the titles. A column that is there only
+ * when it is said goes where no row says anything. Where there is
  * too little room, the columns that can be done without go: first those that say the same in every row, and
  * the last one before the others. Then names are cut, but only so far that different ones still look
  * different; and only then further.
@@ -44,10 +46,16 @@ export function layOut(
 ): readonly Place[] {
   const texts = columns.map((_, index) => rows.map((row) => row[index] ?? ""));
   const natural = texts.map((each) => each.reduce((most, text) => Math.max(most, textWidth(text)), 0));
-  const fits = natural.reduce((sum, width) => sum + width + GAP.length, -GAP.length) <= room;
-  const places = columns.map((column, index) => {
+  const shown = columns.map(
+    ({ onlyWhenSaid }, index) =>
+      !onlyWhenSaid || texts[index]?.slice(1).some((text) => text !== "" && text !== NONE),
+  );
+  const fits =
+    natural.reduce((sum, width, index) => sum + (shown[index] ? width + GAP.length : 0), -GAP.length) <= room;
+  const places = columns.flatMap((column, index) => {
+    if (!shown[index]) return [];
     const width = Math.min(natural[index] ?? 0, room);
-    return candidate(column, index, fits ? [] : (texts[index] ?? []), width);
+    return [candidate(column, index, fits ? [] : (texts[index] ?? []), width)];
   });
   drop(places, room, true, ({ wanted }) => wanted);
   drop(places, room, "late", ({ needed }) => needed);

@@ -7,7 +7,7 @@ import type {
   WorkerSettings,
   WorkerState,
 } from "../engine/worker/types.ts";
-import { formatDuration, formatNumber } from "../units.ts";
+import { formatCount, formatDuration, formatNumber } from "../units.ts";
 import { LineLimit, type Unwritten } from "./line-limit.ts";
 import type { Log, LogFacts } from "./log.ts";
 import { verdictWord } from "./verdict-words.ts";
@@ -176,6 +176,9 @@ export function workerReport(log: Log, settings: WorkerSettings): WorkerReport {
       if (counts.snooze > 0) parts.push(`${formatNumber(counts.snooze)} snoozed`);
       if (lag !== undefined) parts.push(`lag ${lagText(lag)}`);
       if (state.paused) parts.push("paused");
+      if (state.groupPaused === "everywhere") parts.push("group paused");
+      else if (state.groupPaused > 0)
+        parts.push(`group paused on ${formatCount(state.groupPaused, "stream")}`);
       return parts.join("  ");
     },
     summary(result, tookMs, asJson) {

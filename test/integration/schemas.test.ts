@@ -106,6 +106,9 @@ describe("what commands print is what docs/schemas says:", () => {
     await run(["dedupe", "list", ...on]);
     await run(["dedupe", "forget", ...on, "42"]);
     await run(["group", "consumers", ...on]);
+    await run(["group", "pause", key, "g", "--reason", "deploy", "--for", "1h"]);
+    await run(["lag", key]);
+    await run(["group", "resume", key, "g"]);
     await run(["group", "forget-consumer", key, "b", "-g", "g", "--claim-to", "c"]);
     await run(["group", "set-id", key, "g", "--at", "0", "-y"]);
     await run(["group", "destroy", key, "g", "-y"]);

@@ -88,6 +88,7 @@ export async function rolesFor(
       throw error;
     },
     came: (deliveries, askedAt) => roles.dispatcher.admit(deliveries, askedAt),
+    groupChanged: async () => {},
   });
   const roles = makeRoles(parts, events, stop.signal);
   await roles.groups.prepare();

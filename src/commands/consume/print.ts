@@ -161,6 +161,7 @@ export async function printGroup(
   const connection = await context.connect();
   const roster = await args.roster(!flags.untilEmpty);
   const writer = await openWriter(context, roster, flags);
+  const notice = (level: "detail" | "info" | "warn", message: string): void => context.log[level](message);
   const reader = await GroupReader.open(connection, {
     roster,
     member,
@@ -170,8 +171,9 @@ export async function printGroup(
     ackUnmatched: flags.ackUnmatched,
     whenMissing: {
       createAt: flags.createGroup ? flags.groupStart : undefined,
-      notice: (level, message) => context.log[level](message),
+      notice,
     },
+    notice,
     ends: endsOf(flags),
     signal: untilTimeIsUp(context, flags.maxRuntime),
     link: linkNotices(context),

@@ -37,6 +37,7 @@ export type Check =
   | "missing-data"
   | "redelivered"
   | "unread-group"
+  | "paused-group"
   | "unseen";
 
 /** Where a finding belongs; nothing: to the server. */

@@ -3,10 +3,12 @@ import type { StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type ConsumerInfo, consumerInfos, type GroupInfo, type StreamInfo } from "../../redis/ops/info.ts";
+import { type Pause, pausesOf } from "../../redis/ops/pause.ts";
 import { rangePage } from "../../redis/ops/range.ts";
 import { durationFlag, formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { looksDead } from "../groups/consumers.ts";
 import { shellWord } from "../groups/missing.ts";
+import { pauseText } from "../groups/pause-text.ts";
 import { provenLag } from "../lag/proven-lag.ts";
 import { ageMs } from "../lag/lag.ts";
 import { type Finding, finding, type GroupPlace, type Place, unseen } from "./finding.ts";
@@ -32,18 +34,27 @@ export async function checkGroup(
   environment: GroupEnvironment,
 ): Promise<Finding[]> {
   const place = { stream: environment.stream, group: group.name };
+  const [seenPause] = await pausesOf(connection, group.name, [place.stream]);
+  const pause = seenPause === "refused" ? undefined : seenPause;
   const [consumers, pending] = await Promise.all([
     seen("the consumers", place, async () => {
       const infos = await consumerInfos(connection, place.stream, group.name);
       return [
         ...deadConsumers(infos, environment.deadAfterMs, place),
         ...emptyConsumers(infos, environment.emptyAfterMs, place),
-        ...(await unread(connection, group, infos, environment)),
+        // That nobody reads is what a pause is for.
+        ...(pause ? [] : await unread(connection, group, infos, environment)),
       ];
     }),
     seen("what is pending", place, () => checkPending(connection, group, place)),
   ]);
-  return [...consumers, ...pending];
+  return [...paused(pause, place), ...consumers, ...pending];
+}
+
+function paused(pause: Pause | undefined, place: GroupPlace): Finding[] {
+  if (pause === undefined) return [];
+  const fix = `streamctl group resume ${shellWord(place.stream)} ${shellWord(place.group)}`;
+  return [finding("warning", "paused-group", `it takes no entries: paused ${pauseText(pause)}`, fix, place)];
 }
 
 /** A group that goes meanwhile has nothing wrong with it; what the user may not see is said. */

@@ -3,7 +3,7 @@ import { siblingKey, siblingPrefix } from "../../redis/keys.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 
 /** The keys that a command may touch: the stream and what stands beside it. */
-export type Place = "stream" | "dlq" | "markers" | "replays" | "scheduled" | "successes";
+export type Place = "stream" | "dlq" | "markers" | "replays" | "scheduled" | "successes" | "pauses";
 
 /** What one command of streamctl calls: the server's commands by place, as ACL rules write them. */
 export interface Need {
@@ -41,6 +41,7 @@ export const NEEDS: readonly Need[] = [
     rights: { stream: `xreadgroup xack xclaim xpending xrange xinfo|groups ${SCRIPT}`, dlq: "xadd" },
   },
   { command: "consume --exec --wait-replicas", beyond: "consume --exec", rights: { stream: "wait info" } },
+  { command: "a group's pause in consume -g", beyond: "consume -g", rights: { pauses: "mget" } },
   { command: "pending", rights: { stream: `xpending xrange ${SCRIPT}` } },
   { command: "show", rights: { stream: `xrange xpending ${LOOK}` } },
   { command: "claim", rights: { stream: `xpending xrange xclaim xack ${SCRIPT}` } },
@@ -86,6 +87,11 @@ export const NEEDS: readonly Need[] = [
   { command: "group create", rights: { stream: "xgroup|create xinfo|groups" } },
   { command: "group set-id", rights: { stream: `xgroup|setid ${LOOK} xrange ${SCRIPT}` } },
   { command: "group destroy", rights: { stream: `xgroup|destroy ${LAG}` } },
+  {
+    command: "group pause",
+    rights: { stream: `xinfo|groups ${SCRIPT}`, pauses: "get set time" },
+  },
+  { command: "group resume", rights: { stream: `xinfo|groups ${SCRIPT}`, pauses: "get del" } },
   { command: "group consumers", rights: { stream: "xinfo|groups xinfo|consumers" } },
   {
     command: "group forget-consumer",
@@ -108,6 +114,7 @@ export function placesOf(
   const markers = siblingPrefix(stream, ":produced:", naming.cluster);
   const scheduled = siblingKey(stream, ":scheduled", naming.cluster);
   const successes = siblingPrefix(stream, ":done:", naming.cluster);
+  const pauses = siblingPrefix(stream, ":paused:", naming.cluster);
   const alone = (key: string): PlaceKey => ({ key, rule: `~${key}` });
   return {
     stream: alone(stream),
@@ -116,6 +123,7 @@ export function placesOf(
     // Its two keys begin alike.
     scheduled: { key: scheduled, rule: `~${scheduled}*` },
     successes: successes === undefined ? undefined : { key: successes + nobody, rule: `~${successes}*` },
+    pauses: pauses === undefined ? undefined : { key: pauses + nobody, rule: `~${pauses}*` },
     replays: alone(siblingKey(stream, ":replays", naming.cluster)),
   };
 }

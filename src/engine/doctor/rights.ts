@@ -46,6 +46,7 @@ const HARMLESS: Readonly<Record<string, (key: string) => Harmless>> = {
   pttl: (key) => ["PTTL", key],
   "memory|usage": (key) => ["MEMORY", "USAGE", key],
   get: (key) => ["GET", key],
+  mget: (key) => ["MGET", key],
   set: (key) => ["SET", key, "", "none"],
   // Only ever asked of a marker's key, and none has nobody's name.
   del: (key) => ["DEL", key],

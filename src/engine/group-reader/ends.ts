@@ -10,18 +10,30 @@ export interface EndRules {
   readonly idleMs?: number | undefined;
 }
 
-/** Keeps account of the ends of one run of reading. */
+/** Keeps account of the ends of one run of reading. While its group is paused it waits: only `count` and a signal end it. */
 export class Ends {
-  readonly untilEmpty: boolean;
+  readonly #untilEmpty: boolean;
   readonly #idleMs: number;
   #remaining: number;
   /** By performance.now(): the machine's own clock may be set while this runs. */
   #activeAt = performance.now();
+  #suspended = false;
 
   constructor({ count, untilEmpty = false, idleMs }: EndRules) {
-    this.untilEmpty = untilEmpty;
+    this.#untilEmpty = untilEmpty;
     this.#idleMs = idleMs ?? Number.POSITIVE_INFINITY;
     this.#remaining = count ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether it ends when nothing is left to read. */
+  get untilEmpty(): boolean {
+    return this.#untilEmpty && !this.#suspended;
+  }
+
+  /** The group is paused on some stream, or goes on: then idling starts anew. */
+  suspend(paused: boolean): void {
+    if (this.#suspended && !paused) this.active();
+    this.#suspended = paused;
   }
 
   /** How many entries are still wanted. */
@@ -49,6 +61,7 @@ export class Ends {
   }
 
   get #idleLeftMs(): number {
+    if (this.#suspended) return Number.POSITIVE_INFINITY;
     return this.#activeAt + this.#idleMs - performance.now();
   }
 }

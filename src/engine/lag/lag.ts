@@ -6,8 +6,10 @@ import { firstDueQuestion, overdueMs } from "../../redis/ops/overdue.ts";
 import { serverNowMs } from "../../redis/ops/server.ts";
 import { countKnownQuestion } from "../../redis/ops/count.ts";
 import { type CountBudget, countAll, type CountedGroup, type CountRequest } from "./count-all.ts";
+import type { Pause } from "../../redis/ops/pause.ts";
 import { type Facts, findFacts } from "./facts.ts";
 import { type Asker, type FoundGroup, findGroups } from "./find-groups.ts";
+import { findPauses } from "./pauses.ts";
 
 /** How far one group of one stream is behind. Ages are by the server's clock; null is unknown or none. */
 export interface GroupLag {
@@ -23,6 +25,8 @@ export interface GroupLag {
   /** The highest delivery count among the pending entries, 0 without any. Null: too many to look through. */
   readonly maxDeliveries: number | null;
   readonly lastDeliveredId: EntryId;
+  /** Undefined: it is not paused; null: this user may not look. */
+  readonly pause?: Pause | null | undefined;
 }
 
 /** What makes two looks at a group comparable, besides. Null is unknown. */
@@ -102,13 +106,14 @@ export async function* lagPages(connection: Connection, request: LagRequest): As
       // The server looks at the next streams while these are counted and printed.
       next = at + STREAMS_AT_ONCE < request.streams.length ? look(at + STREAMS_AT_ONCE) : undefined;
       next?.catch(() => {});
-      const [counts, facts] = await Promise.all([
+      const [counts, facts, pauses] = await Promise.all([
         countAll(connection, asker, found, request),
         findFacts(connection, asker, found, request.named),
+        findPauses(connection, asker, found),
       ]);
       yield found.flatMap((item, index) => {
         const [counted, known] = [counts[index], facts[index]];
-        return counted && known ? [rowOf(item, counted, known, nowMs)] : [];
+        return counted && known ? [{ ...rowOf(item, counted, known, nowMs), pause: pauses[index] }] : [];
       });
     }
   } finally {
@@ -129,7 +134,7 @@ function rowOf(
   { count, exact, oldestUndeliveredId }: CountedGroup,
   facts: Facts,
   nowMs: number,
-): GroupLook {
+): Omit<GroupLook, "pause"> {
   return {
     stream,
     group: group.name,

@@ -7,9 +7,12 @@ import { forgetConsumer } from "../../redis/ops/forget-consumer.ts";
 import { ensureGroup } from "../../redis/ops/groups.ts";
 import { groupInfos } from "../../redis/ops/info.ts";
 import type { Member } from "../../redis/ops/member.ts";
+import { pausesOf } from "../../redis/ops/pause.ts";
+import { showUp } from "../../redis/ops/show-up.ts";
 import { pendingTotals } from "../../redis/ops/pending.ts";
 import { ackEntries, encodeAck, encodeGroupRead } from "../../redis/ops/read.ts";
 import type { Ends } from "../group-reader/ends.ts";
+import { GroupState } from "../group-reader/group-state.ts";
 import { explain, noGroup, onStream } from "../groups/missing.ts";
 import { makeMissing, type MissingGroupRule } from "../groups/start.ts";
 import type { Roster } from "../roster.ts";
@@ -31,7 +34,11 @@ export interface GroupReaderRequest {
   readonly ends: Ends;
   readonly signal: AbortSignal;
   readonly link: LinkListener;
+  readonly notice: (level: "detail" | "info" | "warn", message: string) => void;
 }
+
+/** How often the consumer of a paused group is heard of: as often as a worker's by its heartbeats. */
+const SHOW_UP_EVERY_MS = 20_000;
 
 /** What a reader left behind. */
 export interface Departure {
@@ -54,6 +61,8 @@ export class GroupReader {
   readonly #request: GroupReaderRequest;
   readonly #mode: GroupMode;
   readonly #reader: StreamReader;
+  readonly #groupState: GroupState;
+  #heardOfAt = performance.now();
 
   private constructor(connection: Connection, request: GroupReaderRequest) {
     const { member, consumerIsUnique, ack, ackUnmatched } = request;
@@ -61,7 +70,23 @@ export class GroupReader {
     this.#request = request;
     // A consumer that comes back under its name, and acks, first gets what it was given and never acked.
     this.#mode = new GroupMode({ member, ack, ackUnmatched, backlogFirst: ack && !consumerIsUnique });
-    this.#reader = new StreamReader({ ...request, connection, mode: this.#mode });
+    const { roster, ends } = request;
+    this.#groupState = new GroupState({
+      from: roster,
+      group: member.group,
+      ask: (group, streams) => pausesOf(connection, group, streams),
+      notice: request.notice,
+      onChange: async () => {
+        ends.suspend(this.#groupState.paused > 0);
+        if (this.#groupState.paused > 0) await this.#reader.wake();
+      },
+    });
+    this.#reader = new StreamReader({
+      ...request,
+      connection,
+      mode: this.#mode,
+      groupState: this.#groupState,
+    });
   }
 
   /** Fails with exit 4 when a group or stream is missing and is not to be made. */
@@ -69,12 +94,17 @@ export class GroupReader {
     const reader = new GroupReader(connection, request);
     const { roster } = request;
     for (const stream of roster.streams) await reader.#join(stream);
+    await connection.persist(() => reader.#groupState.look());
     roster.follow({
       admit: async (stream) => {
         await reader.#join(stream);
+        await connection.persist(() => reader.#groupState.join(stream));
         return true;
       },
-      left: (stream) => reader.#mode.left(stream),
+      left: (stream) => {
+        reader.#mode.left(stream);
+        reader.#groupState.left(stream);
+      },
     });
     return reader;
   }
@@ -100,11 +130,26 @@ export class GroupReader {
   }
 
   async *pages(): AsyncGenerator<Page> {
+    const over = new AbortController();
+    // What keeps Redis from being asked the reading says, too.
+    const following = this.#groupState.follow(over.signal, () => this.#showUp());
     try {
       yield* this.#reader.pages();
     } catch (error) {
       throw await this.#explained(error);
+    } finally {
+      over.abort();
+      await following;
     }
+  }
+
+  /** Where the group is paused nothing is read, and its consumer would look dead. A user who may run no scripts goes without. */
+  #showUp(): void {
+    if (this.#groupState.paused === 0 || performance.now() - this.#heardOfAt < SHOW_UP_EVERY_MS) return;
+    this.#heardOfAt = performance.now();
+    const { roster, member } = this.#request;
+    for (const stream of roster.streams)
+      if (this.#groupState.isPaused(stream)) showUp(this.#connection, stream, member).catch(() => {});
   }
 
   /**

@@ -100,16 +100,21 @@ export interface WakeRules {
   readonly mostMs: number;
 }
 
+/** `wake`: ends a read that waits and takes entries. `done`: nothing is read any more. */
+export interface Waking {
+  readonly wake: () => Promise<unknown>;
+  readonly done: () => void;
+}
+
 /**
  * When the signal aborts, ends the read that waits: one that takes nothing by closing its pipeline, one that takes
- * entries by CLIENT UNBLOCK. Who may not do that, waits the block out. Resolves with what is to be called when nothing is
- * read any more.
+ * entries by CLIENT UNBLOCK. Who may not do that, waits the block out. Resolves when a read may be sent.
  */
 export async function wakeAtStop(
   connection: Connection,
   pipelines: ReadonlyMap<number, Pipeline>,
   { signal, takes, mostMs }: WakeRules,
-): Promise<() => void> {
+): Promise<Waking> {
   const all = [...pipelines.values()];
   const ids = takes ? await Promise.all(all.map((pipeline) => pipeline.clientId())) : [];
   const wake = (): Promise<unknown> =>
@@ -125,8 +130,9 @@ export async function wakeAtStop(
     else for (const pipeline of all) pipeline.close();
   };
   signal.addEventListener("abort", onStop, { once: true });
-  return () => {
+  const done = (): void => {
     ended.abort();
     signal.removeEventListener("abort", onStop);
   };
+  return { wake, done };
 }

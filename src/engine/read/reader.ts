@@ -14,10 +14,15 @@ import { type Turn, Turns } from "../group-reader/turns.ts";
 import type { Roster } from "../roster.ts";
 import type { EntryFilter } from "../where.ts";
 import type { Ends } from "../group-reader/ends.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import { boundReply, type LinkListener, onPipelines, wakeAtStop } from "./pipelines.ts";
 
 /** The longest one read waits: a lost peer, a moved slot and an unheard wake-up are noticed after it. */
 const MAX_BLOCK_MS = 2_000;
+/** The same for what a group gives: nothing is to be taken a second after it was paused. */
+const GROUP_BLOCK_MS = 400;
+/** How soon is noticed that a group goes on: Redis is not asked for it. */
+const WHILE_PAUSED_MS = 100;
 /** Without a stream there is nothing to wait for but time. */
 const WITHOUT_STREAMS_MS = 500;
 
@@ -68,6 +73,8 @@ export interface ReaderParts {
   readonly roster: Roster;
   readonly mode: ReadMode;
   readonly ends: Ends;
+  /** Of what is read for a group: where it is paused, nothing is read. */
+  readonly groupState?: GroupState | undefined;
   readonly signal: AbortSignal;
   readonly link: LinkListener;
   readonly filter?: EntryFilter | undefined;
@@ -93,11 +100,19 @@ export class StreamReader {
   readonly #parts: ReaderParts;
   readonly #turns: Turns;
   #finished = false;
+  /** What is to be read needs other pipelines than those of the session. */
+  #outgrown = false;
   /** One for each slot. */
   #pipelines: ReadonlyMap<number, Pipeline> = new Map();
   readonly #size = new PageSize();
   readonly #depth = new Depth(MOST_TAKING);
   readonly #blockMs: number;
+  /** Ends the read that waits, while there are pipelines. */
+  #wake: (() => Promise<unknown>) | undefined;
+  /** Reads sent that have no reply. */
+  readonly #unanswered = new Set<Promise<unknown>>();
+  /** It waits for the end of a pause, or has done so since it last read. */
+  #waited = false;
   /** Reads sent whose replies have not been looked at, in order. */
   #underWay: Promise<Arrival>[] = [];
   /** Entries that the reads under way may take. */
@@ -107,27 +122,42 @@ export class StreamReader {
   #aheadFailure: unknown;
 
   constructor(parts: ReaderParts) {
-    const { connection, roster, mode } = parts;
+    const { connection, mode, groupState } = parts;
     this.#parts = parts;
     this.#turns = new Turns({
-      streams: () => roster.streams,
+      streams: () => this.#streams,
       cluster: connection.cluster,
       alone: mode.alone?.bind(mode),
     });
     // The pipeline takes a peer that is silent for the command timeout for dead.
     const { commandTimeoutMs } = connection.settings;
-    this.#blockMs = commandTimeoutMs > 0 ? Math.min(MAX_BLOCK_MS, commandTimeoutMs / 2) : MAX_BLOCK_MS;
+    const mostMs = groupState ? GROUP_BLOCK_MS : MAX_BLOCK_MS;
+    this.#blockMs = commandTimeoutMs > 0 ? Math.min(mostMs, commandTimeoutMs / 2) : mostMs;
+  }
+
+  /** Those that are read. */
+  get #streams(): readonly StreamKey[] {
+    return this.#parts.groupState?.open ?? this.#parts.roster.streams;
+  }
+
+  /** The group was paused on a stream: a read that waits is ended. Resolves when none is under way that was sent before. */
+  async wake(): Promise<void> {
+    const reads = [...this.#unanswered];
+    await this.#wake?.();
+    await Promise.allSettled(reads);
   }
 
   /** Ends when one of the ends is reached or the signal aborts; waits out lost connections. */
   async *pages(): AsyncGenerator<Page> {
-    const { connection, signal, link, roster, ends } = this.#parts;
+    const { connection, signal, link, roster, ends, groupState } = this.#parts;
     const options = { signal, link, budgetMs: Infinity, askForLess: () => this.#size.tooLarge() };
     while (!this.#finished && !this.#ended) {
       const failingOver = connection.failingOver(undefined);
-      if (roster.streams.length === 0 || failingOver) {
+      if (this.#streams.length === 0 || failingOver) {
         if (ends.untilEmpty && !failingOver) return;
-        await sleep(ends.waitMs(WITHOUT_STREAMS_MS), signal);
+        this.#waited ||= groupState?.allPaused ?? false;
+        await sleep(this.#waited ? WHILE_PAUSED_MS : ends.waitMs(WITHOUT_STREAMS_MS), signal);
+        if (this.#waited) ends.active();
         continue;
       }
       try {
@@ -145,11 +175,12 @@ export class StreamReader {
   async *#session(pipelines: ReadonlyMap<number, Pipeline>, alive: () => void): AsyncGenerator<Page> {
     const { connection, mode, ends, signal } = this.#parts;
     this.#pipelines = pipelines;
-    const stopWaking = await wakeAtStop(connection, pipelines, {
+    const waking = await wakeAtStop(connection, pipelines, {
       signal,
       takes: mode.takes,
       mostMs: this.#blockMs,
     });
+    this.#wake = waking.wake;
     try {
       this.#startAnew();
       this.#ask("look");
@@ -173,9 +204,10 @@ export class StreamReader {
       }
       this.#sendAhead();
       await this.#ahead;
-      this.#finished = this.#pipelinesFit();
+      this.#finished = !this.#outgrown && this.#pipelinesFit();
     } finally {
-      stopWaking();
+      waking.done();
+      this.#wake = undefined;
       // A read that the server has yet to carry out would take entries after they were counted.
       if (mode.takes) await Promise.allSettled(this.#underWay);
     }
@@ -183,6 +215,9 @@ export class StreamReader {
 
   #startAnew(): void {
     this.#parts.mode.reconnected?.();
+    this.#outgrown = false;
+    if (this.#waited) this.#parts.ends.active();
+    this.#waited = false;
     this.#ahead = Promise.resolve();
     this.#aheadFailure = undefined;
     this.#underWay = [];
@@ -192,8 +227,8 @@ export class StreamReader {
 
   /** How many reads may be under way; what is read after a cursor needs the reply before. */
   get #most(): number {
-    const { mode, roster } = this.#parts;
-    if (!mode.takes || roster.streams.some((stream) => mode.alone?.(stream))) return 1;
+    const { mode } = this.#parts;
+    if (!mode.takes || this.#streams.some((stream) => mode.alone?.(stream))) return 1;
     return Math.max(LEAST_TAKING, Math.min(this.#depth.value, this.#size.ahead));
   }
 
@@ -207,7 +242,9 @@ export class StreamReader {
   /** Sends the next read, which waits where it may and is wanted to; false when an end is reached. */
   #ask(how: "look" | "wait"): boolean {
     const { mode, ends } = this.#parts;
-    if (this.#ended || !this.#pipelinesFit()) return false;
+    if (this.#ended) return false;
+    this.#outgrown ||= !this.#pipelinesFit();
+    if (this.#outgrown) return false;
     // What is taken must be printed.
     const most = mode.takes ? ends.remaining - this.#asked : Number.POSITIVE_INFINITY;
     if (most <= 0) return false;
@@ -225,7 +262,12 @@ export class StreamReader {
       return { turn, asked, parts, full: parts.some(({ entries }) => entries.length >= count) };
     });
     // Printing may still be going on when the connection is lost; whoever awaits the reply hears of it.
-    reading.catch(() => {});
+    const ended = reading.then(
+      () => {},
+      () => {},
+    );
+    this.#unanswered.add(ended);
+    void ended.then(() => this.#unanswered.delete(ended));
     this.#depth.watch(reading);
     this.#underWay.push(reading);
     this.#asked += asked;

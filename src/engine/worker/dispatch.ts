@@ -4,6 +4,7 @@ import type { Streams } from "../../redis/ops/streams.ts";
 import { alreadyDone, type DedupeSettings, type SameKeys } from "./dedupe.ts";
 import type { WorkerEvents } from "./events.ts";
 import { type Fetcher, MAX_BLOCK_MS } from "./fetch.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import type { Groups } from "./groups.ts";
 import { verdictsWithoutMatch } from "./matching.ts";
 import { type InFlight, noteCameAgain } from "./in-flight.ts";
@@ -35,6 +36,7 @@ export interface DispatcherParts {
   readonly streams: Streams;
   readonly settings: DedupeSettings & Pick<WorkerSettings, "streams" | "retry" | "where">;
   readonly inFlight: InFlight;
+  readonly groupState: GroupState;
   readonly ownership: Ownership;
   readonly fetcher: Fetcher;
   readonly recoverer: Recoverer;
@@ -69,14 +71,15 @@ export class Dispatcher {
     this.#parts = parts;
   }
 
-  /** How many entries may be taken now. */
+  /** How many entries may be taken now: none while the group is paused. */
   places(): number | "finished" {
-    const { inFlight, guard, pacer, readAhead, events } = this.#parts;
+    const { inFlight, groupState, guard, pacer, readAhead, events } = this.#parts;
     const aheadMs = this.#readsAhead ? readAhead.windowMs : 0;
     const ahead = this.#readsAhead ? Math.min(readAhead.entries, pacer.most(aheadMs)) : 0;
     const room = inFlight.room(ahead, readAhead.refillAt);
     const free = pacer.allow(guard.allow(room, this.#begun, performance.now()), aheadMs);
     const { remaining } = events.ends;
+    if (remaining > 0 && groupState.allPaused) return 0;
     return remaining <= 0 ? "finished" : Math.max(0, Math.min(free, remaining - inFlight.count));
   }
 
@@ -104,7 +107,10 @@ export class Dispatcher {
   }
 
   /** One turn of the worker's loop: takes up to `places` entries and lets them in. True when enough was read. */
-  turn(places: number): Promise<boolean> {
+  async turn(places: number): Promise<boolean> {
+    const { groupState } = this.#parts;
+    if (!groupState.isFresh) await groupState.look();
+    if (groupState.allPaused) return false;
     const asked = Math.min(places, this.#most);
     return this.#parts.ownership.reads(async (askedAt) => {
       const deliveries = await this.#next(asked).catch((error: unknown) => {
@@ -181,7 +187,7 @@ export class Dispatcher {
 
   /** `unrun`: its verdict, where it needs no run. */
   #admitOne(delivery: Delivery, unrun: Verdict | undefined, came: Came): void {
-    const { settings, inFlight, runner, sameKeys, ending, events } = this.#parts;
+    const { settings, inFlight, groupState, runner, sameKeys, ending, events } = this.#parts;
     // Two steps may both have brought it: the one by which its key moved on, and a search for lost replies.
     // So may a group that was made again.
     const held = inFlight.get(delivery.stream, delivery.entry.id);
@@ -190,8 +196,8 @@ export class Dispatcher {
       return;
     }
     events.ends.active();
-    if (ending.aborted) {
-      // Its read was on the way when the worker was told to stop.
+    if (ending.aborted || groupState.isPaused(delivery.stream)) {
+      // Its read was on the way when the worker was told to stop, or the group paused.
       this.#settleUnrun(delivery, HAND_BACK, came);
     } else if (unrun) this.#settleUnrun(delivery, unrun, came);
     else if (delivery.deliveries > settings.retry.maxDeliveries) {

@@ -16,11 +16,13 @@ export interface Reactions {
   readonly failed: (error: unknown) => void;
   /** Entries came by a step of their own, which Redis was asked for then, and not by a turn of the loop. */
   readonly came: (deliveries: readonly Delivery[], askedAt: Instant) => Promise<void>;
+  /** The group was paused on streams, or goes on there. Resolves when no read is under way that was sent before. */
+  readonly groupChanged: () => Promise<void>;
 }
 
 /**
  * What the roles of a worker report: it is counted and goes on to the observer (log, metrics). No role knows the worker;
- * what one of them can't go on with by itself comes back to it through the two reactions.
+ * what one of them can't go on with by itself comes back to it through the reactions.
  */
 export class WorkerEvents implements WorkerObserver {
   readonly #counts = {
@@ -59,6 +61,12 @@ export class WorkerEvents implements WorkerObserver {
 
   came(deliveries: readonly Delivery[], askedAt: Instant): Promise<void> {
     return this.#reactions.came(deliveries, askedAt);
+  }
+
+  /** `paused`: on some stream the group is. */
+  groupChanged(paused: boolean): Promise<void> {
+    this.ends.suspend(paused);
+    return this.#reactions.groupChanged();
   }
 
   /** A handler was ended because the worker could not wait for it. */

@@ -2,12 +2,13 @@ import type { StreamKey } from "../../entry/names.ts";
 import { sleep } from "../../lib/timer.ts";
 import type { BlockingReader } from "../../redis/blocking-reader.ts";
 import { wakeUntil } from "../group-reader/ends.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import { Turns } from "../group-reader/turns.ts";
 import type { Ordering } from "./ordering.ts";
-import type { Delivery, WorkerSettings } from "./types.ts";
+import type { Delivery } from "./types.ts";
 
-/** A read waits no longer than this at once, so that retries, take-overs and a dead peer are noticed. */
-export const MAX_BLOCK_MS = 1_000;
+/** A read waits no longer than this at once, so that retries, take-overs, a paused group and a dead peer are noticed. */
+export const MAX_BLOCK_MS = 500;
 /** How much longer than its BLOCK a read may take once the worker is to stop. */
 const ARRIVAL_MS = 3_000;
 
@@ -21,13 +22,13 @@ export class Fetcher {
 
   constructor(
     reader: BlockingReader,
-    settings: Pick<WorkerSettings, "streams">,
+    groupState: Pick<GroupState, "open">,
     cluster: boolean,
     ordering: Ordering,
   ) {
     this.#reader = reader;
     this.#ordering = ordering;
-    const streams = (): readonly StreamKey[] => settings.streams;
+    const streams = (): readonly StreamKey[] => groupState.open;
     this.#turns = new Turns({ streams, cluster, waitsApart: ordering.waitsApart });
   }
 
@@ -51,6 +52,11 @@ export class Fetcher {
     return found;
   }
 
+  /** Ends a read that waits. Where this user may not do that, it ends by itself within its BLOCK. */
+  wake(): Promise<void> {
+    return this.#reader.wake();
+  }
+
   /**
    * The worker is to stop: a read that waits is woken. A large one that is still on its way gets a moment; what it was to
    * bring is handed back at the end.
@@ -58,8 +64,7 @@ export class Fetcher {
   async stop(kill: AbortSignal): Promise<void> {
     this.#stopping.abort();
     const over = AbortSignal.any([this.#ended.signal, kill]);
-    // Where this user may not do that, the read ends by itself within its BLOCK.
-    await wakeUntil(over, MAX_BLOCK_MS + ARRIVAL_MS, () => this.#reader.wake());
+    await wakeUntil(over, MAX_BLOCK_MS + ARRIVAL_MS, () => this.wake());
     // Ends a read whatever it is bringing, and every later one: what it took stays pending for this consumer.
     if (!this.#ended.signal.aborted) this.#reader.close();
   }

@@ -1,6 +1,7 @@
 import { errorText } from "../../errors.ts";
 import type { LinkWatch } from "../../lib/link-watch.ts";
 import { formatCount, formatDuration } from "../../units.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { OutageGuard } from "./judge.ts";
 import type { Delivery, WorkerObserver, WorkerState } from "./types.ts";
@@ -29,6 +30,12 @@ export class IterationWatchdog {
     this.#since = performance.now();
   }
 
+  /** The loop has come round, and waits for what is not Redis: handlers, or the end of a pause. */
+  rest(): void {
+    this.#begun = true;
+    this.#since = undefined;
+  }
+
   end(): void {
     this.#since = undefined;
   }
@@ -40,12 +47,15 @@ export interface HealthParts {
   readonly watchdog: IterationWatchdog;
   readonly link: LinkWatch;
   readonly verdicts: VerdictWatch;
+  readonly groupState: Pick<GroupState, "paused" | "allPaused">;
   readonly ending: AbortSignal;
 }
 
 /** A worker at this moment. */
-export function healthOf({ inFlight, guard, watchdog, link, verdicts, ending }: HealthParts): WorkerState {
+export function healthOf(parts: HealthParts): WorkerState {
+  const { inFlight, guard, watchdog, link, verdicts, groupState, ending } = parts;
   return {
+    groupPaused: groupState.allPaused ? "everywhere" : groupState.paused,
     running: inFlight.running,
     inFlight: inFlight.count,
     paused: guard.paused,

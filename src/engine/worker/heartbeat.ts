@@ -5,6 +5,8 @@ import { startTimer } from "../../lib/timer.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { isTransient } from "../../redis/errors.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
+import type { Member } from "../../redis/ops/member.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { SilentConsumers } from "./left-behind.ts";
@@ -14,7 +16,9 @@ import type { WorkerSettings } from "./types.ts";
 
 export interface HeartbeatParts {
   readonly connection: Connection;
-  readonly settings: Pick<WorkerSettings, "streams" | "claimIdleMs">;
+  readonly streams: Streams;
+  readonly settings: Member & Pick<WorkerSettings, "streams" | "claimIdleMs">;
+  readonly groupState: GroupState;
   readonly inFlight: InFlight;
   readonly ownership: Ownership;
   readonly recoverer: Recoverer;
@@ -69,11 +73,13 @@ async function beatAll(parts: HeartbeatParts): Promise<boolean> {
 
 /** False when nothing is in flight: then nothing was asked. */
 async function beat(
-  { inFlight, ownership, recoverer, silent }: HeartbeatParts,
+  { streams, settings, groupState, inFlight, ownership, recoverer, silent }: HeartbeatParts,
   stream: StreamKey,
 ): Promise<boolean> {
   const held = [...inFlight.of(stream)];
   await ownership.beat(stream, held);
+  // It reads nothing there: without this it would look dead.
+  if (groupState.isPaused(stream)) await streams.showUp(stream, settings);
   await recoverer.review(stream);
   await silent.look(stream);
   return held.length > 0;

@@ -234,7 +234,7 @@ export class InFlight {
   /** The run has ended: its slot is free. */
   finished(): void {
     this.#runs--;
-    this.#wake();
+    this.wake();
   }
 
   /** It has a verdict. */
@@ -246,7 +246,7 @@ export class InFlight {
   setAside(entry: InFlightEntry): void {
     if (entry.state !== "settling") return;
     this.#move(entry, "aside");
-    this.#wake();
+    this.wake();
   }
 
   /** Nothing more comes of it here. */
@@ -254,7 +254,7 @@ export class InFlight {
     if (entry.state === "gone") return;
     this.#move(entry, "gone");
     this.#held.get(entry.stream)?.delete(entry.entry.id);
-    this.#wake();
+    this.wake();
   }
 
   /** Its verdict has settled it for good. */
@@ -275,7 +275,7 @@ export class InFlight {
     return (this.#over.get(`${entry.id} ${stream}`) ?? Number.NEGATIVE_INFINITY) > time;
   }
 
-  /** Resolves at the next change (a run finished, an entry settled), after `ms`, or when the signal aborts. */
+  /** Resolves at the next change (a run finished, an entry settled, `wake`), after `ms`, or when the signal aborts. */
   changed(signal: AbortSignal, ms?: number): Promise<void> {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve();
@@ -300,7 +300,8 @@ export class InFlight {
     record.state = to;
   }
 
-  #wake(): void {
+  /** What may be taken has changed. */
+  wake(): void {
     for (const resume of this.#listeners) resume();
   }
 }

@@ -61,6 +61,10 @@ export class EarlierRun {
     return this.#left.size > 0;
   }
 
+  hasLeftOn(stream: StreamKey): boolean {
+    return this.#left.has(stream);
+  }
+
   /** Up to `most` entries of a stream that may be taken now; they are not given a second time. */
   async next(stream: StreamKey, most: number): Promise<EntryId[]> {
     if (!this.#left.has(stream)) return [];

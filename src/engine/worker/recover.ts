@@ -6,6 +6,7 @@ import type { Streams } from "../../redis/ops/streams.ts";
 import type { OwnRule, Taken, TakeRule } from "../../redis/ops/take.ts";
 import type { WorkerEvents } from "./events.ts";
 import type { GracePeriod } from "./heartbeat.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { EarlierRun, SilentConsumers } from "./left-behind.ts";
 import type { Ordering } from "./ordering.ts";
@@ -29,6 +30,7 @@ export interface RecovererParts {
   readonly grace: GracePeriod;
   readonly ordering: Ordering;
   readonly sweep: PendingSweep;
+  readonly groupState: GroupState;
 }
 
 /**
@@ -47,6 +49,7 @@ export class Recoverer {
   readonly #grace: GracePeriod;
   readonly #ordering: Ordering;
   readonly #sweep: PendingSweep;
+  readonly #groupState: GroupState;
   readonly #everyMs: number;
   readonly #retries: Retries;
   /** Which stream is first to be looked at. */
@@ -68,13 +71,14 @@ export class Recoverer {
     this.#grace = parts.grace;
     this.#ordering = parts.ordering;
     this.#sweep = parts.sweep;
+    this.#groupState = parts.groupState;
     this.#everyMs = Math.min(500, Math.max(50, parts.settings.claimIdleMs / 10));
   }
 
   /** When to look again, by the clock of performance.now(): the machine's own may be set while this runs. */
   get nextAt(): number {
     if (this.#retries.mayHaveStrays) return 0;
-    const next = this.#earlier.hasLeft ? 0 : Math.min(this.#retries.nextAt, this.#nextSweepAt);
+    const next = this.#hasLeft ? 0 : Math.min(this.#retries.nextAt, this.#nextSweepAt);
     return Math.max(this.#grace.until, next);
   }
 
@@ -83,7 +87,11 @@ export class Recoverer {
     if (this.#retries.mayHaveStrays) return true;
     const now = performance.now();
     if (now < this.#grace.until) return false;
-    return this.#foundDue || this.#earlier.hasLeft || now >= this.#retries.nextAt;
+    return this.#foundDue || this.#hasLeft || now >= this.#retries.nextAt;
+  }
+
+  get #hasLeft(): boolean {
+    return this.#earlier.hasLeft && this.#groupState.open.some((stream) => this.#earlier.hasLeftOn(stream));
   }
 
   /** A stream is read no longer: what was known of it is void. */
@@ -107,6 +115,7 @@ export class Recoverer {
     await this.#looking;
     this.#foundDue = false;
     if (this.#retries.mayHaveStrays) {
+      // Also where the group is paused: then they are handed back.
       for (const stream of this.#settings.streams)
         taken.push(...(await this.#takeOwn(stream, limit - taken.length)));
       if (taken.length > 0) return taken;
@@ -114,12 +123,12 @@ export class Recoverer {
     }
     const now = performance.now();
     if (now < this.#grace.until) return taken;
-    for (const stream of this.#earlier.hasLeft ? this.#settings.streams : [])
+    for (const stream of this.#hasLeft ? this.#groupState.open : [])
       taken.push(...(await this.#takeLeft(stream, limit - taken.length)));
     if (taken.length > 0) return taken;
     const sweep = now >= this.#nextSweepAt;
     if (!sweep && now < this.#retries.nextAt) return taken;
-    for (const stream of this.#first.next(this.#settings.streams)) {
+    for (const stream of this.#first.next(this.#groupState.open)) {
       const left = limit - taken.length;
       if (left <= 0) break;
       const own = this.#retries.due(stream, now, left);
@@ -140,7 +149,7 @@ export class Recoverer {
       for (const id of own) await this.#doneWaiting(stream, id, ids.has(id));
     }
     if (sweep) this.#nextSweepAt = performance.now() + (taken.length >= limit ? 0 : this.#everyMs);
-    this.#retries.schedule();
+    this.#retries.schedule((stream) => !this.#groupState.isPaused(stream));
     return taken;
   }
 
@@ -148,7 +157,7 @@ export class Recoverer {
     const now = performance.now();
     if (this.wantsSlot || now < Math.max(this.#grace.until, this.#nextSweepAt)) return;
     this.#foundDue = !this.#ordering.searchesAll;
-    for (const stream of this.#foundDue ? [] : this.#settings.streams) {
+    for (const stream of this.#foundDue ? [] : this.#groupState.open) {
       const { due, given } = await this.#ordering.search(stream, 1);
       if (due.length + given.length > 0) this.#foundDue = true;
     }

@@ -42,7 +42,7 @@ export class Retries {
   readonly #settings: RetrySettings;
   readonly #inFlight: InFlight;
   readonly #graceMs: number;
-  readonly #retries = new Map<string, Map<EntryId, Retry>>();
+  readonly #retries = new Map<StreamKey, Map<EntryId, Retry>>();
   #nextAt = Number.POSITIVE_INFINITY;
   /** Some are not remembered: they can't be told from what was given to this worker. */
   #forgetful = false;
@@ -145,11 +145,11 @@ export class Retries {
     if (retry) this.#set(stream, id, { ...retry, since: performance.now() });
   }
 
-  /** Looks anew for when the first of them comes due. */
-  schedule(): void {
+  /** Looks anew for when the first of them comes due, of streams that retries may be taken from. */
+  schedule(mayTake: (stream: StreamKey) => boolean = () => true): void {
     this.#nextAt = Number.POSITIVE_INFINITY;
-    for (const retries of this.#retries.values())
-      for (const { at } of retries.values()) this.#nextAt = Math.min(this.#nextAt, at);
+    for (const [stream, retries] of this.#retries)
+      for (const { at } of mayTake(stream) ? retries.values() : []) this.#nextAt = Math.min(this.#nextAt, at);
   }
 
   /** How they stand in the pending list, for when that is lost. */

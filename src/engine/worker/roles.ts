@@ -14,6 +14,7 @@ import { EarlierRun, SilentConsumers } from "./left-behind.ts";
 import type { WorkerEvents } from "./events.ts";
 import { Fetcher } from "./fetch.ts";
 import { GracePeriod } from "./heartbeat.ts";
+import { GroupState } from "../group-reader/group-state.ts";
 import { Groups } from "./groups.ts";
 import { IterationWatchdog, VerdictWatch } from "./health.ts";
 import { InFlight } from "./in-flight.ts";
@@ -54,11 +55,18 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
   const { connection, streams, reader, settings, handler } = parts;
   const base = { streams, settings, events, ending, handler, connection };
 
+  const groupState: GroupState = new GroupState({
+    from: settings,
+    group: settings.group,
+    ask: (group, asked) => streams.pausesOf(group, asked),
+    notice: (level, message) => events.notice(level, message),
+    onChange: () => events.groupChanged(groupState.paused > 0),
+  });
   const inFlight = new InFlight(handler, !settings.consumerIsUnique);
   const retries = new Retries(settings, inFlight);
   const sweep = new PendingSweep(streams, settings, inFlight, retries);
   const silent = new SilentConsumers(streams, settings, events);
-  const found = { ...base, inFlight, retries, sweep, silent };
+  const found = { ...base, groupState, inFlight, retries, sweep, silent };
   const ordering =
     settings.orderBy === undefined ? new Unordered(found) : new OrderBy(settings.orderBy, found);
 
@@ -71,7 +79,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
 
   const grace = new GracePeriod(settings.claimIdleMs);
   const owned = { ...found, ordering, earlier, groups, restorer, ownership, grace };
-  const fetcher = new Fetcher(reader, settings, connection.cluster, ordering);
+  const fetcher = new Fetcher(reader, groupState, connection.cluster, ordering);
   const recoverer = new Recoverer(owned);
 
   const link = new LinkWatch(events);

@@ -8,6 +8,7 @@ import type { Outcome } from "../handlers/outcome.ts";
 import { alreadyDone, type DedupeSettings, type SameKeys } from "./dedupe.ts";
 import { outputEntries } from "./emit.ts";
 import type { WorkerEvents } from "./events.ts";
+import type { GroupState } from "../group-reader/group-state.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
 import { judge, type OutageGuard } from "./judge.ts";
 import type { Ownership } from "./ownership.ts";
@@ -97,6 +98,7 @@ export interface RunnerParts {
   readonly settings: DedupeSettings & Pick<WorkerSettings, "retry">;
   readonly guard: OutageGuard;
   readonly inFlight: InFlight;
+  readonly groupState: GroupState;
   readonly ownership: Ownership;
   readonly settler: Settler;
   readonly readAhead: ReadAhead;
@@ -154,10 +156,12 @@ export class Runner {
   }
 
   async #run(batch: readonly InFlightEntry[]): Promise<void> {
-    const { inFlight, ownership, sameKeys, handler, settler, readAhead, events } = this.#parts;
+    const { inFlight, groupState, ownership, sameKeys, handler, settler, readAhead, events } = this.#parts;
     inFlight.start(batch);
-    const isSure = (entry: InFlightEntry): boolean => ownership.isSure(entry);
-    const mayBegin = batch.every((entry) => isSure(entry) && !sameKeys.followsAnother(entry));
+    const isSure = (entry: InFlightEntry): boolean =>
+      ownership.isSure(entry) && !groupState.isPaused(entry.stream);
+    const mayBegin =
+      groupState.isFresh && batch.every((entry) => isSure(entry) && !sameKeys.followsAnother(entry));
     const ours = mayBegin ? batch : await this.#confirmed(batch);
     if (ours.length > 0) {
       const startedAt = performance.now();
@@ -174,21 +178,23 @@ export class Runner {
   }
 
   /**
-   * After a pause, of this process or of its machine, others may have taken what was to be run, and be done with it:
-   * Redis is asked, for as long as it takes, and what is not this worker's any more is dropped. So is what needs no run,
-   * because an entry with the same key has succeeded since it came.
+   * After a pause, of this process or of its machine, others may have taken what was to be run, and be done with it, or
+   * the group may be paused: Redis is asked, for as long as it takes, and what is not this worker's any more is dropped. So
+   * is what needs no run, because an entry with the same key has succeeded since it came.
    */
   async #confirmed(batch: readonly InFlightEntry[]): Promise<readonly InFlightEntry[]> {
-    const { ownership, settler, ending, events } = this.#parts;
+    const { groupState, ownership, settler, ending, events } = this.#parts;
     let left = batch;
     for (let failures = 0; !ending.aborted; failures++) {
       try {
+        if (!groupState.isFresh) await groupState.look();
+        if (left.some(({ stream }) => groupState.isPaused(stream))) break;
         const ours = await ownership.confirm(left);
         for (const delivery of left) if (!ours.includes(delivery)) settler.drop(delivery);
         left = ours;
         left = await this.#withoutDuplicates(ours);
         // Another pause may have come before the answer.
-        if (left.every((delivery) => ownership.isSure(delivery))) return left;
+        if (groupState.isFresh && left.every((delivery) => ownership.isSure(delivery))) return left;
       } catch (error) {
         events.notice("detail", `not begun before Redis has been asked: ${errorText(error)}`);
         await sleep(reconnectDelayMs(failures), ending);

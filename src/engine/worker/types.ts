@@ -140,7 +140,9 @@ export interface WorkerState {
   readonly inFlight: number;
   /** The outage guard lets only probes run. */
   readonly paused: boolean;
-  /** It takes entries: its loop has begun, is not ending, and Redis answers. */
+  /** On how many streams the group is paused. */
+  readonly groupPaused: number | "everywhere";
+  /** It takes entries, or would if its group were not paused: its loop has begun, is not ending, and Redis answers. */
   readonly reading: boolean;
   /** Why verdicts can't be delivered, although Redis answers; undefined: they can. */
   readonly verdictsWait?: string | undefined;

@@ -25,7 +25,7 @@ const SILENT_LINK = { waits() {}, works() {} };
  *   heartbeat      keeps that from being taken over; after an outage, the grace period for those of others
  *   left behind    by processes that have gone: what an earlier run of this name had, consumers of dead workers
  *   ownership      whether an entry is still surely ours; restore: makes pending again what was thrown away
- *   groups         makes groups, also again
+ *   groups         makes groups, also again;  group state: on which streams the group is paused
  *   ordering       in which order entries may start: unordered, or order by key
  *   scheduled      adds what is due by the stream's schedule, beside all that
  *   health         state, iteration watchdog, verdicts that wait;  shutdown: how it ends
@@ -46,6 +46,7 @@ export class Worker {
     this.#events = new WorkerEvents(parts.observer, parts.settings.ends, {
       failed: (error) => this.fail(error),
       came: (deliveries, askedAt) => this.#roles.dispatcher.admit(deliveries, askedAt),
+      groupChanged: () => this.#groupChanged(),
     });
     this.#roles = makeRoles(parts, this.#events, this.#ending.signal);
   }
@@ -72,6 +73,7 @@ export class Worker {
     stop.addEventListener("abort", onStop, { once: true });
     const heart = new AbortController();
     const beating = heartbeatLoop(ended, heart.signal);
+    let following: Promise<void> | undefined;
     let adding: Promise<void> | undefined;
     try {
       await this.#prepare();
@@ -79,6 +81,7 @@ export class Worker {
       // What is overdue is there before an end may be reached.
       await scheduled.look(this.#ending.signal).catch(() => {});
       adding = scheduled.run(this.#ending.signal, SILENT_LINK).catch((error: unknown) => this.fail(error));
+      following = this.#roles.groupState.follow(this.#ending.signal, (error) => this.#looked(error));
       this.#events.ends.active();
       await this.#loop();
     } finally {
@@ -89,6 +92,7 @@ export class Worker {
       if (!this.#ending.signal.aborted) this.#ending.abort();
       runner.handBack();
       await shutDown(ended);
+      await following;
       heart.abort();
       await beating;
       await adding;
@@ -105,10 +109,11 @@ export class Worker {
 
   /** A server that refuses this now (a replica before its promotion, a full one) is waited for, as later on. */
   async #prepare(): Promise<void> {
-    const { groups, dispatcher, grace, link } = this.#roles;
+    const { groups, groupState, dispatcher, grace, link } = this.#roles;
     for (let failures = 0; !this.#ending.signal.aborted; failures++) {
       try {
         await groups.prepare();
+        await groupState.look();
         for (const stream of this.#parts.settings.streams) await this.#join(stream);
         if (!(await dispatcher.nothingPending())) await grace.arrive(this.#parts.streams);
         return link.works();
@@ -126,20 +131,45 @@ export class Worker {
   }
 
   #followStreams(): void {
-    const { restorer, recoverer, scheduled } = this.#roles;
+    const { groupState, restorer, recoverer, scheduled } = this.#roles;
     this.#parts.roster?.follow({
       admit: async (stream) => {
         if (this.#ending.signal.aborted) return false;
+        await groupState.join(stream);
         await restorer.join(stream);
         await this.#join(stream);
         this.#events.joined(stream);
         return true;
       },
       left: (stream) => {
+        groupState.left(stream);
         recoverer.left(stream);
         scheduled.left(stream);
       },
     });
+  }
+
+  /** What was read ahead where the group is paused now goes back; where it is not any more, places are free. */
+  async #groupChanged(): Promise<void> {
+    const { groupState, runner, fetcher, ownership, inFlight } = this.#roles;
+    inFlight.wake();
+    if (groupState.paused === 0) return;
+    runner.handBack();
+    await fetcher.wake();
+    await ownership.readEnded();
+  }
+
+  /** How a look at the group's state has ended. While it is paused the loop asks nothing, and tells of no outage. */
+  #looked(error?: unknown): void {
+    const { groupState, grace, link } = this.#roles;
+    if (error === undefined) {
+      grace.worked();
+      if (groupState.allPaused) link.works();
+      return;
+    }
+    if (!isTransient(error)) return this.fail(error);
+    grace.failed();
+    if (groupState.allPaused && !this.#ending.signal.aborted) link.waits(error);
   }
 
   async #loop(): Promise<void> {
@@ -149,7 +179,7 @@ export class Worker {
       const places = dispatcher.places();
       if (places === "finished") return;
       if (places === 0) {
-        watchdog.end();
+        watchdog.rest();
         await inFlight.changed(ending, dispatcher.waitMs());
         continue;
       }

@@ -1,9 +1,12 @@
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
+import { isRefused } from "../errors.ts";
+import { sameSlot } from "../keys.ts";
 import { defineScript } from "../script.ts";
 import { asNumber } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { FACTS } from "./lua/facts.ts";
+import { pauseKey } from "./pause.ts";
 
 /**
  * Makes a group that begins after `at` (`0`, `$` or an ID), and the stream where that is asked for; one that is there
@@ -24,12 +27,37 @@ export async function ensureGroup(
   }
 }
 
+/**
+ * Destroys a group, and its pause with it: one made anew by that name is another group.
+ *
+ * KEYS     the stream, the pause
+ * ARGV     group
+ * Returns  1 destroyed, 0 there is no such group
+ * Crash    one step; a repeat finds no group.
+ */
+const destroyScript = defineScript(
+  "destroy-group",
+  `
+if redis.call('XGROUP', 'DESTROY', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.pcall('DEL', KEYS[2])
+return 1
+`,
+);
+
+/** One step, sent once. A user without the right to pauses, or to scripts, destroys the group alone. */
 export async function destroyGroup(
   caller: Caller,
   stream: StreamKey,
   group: GroupName,
 ): Promise<"destroyed" | "noGroup"> {
-  return asNumber(await caller.call("XGROUP", "DESTROY", stream, group)) === 1 ? "destroyed" : "noGroup";
+  const pause = pauseKey(stream, group, caller.cluster);
+  const destroyed = sameSlot(stream, pause, caller.cluster)
+    ? await caller.run(destroyScript, [stream, pause], [group]).catch((error: unknown) => {
+        if (!isRefused(error)) throw error;
+        return caller.call("XGROUP", "DESTROY", stream, group);
+      })
+    : await caller.call("XGROUP", "DESTROY", stream, group);
+  return asNumber(destroyed) === 1 ? "destroyed" : "noGroup";
 }
 
 /**

@@ -9,11 +9,13 @@ import { keepAlive } from "./keep-alive.ts";
 import { type Adder, moveOnce } from "./move.ts";
 import { namesakes } from "./namesakes.ts";
 import { frontsOf, nextInOrder, readInOrder, takeFronts, takeInOrder } from "./order.ts";
+import { pausesOf } from "./pause.ts";
 import { pendingPage, pendingTotals } from "./pending.ts";
 import { putOff } from "./put-off.ts";
 import { replayNote } from "./replay-notes.ts";
 import { restoreGroup } from "./restore-group.ts";
 import { serverInfo } from "./server.ts";
+import { showUp } from "./show-up.ts";
 import { ackOwned, requeueOwned } from "./settle.ts";
 import { findSuccesses, markSuccess, succeed } from "./succeed.ts";
 import { takeEntries } from "./take.ts";
@@ -40,6 +42,7 @@ const VERBS = {
   namesakes,
   nextDue,
   nextInOrder,
+  pausesOf,
   pendingPage,
   pendingTotals,
   putOff,
@@ -48,6 +51,7 @@ const VERBS = {
   requeueOwned,
   restoreGroup,
   serverInfo,
+  showUp,
   succeed,
   takeEntries,
   takeFronts,

@@ -164,6 +164,11 @@ const CASES: Readonly<Record<string, Case>> = {
     lines: (key) => [["consume", key, "-g", "g", "--until-empty", "--wait-replicas", "1", "--exec", "true"]],
     check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 1)).toEqual([]),
   },
+  "a group's pause in consume -g": {
+    make: withGroup,
+    lines: (key) => [["consume", key, "-g", "g", "--until-empty", "--consumer", "c"]],
+    check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 1)).toEqual([]),
+  },
   pending: {
     make: pendingWithoutData,
     lines: (key) => [
@@ -292,6 +297,20 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "group set-id": { make: halfRead, lines: (key) => [["group", "set-id", key, "g", "--at", "$", "-y"]] },
   "group destroy": { make: halfRead, lines: (key) => [["group", "destroy", key, "g", "-y"]] },
+  "group pause": {
+    make: halfRead,
+    lines: (key) => twice(["group", "pause", key, "g", "--for", "1h"]),
+    check: async (redis, key) => expect(await redis.pttl(`${key}:paused:g`)).toBeGreaterThan(0),
+  },
+  "group resume": {
+    make: async (redis) => {
+      const key = await halfRead(redis);
+      await redis.set(`${key}:paused:g`, "{}");
+      return key;
+    },
+    lines: (key) => twice(["group", "resume", key, "g"]),
+    check: async (redis, key) => expect(await redis.exists(`${key}:paused:g`)).toBe(0),
+  },
   "group consumers": { make: halfRead, lines: (key) => [["group", "consumers", key, "-g", "g"]] },
   "group forget-consumer": {
     make: pendingWithoutData,
@@ -370,6 +389,7 @@ const PLACES = [
   "replays",
   "scheduled",
   "successes",
+  "pauses",
 ] as const satisfies readonly Place[];
 
 const WITHOUT_KEY = new Set(["eval", "evalsha", "info", "scan", "time", "wait"]);

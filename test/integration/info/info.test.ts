@@ -41,6 +41,11 @@ test("tells everything about a stream and its groups", async () => {
         oldestUndeliveredMs: null,
         maxDeliveries: 1,
         lastDeliveredId: "3-0",
+        paused: false,
+        pausedSince: null,
+        pausedUntil: null,
+        pausedBy: null,
+        pausedReason: null,
       },
     ],
   });

@@ -221,6 +221,11 @@ describe("lag", () => {
       "oldestUndeliveredMs",
       "maxDeliveries",
       "lastDeliveredId",
+      "paused",
+      "pausedSince",
+      "pausedUntil",
+      "pausedBy",
+      "pausedReason",
     ]);
   });
 

@@ -57,6 +57,8 @@ export const OUTPUTS: Readonly<Record<string, CommandOutput>> = {
   "group create": one("group-create"),
   "group set-id": one("group-set-id"),
   "group destroy": one("lag"),
+  "group pause": one("group-pause"),
+  "group resume": one("group-pause"),
   "group consumers": one("group-consumers"),
   "group forget-consumer": one("group-forget-consumer"),
   doctor: one("doctor"),

@@ -34,6 +34,14 @@ const DELIVERIES = count("how often it has been delivered");
 const BY_CLOCK = "by the server's clock";
 const NO_TIME = "its ID is no time";
 
+const PAUSE = {
+  paused: orNull(yesNo("whether the group is paused on the stream"), "this user may not see it"),
+  pausedSince: orNull(time(`since when, ${BY_CLOCK}`), "it is not, or not known"),
+  pausedUntil: orNull(time(`when it ends by itself, ${BY_CLOCK}`), "it is not, or never"),
+  pausedBy: orNull(text("by whom: user@host"), "it is not, or not known"),
+  pausedReason: orNull(text("why"), "it is not, or nothing was said"),
+};
+
 const LAG = {
   ...OF_GROUP,
   lag: orNull(
@@ -56,6 +64,7 @@ const LAG = {
     "too many to look at",
   ),
   lastDeliveredId: id("the last entry that the group was given"),
+  ...PAUSE,
 };
 
 const { stream: _stream, ...LAG_OF_STREAM } = LAG;
@@ -333,6 +342,10 @@ export const ROWS: Readonly<Record<string, Shape>> = {
       pending: count("what the group has pending, which stays"),
     },
   },
+  "group-pause": {
+    title: "A group that was paused, or goes on",
+    fields: { ...OF_GROUP, wasPaused: yesNo("whether it was paused before"), ...PAUSE },
+  },
   "group-consumers": {
     title: "A consumer of a group",
     fields: {
@@ -380,6 +393,7 @@ export const ROWS: Readonly<Record<string, Shape>> = {
         "missing-data",
         "redelivered",
         "unread-group",
+        "paused-group",
         "unseen",
       ]),
       stream: orNull(STREAM, "it is about the server"),

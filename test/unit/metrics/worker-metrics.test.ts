@@ -18,7 +18,7 @@ async function exitCodesAfter(...runs: Outcome[][]): Promise<Record<string, numb
   const observer = addWorkerMetrics(metrics, {
     streams: ["s"],
     group: "g",
-    state: () => ({ running: 0, inFlight: 0, paused: false, reading: true, turnMs: 0 }),
+    state: () => ({ running: 0, inFlight: 0, paused: false, groupPaused: 0, reading: true, turnMs: 0 }),
     lag: () => undefined,
   });
   for (const outcomes of runs) observer.ran(outcomes, 20);

@@ -4,7 +4,14 @@ import type { WorkerState } from "../../../src/engine/worker/types.ts";
 import { notReadyReason, type ProbedWorker, stuckReason } from "../../../src/metrics/worker-probes.ts";
 
 function worker(state: Partial<WorkerState> = {}, more: Partial<ProbedWorker> = {}): ProbedWorker {
-  const idle: WorkerState = { running: 0, inFlight: 0, paused: false, reading: true, turnMs: 0 };
+  const idle: WorkerState = {
+    running: 0,
+    inFlight: 0,
+    paused: false,
+    groupPaused: 0,
+    reading: true,
+    turnMs: 0,
+  };
   return {
     state: { ...idle, ...state },
     connected: true,
