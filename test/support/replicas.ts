@@ -1,5 +1,6 @@
 import { inject, onTestFinished } from "vitest";
 import { SandboxServer } from "../../src/sandbox/server.ts";
+import { lastingPort } from "./ports.ts";
 import { Proxy } from "./proxy.ts";
 import { until, withRedis } from "./redis.ts";
 
@@ -33,6 +34,7 @@ export class TestReplicas {
     const executable = inject("redisExecutable");
     const primary = await SandboxServer.start({
       executable,
+      port: await lastingPort(),
       args: ["--repl-diskless-sync-delay", "0", "--repl-diskless-sync", "yes"],
     });
     const port = String(await through(primary.url));

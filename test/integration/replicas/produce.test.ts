@@ -16,14 +16,14 @@ async function replicas(count = 1): Promise<TestReplicas> {
 test("without so many replicas nothing is read or added, and the error says how many there are", async () => {
   const { url } = await replicas(1);
   const key = uniqueKey();
-  const result = await cli(["produce", key, "a=1", "--wait-replicas", "2", "--connect-timeout", "200ms"], {
+  const result = await cli(["produce", key, "a=1", "--wait-replicas", "2", "--connect-timeout", "3s"], {
     url,
   });
   expect(result.stderr).toContain(`--wait-replicas 2, and ${url} has 1 replica`);
   expect(result.code).toBe(1);
   expect(await rawRedis(url).exists(key)).toBe(0);
 
-  const none = await cli(["produce", key, "a=1", "--wait-replicas", "1", "--connect-timeout", "200ms"]);
+  const none = await cli(["produce", key, "a=1", "--wait-replicas", "1", "--connect-timeout", "3s"]);
   expect(none.stderr).toContain("has no replicas");
   expect(none.code).toBe(1);
 });
@@ -72,7 +72,7 @@ test("when the replica is killed the run ends, and names the lines that are on t
   const { url } = servers;
   const key = uniqueKey();
   const stdin = openStdin();
-  const args = ["--input", "lines", "--ids", "-o", "json", "--wait-replicas", "1", "--wait-timeout", "3s"];
+  const args = ["--input", "lines", "--ids", "-o", "json", "--wait-replicas", "1", "--wait-timeout", "5s"];
   const run = new CliRun(["produce", key, ...args], { url, stdin });
   stdin.write("1\n2\n");
   await until("two are confirmed", () => run.stdout.split("\n").length === 3);
@@ -137,7 +137,7 @@ test("a primary that dies right after an ID was printed has lost no such entry: 
   const { servers, link } = await TestReplicas.behindLink();
   const key = uniqueKey();
   const stdin = openStdin();
-  const args = ["--wait-replicas", "1", "--input", "lines", "--ids", "--connect-timeout", "200ms"];
+  const args = ["--wait-replicas", "1", "--input", "lines", "--ids", "--connect-timeout", "3s"];
   const run = new CliRun(["produce", key, ...args], { url: servers.url, stdin });
   stdin.write("1\n2\n3\n");
   await until("they are confirmed", () => run.stdout.split("\n").length === 4);

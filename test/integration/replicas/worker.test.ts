@@ -21,7 +21,7 @@ const ONE = ["--wait-replicas", "1"];
 test("a worker without so many replicas does not begin", async () => {
   const stream = uniqueKey();
   await fill(rawRedis(), stream, 1);
-  const { code, stderr } = await drain(stream, "true", [...ONE, "--connect-timeout", "200ms"]);
+  const { code, stderr } = await drain(stream, "true", [...ONE, "--connect-timeout", "3s"]);
   expect(stderr).toContain("--wait-replicas 1, and redis://");
   expect(stderr).toContain("has no replicas");
   expect(code).toBe(1);

@@ -131,7 +131,7 @@ test.each([
       return tokens.length > 0 ? tokens : undefined;
     });
     expect(await pending(stream)).toEqual([[id, PUT_OFF_CONSUMER, deliveries - 1]]);
-    expect(worker.stderr).toContain("not yet");
+    await until("it says so", () => worker.stderr.includes("not yet"));
     expect(worker.stderr).not.toContain("is cut to");
     expect((await cli(["schedule", "list", stream, "-o", "ndjson"])).stdout).toContain('"reason":"not yet"');
     await redis.zadd(`${stream}:scheduled`, 1, token);

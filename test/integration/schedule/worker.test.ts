@@ -1,9 +1,10 @@
 import { expect, inject, onTestFinished, test } from "vitest";
-import { freePort, SandboxServer } from "../../../src/sandbox/server.ts";
+import { SandboxServer } from "../../../src/sandbox/server.ts";
 import { cli, uniqueKey } from "../../support/cli.ts";
 import { killedMidway } from "../../support/midway.ts";
 import { Proxy } from "../../support/proxy.ts";
 import { readPage } from "../../support/pages.ts";
+import { lastingPort } from "../../support/ports.ts";
 import { rawRedis, until } from "../../support/redis.ts";
 import { userWith, workerRights } from "../../support/users.ts";
 import { drain, scratchDir, startWorker } from "../../support/worker.ts";
@@ -135,7 +136,7 @@ test("a server that is killed and comes back has lost and doubled nothing", asyn
   const options = {
     executable: inject("redisExecutable"),
     dir,
-    port: await freePort(),
+    port: await lastingPort(),
     args: ["--appendonly", "yes", "--appendfsync", "always"],
   };
   const stream = uniqueKey();

@@ -22,13 +22,13 @@ describe("an entry that its handler snoozes", () => {
     const dir = await scratchDir();
     const [id = ""] = await fill(redis, stream, 1);
     const long = ["--claim-idle", "10m"];
-    const worker = startWorker(stream, snoozingOnce(dir, "2s"), long);
-    await until("it is snoozed", () => worker.stderr.includes("snoozed (not open yet): again in 2"));
-    expect(await pendingRow(redis, stream, id)).toMatchObject({ deliveries: 0 });
+    const worker = startWorker(stream, snoozingOnce(dir, "4s"), long);
+    await until("it is snoozed", () => worker.stderr.includes("snoozed (not open yet): again in 4"));
     worker.signal("SIGTERM");
+    expect(await pendingRow(redis, stream, id)).toMatchObject({ deliveries: 0 });
     expect(await worker.done).toMatchObject({ code: 0 });
     expect(worker.stderr).toContain("0 ok, 0 dead-lettered, 0 retried, 1 snoozed");
-    const again = await drain(stream, snoozingOnce(dir, "2s"), [...long, "--max-deliveries", "1"]);
+    const again = await drain(stream, snoozingOnce(dir, "4s"), [...long, "--max-deliveries", "1"]);
     expect(again.stdout).toBe(`${id} 1\n`);
     expect(again.stderr).toContain("1 ok");
   });
@@ -54,7 +54,7 @@ describe("an entry that its handler snoozes", () => {
       ["b", 3],
     ] as const)
       await redis.xadd(stream, "*", "key", key, "n", String(n));
-    const handler = `echo "$FIELD_N"; [ "$FIELD_N" = 1 ] && mkdir ${dir}/seen && echo snooze 300ms >&3; true`;
+    const handler = `echo "$FIELD_N"; [ "$FIELD_N" = 1 ] && mkdir ${dir}/seen && echo snooze 3s >&3; true`;
     const { stdout } = await drain(stream, handler, ["--order-by", "key", "--env-fields", "-j", "2"]);
     const lines = stdout.trim().split("\n");
     expect(lines.filter((n) => n !== "3")).toEqual(["1", "1", "2"]);
