@@ -45,14 +45,18 @@ describe("a limit on the size of files", () => {
 });
 
 describe("few file descriptors", () => {
-  test.each(manners("cat >/dev/null").filter((_, at) => at % 2 === 0))(
-    "cost no entry a delivery: %s",
-    async (_, command) => {
+  const some = manners("cat >/dev/null").filter((_, at) => at % 2 === 0);
+  const alone = some.filter(([name]) => name === "a program");
+  // As many as pipes that are kept for further runs would take, and some more or less.
+  const limits = [53, 58].flatMap((limit) => alone.map(([name, command]) => [name, command, limit] as const));
+  test.each([...some.map(([name, command]) => [name, command, 56] as const), ...limits])(
+    "cost no entry a delivery, and no worker stands still: %s",
+    async (_, command, limit) => {
       const redis = rawRedis();
       const stream = uniqueKey();
       await fill(redis, stream, 24);
       const times = ["--until-empty", "--retry-delay", "20ms", "--max-deliveries", "1", "-j", "12"];
-      const result = await bin(argv(stream, ...times, ...command), limited("ulimit -n 56"));
+      const result = await bin(argv(stream, ...times, ...command), limited(`ulimit -n ${limit}`));
       expect(result.code).toBe(0);
       expect(result.stderr).toContain("24 ok, 0 dead-lettered");
       expect(await pendingIn(redis, stream)).toBe(0);

@@ -43,6 +43,13 @@ export class CommandRunner {
 
   /** Gives how it ended. Never rejects. */
   async run(request: RunRequest): Promise<Outcome> {
+    const outcome = await this.#run(request);
+    // Pipes that wait for further runs may be what lacks: kept, they would leave these with as little as this one.
+    if (outcome.kind === "shortage") this.#processes.pipes.shrink();
+    return outcome;
+  }
+
+  async #run(request: RunRequest): Promise<Outcome> {
     const { output } = request;
     const end = new RunEnd(this.#processes, this.#settings);
     this.#running.add(end);

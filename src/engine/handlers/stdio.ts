@@ -242,7 +242,9 @@ export async function startWithStdio(
     for (const fd of theirs) closeSync(fd);
     if (ours !== undefined) {
       closeSync(ours);
+      // It could not be started, perhaps for want of what pipes that wait for further ones take.
       processes.pipes.give([out, err]);
+      processes.pipes.shrink();
     }
     // The process alone reads it, so that its end is seen at the next write.
     input.close();
