@@ -8,13 +8,16 @@ import manifest from "../../package.json" with { type: "json" };
 import { bin } from "../support/bin.ts";
 import { ROOT } from "../support/build.ts";
 
+/** npm on newer Nodes keeps compiled code in the temporary folder. */
+const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" };
 const run = promisify(execFile);
+const npm = (args: readonly string[], cwd?: string) => run("npm", args, { env, cwd });
 let folder = "";
 let tarball = "";
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "pack-"));
-  await run("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], { cwd: ROOT });
+  await npm(["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], ROOT);
   tarball = join(folder, (await readdir(folder))[0] ?? "");
 });
 
@@ -74,7 +77,7 @@ test.each([
 ])("it installs offline %s, and runs without the repository", async (_, flags, programs, modules) => {
   const prefix = await mkdtemp(join(folder, "prefix-"));
   const quiet = ["--offline", "--no-audit", "--no-fund", "--silent", "--cache", join(folder, "cache")];
-  await run("npm", ["install", ...quiet, ...flags, "--prefix", prefix, tarball]);
+  await npm(["install", ...quiet, ...flags, "--prefix", prefix, tarball]);
   expect((await readdir(join(prefix, ...modules))).filter((name) => !name.startsWith("."))).toEqual([
     "streamctl",
   ]);

@@ -347,7 +347,7 @@ describe("the compiled code of the last run", () => {
     skip(process.getuid?.() !== 0, "giving a folder to another user takes root");
     const { run, home } = await program();
     await chown(home, 12_345, 12_345);
-    expect(await run("ls")).toMatchObject(fine);
+    expect(await run("ls", "-q")).toMatchObject(fine);
     expect(await readdir(home)).toEqual([]);
   });
 

@@ -30,7 +30,7 @@ describe.skipIf(!hasScript)("on a terminal (needs script from util-linux)", () =
     const log = join(dir, "log");
     const run = new BinRun([], { program: onTerminal(`exec ${worker} 2>${log}`), stdin: { open: true } });
     const said = (): Promise<string> => readFile(log, "utf8").catch(() => "");
-    await until("it works", async () => (await said()).includes("working on"));
+    await until("it works", async () => (await said()).includes("made group"));
     run.signal("SIGKILL");
     await run.untilGone();
     // Node itself would end in an assertion and its stack.
