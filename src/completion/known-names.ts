@@ -26,7 +26,9 @@ export function namesOfOption(option: Option): Names | undefined {
 /** The same of an operand. IDs are those of dead letters, or of what is pending. */
 export function namesOfArgument(command: Command, argument: Argument): Names | undefined {
   const name = argument.name();
-  if (name === "id") return command.parent?.name() === "dlq" ? "letters" : "pending";
+  // What dlq add takes is not in the queue yet.
+  if (name === "id")
+    return command.parent?.name() === "dlq" && command.name() !== "add" ? "letters" : "pending";
   return Object.hasOwn(BY_PLACEHOLDER, name) ? BY_PLACEHOLDER[name] : undefined;
 }
 

@@ -22,6 +22,8 @@ describe("what the word at the cursor names", () => {
     ["streamctl group forget-consumer orders w", "consumers", "w"],
     ["streamctl group forget-consumer orders w1 x", undefined, "x"],
     ["streamctl dlq show orders ", "letters", ""],
+    ["streamctl dlq add orders -g billing 16", "pending", "16"],
+    ["streamctl release orders -g billing 16", "pending", "16"],
     ["streamctl dlq replay orders 1-0 2", "letters", "2"],
     ["streamctl dlq list orders ", undefined, ""],
     ["streamctl dlq replay orders --to ", "streams", ""],

@@ -118,6 +118,23 @@ describe("a worker with a name of its own that comes back", () => {
     expect(worker.stderr).toContain("going on with what an earlier run of twin had in hand");
   });
 
+  test("takes what was due in its earlier run at once, though its --claim-idle is longer now", async () => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const [id] = await fill(redis, stream, 1);
+    const short = ["--consumer", "twin", "--claim-idle", "500ms", "--retry-delay", "300ms"];
+    const first = startWorker(stream, "exit 1", [...short, "--retry-max-delay", "300ms"]);
+    await until("it waits for its retry", () => first.stderr.includes("retry in"));
+    first.signal("SIGTERM");
+    await first.done;
+    await until("that is due", async () => {
+      const [row] = (await redis.xpending(stream, "g", "-", "+", 1)) as [[string, string, number, number]?];
+      return (row?.[2] ?? 0) >= 500;
+    });
+    const second = startWorker(stream, RUN, TWIN);
+    await until("it is run", () => second.stdout === `${id} 2\n`);
+  });
+
   test("--order-by: goes on with the keys that it had begun, in order", async () => {
     const redis = rawRedis();
     const stream = uniqueKey();

@@ -1,10 +1,11 @@
+import { NOW_MS } from "./now.ts";
 import { PUT_OFF_CONSUMER } from "../schedule-keys.ts";
 
 /**
  * Lua of the scripts that take pending entries: when an entry is due, and taking it. Wants `group` and
  * `consumer`, and ARGV[3] to ARGV[5] as `take` has them.
  */
-export const TAKING = `
+export const TAKING = `${NOW_MS}
 local claimIdle, delay, maxDelay = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local taken = {}
 
@@ -24,11 +25,12 @@ local function is_due(owner, idle, count)
 end
 
 -- Whether a consumer may take an entry that it has, as own says: 1 and 2 in any case, 3 when it was in flight. One that
--- waits for its retry comes due within the longest delay, and is said to by the holders, where there are any.
+-- waits for its retry comes due within the longest delay, or when the holders say, where there are any.
 local function may_take_own(own, id, idle, count, holders)
   if own ~= '3' then return own ~= '0' end
   local held = holders and redis.call('HGET', holders, id)
-  return idle + longest_delay(count) < due_after(count) and not (held and string.match(held, '^%S+ %S%d'))
+  local due = held and string.match(held, '^%S+ %S(%d+)')
+  return idle + longest_delay(count) < due_after(count) and not (due and tonumber(due) > now_ms())
 end
 
 -- Without fields its data has gone: it is acked, because nothing is left to deliver.
