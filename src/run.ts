@@ -145,7 +145,9 @@ class Run {
     await mustHaveForm(definition, given["output"] as string | undefined);
     const config = definition.withoutConfig
       ? builtInConfig()
-      : await resolveConfig(rootOf(command).opts(), this.#io);
+      : await resolveConfig(rootOf(command).opts(), this.#io, {
+          otherTls: command.opts()["post"] !== undefined,
+        });
     if (definition.withoutDefaults) return config;
     const withDefaults = config.files.filter(hasDefaults);
     if (withDefaults.length > 0) {

@@ -4,8 +4,8 @@ import { isOn, PROFILE_VARIABLE, type Settings } from "./layers.ts";
 import { type SettingName, SETTINGS } from "./settings.ts";
 import { hasPassword } from "./url.ts";
 
-/** Fails with a UsageError that names both sides. */
-export function refuseContradictions(settings: Settings): void {
+/** Fails with a UsageError that names both sides. `otherTls`: the command speaks TLS with others than Redis, too. */
+export function refuseContradictions(settings: Settings, otherTls: boolean): void {
   const has = (name: SettingName): boolean => isOn(settings, name);
   const conflict = (a: SettingName, b: SettingName): UsageError =>
     new UsageError(`${label(settings, a)} and ${label(settings, b)} exclude each other`);
@@ -28,6 +28,7 @@ export function refuseContradictions(settings: Settings): void {
   if (has("cert") !== has("key")) throw new UsageError("--cert and --key go together");
   if (has("tls")) return;
   for (const name of ["cacert", "cert", "key", "sni", "insecure"] as const) {
+    if (name === "cacert" && otherTls) continue;
     if (has(name) && settings.get(name)?.source.kind === "flag")
       throw new UsageError(`--${name} has no meaning without TLS`, { hint: "add --tls or use rediss://" });
   }

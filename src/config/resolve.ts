@@ -65,6 +65,7 @@ export interface Profile {
 export async function resolveConfig(
   flags: Readonly<Record<string, unknown>>,
   io: Io,
+  { otherTls = false }: { readonly otherTls?: boolean } = {},
 ): Promise<ResolvedConfig> {
   const named = (flags["config"] as string | undefined) ?? (io.env["STREAMCTL_CONFIG"] || undefined);
   const files = await loadConfigFiles(named, io);
@@ -72,7 +73,7 @@ export async function resolveConfig(
   const layers = layersOf(files, profile);
   const settings = layered(flags, io, layers);
   addRedisCliAuth(settings, io, profile);
-  refuseContradictions(settings);
+  refuseContradictions(settings, otherTls);
   refuseToLeakSecrets(settings);
   const connection = connectionOf(settings);
   return {

@@ -84,23 +84,32 @@ function variableOf({ passwordEnv = "", passwordFrom }: Secrets): string {
   return /^[A-Z_][A-Z0-9_]*$/.test(passwordEnv) ? passwordEnv : `the variable that ${passwordFrom} names`;
 }
 
+/** What --cacert names, for servers that are not Redis (PEM). */
+export function postAuthority(
+  { secrets }: { readonly secrets: Secrets },
+  io: Io,
+): Promise<string | undefined> {
+  return readPem("--cacert", secrets.cacert, io);
+}
+
+async function readPem(flag: string, file: string | undefined, io: Io): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const { text: pem } = await readText(flag, resolve(io.cwd, file));
+  if (!pem.includes("-----BEGIN")) throw new UsageError(`${flag}: ${file} is not a PEM file`);
+  return pem;
+}
+
 async function withCertificates(
   tls: TlsSettings | undefined,
   { cacert, cert, key }: Secrets,
   io: Io,
 ): Promise<TlsSettings | undefined> {
   if (!tls) return undefined;
-  const read = async (flag: string, file: string | undefined): Promise<string | undefined> => {
-    if (file === undefined) return undefined;
-    const { text: pem } = await readText(flag, resolve(io.cwd, file));
-    if (!pem.includes("-----BEGIN")) throw new UsageError(`${flag}: ${file} is not a PEM file`);
-    return pem;
-  };
   return {
     ...tls,
-    ca: await read("--cacert", cacert),
-    cert: await read("--cert", cert),
-    key: await read("--key", key),
+    ca: await readPem("--cacert", cacert, io),
+    cert: await readPem("--cert", cert, io),
+    key: await readPem("--key", key, io),
   };
 }
 

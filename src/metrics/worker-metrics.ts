@@ -101,5 +101,6 @@ function codeOf(outcomes: readonly Outcome[]): string | undefined {
   const end = ends.find(({ kind }) => kind !== "answer") ?? ends[0];
   if (end?.kind === "unprinted") return "0";
   if (end?.kind === "exit" || end?.kind === "unstarted") return String(end.code);
+  if (end?.kind === "response") return String(end.status);
   return end?.kind === "signal" ? end.signal.replace(/^SIG/, "") : end?.kind;
 }

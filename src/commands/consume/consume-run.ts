@@ -13,15 +13,15 @@ export async function run(
   { program }: Invocation,
 ): Promise<number | void> {
   const { group } = flags;
-  if (flags.exec !== undefined || program.length > 0) {
-    if (group === undefined) throw new UsageError("--exec works on behalf of a group: give -g GROUP");
+  if (flags.exec !== undefined || flags.post !== undefined || program.length > 0) {
+    if (group === undefined) throw new UsageError("a worker works on behalf of a group: give -g GROUP");
     // No rule of the flag: as a default it would be left out, and the entries acked.
     if (!flags.ack)
       throw new UsageError("--no-ack: only for printing: a worker acks what its command has done", {
         hint: "STREAMCTL_NO_ACK and defaults of consume say it, too",
       });
     if (flags.where !== undefined && !flags.ackUnmatched)
-      throw new UsageError("--where with --exec needs --ack-unmatched", {
+      throw new UsageError("--where of a worker needs --ack-unmatched", {
         hint: "what a worker leaves comes back to it when it is taken over, and counts as delivered each time",
       });
     const { runWorker } = await import("./worker.ts");

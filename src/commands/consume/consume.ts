@@ -116,7 +116,8 @@ With -g entries are read as a consumer of the group, printed, and acked once std
 could not be printed stays pending. A consumer named with --consumer first gets what is still pending for
 it. A name made up for the run is removed at the end when nothing is pending for it.
 
-With --exec, or a program after --, that command is run for every entry: see streamctl help exec.
+With --exec, or a program after --, that command is run for every entry, and with --post each is posted to a
+server: see streamctl help exec.
 
 Positions (--from, --to): an entry ID, (ID to leave that one out, - + $ (first, last, the end as it is now),
 a time like 2026-03-01T12:00:00Z (without an offset: local time), an age like 15m by the server's clock.
@@ -131,6 +132,7 @@ a line end after each entry, or NUL with -0; --field payload gives that field al
     "streamctl consume 'orders:*' -f -o raw --field payload",
     "streamctl consume orders -g billing --until-empty > orders.ndjson",
     "streamctl consume orders -g billing -j 4 --exec './handle-order'",
+    "streamctl consume orders -g billing -j 8 --post https://billing.internal/orders --timeout 10s",
   ],
   run: () => import("./consume-run.ts"),
 });

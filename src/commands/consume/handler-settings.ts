@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import type { Context } from "../../context.ts";
 import { markVariables } from "../../engine/handlers/environment.ts";
 import type { Command, HandlerSettings, Manner } from "../../engine/handlers/handler.ts";
+import type { PostSettings, PostTarget } from "../../engine/handlers/post.ts";
+import { postAuthority } from "../../config/secrets.ts";
+import { version } from "../../version.ts";
 import type { System } from "../../engine/handlers/processes.ts";
 import { checkSyntax } from "../../engine/handlers/shell-syntax.ts";
 import { withoutTrace } from "../../engine/handlers/trace.ts";
@@ -22,11 +25,13 @@ export interface HandlerRequest {
  * there.
  */
 export async function handlerSettings(
-  { io }: Context,
+  { io, config }: Context,
   request: HandlerRequest,
   member: Pick<HandlerSettings, "group" | "consumer">,
-): Promise<HandlerSettings> {
+): Promise<HandlerSettings | PostSettings> {
   const { flags, program } = request;
+  if (flags.post !== undefined)
+    return postSettings(flags, flags.post, member, await postAuthority(config, io));
   if (flags.exec !== undefined && program.length > 0) {
     throw new UsageError("give --exec COMMAND or a program after --, not both");
   }
@@ -49,6 +54,35 @@ export async function handlerSettings(
     captureStdout: flags.emit !== undefined,
     timeoutMs: flags.timeout === 0 ? undefined : flags.timeout,
     killAfterMs: flags.killAfter,
+  };
+}
+
+/** A user and password of the URL become a header: they are in no log and in no error. */
+function postSettings(
+  flags: ConsumeFlags,
+  given: URL,
+  member: Pick<HandlerSettings, "group" | "consumer">,
+  ca: string | undefined,
+): PostSettings {
+  const url = new URL(given);
+  const { username, password } = url;
+  url.username = "";
+  url.password = "";
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  const headers: PostTarget["headers"] = [
+    ["User-Agent", `streamctl/${version}`],
+    ...(username === "" && password === ""
+      ? []
+      : [["Authorization", `Basic ${credentials.toString("base64")}`] as const]),
+    ...(flags.header ?? []),
+  ];
+  return {
+    target: { url, headers, ca },
+    concurrency: flags.jobs,
+    ...member,
+    stdin: parseStdinForm(flags.stdin),
+    captureStdout: flags.emit !== undefined,
+    timeoutMs: flags.timeout === 0 ? undefined : flags.timeout,
   };
 }
 

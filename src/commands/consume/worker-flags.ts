@@ -1,4 +1,5 @@
-import { alternatives, flag, marked } from "../flag.ts";
+import { InvalidArgumentError } from "commander";
+import { alternatives, flag, longName, marked } from "../flag.ts";
 
 const notWith = (flag: string, why: string) => ({ any: [flag], says: `: not with ${flag}, ${why}` });
 
@@ -17,6 +18,15 @@ const [batch, persistent] = alternatives(
   ],
   "give --batch or --persistent, not both",
 );
+
+const FOR_COMMANDS: ReadonlySet<string> = new Set([
+  "--batch",
+  "--persistent",
+  "--env-fields",
+  "--tag",
+  "--dead-on",
+  "--retry-on",
+]);
 
 const HOW = [
   flag.count("-j, --jobs <n>", "how many run at once", { default: "1" }),
@@ -85,15 +95,51 @@ const HOW = [
 
 /** Without a command to run these would do nothing. */
 export const OF_WORKER = {
-  needs: { any: ["--exec", "--"], says: ": only with --exec, or a program after --" },
+  needs: { any: ["--exec", "--post", "--"], says: ": only with --exec, --post, or a program after --" },
 };
+
+/** What a POST has none of. */
+const OF_COMMANDS = { not: { any: ["--post"], says: ": only for commands, not with --post" } };
 
 /** The flags of the exec worker. */
 export const workerFlags = [
   flag.text("--exec <command>", "run this shell command for every entry (or give a program after --)", {
     // A program that is typed is the one to run.
-    asDefault: { not: "--" },
+    asDefault: { not: { any: ["--", "--post"] } },
     defaults: "not in projects",
   }),
-  ...marked(HOW, () => OF_WORKER),
+  flag.value(
+    "--post <url>",
+    "post every entry there instead: 2xx is ok, 408, 425, 429 and 5xx are retried, other 4xx dead letters",
+    { parse: parseTarget, form: "an http or https URL" },
+    {
+      asDefault: { not: { any: ["--exec", "--"] } },
+      not: { any: ["--exec", "--"], says: ": not with a command to run" },
+      defaults: "not in projects",
+    },
+  ),
+  flag.list("--header <header>", "with --post: a header of each request, as 'Name: value'; repeatable", {
+    read: readHeader,
+    needs: { any: ["--post"], says: ": only with --post" },
+    defaults: "not in projects",
+  }),
+  ...marked(HOW, (one) => (FOR_COMMANDS.has(longName(one)) ? { ...OF_WORKER, ...OF_COMMANDS } : OF_WORKER)),
 ] as const;
+
+function parseTarget(text: string): URL | undefined {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
+  return new URL(text);
+}
+
+/** A token and a value of RFC 9110; what frames a request is not to be said twice. */
+function readHeader(text: string): readonly [name: string, value: string] {
+  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):[ \t]*(.*?)[ \t]*$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError("Give a header as 'Name: value'.");
+  // oxlint-disable-next-line no-control-regex -- these are what no header may have
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value))
+    throw new InvalidArgumentError(`The value of ${name} has control characters.`);
+  if (/^(content-length|transfer-encoding|connection|trailer|upgrade|expect)$/i.test(name))
+    throw new InvalidArgumentError(`${name} is not to be set: streamctl does.`);
+  return [name, Buffer.from(value).toString("latin1")];
+}

@@ -44,7 +44,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const handling = await handlerSettings(context, request, who);
   const asked = workerSettings(flags, who);
   // With stderr it is how many service managers start what is not to log.
-  if (output.absent === "alone" && flags.emit === undefined)
+  if (output.absent === "alone" && flags.emit === undefined && flags.post === undefined)
     throw new UsageError("stdout is closed: what handlers print would be lost, and its entries acked", {
       hint: "give it a file or a pipe; > /dev/null if that is meant",
     });
@@ -100,6 +100,11 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     },
     stderr: (lines) => log.passThrough(lines),
   };
+  const handler = await makeHandler(handling, {
+    system: systemOf(io),
+    output: handlerOutput,
+    notice: (level, message) => report.observer.notice(level, message),
+  });
   const worker = new Worker({
     connection,
     streams,
@@ -107,11 +112,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
     reader,
     settings,
     roster,
-    handler: makeHandler(handling, {
-      system: systemOf(io),
-      output: handlerOutput,
-      notice: (level, message) => report.observer.notice(level, message),
-    }),
+    handler,
     observer: metrics ? observers(report.observer, metrics.observer) : report.observer,
     stop: untilTimeIsUp(context, flags.maxRuntime),
     kill: context.kill,

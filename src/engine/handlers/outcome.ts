@@ -14,6 +14,19 @@ export type Outcome =
   /** `code` is 128 + n, the form in which shells and --dead-on name a signal. */
   | { readonly kind: "signal"; readonly signal: string; readonly code: number; readonly stderr: Buffer }
   | { readonly kind: "timeout"; readonly afterMs: number; readonly stderr: Buffer }
+  /** A server's answer. `stderr` is the start of its body; `stdout` all of it, of a success when it was captured. */
+  | {
+      readonly kind: "response";
+      readonly status: number;
+      readonly stderr: Buffer;
+      readonly stdout?: Buffer;
+      /** How long the server asks to wait. */
+      readonly retryAfterMs?: number | undefined;
+      /** Where it says that it would be answered. */
+      readonly location?: string | undefined;
+    }
+  /** No answer, or not the whole of one. `deployment`: what is wrong is not the entry's, nor will it pass. */
+  | { readonly kind: "unanswered"; readonly reason: string; readonly deployment: boolean }
   /** This machine could not start it now (processes, memory, files): says nothing about entry or command. */
   | { readonly kind: "shortage"; readonly message: string }
   /** The command could not be started at all. */
@@ -27,6 +40,10 @@ export type Outcome =
    * uncounted.
    */
   | { readonly kind: "unprinted" };
+
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
 
 const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 

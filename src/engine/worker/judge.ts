@@ -1,5 +1,5 @@
 import { formatDuration } from "../../units.ts";
-import type { Outcome } from "../handlers/outcome.ts";
+import { isSuccess, type Outcome } from "../handlers/outcome.ts";
 import { longestDelayMs, retryDelayMs } from "./retries.ts";
 import type { RetryPolicy, Verdict, WorkerObserver } from "./types.ts";
 
@@ -66,6 +66,19 @@ export function judge(
       const failure = { reason: `signal ${signal.replace(/^SIG/, "")}`, exit: signal, stderr };
       return isDead(code, policy) ? { kind: "dead", ...failure } : failed(failure);
     }
+    case "response": {
+      const { status, stderr, stdout, retryAfterMs, location } = outcome;
+      if (isSuccess(status)) return acked(stdout);
+      const failure = { reason: `status ${status}`, exit: String(status), stderr };
+      if (status >= 500 || MAY_PASS.has(status)) return failed(failure, retryAfterMs);
+      if (status >= 400) return { kind: "dead", ...failure };
+      return facts.everSucceeded ? failed(failure) : misdirected(status, location);
+    }
+    case "unanswered": {
+      const { reason, deployment } = outcome;
+      if (deployment && !facts.everSucceeded) return { kind: "broken", reason };
+      return failed({ reason, stderr: NO_BYTES });
+    }
     case "timeout":
       return failed({ reason: `timeout ${formatDuration(outcome.afterMs)}`, stderr: outcome.stderr });
   }
@@ -84,6 +97,18 @@ function acked(stdout: Buffer | undefined): Verdict {
 
 function isDead(code: number, policy: RetryPolicy): boolean {
   return policy.deadOn.has(code) || (DEAD_CODES.has(code) && !policy.retryOn.has(code));
+}
+
+/** Statuses below 500 of which a later attempt may come to more: Request Timeout, Too Early, Too Many Requests. */
+const MAY_PASS: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/** Whoever is posted to somewhere else was not asked. */
+function misdirected(status: number, location: string | undefined): Verdict {
+  const to = location === undefined ? "" : ` to ${location.slice(0, 200)}`;
+  return {
+    kind: "broken",
+    reason: `the server redirects${to} (status ${status}), and no redirect is followed`,
+  };
 }
 
 interface Failure {

@@ -4,7 +4,7 @@ import { reconnectDelayMs } from "../../lib/reconnect-delay.ts";
 import { sleep, startTimer, type Timer } from "../../lib/timer.ts";
 import type { Streams } from "../../redis/ops/streams.ts";
 import type { BatchRule, Handler } from "../handlers/handler.ts";
-import type { Outcome } from "../handlers/outcome.ts";
+import { isSuccess, type Outcome } from "../handlers/outcome.ts";
 import { alreadyDone, type DedupeSettings, type SameKeys } from "./dedupe.ts";
 import { outputEntries } from "./emit.ts";
 import type { WorkerEvents } from "./events.ts";
@@ -230,6 +230,7 @@ export class Runner {
 const STOPPED: Outcome = { kind: "stopped" };
 
 function succeeded(outcome: Outcome): boolean {
+  if (outcome.kind === "response") return isSuccess(outcome.status);
   return (
     (outcome.kind === "exit" && outcome.code === 0) || (outcome.kind === "answer" && outcome.answer === "ok")
   );

@@ -40,9 +40,9 @@ describe.each([
   // A process number that is not this one's is how a system without /proc looks.
   ["on a system without /proc", 0],
 ])("a handler %s", (_how, pid) => {
-  function make(command: Command, more: Partial<HandlerSettings> = {}): Made {
+  async function make(command: Command, more: Partial<HandlerSettings> = {}): Promise<Made> {
     const printed = { stdout: "", stderr: "" };
-    const handler = makeHandler(
+    const handler = await makeHandler(
       {
         command,
         manner: { kind: "single" },
@@ -73,7 +73,7 @@ describe.each([
   }
 
   test("passes both outputs on by lines, the last one given its end", async () => {
-    const { handler, printed } = make(shell('printf "%s" "$STREAMCTL_ID"; printf "why" >&2; exit 3'));
+    const { handler, printed } = await make(shell('printf "%s" "$STREAMCTL_ID"; printf "why" >&2; exit 3'));
     expect(await handler.run([job(1)], always)).toEqual([
       { kind: "exit", code: 3, stderr: Buffer.from("why\n") },
     ]);
@@ -81,7 +81,7 @@ describe.each([
   });
 
   test("keeps what is to be emitted, and passes it on to nobody", async () => {
-    const { handler, printed } = make(shell("cat"), { captureStdout: true, stdin: { kind: "fields" } });
+    const { handler, printed } = await make(shell("cat"), { captureStdout: true, stdin: { kind: "fields" } });
     expect(await handler.run([job(7)], always)).toMatchObject([
       { code: 0, stdout: Buffer.from('{"n":"7"}\n') },
     ]);
@@ -89,14 +89,14 @@ describe.each([
   });
 
   test("that takes too long is ended, and what it said before counts", async () => {
-    const { handler } = make(shell("echo slow >&2; sleep 30"), { timeoutMs: 2_000 });
+    const { handler } = await make(shell("echo slow >&2; sleep 30"), { timeoutMs: 2_000 });
     expect(await handler.run([job(1)], always)).toEqual([
       { kind: "timeout", afterMs: 2_000, stderr: Buffer.from("slow\n") },
     ]);
   });
 
   test("that is stopped says nothing about its entry", async () => {
-    const { handler, printed } = make(shell("echo begun; sleep 30"));
+    const { handler, printed } = await make(shell("echo begun; sleep 30"));
     const running = handler.run([job(1)], always);
     await expect.poll(() => printed.stdout).toBe("begun\n");
     await handler.killAll(1_000);
@@ -104,12 +104,12 @@ describe.each([
   });
 
   test("that can't be found is unstarted, no failure of the entry", async () => {
-    const { handler } = make({ kind: "program", program: "/no/such/program", args: [] });
+    const { handler } = await make({ kind: "program", program: "/no/such/program", args: [] });
     expect(await handler.run([job(1)], always)).toMatchObject([{ kind: "unstarted", code: 127 }]);
   });
 
   test("is not waited for by the pipes that a process left behind holds, nor is its last line lost", async () => {
-    const { handler, printed } = make(shell("sleep 30 & echo $!; printf rest"));
+    const { handler, printed } = await make(shell("sleep 30 & echo $!; printf rest"));
     expect(await handler.run([job(1)], always)).toMatchObject([{ kind: "exit", code: 0 }]);
     const [left, rest] = printed.stdout.split("\n");
     process.kill(Number(left), "SIGKILL");
@@ -117,14 +117,18 @@ describe.each([
   });
 
   test("is not waited for by what a process left behind goes on printing", async () => {
-    const { handler } = make(shell("(while :; do echo chatter; sleep 0.05; done) & echo $! >&2; exit 5"));
+    const { handler } = await make(
+      shell("(while :; do echo chatter; sleep 0.05; done) & echo $! >&2; exit 5"),
+    );
     const [outcome] = await handler.run([job(1)], always);
     expect(outcome).toMatchObject({ kind: "exit", code: 5 });
     if (outcome?.kind === "exit") process.kill(Number(outcome.stderr.toString()), "SIGKILL");
   });
 
   test("of several entries settles by fd 3 what it names there, by its exit all others", async () => {
-    const { handler } = make(shell('[ "$(wc -l)" -eq 3 ] && echo "2-0 dead bad" >&3'), { manner: BATCH });
+    const { handler } = await make(shell('[ "$(wc -l)" -eq 3 ] && echo "2-0 dead bad" >&3'), {
+      manner: BATCH,
+    });
     expect(handler.batch.size).toBe(10);
     expect(await handler.run([job(1), job(2), job(3)], always)).toMatchObject([
       { kind: "exit", code: 0 },
@@ -134,7 +138,7 @@ describe.each([
   });
 
   test("that stays answers for each entry, and may take more at once the faster it does", async () => {
-    const { handler } = make(shell("while read -r line; do echo ok; done"), { manner: PERSISTENT });
+    const { handler } = await make(shell("while read -r line; do echo ok; done"), { manner: PERSISTENT });
     expect(handler.slots).toBe(2);
     for (let n = 1; n <= 20; n++)
       expect(await handler.run([job(n)], always)).toMatchObject([{ kind: "answer", answer: "ok" }]);
@@ -142,14 +146,14 @@ describe.each([
   });
 
   test("that stays and ends with an entry unanswered fails that one alone", async () => {
-    const { handler } = make(shell("read -r line; echo why >&2; exit 4"), { manner: PERSISTENT });
+    const { handler } = await make(shell("read -r line; echo why >&2; exit 4"), { manner: PERSISTENT });
     expect(await handler.run([job(1)], always)).toEqual([
       { kind: "exit", code: 4, stderr: Buffer.from("why\n") },
     ]);
   });
 
   test("that was told to stop begins nothing more", async () => {
-    const { handler } = make(shell("while read -r line; do echo ok; done"), { manner: PERSISTENT });
+    const { handler } = await make(shell("while read -r line; do echo ok; done"), { manner: PERSISTENT });
     await handler.close();
     expect(await handler.run([job(1)], always)).toEqual([{ kind: "unrun" }]);
   });

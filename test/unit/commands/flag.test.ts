@@ -55,7 +55,7 @@ test.each([
   ["pending s", "whose pending entries? Give the group with -g GROUP"],
   ["lag --interval 1s", "--interval goes with --watch"],
   ["lag --check --wait", "--check and --wait exclude each other"],
-  ["consume s --jobs 2 --tag", "--jobs, --tag: only with --exec, or a program after --"],
+  ["consume s --jobs 2 --tag", "--jobs, --tag: only with --exec, --post, or a program after --"],
   ["consume s -g g --exec x --batch 2 --persistent", "give --batch or --persistent, not both"],
   [
     "produce s a=1 --skip-lines 1 --file x",
