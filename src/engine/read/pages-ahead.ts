@@ -88,6 +88,8 @@ export class PagesAhead<T> {
   /** How wide so many rows were, of the last pages; no rows: there was nothing. */
   #widths: (readonly [width: bigint, rows: bigint])[] = [];
   #sparse = false;
+  /** The one that was taken last; its answer may still have to come. */
+  #awaited: Segment<T> | undefined;
   /** How many more rows are wanted, those under way included. */
   #left: number;
   readonly #depth: Depth;
@@ -106,6 +108,7 @@ export class PagesAhead<T> {
       this.#send();
       const segment = this.#left > 0 ? this.#queue.shift() : undefined;
       if (!segment) return undefined;
+      this.#awaited = segment;
       const answer = await this.#depth.take(segment.answer);
       this.#left -= answer?.rows ?? 0;
       this.#readOn(segment, Math.max(1, this.#roomFor(0)));
@@ -113,6 +116,17 @@ export class PagesAhead<T> {
       if (this.#request.count() > 1) this.#send();
       if (answer) return answer;
     }
+  }
+
+  /** How many have been answered, and wait for one before them to be. */
+  get #stuck(): number {
+    let waits = this.#awaited?.answered === false;
+    let stuck = 0;
+    for (const { answered } of this.#queue) {
+      if (!answered) waits = true;
+      else if (waits) stuck++;
+    }
+    return stuck;
   }
 
   get #most(): number {
@@ -123,7 +137,8 @@ export class PagesAhead<T> {
   #send(): void {
     const count = this.#request.count();
     const depth = this.#most;
-    while (this.#queue.length < depth) {
+    // Those that wait for the rest of one before them hold nothing back.
+    while (this.#queue.length < Math.min(depth + this.#stuck, 2 * depth)) {
       const from = this.#next;
       const wanted = this.#queue.reduce((left, { count: asked }) => left - asked, this.#left);
       if (from === undefined || from > this.#end || wanted <= 0) return;
