@@ -28,8 +28,8 @@ const WITHOUT_STREAMS_MS = 500;
 
 /** New entries of a group can be asked for twice in a row, so that the server never waits for this process. */
 const LEAST_TAKING = 2;
-/** Of small entries; each page that is under way may be in memory before it is printed. */
-const MOST_TAKING = 8;
+/** Of small entries; each page that is under way may be in memory before it is printed. More cost more than they save. */
+const MOST_TAKING = 6;
 
 /** Entries of one stream, in the order read. */
 export interface Batch {
