@@ -50,7 +50,8 @@ describe("a worker as a process", () => {
     expect(second.code).toBe(0);
     const ran = await runs();
     expect(new Set(ran)).toEqual(new Set(ids));
-    expect(ran.length - ids.length).toBeLessThanOrEqual(JOBS);
+    // Those that ran, and on a machine that stood still as many whose verdicts were on their way.
+    expect(ran.length - ids.length).toBeLessThanOrEqual(2 * JOBS);
     const dead = (await deadLetters(redis, `${stream}:dlq`)).map((letter) => letter["dlq.id"]);
     expect(dead).toHaveLength(poison.length);
     expect(new Set(dead)).toEqual(new Set(poison));

@@ -143,14 +143,20 @@ export class Ownership {
   /**
    * Entries were not pending when that was asked. True when they were thrown away and are pending again: verdicts may
    * be sent once more. `sign`: what the answer said of the consumer, one of `Owned`. To be called after the answer: a read
-   * that was asked for after the question may have come to Redis before it.
+   * that was asked for after the question may have come to Redis before it. `asks`: whether another has taken or settled
+   * them is asked also where none could have taken them in time: by hand they are.
    */
-  async regain(stream: StreamKey, gone: readonly InFlightEntry[], sign: Owned): Promise<boolean> {
+  async regain(
+    stream: StreamKey,
+    gone: readonly InFlightEntry[],
+    sign: Owned,
+    asks = false,
+  ): Promise<boolean> {
     const standing = this.#standing(stream);
     const continuity = this.#parts.continuities.of(stream);
     if (gone.some(({ ownedAt }) => continuity.brokenSince(ownedAt.steady)))
       return this.#parts.restorer.restore(stream);
-    const untaken = await this.#untaken(stream, gone);
+    const untaken = await this.#untaken(stream, gone, asks);
     // That the consumer has got this very entry is no sign; what it got after that may be.
     const sinces = untaken.map(({ ownedAt, gotAt }) => Math.max(ownedAt.steady, gotAt));
     if (sinces.length === 0 || !(await this.#isThrownAway(stream, sinces, sign, standing))) return false;
@@ -222,10 +228,10 @@ export class Ownership {
     return left.filter(({ verdict }, i) => !(leavesPending(verdict) && named[i] === true));
   }
 
-  /** Without those that another worker may have taken, and settled, after a long silence of this one. */
-  async #untaken(stream: StreamKey, gone: readonly InFlightEntry[]): Promise<InFlightEntry[]> {
+  /** Without those that another worker may have taken, and settled, after a long silence of this one; or of `all`. */
+  async #untaken(stream: StreamKey, gone: readonly InFlightEntry[], all: boolean): Promise<InFlightEntry[]> {
     const { streams, settings } = this.#parts;
-    const silences = gone.map(({ ownedAt }) => msSince(ownedAt) >= settings.claimIdleMs);
+    const silences = gone.map(({ ownedAt }) => all || msSince(ownedAt) >= settings.claimIdleMs);
     const silent = gone.filter((_, i) => silences[i]);
     const untaken = gone.filter((_, i) => !silences[i]);
     const holders = settings.holders?.(stream);

@@ -231,12 +231,13 @@ export class Settler {
     }
     if (replyLost) gone = await this.#undone(stream, gone);
     if (gone.length === 0) return answers;
-    // A handler's output, or its dead letter, is delivered also when the entry may have been acked by hand meanwhile.
+    // A handler's output, or its dead letter, is delivered also when the entry may have been acked by hand meanwhile, but
+    // not when it was dead-lettered by hand.
     const carriesMore = gone.some(({ verdict }) => !this.#isPlainAck(verdict) && !leavesPending(verdict));
     const sign = carriesMore ? "thrownAway" : (answers.find(isGone) ?? "notPending");
     await ownership.readEnded();
     const lost = gone.map(({ delivery }) => delivery);
-    const regained = await ownership.regain(stream, lost, sign);
+    const regained = await ownership.regain(stream, lost, sign, carriesMore);
     const astray = gone.filter(({ delivery }) => regained || delivery.cameAgain);
     if (astray.length === 0) return answers;
     const again = await this.#sendMarked(astray, send, false);

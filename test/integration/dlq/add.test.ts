@@ -3,7 +3,7 @@ import { Cluster } from "ioredis";
 import { cli, ndjson, uniqueKey } from "../../support/cli.ts";
 import { TestCluster } from "../../support/cluster.ts";
 import { rawRedis, until } from "../../support/redis.ts";
-import { deadLetters, fill, pendingIn, startWorker } from "../../support/worker.ts";
+import { closedGate, deadLetters, fill, pendingIn, startWorker } from "../../support/worker.ts";
 
 const on = (stream: string, ...more: string[]): string[] => ["dlq", "add", stream, "-g", "g", ...more];
 
@@ -64,9 +64,11 @@ describe("dlq add", () => {
     const redis = rawRedis();
     const stream = uniqueKey();
     const [id = ""] = await fill(redis, stream, 1);
-    const worker = startWorker(stream, "echo run; read -r _; sleep 1; exit 65");
+    const gate = await closedGate();
+    const worker = startWorker(stream, `echo run; ${gate.wait}; exit 65`, ["--claim-idle", "60s"]);
     await until("it runs", () => worker.stdout === "run\n");
     expect(await cli(on(stream, id, "--reason", "by hand", "-y"))).toMatchObject({ code: 0 });
+    await gate.open();
     await until("its verdict is dropped", () => worker.stderr.includes("its dead letter was dropped"));
     expect((await deadLetters(redis, `${stream}:dlq`)).map((letter) => letter["dlq.reason"])).toEqual([
       "by hand",
