@@ -79,7 +79,7 @@ describe("commands, flags and values", () => {
   test("in bash", async () => {
     const offers = (line: string): Promise<string[]> => bashOffers(line, bashWords(line));
     expect(await offers("streamctl cons")).toEqual(["consume"]);
-    expect(await offers("streamctl dlq ")).toEqual(["list", "show", "replay", "purge"]);
+    expect(await offers("streamctl dlq ")).toEqual(["list", "show", "replay", "purge", "add"]);
     expect(await offers("streamctl lag --max-p")).toEqual(["--max-pending"]);
     expect(await offers("streamctl lag -o pro")).toEqual(["prometheus"]);
     expect(await offers("streamctl lag --output=n")).toEqual(["ndjson"]);
@@ -94,7 +94,13 @@ describe("commands, flags and values", () => {
   test("in zsh, with what they do", async (context) => {
     if (!isInstalled("zsh")) return context.skip("zsh is not installed");
     expect(await zshOffers("streamctl ")).toContain("lag:show how far each group is behind");
-    expect(withoutAbout(await zshOffers("streamctl dlq "))).toEqual(["list", "show", "replay", "purge"]);
+    expect(withoutAbout(await zshOffers("streamctl dlq "))).toEqual([
+      "list",
+      "show",
+      "replay",
+      "purge",
+      "add",
+    ]);
     expect(await zshOffers("streamctl lag -")).toContain("--group:the consumer group");
     expect(await zshOffers("streamctl lag --output=n")).toContain("ndjson");
     expect(await zshOffers("streamctl produce orders --file a")).toEqual(["files of a"]);
