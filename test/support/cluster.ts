@@ -14,6 +14,8 @@ export interface ClusterShape {
   readonly replicas?: number;
   /** Where the nodes listen. Default: 127.0.0.1. */
   readonly host?: string;
+  /** By which tests reach nodes that speak TLS alone. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   /** More arguments of the node with this port. */
   readonly argsOf?: (port: number) => Promise<readonly string[]>;
 }
@@ -25,6 +27,7 @@ export class TestCluster {
   readonly host: string;
   readonly #starts = new Map<SandboxServer, NodeStart>();
   readonly #primaries: number;
+  readonly #tls: ClusterShape["tls"];
 
   private constructor(
     nodes: readonly (readonly [SandboxServer, NodeStart])[],
@@ -37,6 +40,7 @@ export class TestCluster {
     this.args = args;
     this.host = shape.host ?? LOOPBACK;
     this.#primaries = primaries;
+    this.#tls = shape.tls;
   }
 
   /** Takes about two seconds; start it in beforeAll and stop it in afterAll. */
@@ -64,7 +68,7 @@ export class TestCluster {
 
   urlOf(index: number): string {
     const host = this.host.includes(":") ? `[${this.host}]` : this.host;
-    return `redis://${host}:${this.node(index).port}`;
+    return `${this.#tls ? "rediss" : "redis"}://${host}:${this.node(index).port}`;
   }
 
   node(index: number): SandboxServer {
@@ -132,7 +136,7 @@ export class TestCluster {
 
   /** Runs `work` with a plain client of one node, and closes it. */
   async on<T>(index: number, work: (redis: Redis) => Promise<T>): Promise<T> {
-    return withRedis(this.urlOf(index), work);
+    return withRedis(this.urlOf(index), work, this.#tls ? { tls: this.#tls } : {});
   }
 
   /** Moves one slot with its keys to another node. `pause` runs while the slot is half-way (ASK, TRYAGAIN). */

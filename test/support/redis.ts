@@ -1,4 +1,4 @@
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { onTestFinished } from "vitest";
 import { serverUrl } from "./server-url.ts";
 
@@ -26,8 +26,12 @@ export async function until<T>(
 }
 
 /** Runs `work` with a plain client of that server, and closes it. */
-export async function withRedis<T>(url: string, work: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+export async function withRedis<T>(
+  url: string,
+  work: (redis: Redis) => Promise<T>,
+  options: Pick<RedisOptions, "tls"> = {},
+): Promise<T> {
+  const redis = new Redis(url, { ...options, maxRetriesPerRequest: 1 });
   redis.on("error", () => {});
   try {
     return await work(redis);

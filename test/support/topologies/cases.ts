@@ -53,6 +53,13 @@ export class Bench {
     ]);
   }
 
+  /** … all of them settled, and remembered by their field n. */
+  async deduped(): Promise<void> {
+    await this.entries();
+    const worker = ["-g", "g", "--create-group", "--until-empty", "--dedupe", "n", "--exec", "true"];
+    await this.text(["consume", this.stream, ...worker]);
+  }
+
   async pendingIds(): Promise<unknown[]> {
     return (await this.run(["pending", this.stream, "-g", "g", "--list"])).map(({ id }) => id);
   }
@@ -124,6 +131,54 @@ export const CASES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = 
     await bench.deadLetters();
     await bench.text(["dlq", "purge", bench.stream, "--all", "-y"]);
     expect(await bench.run(["dlq", "list", bench.stream])).toEqual([]);
+  },
+  "dlq add": async (bench) => {
+    await bench.pending();
+    await bench.text(["dlq", "add", bench.stream, "-g", "g", "2-0", "--reason", "by hand", "-y"]);
+    expect(await bench.run(["dlq", "list", bench.stream])).toMatchObject([{ originalId: "2-0" }]);
+    expect(await bench.pendingIds()).toEqual(["1-0", "3-0"]);
+  },
+  release: async (bench) => {
+    await bench.entries();
+    const waiting = [
+      "--create-group",
+      "--retry-delay",
+      "1h",
+      "--retry-max-delay",
+      "1h",
+      "--idle-exit",
+      "300ms",
+    ];
+    await bench.text(["consume", bench.stream, "-g", "g", ...waiting, "--exec", "exit 1"]);
+    await bench.text(["release", bench.stream, "-g", "g", "--all", "-y"]);
+    await bench.text(["consume", bench.stream, "-g", "g", "--until-empty", "--exec", "true"]);
+    expect(await bench.pendingIds()).toEqual([]);
+  },
+  "schedule list": async (bench) => {
+    await bench.text(["produce", bench.stream, "n=1", "--delay", "1h"]);
+    expect(await bench.run(["schedule", "list", bench.stream])).toHaveLength(1);
+  },
+  "schedule cancel": async (bench) => {
+    await bench.text(["produce", bench.stream, "n=1", "--delay", "1h"]);
+    await bench.text(["schedule", "cancel", bench.stream, "--all", "-y"]);
+    expect(await bench.run(["schedule", "list", bench.stream])).toEqual([]);
+  },
+  "schedule run": async (bench) => {
+    await bench.text(["produce", bench.stream, "n=1", "--delay", "50ms"]);
+    await until("it is due, and added", async () => {
+      await bench.text(["schedule", "run", bench.stream, "--once"]);
+      return (await bench.run(["schedule", "list", bench.stream])).length === 0;
+    });
+    expect(await bench.run(["consume", bench.stream])).toHaveLength(1);
+  },
+  "dedupe list": async (bench) => {
+    await bench.deduped();
+    expect(await bench.run(["dedupe", "list", bench.stream, "-g", "g"])).toHaveLength(3);
+  },
+  "dedupe forget": async (bench) => {
+    await bench.deduped();
+    await bench.text(["dedupe", "forget", bench.stream, "-g", "g", "--all", "-y"]);
+    expect(await bench.run(["dedupe", "list", bench.stream, "-g", "g"])).toEqual([]);
   },
   trim: async (bench) => {
     await bench.entries();

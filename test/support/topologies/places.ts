@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
@@ -66,6 +66,27 @@ export const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
       STREAMCTL_KEY: clientKey,
     };
     return { env, stop: () => server.stop().then(() => certificates.remove()) };
+  },
+
+  "a cluster with TLS alone": async () => {
+    const certificates = await makeCertificates();
+    const { ca, serverCert, serverKey, clientCert, clientKey } = certificates;
+    const files = ["--tls-ca-cert-file", ca, "--tls-cert-file", serverCert, "--tls-key-file", serverKey];
+    const [caText, cert, key] = await Promise.all(
+      [ca, clientCert, clientKey].map((file) => readFile(file, "utf8")),
+    );
+    const cluster = await TestCluster.start(3, ["--tls-cluster", "yes", ...files], {
+      tls: { ca: caText as string, cert: cert as string, key: key as string },
+      argsOf: async (port) => ["--port", "0", "--tls-port", String(port)],
+    });
+    const env = {
+      STREAMCTL_URL: cluster.url,
+      STREAMCTL_CLUSTER: "true",
+      STREAMCTL_CACERT: ca,
+      STREAMCTL_CERT: clientCert,
+      STREAMCTL_KEY: clientKey,
+    };
+    return { env, stop: () => cluster.stop().then(() => certificates.remove()) };
   },
 
   IPv6: async () => {
