@@ -1,5 +1,5 @@
 import type { GroupName, StreamKey } from "../../entry/names.ts";
-import { ServerError } from "../../errors.ts";
+import { ServerError, StreamctlError } from "../../errors.ts";
 import { dateOf } from "../../lib/calendar.ts";
 import { isHalfMoved, isRefused } from "../errors.ts";
 import { bySlot, siblingKey } from "../keys.ts";
@@ -27,31 +27,33 @@ export function pauseKey(stream: StreamKey, group: GroupName, cluster: boolean):
 }
 
 /**
- * Pauses a group. One that is paused stays so since it was, for the reason that it had where no other is given.
+ * Pauses a group, if its pause is the one that is known. No JSON is read here: not every server's Lua can.
  *
- * KEYS[1]  the pause: JSON of `sinceMs`, `untilMs`, `reason`, `by`, `tool`
- * ARGV     JSON of `reason`, `by`, `tool`; for how many ms, or nothing
- * Returns  [what stood there before, or nil; what stands there now]
- * Crash    one step; a repeat finds the group paused already.
+ * KEYS[1]  the pause: JSON of `by`, `tool`, `reason`, `sinceMs`, `untilMs`
+ * ARGV     what must stand there, nothing for no pause; the JSON to its last brace, without times; since when, or nothing
+ *          for now; for how many ms, or nothing
+ * Returns  [1 paused, 0 another pause stands there; what stands there]
+ * Crash    one step; a repeat finds another pause.
  */
 const pauseScript = defineScript(
   "pause-group",
   `
-local before = redis.call('GET', KEYS[1])
-local known, old = pcall(cjson.decode, before or '{}')
-if not known or type(old) ~= 'table' then old = {} end
+local before = redis.call('GET', KEYS[1]) or ''
+if before ~= ARGV[1] then return {0, before} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local pause = cjson.decode(ARGV[1])
-pause.sinceMs = type(old.sinceMs) == 'number' and old.sinceMs or now
-if pause.reason == nil then pause.reason = old.reason end
-local ms = tonumber(ARGV[2])
-if ms then pause.untilMs = now + ms end
-local text = cjson.encode(pause)
-if ms then redis.call('SET', KEYS[1], text, 'PX', ARGV[2]) else redis.call('SET', KEYS[1], text) end
-return {before, text}
+local text = ARGV[2] .. ',"sinceMs":' .. (ARGV[3] ~= '' and ARGV[3] or string.format('%.0f', now))
+if ARGV[4] == '' then redis.call('SET', KEYS[1], text .. '}')
+else
+  text = text .. string.format(',"untilMs":%.0f', now + ARGV[4])
+  redis.call('SET', KEYS[1], text .. '}', 'PX', ARGV[4])
+end
+return {1, text .. '}'}
 `,
 );
+
+/** Others may change the pause at the same time. */
+const TRIES = 20;
 
 export interface PauseWish {
   /** Undefined: that of a pause that is there, else none. */
@@ -62,7 +64,10 @@ export interface PauseWish {
   readonly forMs: number | undefined;
 }
 
-/** One step, sent once. `before`: the group was paused already. */
+/**
+ * One step, sent once, after a look where it is paused already. One that is paused stays so since it was, for the reason that
+ * it had where no other is given. `before`: how it was paused.
+ */
 export async function setPause(
   caller: Caller,
   stream: StreamKey,
@@ -70,9 +75,16 @@ export async function setPause(
   { reason, by, tool, forMs }: PauseWish,
 ): Promise<{ readonly before: Pause | undefined; readonly now: Pause }> {
   const key = pauseKey(stream, group, caller.cluster);
-  const args = [JSON.stringify({ reason, by, tool }), forMs ?? ""];
-  const [before = null, now = null] = asList(await onPause(key, () => caller.run(pauseScript, [key], args)));
-  return { before: decodePause(before), now: decodePause(now) ?? NOTHING_KNOWN };
+  for (let known: Buffer | string = "", tries = 1; ; tries++) {
+    const before: Pause | undefined = known === "" ? undefined : decodePause(known);
+    const text = JSON.stringify({ by, tool, reason: reason ?? before?.reason ?? "" });
+    const args = [known, text.slice(0, -1), before?.since?.getTime() ?? "", forMs ?? ""];
+    const [done, there = null] = asList(await onPause(key, () => caller.run(pauseScript, [key], args)));
+    if (done === 1) return { before, now: decodePause(there) ?? NOTHING_KNOWN };
+    if (tries === TRIES) throw new StreamctlError("failed", `the pause of ${group} is changed all the time`);
+    // As bytes: whatever stands there is to be found again.
+    known = Buffer.isBuffer(there) ? there : asText(there);
+  }
 }
 
 /**
