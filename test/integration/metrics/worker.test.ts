@@ -216,7 +216,7 @@ describe("--metrics-port and --metrics-host", () => {
     const argv = ["consume", uniqueKey(), "--metrics-port", "0", "--jobs", "2"];
     expect(await cli(argv)).toMatchObject({
       code: 2,
-      stderr: "streamctl: error: --jobs, --metrics-port: only with --exec, or a program after --\n",
+      stderr: "streamctl: error: --jobs, --metrics-port: only with --exec, --post, or a program after --\n",
     });
   });
 
