@@ -52,7 +52,7 @@ return answer
 `,
 );
 
-const PAGE_RECORDS = 500;
+const PAGE_RECORDS = 250;
 const PAGE_BYTES = 1_000_000;
 
 /** One page, which may be asked for again. `last`: the latest time wanted, as Redis writes scores. */

@@ -238,6 +238,18 @@ describe("schedule run", () => {
     expect(values).toEqual(Array.from({ length: count }, (_, n) => n));
   });
 
+  test("a look at many streams is a few commands, however many there are", async () => {
+    const keys = Array.from({ length: 250 }, () => uniqueKey());
+    await cli(["produce", keys[249]!, "n=1", "--delay", "0"]);
+    const proxy = await Proxy.start();
+    let asked = "";
+    proxy.onRequest = (bytes) => (asked += bytes.toString("latin1"));
+    const run = await cli(["schedule", "run", ...keys, "--once"], { url: proxy.url });
+    expect(run.stderr).toContain("added 1 entry");
+    // Three looks, and the step that adds; a script that the server does not know is sent once more.
+    expect(asked.match(/\r\nEVALSHA\r\n/g)).toHaveLength(4);
+  });
+
   test("this machine's clock is not asked", async () => {
     const key = uniqueKey();
     const now = Date.now;
