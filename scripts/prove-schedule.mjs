@@ -205,7 +205,7 @@ async function usedMemory() {
 
 async function serverMs() {
   const [s, us] = await redis.time();
-  return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
+  return s * 1_000 + Math.floor(us / 1_000);
 }
 
 async function run(argv, input) {
