@@ -123,8 +123,18 @@ test.for([
   const moved = await load.goesOn(performance.now());
   await settle();
 
+  // A live primary becomes a replica under readers that wait: all slots in use are on node 0 by now, and 3 follows it.
+  await cluster.on(3, (redis) => redis.call("CLUSTER", "FAILOVER"));
+  await until(
+    "they have changed places",
+    async () => (await cluster.primaryOf(keySlot(streams.worked), 2)) === 3,
+    60_000,
+  );
+  const swapped = await load.goesOn(performance.now());
+  await settle();
+
   const report = await load.finish();
-  await tell(`cluster ${name}`, report, { ...times, moved }, load.ends);
+  await tell(`cluster ${name}`, report, { ...times, moved, swapped }, load.ends);
   if (more.length > 0) expectNothingLost(report);
   else expectSound(report);
 });
