@@ -84,6 +84,10 @@ const HOW = [
   ),
   flag.switch("--delete", "also delete an acked entry from the stream, once no group needs it any more"),
   flag.count("--wait-replicas <n>", "an entry is settled only once its verdict is on so many replicas, too"),
+  flag.switch(
+    "--no-register",
+    "write nothing beside the streams of what this worker does, for group consumers",
+  ),
   flag.switch("--fail-on-dead", "exit 5 when any entry was dead-lettered"),
   flag.duration("--claim-idle <duration>", "take over entries whose owner was silent that long", {
     default: "1m",

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Context } from "../../context.ts";
 import { makeConsumerName } from "../../engine/consumer-name.ts";
 import { dlqKey } from "../../engine/dlq/name.ts";
@@ -42,7 +43,7 @@ export async function runWorker(context: Context, request: WorkerRequest): Promi
   const who = { group, consumer: flags.consumer ?? makeConsumerName(io.pid) };
   const runName = runNameOf(who);
   const handling = await handlerSettings(context, request, who);
-  const asked = workerSettings(flags, who);
+  const asked = workerSettings(flags, who, io.pid);
   // With stderr it is how many service managers start what is not to log.
   if (output.absent === "alone" && flags.emit === undefined && flags.post === undefined)
     throw new UsageError("stdout is closed: what handlers print would be lost, and its entries acked", {
@@ -148,7 +149,11 @@ const REPLICAS_MS = 1_000;
 
 type Who = { readonly group: GroupName; readonly consumer: string };
 
-function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "streams" | "dlqKey"> {
+function workerSettings(
+  flags: ConsumeFlags,
+  who: Who,
+  pid: number,
+): Omit<WorkerSettings, "streams" | "dlqKey"> {
   const { retryDelay: delayMs, claimIdle: claimIdleMs } = flags;
   if (claimIdleMs < MIN_CLAIM_IDLE_MS)
     throw new UsageError(`--claim-idle must be at least ${MIN_CLAIM_IDLE_MS}ms`);
@@ -173,6 +178,7 @@ function workerSettings(flags: ConsumeFlags, who: Who): Omit<WorkerSettings, "st
     shutdownTimeoutMs: flags.shutdownTimeout,
     killAfterMs: flags.killAfter,
     deleteAcked: flags.delete,
+    register: flags.register ? { host: hostname(), pid, version } : undefined,
     createAt: flags.createGroup ? flags.groupStart : undefined,
     ends: {
       count: flags.count,

@@ -2,6 +2,7 @@ import type { Context } from "../../context.ts";
 import { DEAD_AFTER_MS, type GroupConsumer, groupConsumers } from "../../engine/groups/consumers.ts";
 import type { Column } from "../../output/column.ts";
 import { durationColumn, OF_GROUP } from "../../output/columns.ts";
+import { WORKER_COLUMNS } from "../../output/worker-columns.ts";
 import { printRows } from "../../output/rows.ts";
 import { chooseStreams } from "../stream-arguments.ts";
 import type { ConsumersFlags } from "./consumers.ts";
@@ -34,4 +35,5 @@ const CONSUMER_COLUMNS: readonly Column<GroupConsumer>[] = [
     text: (row) => (row.looksDead ? "looks dead" : ""),
     tone: (row) => (row.looksDead ? "bad" : undefined),
   },
+  ...WORKER_COLUMNS,
 ];

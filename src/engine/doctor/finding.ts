@@ -38,6 +38,7 @@ export type Check =
   | "redelivered"
   | "unread-group"
   | "paused-group"
+  | "shared-consumer"
   | "unseen";
 
 /** Where a finding belongs; nothing: to the server. */

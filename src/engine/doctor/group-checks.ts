@@ -4,6 +4,7 @@ import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type ConsumerInfo, consumerInfos, type GroupInfo, type StreamInfo } from "../../redis/ops/info.ts";
 import { type Pause, pausesOf } from "../../redis/ops/pause.ts";
+import { atOneTime, workersOf } from "../../redis/ops/register.ts";
 import { rangePage } from "../../redis/ops/range.ts";
 import { durationFlag, formatCount, formatDuration, formatNumber } from "../../units.ts";
 import { looksDead } from "../groups/consumers.ts";
@@ -36,6 +37,9 @@ export async function checkGroup(
   const place = { stream: environment.stream, group: group.name };
   const [seenPause] = await pausesOf(connection, group.name, [place.stream]);
   const pause = seenPause === "refused" ? undefined : seenPause;
+  const shared = await seen("the workers", place, () =>
+    sharedConsumers(connection, place, environment.nowMs),
+  );
   const [consumers, pending] = await Promise.all([
     seen("the consumers", place, async () => {
       const infos = await consumerInfos(connection, place.stream, group.name);
@@ -48,7 +52,22 @@ export async function checkGroup(
     }),
     seen("what is pending", place, () => checkPending(connection, group, place)),
   ]);
-  return [...paused(pause, place), ...consumers, ...pending];
+  return [...paused(pause, place), ...shared, ...consumers, ...pending];
+}
+
+/** Each takes what the other has in hand for its own, or for what it has lost. */
+async function sharedConsumers(connection: Connection, place: GroupPlace, nowMs: number): Promise<Finding[]> {
+  const workers = await workersOf(connection, place.stream, place.group, async () => nowMs);
+  return [...(workers ?? [])]
+    .flatMap(([consumer, named]) => {
+      const together = atOneTime(named);
+      if (together.length < 2) return [];
+      const who = together.slice(0, NAMED).map(({ host, pid }) => `pid ${pid} on ${host}`);
+      const evidence = `${formatCount(together.length, "worker")} work by that name at one time: ${who.join(", ")}`;
+      const fix = "give each a --consumer of its own, or none";
+      return [finding("warning", "shared-consumer", evidence, fix, { ...place, consumer })];
+    })
+    .slice(0, NAMED);
 }
 
 function paused(pause: Pause | undefined, place: GroupPlace): Finding[] {

@@ -3,7 +3,15 @@ import { siblingKey, siblingPrefix } from "../../redis/keys.ts";
 import { dlqKey, type DlqNaming } from "../dlq/name.ts";
 
 /** The keys that a command may touch: the stream and what stands beside it. */
-export type Place = "stream" | "dlq" | "markers" | "replays" | "scheduled" | "successes" | "pauses";
+export type Place =
+  | "stream"
+  | "dlq"
+  | "markers"
+  | "replays"
+  | "scheduled"
+  | "successes"
+  | "pauses"
+  | "workers";
 
 /** What one command of streamctl calls: the server's commands by place, as ACL rules write them. */
 export interface Need {
@@ -42,6 +50,11 @@ export const NEEDS: readonly Need[] = [
   },
   { command: "consume --exec --wait-replicas", beyond: "consume --exec", rights: { stream: "wait info" } },
   { command: "a group's pause in consume -g", beyond: "consume -g", rights: { pauses: "mget" } },
+  {
+    command: "a worker's line in group consumers",
+    beyond: "consume --exec",
+    rights: { stream: "time", workers: "hget hset hdel hscan pttl pexpire" },
+  },
   { command: "pending", rights: { stream: `xpending xrange ${SCRIPT}` } },
   { command: "show", rights: { stream: `xrange xpending ${LOOK}` } },
   { command: "claim", rights: { stream: `xpending xrange xclaim xack ${SCRIPT}` } },
@@ -115,6 +128,7 @@ export function placesOf(
   const scheduled = siblingKey(stream, ":scheduled", naming.cluster);
   const successes = siblingPrefix(stream, ":done:", naming.cluster);
   const pauses = siblingPrefix(stream, ":paused:", naming.cluster);
+  const workers = siblingPrefix(stream, ":workers:", naming.cluster);
   const alone = (key: string): PlaceKey => ({ key, rule: `~${key}` });
   return {
     stream: alone(stream),
@@ -124,6 +138,7 @@ export function placesOf(
     scheduled: { key: scheduled, rule: `~${scheduled}*` },
     successes: successes === undefined ? undefined : { key: successes + nobody, rule: `~${successes}*` },
     pauses: pauses === undefined ? undefined : { key: pauses + nobody, rule: `~${pauses}*` },
+    workers: workers === undefined ? undefined : { key: workers + nobody, rule: `~${workers}*` },
     replays: alone(siblingKey(stream, ":replays", naming.cluster)),
   };
 }

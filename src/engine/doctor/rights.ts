@@ -59,6 +59,7 @@ const HARMLESS: Readonly<Record<string, (key: string) => Harmless>> = {
   zrangebyscore: (key) => ["ZRANGEBYSCORE", key, "none", "none"],
   hget: (key) => ["HGET", key, NOBODY],
   hdel: (key) => ["HDEL", key, NOBODY],
+  hscan: (key) => ["HSCAN", key, "none"],
   hstrlen: (key) => ["HSTRLEN", key, NOBODY],
   // A name without a value.
   hset: (key) => ["HSET", key, "a", "b", "c"],

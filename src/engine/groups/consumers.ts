@@ -3,6 +3,8 @@ import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { ServerError } from "../../errors.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { type ConsumerInfo, consumerInfos, groupInfos } from "../../redis/ops/info.ts";
+import { atOneTime, type RunningWorker, workersOf } from "../../redis/ops/register.ts";
+import { serverNowMs } from "../../redis/ops/server.ts";
 import { explain, noGroup } from "./missing.ts";
 
 /** One consumer of one group. */
@@ -16,6 +18,10 @@ export interface GroupConsumer {
   readonly inactiveMs: number | null;
   /** It holds entries and has not been heard of for long. Slow work without heartbeats looks the same. */
   readonly looksDead: boolean;
+  /** The worker that wrote last that it works by that name; null: none did, or this user may not see it. */
+  readonly worker: RunningWorker | null;
+  /** How many workers that live do so; null: not known. */
+  readonly workers: number | null;
 }
 
 /** Heartbeats come far more often, and few handlers take longer. */
@@ -45,12 +51,31 @@ export async function* groupConsumers(
   for (const stream of request.streams) {
     if (request.signal.aborted) return;
     for (const group of await groupsOf(connection, stream, request)) {
+      const running = await runningWorkers(connection, stream, group);
       for (const info of await consumersOf(connection, stream, group)) {
         const { name: consumer, pending, idleMs, inactiveMs } = info;
         const dead = looksDead(info, request.deadAfterMs);
-        yield { stream, group, consumer, pending, idleMs, inactiveMs, looksDead: dead };
+        const named = running?.get(consumer) ?? [];
+        const worker = named.at(-1) ?? null;
+        const workers = running === undefined ? null : Math.max(atOneTime(named).length, worker ? 1 : 0);
+        yield { stream, group, consumer, pending, idleMs, inactiveMs, looksDead: dead, worker, workers };
       }
     }
+  }
+}
+
+/** Undefined where this user may not look. */
+async function runningWorkers(
+  connection: Connection,
+  stream: StreamKey,
+  group: GroupName,
+): ReturnType<typeof workersOf> {
+  try {
+    return await workersOf(connection, stream, group, () => serverNowMs(connection));
+  } catch (error) {
+    // It shows what there is besides.
+    if (error instanceof ServerError) return undefined;
+    throw error;
   }
 }
 

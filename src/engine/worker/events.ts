@@ -5,6 +5,7 @@ import type { Instant } from "../../lib/instant.ts";
 import type { DueAdded } from "../../redis/ops/add-due.ts";
 import { type EndRules, Ends } from "../group-reader/ends.ts";
 import type { Outcome } from "../handlers/outcome.ts";
+import { Lately } from "./lately.ts";
 import type { Delivery, Verdict, WorkerObserver, WorkerResult } from "./types.ts";
 
 /** Nothing is left to do for the entry, and it was one of those that were wanted. */
@@ -39,6 +40,7 @@ export class WorkerEvents implements WorkerObserver {
   readonly #observer: WorkerObserver;
   readonly #reactions: Reactions;
   readonly ends: Ends;
+  readonly lately = new Lately();
 
   constructor(observer: WorkerObserver, ends: EndRules, reactions: Reactions) {
     this.ends = new Ends(ends);
@@ -88,6 +90,7 @@ export class WorkerEvents implements WorkerObserver {
     else if (verdict.kind === "retry") counts.retried++;
     else if (verdict.kind === "snooze") counts.snoozed++;
     if (FINAL.has(verdict.kind)) this.ends.took(1);
+    this.lately.settled(delivery.stream, verdict);
     this.#observer.settled(delivery, verdict, durationMs);
   }
 

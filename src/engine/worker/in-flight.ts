@@ -49,6 +49,8 @@ export interface InFlightEntry extends Delivery {
   readonly ownedAt: Instant;
   /** By performance.now(), when it came. */
   readonly gotAt: number;
+  /** By performance.now(), when its run began; undefined before. */
+  readonly startedAt: number | undefined;
   /** Another consumer was found to own it: its verdict counts for nothing. */
   readonly lost: boolean;
   /** Its data was found gone from the stream: this worker alone has it, and Redis keeps nothing of it. */
@@ -70,6 +72,7 @@ class FlightRecord implements InFlightEntry {
   readonly fence: number;
   readonly gotAt: number;
   readonly ownedAt: Instant;
+  readonly startedAt: number | undefined = undefined;
   readonly state: FlightState = "waiting";
   readonly lost: boolean = false;
   readonly orphaned: boolean = false;
@@ -200,6 +203,18 @@ export class InFlight {
     return this.#held.get(stream)?.values() ?? [];
   }
 
+  /** How many entries of a stream run, and since when the first of them does (performance.now()). */
+  runningOf(stream: StreamKey): { readonly running: number; readonly since: number | undefined } {
+    let running = 0;
+    let since: number | undefined;
+    for (const { state, startedAt } of this.of(stream)) {
+      if (state !== "running" || startedAt === undefined) continue;
+      running++;
+      since = Math.min(since ?? startedAt, startedAt);
+    }
+    return { running, since };
+  }
+
   /** Some of them, those held longest first within each stream. */
   some(most: number): InFlightEntry[] {
     const all: InFlightEntry[] = [];
@@ -227,7 +242,12 @@ export class InFlight {
 
   /** A run takes a slot, for these entries. */
   start(batch: readonly InFlightEntry[]): void {
-    for (const entry of batch) this.#move(entry, "running");
+    const now = performance.now();
+    for (const entry of batch) {
+      this.#move(entry, "running");
+      const record: Changeable = entry;
+      record.startedAt = now;
+    }
     this.#runs++;
   }
 

@@ -23,6 +23,7 @@ import { OutageGuard } from "./judge.ts";
 import { Ownership } from "./ownership.ts";
 import { Pacer } from "../../lib/rate.ts";
 import { ReadAhead } from "./read-ahead.ts";
+import { Registration } from "./registration.ts";
 import { Retries } from "./retries.ts";
 import { Runner } from "./run.ts";
 import { Settler } from "./settle.ts";
@@ -108,6 +109,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
       events.notice("info", `${stream}: what is scheduled is left to others: this user has no right to it`),
   });
 
+  const registration = new Registration({ ...base, inFlight });
   const watchdog = new IterationWatchdog();
   return {
     ...owned,
@@ -120,6 +122,7 @@ export function makeRoles(parts: WorkerParts, events: WorkerEvents, ending: Abor
     runner,
     readAhead,
     dispatcher,
+    registration,
     scheduled,
     watchdog,
   };

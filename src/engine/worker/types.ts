@@ -40,12 +40,21 @@ export interface WorkerSettings extends Member {
   readonly createAt: GroupStart | undefined;
   /** Whether the server tells a consumer that has got entries from one that has only asked (since 7.2). */
   readonly tellsInactive?: boolean | undefined;
+  /** What it writes of itself beside its streams, for `group consumers`; undefined: nothing. */
+  readonly register?: WorkerIdentity | undefined;
   /** To be called before anything is taken from a stream. */
   readonly beginHolding?: ((stream: StreamKey) => Promise<void>) | undefined;
   /** The dead-letter queue of a stream. */
   readonly dlqKey: (stream: StreamKey) => StreamKey;
   /** `count`: of entries that were settled; `untilEmpty`: when nothing is pending in the group either. */
   readonly ends: EndRules;
+}
+
+/** The process of a worker. */
+export interface WorkerIdentity {
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
 }
 
 /** Entries whose value of `field` has succeeded before are acked without a run. */

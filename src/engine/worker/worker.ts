@@ -27,6 +27,7 @@ const SILENT_LINK = { waits() {}, works() {} };
  *   ownership      whether an entry is still surely ours; restore: makes pending again what was thrown away
  *   groups         makes groups, also again;  group state: on which streams the group is paused
  *   ordering       in which order entries may start: unordered, or order by key
+ *   registration   what this worker is and does, written beside its streams
  *   scheduled      adds what is due by the stream's schedule, beside all that
  *   health         state, iteration watchdog, verdicts that wait;  shutdown: how it ends
  *
@@ -66,7 +67,7 @@ export class Worker {
    */
   async run(): Promise<WorkerResult> {
     const { kill, stop, roster } = this.#parts;
-    const { runner, fetcher, watchdog, scheduled } = this.#roles;
+    const { runner, fetcher, watchdog, registration, scheduled } = this.#roles;
     const ended = { ...this.#roles, kill };
     const onStop = (): void => this.#end();
     if (stop.aborted) this.#end();
@@ -74,6 +75,7 @@ export class Worker {
     const heart = new AbortController();
     const beating = heartbeatLoop(ended, heart.signal);
     let following: Promise<void> | undefined;
+    let registering: Promise<void> | undefined;
     let adding: Promise<void> | undefined;
     try {
       await this.#prepare();
@@ -81,6 +83,7 @@ export class Worker {
       // What is overdue is there before an end may be reached.
       await scheduled.look(this.#ending.signal).catch(() => {});
       adding = scheduled.run(this.#ending.signal, SILENT_LINK).catch((error: unknown) => this.fail(error));
+      registering = registration.follow(heart.signal);
       following = this.#roles.groupState.follow(this.#ending.signal, (error) => this.#looked(error));
       this.#events.ends.active();
       await this.#loop();
@@ -95,6 +98,8 @@ export class Worker {
       await following;
       heart.abort();
       await beating;
+      await registering;
+      await registration.leave();
       await adding;
     }
     if (this.#fatal !== undefined) throw this.#fatal;
@@ -131,7 +136,7 @@ export class Worker {
   }
 
   #followStreams(): void {
-    const { groupState, restorer, recoverer, scheduled } = this.#roles;
+    const { groupState, restorer, recoverer, registration, scheduled } = this.#roles;
     this.#parts.roster?.follow({
       admit: async (stream) => {
         if (this.#ending.signal.aborted) return false;
@@ -145,6 +150,7 @@ export class Worker {
         groupState.left(stream);
         recoverer.left(stream);
         scheduled.left(stream);
+        registration.left(stream);
       },
     });
   }

@@ -12,6 +12,7 @@ import { frontsOf, nextInOrder, readInOrder, takeFronts, takeInOrder } from "./o
 import { pausesOf } from "./pause.ts";
 import { pendingPage, pendingTotals } from "./pending.ts";
 import { putOff } from "./put-off.ts";
+import { registerWorker } from "./register.ts";
 import { replayNote } from "./replay-notes.ts";
 import { restoreGroup } from "./restore-group.ts";
 import { serverInfo } from "./server.ts";
@@ -47,6 +48,7 @@ const VERBS = {
   pendingTotals,
   putOff,
   readInOrder,
+  registerWorker,
   replayNote,
   requeueOwned,
   restoreGroup,

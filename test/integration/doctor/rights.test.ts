@@ -169,6 +169,11 @@ const CASES: Readonly<Record<string, Case>> = {
     lines: (key) => [["consume", key, "-g", "g", "--until-empty", "--consumer", "c"]],
     check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 1)).toEqual([]),
   },
+  "a worker's line in group consumers": {
+    make: withGroup,
+    lines: (key) => [["consume", key, "-g", "g", "--until-empty", "--exec", "true"]],
+    check: async (redis, key) => expect(await redis.xpending(key, "g", "-", "+", 1)).toEqual([]),
+  },
   pending: {
     make: pendingWithoutData,
     lines: (key) => [
@@ -390,6 +395,7 @@ const PLACES = [
   "scheduled",
   "successes",
   "pauses",
+  "workers",
 ] as const satisfies readonly Place[];
 
 const WITHOUT_KEY = new Set(["eval", "evalsha", "info", "scan", "time", "wait"]);

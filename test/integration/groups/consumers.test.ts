@@ -43,6 +43,16 @@ describe("group consumers", () => {
       idleMs: expect.any(Number),
       inactiveMs: rows[0]?.["inactiveMs"] === null ? null : expect.any(Number),
       looksDead: true,
+      host: null,
+      pid: null,
+      version: null,
+      startedAt: null,
+      running: null,
+      runningSince: null,
+      ratePerSecond: null,
+      lastError: null,
+      lastErrorAt: null,
+      workers: 0,
     });
     const dead = rows.map(({ consumer, looksDead }) => [consumer, looksDead]);
     expect(dead).toContainEqual(["a", true]);

@@ -34,6 +34,8 @@ const DELIVERIES = count("how often it has been delivered");
 const BY_CLOCK = "by the server's clock";
 const NO_TIME = "its ID is no time";
 
+const NO_WORKER = "there is no word of a worker";
+
 const PAUSE = {
   paused: orNull(yesNo("whether the group is paused on the stream"), "this user may not see it"),
   pausedSince: orNull(time(`since when, ${BY_CLOCK}`), "it is not, or not known"),
@@ -358,6 +360,28 @@ export const ROWS: Readonly<Record<string, Shape>> = {
         "it never did, or the server does not tell",
       ),
       looksDead: yesNo("it holds entries and was not heard of for long"),
+      host: orNull(text("where its worker runs"), NO_WORKER),
+      pid: orNull(count("its worker's process"), NO_WORKER),
+      version: orNull(text("of streamctl"), NO_WORKER),
+      startedAt: orNull(time(`when its worker began, ${BY_CLOCK}`), NO_WORKER),
+      running: orNull(count("entries of the stream that its handlers run"), NO_WORKER),
+      runningSince: orNull(
+        time("since when the first of them does"),
+        "none runs, or there is no word of a worker",
+      ),
+      ratePerSecond: orNull(
+        number("entries of the stream that were settled per second, in the last seconds"),
+        NO_WORKER,
+      ),
+      lastError: orNull(
+        text("why an entry failed last; cut where it ends with …"),
+        "none has, or there is no word of a worker",
+      ),
+      lastErrorAt: orNull(time("when that was"), "none has, or there is no word of a worker"),
+      workers: orNull(
+        count("how many workers work by that name at one time: more than 1 is a mistake"),
+        "this user may not see it",
+      ),
     },
   },
   "group-forget-consumer": {
@@ -394,6 +418,7 @@ export const ROWS: Readonly<Record<string, Shape>> = {
         "redelivered",
         "unread-group",
         "paused-group",
+        "shared-consumer",
         "unseen",
       ]),
       stream: orNull(STREAM, "it is about the server"),
