@@ -10,7 +10,8 @@ const shared = {
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most of a test is waiting.
+    maxWorkers: 3,
     reporters: ["default", "./test/support/totals-reporter.ts"],
     projects: [
       { test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 } },
