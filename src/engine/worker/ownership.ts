@@ -219,7 +219,7 @@ export class Ownership {
       holders,
       gone.map(({ delivery }) => asSilent(delivery)),
     );
-    const left = gone.filter((_, i) => noted[i] !== true);
+    const left = gone.filter((_, i) => noted[i] === "untaken");
     if (left.length === 0) return [];
     const named = await streams.named(
       holders,
@@ -228,16 +228,25 @@ export class Ownership {
     return left.filter(({ verdict }, i) => !(leavesPending(verdict) && named[i] === true));
   }
 
-  /** Without those that another worker may have taken, and settled, after a long silence of this one; or of `all`. */
+  /**
+   * Without those that another worker may have taken, and settled, after a long silence of this one; with `all`, also
+   * without others that are known to have been taken.
+   */
   async #untaken(stream: StreamKey, gone: readonly InFlightEntry[], all: boolean): Promise<InFlightEntry[]> {
     const { streams, settings } = this.#parts;
-    const silences = gone.map(({ ownedAt }) => all || msSince(ownedAt) >= settings.claimIdleMs);
-    const silent = gone.filter((_, i) => silences[i]);
-    const untaken = gone.filter((_, i) => !silences[i]);
+    const wasSilent = ({ ownedAt }: InFlightEntry): boolean => msSince(ownedAt) >= settings.claimIdleMs;
+    const silent = new Set(gone.filter(wasSilent));
+    const asked = all ? gone : [...silent];
     const holders = settings.holders?.(stream);
-    if (silent.length === 0 || holders === undefined) return untaken;
-    const taken = await streams.takenSince(holders, silent.map(asSilent));
-    return [...untaken, ...silent.filter((_, i) => taken[i] !== true)];
+    const noted =
+      holders === undefined || asked.length === 0
+        ? []
+        : await streams.takenSince(holders, asked.map(asSilent));
+    const taken = new Map(asked.map((entry, i) => [entry, noted[i] ?? "forgotten"]));
+    return gone.filter((entry) => {
+      const fate = taken.get(entry) ?? "untaken";
+      return fate === "untaken" || (fate === "forgotten" && !silent.has(entry));
+    });
   }
 
   /** Whether what was last known to be pending at one of these times was thrown away, and not acked by hand. */

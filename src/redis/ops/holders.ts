@@ -4,7 +4,7 @@ import { ServerError } from "../../errors.ts";
 import { isDenied } from "../errors.ts";
 import { sameSlot, siblingKey } from "../keys.ts";
 import { defineScript } from "../script.ts";
-import { asList, asText } from "../value.ts";
+import { asList, asNumber, asText } from "../value.ts";
 import type { Caller } from "./caller.ts";
 import { HELD } from "./lua/held.ts";
 import { TAKES_OF_GROUP } from "./lua/takes.ts";
@@ -97,14 +97,16 @@ export async function fateOfRetry(
  *
  * KEYS[1]  the holders
  * ARGV     per entry: id, delivery count, ms
- * Returns  per entry: 1 when it was taken within so many ms, after it had been delivered so often; else 0.
+ * Returns  per entry: 1 when it was taken within so many ms, after it had been delivered so often, 2 when more takes were
+ *          noted in that time than are remembered; else 0.
  */
 const takenSinceScript = defineScript(
   "taken-since",
   `${TAKES_OF_GROUP}
 local answers = {}
 for i = 1, #ARGV, 3 do
-  answers[#answers + 1] = taken_since(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2]) and 1 or 0
+  local taken, known = taken_since(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  answers[#answers + 1] = not known and 2 or taken and 1 or 0
 end
 return answers
 `,
@@ -117,14 +119,21 @@ export interface Silent {
   readonly silentMs: number;
 }
 
-/** Of each entry, whether another consumer has taken it in that time; as far as is remembered. */
+/** `forgotten`: more takes were noted in that time than are remembered. */
+export type Taken = "taken" | "untaken" | "forgotten";
+
+const TAKEN: readonly Taken[] = ["untaken", "taken", "forgotten"];
+
+/** Of each entry, whether another consumer has taken it in that time. */
 export async function takenSince(
   caller: Caller,
   holders: string,
   entries: readonly Silent[],
-): Promise<boolean[]> {
+): Promise<Taken[]> {
   const args = entries.flatMap(({ id, deliveries, silentMs }) => [id, deliveries, Math.floor(silentMs)]);
-  return asList(await caller.run(takenSinceScript, [holders], args)).map((answer) => answer === 1);
+  return asList(await caller.run(takenSinceScript, [holders], args)).map(
+    (answer) => TAKEN[asNumber(answer)] ?? "forgotten",
+  );
 }
 
 /** Of each entry, whether the holders name it. */

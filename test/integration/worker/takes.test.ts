@@ -106,12 +106,37 @@ test("more takes than are remembered prove nothing: what was silent passes for s
   const fields = Array.from({ length: 1_000 }, (_, at) => [`take ${at}`, `1-1/1/${now}`]).flat();
   await redis.hset(held, "takes", "1000", ...fields);
   const silent = (silentMs: number) => [{ id: entryId(id), idleMs: 0, deliveries: 1, silentMs }];
-  expect(await streams.takenSince(held, silent(60_000))).toEqual([false]);
+  expect(await streams.takenSince(held, silent(60_000))).toEqual(["untaken"]);
   await redis.hincrby(held, "takes", 1);
-  expect(await streams.takenSince(held, silent(60_000))).toEqual([true]);
+  expect(await streams.takenSince(held, silent(60_000))).toEqual(["forgotten"]);
   const member = { ...settingsFor(stream, {}), holders: () => held };
   await streams.restoreGroup(stream, member, undefined, silent(60_000));
   expect(await pendingIn(redis, stream)).toBe(0);
   await streams.restoreGroup(stream, member, undefined, silent(0));
   expect(await pendingIn(redis, stream)).toBe(1);
 });
+
+test.each(["more takes were noted meanwhile than are remembered", "its user has no right to the holders"])(
+  "a dead letter is not lost with a consumer that is deleted while its command runs, where %s",
+  async (where) => {
+    const redis = rawRedis();
+    const stream = uniqueKey();
+    const rights = [`~${stream}`, `~${stream}:dlq`, ...(await workerRights(redis))];
+    const { url } = where.startsWith("more") ? {} : await userWith(redis, rights);
+    await fill(redis, stream, 1);
+    const gate = await closedGate();
+    const handler = `echo begun >&2; ${gate.wait}; exit 65`;
+    const worker = startWorker(stream, handler, ["--claim-idle", "60s"], url === undefined ? {} : { url });
+    await until("the command runs", () => worker.stderr.includes("begun"));
+    if (url === undefined) {
+      const now = Date.now() + 60_000;
+      const fields = Array.from({ length: 1_000 }, (_, at) => [`take ${at}`, `1-1/1/${now}`]).flat();
+      await redis.hset(`${stream}:held:g`, "takes", "5000", ...fields);
+    }
+    for (const [, name] of (await redis.xinfo("CONSUMERS", stream, "g")) as string[][])
+      await redis.xgroup("DELCONSUMER", stream, "g", name as string);
+    await gate.open();
+    await until("its dead letter is there", async () => (await redis.xlen(`${stream}:dlq`)) === 1);
+    expect(await pendingIn(redis, stream)).toBe(0);
+  },
+);

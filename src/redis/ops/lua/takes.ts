@@ -31,7 +31,8 @@ end
 local takes
 -- Since when all takes are remembered; nil: for ever.
 local oldest
--- Whether the entry was taken within so many ms, after it had been delivered so often, as far as that is known.
+-- Whether the entry was taken within so many ms, after it had been delivered so often; and whether that is known: where it
+-- is not, the entry passes for taken.
 local function taken_since(holders, id, count, within_ms)
   if not takes then
     takes = {}
@@ -47,10 +48,10 @@ local function taken_since(holders, id, count, within_ms)
     end
   end
   local since = now_ms() - within_ms
-  if oldest and oldest > since then return true end
   for _, take in ipairs(takes[id] or {}) do
-    if take.count > tonumber(count) and take.at >= since then return true end
+    if take.count > tonumber(count) and take.at >= since then return true, true end
   end
-  return false
+  if oldest and oldest > since then return true, false end
+  return false, true
 end
 `;
