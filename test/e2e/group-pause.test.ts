@@ -28,12 +28,15 @@ test(
     const beside = [1, 2].map(() => startWorker(stream, handler, TIMES));
     for (let n = 3; n <= 40; n++) await redis.xadd(stream, `${n}-0`, "n", String(n));
     await until("half of the rest is done", async () => (await linesOf(`${dir}/done`)).length >= 19);
+    expect((await cli(["group", "pause", stream, "g", "--reason", "deploy"])).code).toBe(0);
+    const isPaused = (run: { readonly stderr: string }): Promise<unknown> =>
+      until("it says that the group is paused", () => run.stderr.includes("is paused on"));
+    for (const run of [killed, other, ...beside]) await isPaused(run);
+    // Before that, others might have taken over what they have.
     holding.signal("SIGKILL");
     killed.signal("SIGKILL");
-    expect((await cli(["group", "pause", stream, "g", "--reason", "deploy"])).code).toBe(0);
     const living = [other, ...beside, start(), start()];
-    for (const run of living)
-      await until("it says that the group is paused", () => run.stderr.includes("is paused on"));
+    for (const run of living) await isPaused(run);
     await until("nothing runs any more", async () => {
       const before = (await linesOf(`${dir}/runs`)).length;
       const idle = (await rows()).every(([, , idleMs]) => idleMs > 500);
