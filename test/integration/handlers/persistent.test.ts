@@ -71,8 +71,10 @@ describe("--persistent", () => {
     const result = await drain(stream, loop(say), [...PERSISTENT, "--ahead", "1"]);
     expect(result.stderr).toContain("4 ok, 1 dead-lettered, 1 retried");
     expect(result.stderr).toContain("failed (no stock)");
+    // Two pipes: what was written just before an ok may be read after it, and is then the next entry's.
+    const stderr = expect.stringMatching(/^(at 2\n)?at 3\n$/) as unknown;
     expect(await deadLetters(redis, `${stream}:dlq`)).toMatchObject([
-      { n: "3", "dlq.reason": "bad order", "dlq.deliveries": "1", "dlq.stderr": "at 3\n" },
+      { n: "3", "dlq.reason": "bad order", "dlq.deliveries": "1", "dlq.stderr": stderr },
     ]);
   });
 
