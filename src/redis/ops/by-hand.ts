@@ -23,6 +23,24 @@ export interface ByHand<State> {
   readonly deliveries: number;
 }
 
+/**
+ * Lua: the end of a script that asks its settle(id, owner, idle ms, deliveries) for the state of every ID in ARGV from
+ * `first` on, and returns them as decodeByHand takes them; one that is not pending is 0. Wants `group`, and the stream as KEYS[1].
+ */
+export function eachByHand(first: string): string {
+  return `local answers = {}
+for i = ${first}, #ARGV do
+  local row = redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1)[1]
+  if row then
+    answers[#answers + 1] = {settle(ARGV[i], row[2], row[3], row[4]), row[2], row[3], row[4]}
+  else
+    answers[#answers + 1] = {0, '', 0, 0}
+  end
+end
+return answers
+`;
+}
+
 /** Decodes `[state, owner, idle ms, deliveries]` per ID, in the order of the IDs. */
 export function decodeByHand<State>(
   reply: Value,

@@ -1,6 +1,6 @@
 import type { EntryId } from "../../entry/id.ts";
 import { defineScript } from "../script.ts";
-import { type ByHand, decodeByHand, flag, type PendingTarget } from "./by-hand.ts";
+import { type ByHand, decodeByHand, eachByHand, flag, type PendingTarget } from "./by-hand.ts";
 import type { Caller } from "./caller.ts";
 import { withHolders } from "./holders.ts";
 import { NOW_MS } from "./lua/now.ts";
@@ -52,17 +52,7 @@ local function settle(id, owner, idle, count)
   return 1
 end
 
-local answers = {}
-for i = first, #ARGV do
-  local row = redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1)[1]
-  if row then
-    answers[#answers + 1] = {settle(ARGV[i], row[2], row[3], row[4]), row[2], row[3], row[4]}
-  else
-    answers[#answers + 1] = {0, '', 0, 0}
-  end
-end
-return answers
-`,
+${eachByHand("first")}`,
 );
 
 export interface ReleaseRule {
