@@ -1,14 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { EntryDraft } from "./entry-draft.ts";
 import { parseEntryId } from "./id.ts";
-import { JsonScanner } from "./json-scan.ts";
+import { ARRAY, ARRAY_END, COLON, JsonScanner, OBJECT, OBJECT_END, QUOTE } from "./json-scan.ts";
 
-const OBJECT = 0x7b;
-const OBJECT_END = 0x7d;
-const ARRAY = 0x5b;
-const ARRAY_END = 0x5d;
-const STRING = 0x22;
-const COLON = 0x3a;
 const COMMA = 0x2c;
 
 /**
@@ -33,7 +27,7 @@ export class JsonDecoder {
     do {
       this.#addString(draft);
       scanner.expect(COLON);
-      if (scanner.peek() === STRING) this.#addString(draft);
+      if (scanner.peek() === QUOTE) this.#addString(draft);
       else {
         scanner.value();
         draft.addFromLine(scanner.start, scanner.at);
@@ -76,7 +70,7 @@ export class JsonDecoder {
 
   #id(): string {
     const scanner = this.#scanner;
-    if (scanner.peek() !== STRING) scanner.fail('"id" must be a string');
+    if (scanner.peek() !== QUOTE) scanner.fail('"id" must be a string');
     scanner.string();
     const text = scanner.text();
     const id = text.includes("-") ? parseEntryId(text) : undefined;
@@ -121,7 +115,7 @@ export class JsonDecoder {
   #addValue(draft: EntryDraft): void {
     const scanner = this.#scanner;
     const first = scanner.peek();
-    if (first === STRING) return this.#addString(draft);
+    if (first === QUOTE) return this.#addString(draft);
     if (first !== OBJECT) scanner.fail('expected a string or {"base64":"…"}');
     scanner.at++;
     scanner.string();

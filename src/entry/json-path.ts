@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { JsonFault, JsonScanner } from "./json-scan.ts";
+import { ARRAY, ARRAY_END, COLON, JsonFault, JsonScanner, OBJECT, OBJECT_END, QUOTE } from "./json-scan.ts";
 
 /** One step into a JSON value: a member's name (of an array, where it is a number, an index), an index, or every item. */
 export type PathStep =
@@ -137,10 +137,3 @@ export class JsonPathReader {
     return name.compare(source, start, stop) === 0;
   }
 }
-
-const OBJECT = 0x7b;
-const OBJECT_END = 0x7d;
-const ARRAY = 0x5b;
-const ARRAY_END = 0x5d;
-const QUOTE = 0x22;
-const COLON = 0x3a;

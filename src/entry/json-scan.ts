@@ -18,7 +18,13 @@ export class JsonFault extends Error {
 /** How deep arrays and objects may nest; deeper text is hostile, and this parser recurses. */
 export const MAX_DEPTH = 512;
 
-const QUOTE = 0x22;
+/** Bytes that JSON is built of. */
+export const OBJECT = 0x7b;
+export const OBJECT_END = 0x7d;
+export const ARRAY = 0x5b;
+export const ARRAY_END = 0x5d;
+export const QUOTE = 0x22;
+export const COLON = 0x3a;
 
 /**
  * Walks over JSON text as bytes (RFC 8259, strictly) and says where strings and values stand, without

@@ -1,4 +1,14 @@
-import { JsonFault, JsonScanner, MAX_DEPTH } from "../entry/json-scan.ts";
+import {
+  ARRAY,
+  ARRAY_END,
+  COLON,
+  JsonFault,
+  JsonScanner,
+  MAX_DEPTH,
+  OBJECT,
+  OBJECT_END,
+  QUOTE,
+} from "../entry/json-scan.ts";
 import { jsonEscape } from "./safe-text.ts";
 
 /** What of JSON is painted how. */
@@ -102,10 +112,3 @@ function laidOut(node: Node, paint: JsonPaint, indent: string, room: number): st
   if (inline) return `${open}${parts.join(", ")}${close}`;
   return `${open}\n${parts.map((part) => inside + part).join(",\n")}\n${indent}${close}`;
 }
-
-const OBJECT = 0x7b;
-const OBJECT_END = 0x7d;
-const ARRAY = 0x5b;
-const ARRAY_END = 0x5d;
-const QUOTE = 0x22;
-const COLON = 0x3a;

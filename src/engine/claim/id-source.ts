@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { type EntryId, parseEntryId } from "../../entry/id.ts";
-import { JsonFault, JsonScanner } from "../../entry/json-scan.ts";
+import { COLON, JsonFault, JsonScanner, OBJECT, OBJECT_END, QUOTE } from "../../entry/json-scan.ts";
 import type { GroupName, StreamKey } from "../../entry/names.ts";
 import { StreamctlError, UsageError } from "../../errors.ts";
 import { mustBeReadable, NoText, textChunks } from "../../lib/text-input.ts";
@@ -128,8 +128,3 @@ function readRow(scanner: JsonScanner): Line {
     throw error;
   }
 }
-
-const OBJECT = 0x7b;
-const OBJECT_END = 0x7d;
-const QUOTE = 0x22;
-const COLON = 0x3a;
